@@ -1,0 +1,40 @@
+#pragma once
+
+#include <onemask/comm/communicator.hpp>
+
+#include <string>
+
+namespace onemask {
+
+/// Starts and ends MPI for the process: one of these lives in main, and outlives everything that communicates.
+///
+/// MPI is touched only when a launcher (mpirun, srun) started the process; otherwise the world is a single rank. MPI is not
+/// finalized while an exception unwinds, for that would wait for ranks that never come: catch it inside the life of the
+/// Environment and call `abort_world`.
+class Environment {
+ public:
+  /// Throws RunError when MPI cannot start or does not offer MPI_THREAD_MULTIPLE, which the task queue needs.
+  Environment(int& argc, char**& argv);
+  ~Environment();
+  Environment(Environment const&) = delete;
+  Environment& operator=(Environment const&) = delete;
+
+  /// All ranks of the run.
+  Communicator world() const { return world_; }
+  /// This rank among the ranks on the same host, and how many these are: what GPUs and cores are shared out by.
+  int local_rank() const { return local_.rank(); }
+  int local_size() const { return local_.size(); }
+
+  /// Ends every rank of the run at once with this exit code, without waiting for any.
+  [[noreturn]] void abort_world(int code) const;
+
+ private:
+  bool launched_;
+  int exceptions_;
+  Communicator world_, local_;
+};
+
+/// Name of this machine.
+std::string host_name();
+
+}  // namespace onemask

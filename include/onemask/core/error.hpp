@@ -1,0 +1,42 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace onemask {
+
+/// Something the user gave is wrong: a file, a field, an option. The message is a sentence that says what is wrong, where (file,
+/// record, field) and what to do. The program ends with exit code 2.
+class UserError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Two shapes that must agree do not; the message carries both names and sizes. Exit code 2.
+class ShapeError : public UserError {
+ public:
+  using UserError::UserError;
+};
+
+/// The machine failed us: a full disk, a lost rank, a device error. Exit code 1.
+class RunError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A signal asked the run to stop; everything finished is on disk. Exit code 75: run the same command again.
+class Interrupted : public RunError {
+ public:
+  using RunError::RunError;
+};
+
+}  // namespace onemask
+
+/// A condition that only a defect of the program can break. Checked in debug builds.
+#ifdef NDEBUG
+#define ONEMASK_EXPECT(condition) static_cast<void>(0)
+#else
+#define ONEMASK_EXPECT(condition)     \
+  ((condition) ? static_cast<void>(0) \
+               : throw std::logic_error(std::string("internal error: ") + #condition + " does not hold in " + __FILE__))
+#endif

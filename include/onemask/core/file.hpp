@@ -1,0 +1,16 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace onemask {
+
+/// The whole file. Throws UserError naming the file when it cannot be read.
+std::string read_file(std::filesystem::path const& file);
+
+/// Replaces `file` so that a reader, or a crash at any moment, sees the old content or the new one, never a part: written to a
+/// temporary name beside it, fsynced, renamed, folder fsynced. Throws RunError (a full disk says so); what was there stays.
+void write_file_atomically(std::filesystem::path const& file, std::string_view content);
+
+}  // namespace onemask

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace onemask {
+
+/// The candidate with the smallest edit distance to `word`, as " Did you mean 'x'?", or "" when none is near.
+std::string did_you_mean(std::string_view word, std::vector<std::string> const& candidates);
+
+/// "1 min 20 s", "3 h 05 min", "0.42 s".
+std::string format_duration(double seconds);
+
+/// "1.5 GB", "12 kB".
+std::string format_bytes(double bytes);
+
+/// Pieces of `text` between `separator`s.
+std::vector<std::string> split_text(std::string_view text, char separator);
+
+}  // namespace onemask

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <onemask/data/tokenizer.hpp>
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace onemask {
+
+/// Token ids of a text that begins a sequence: BOS first where the tokenizer adds one. `leading_space` puts one space in front,
+/// as the published code does for GPT-2 when it trains and evaluates masks (but not when it edits).
+std::vector<std::int64_t> encode_prompt(Tokenizer const& tokenizer, std::string_view text, bool leading_space = false);
+
+/// Token ids of a target as it continues a prompt: " " + target. Throws UserError when it tokenizes to nothing.
+std::vector<std::int64_t> encode_target(Tokenizer const& tokenizer, std::string_view target);
+
+}  // namespace onemask

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <onemask/data/counterfact.hpp>
+#include <onemask/data/tokenizer.hpp>
+#include <onemask/edit/edit.hpp>
+#include <onemask/model/two_way.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace onemask {
+
+/// A model that facts are scored under.
+struct Condition {
+  std::string name;      ///< e.g. "original", "edited", "mask.seed=0", "random (mask.seed=0)"
+  bool edited = true;    ///< with each fact's own edit in place
+  at::Tensor keep;       ///< bool [out, in], false where the edited matrix is zeroed; undefined: no mask
+};
+
+/// One prompt of one fact under one condition. The definitions, prompt by prompt:
+///   lp_true, lp_new   log P of the whole object, " " + text, after the prompt (sum over its tokens)
+///   RSR: lp_true > lp_new;  RSM: lp_true - lp_new  (restoration success and margin, arXiv 2605.28839)
+///   kl                KL(original ‖ condition) of the next token's distribution
+///   rank_true, rank_new  place of the object's first token in the next token's distribution, 1 = likeliest
+///   overlap5 …        share of the original's 5 (10, 100) likeliest tokens that are among the condition's
+struct PromptMetrics {
+  std::int64_t fact = 0;       ///< place in the study
+  std::int64_t condition = 0;
+  std::int64_t prompt = 0;     ///< 0: rewrite prompt, 1 …: paraphrases
+  double lp_true = 0, lp_new = 0, kl = 0;
+  std::int64_t rank_true = 0, rank_new = 0;
+  std::int64_t top1 = 0;        ///< likeliest token
+  std::int64_t top1_changed = 0;  ///< 1 when the original's likeliest token is another
+  double overlap5 = 0, overlap10 = 0, overlap100 = 0;
+};
+
+/// A fact to evaluate. Without an edit (a failed one) only unedited conditions are scored.
+struct EvaluationFact {
+  std::int64_t index = 0;
+  Fact const* fact = nullptr;
+  Edit const* edit = nullptr;
+};
+
+struct EvaluationOptions {
+  bool paraphrases = true;
+  /// The published code's ways: prompts begin with a space; ranks and overlaps compare texts of tokens instead of tokens, among the
+  /// 100 likeliest, and a rank is -1 where the object's text is not among them.
+  bool peer_compatible = false;
+};
+
+/// Scores all prompts of the facts under all conditions, in one batch per condition. The original model is always run: it is what
+/// the others are compared with.
+std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& tokenizer, int layer, std::vector<EvaluationFact> const& facts,
+                                    std::vector<Condition> const& conditions, EvaluationOptions const& options);
+
+/// A safetensors file with the rows.
+std::string to_bytes(std::vector<PromptMetrics> const& rows);
+/// Throws UserError naming `source` when the bytes are not such rows.
+std::vector<PromptMetrics> metrics_from_bytes(std::string bytes, std::string const& source);
+
+}  // namespace onemask

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace onemask {
+
+/// What the trainer saw in one epoch; losses are means over its steps, taken before each step's update.
+struct MaskEpoch {
+  double restoration = 0, sparsity = 0, distillation = 0;  ///< without their weights
+  double gradient_norm = 0;                                ///< before clipping
+  double validation_rsr = 0;                               ///< share of validation facts with the true object above the new one
+  std::int64_t validation_n = 0;
+  double zeros = 0;  ///< share of entries under the study's threshold
+};
+
+/// One mask over the whole edited matrix, shared by all facts: the layer runs with (W + ΔW_i) ∘ M for fact i.
+struct SharedMask {
+  int layer = 0;
+  std::uint64_t seed = 0;
+  at::Tensor soft;  ///< [out, in] float32 on the CPU, M of the last step
+  std::vector<MaskEpoch> epochs;
+
+  /// Entries that are kept: M >= threshold, bool [out, in].
+  at::Tensor keep(double threshold) const { return soft >= threshold; }
+};
+
+/// A safetensors file: the soft mask, and the other fields as metadata.
+std::string to_bytes(SharedMask const& mask);
+/// Throws UserError naming `source` when the bytes are not a mask.
+SharedMask shared_mask_from_bytes(std::string bytes, std::string const& source);
+
+/// Share of zeros in a bool mask.
+double zeros_share(at::Tensor const& keep);
+
+}  // namespace onemask

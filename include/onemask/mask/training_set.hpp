@@ -1,0 +1,69 @@
+#pragma once
+
+#include <onemask/data/counterfact.hpp>
+#include <onemask/data/tokenizer.hpp>
+#include <onemask/edit/edit.hpp>
+#include <onemask/mask/options.hpp>
+#include <onemask/model/two_way.hpp>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace onemask {
+
+/// An edited fact as mask training needs it.
+struct MaskFact {
+  std::vector<std::vector<std::int64_t>> prompts;  ///< rewrite prompt, then the paraphrases, in tokens
+  std::vector<std::int64_t> target_true, target_new;
+  at::Tensor left, right;  ///< factors of its edit, [rank, out] and [rank, in]
+};
+
+/// Throws UserError naming the record when an object tokenizes to nothing or a prompt is longer than `positions`.
+MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const& edit, bool leading_space, std::int64_t positions);
+
+/// Everything about the training and validation facts that no mask changes: computed once, shared by all seeds and epochs.
+class TrainingSet {
+ public:
+  /// Facts in the study's order. Their edits all have the same rank.
+  TrainingSet(CausalLM const& model, int layer, std::vector<MaskFact> const& training, std::vector<MaskFact> const& validation);
+
+  CausalLM const& model() const { return model_; }
+  int layer() const { return layer_; }
+  std::size_t size() const { return facts_.size(); }
+
+  /// Some of the facts, ready for the layers above the mask.
+  struct MicroBatch {
+    CachedRows::Batch rows;
+    Wanted last;              ///< each prompt's last token
+    at::Tensor edit;          ///< [tokens] index into left and right
+    at::Tensor left, right;   ///< [facts, rank, out], [facts, rank, in]
+    at::Tensor reference;     ///< [prompts, hidden] normalised hidden state of the original model
+    at::Tensor objects;       ///< [prompts, 2] first tokens of the true and the new object
+    at::Tensor weight;        ///< [prompts] float32, 1 / prompts of the fact: the mean over a fact's prompts
+  };
+  MicroBatch micro_batch(std::span<std::size_t const> facts) const;
+
+  /// The validation facts' rewrite prompts, in batches that are cut once and for all.
+  struct Validation {
+    TwoWayBatch prompts;
+    at::Tensor left, right;
+  };
+  std::vector<Validation> const& validation() const { return validation_; }
+  std::int64_t validation_size() const { return validation_size_; }
+
+ private:
+  struct Entry {
+    std::vector<std::int64_t> rows;  ///< in the cache
+    at::Tensor left, right, reference, objects;
+  };
+
+  CausalLM const& model_;
+  int layer_;
+  CachedRows cache_;
+  std::vector<Entry> facts_;
+  std::vector<Validation> validation_;
+  std::int64_t validation_size_;
+};
+
+}  // namespace onemask

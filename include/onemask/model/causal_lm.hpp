@@ -1,0 +1,77 @@
+#pragma once
+
+#include <onemask/model/checkpoint.hpp>
+#include <onemask/model/config.hpp>
+#include <onemask/model/device.hpp>
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace onemask {
+
+/// The second matrix of a layer's MLP, the one that is edited and masked: y = W x + b.
+struct Projection {
+  std::string name;   ///< of the stored tensor, e.g. "transformer.h.5.mlp.c_proj.weight"
+  at::Tensor weight;  ///< [out = hidden, in = inner], a view of the stored tensor
+  at::Tensor bias;    ///< [out], undefined where the family has none
+};
+
+/// Keys and values of attention, one head after the other.
+struct KeyValue {
+  at::Tensor key;    ///< [tokens, kv_heads, head_dim]
+  at::Tensor value;  ///< [tokens, kv_heads, head_dim]
+};
+
+/// The pieces of a decoder-only transformer that differ from family to family; Pass puts them together. Everything works on packed
+/// tokens (see Layout), keeps no state and builds no gradients for weights. A new family is one file that derives from this and a
+/// line in families.cpp.
+class CausalLM {
+ public:
+  CausalLM(ModelConfig config, Placement placement, std::string fingerprint)
+      : config_(std::move(config)), placement_(placement), fingerprint_(std::move(fingerprint)) {}
+  virtual ~CausalLM() = default;
+  CausalLM(CausalLM const&) = delete;
+  CausalLM& operator=(CausalLM const&) = delete;
+
+  ModelConfig const& config() const { return config_; }
+  at::Device device() const { return placement_.device; }
+  at::ScalarType dtype() const { return placement_.dtype; }
+  /// Hash of the checkpoint and the dtype it runs in.
+  std::string const& fingerprint() const { return fingerprint_; }
+
+  /// Residual stream before layer 0, [tokens, hidden], from ids and positions [tokens].
+  virtual at::Tensor embed(at::Tensor const& ids, at::Tensor const& positions) const = 0;
+  /// What attention of `layer` reads: the normalised residual stream, [tokens, hidden].
+  virtual at::Tensor attention_input(int layer, at::Tensor const& residual) const = 0;
+  /// Queries, scaled so that their products with keys are the attention scores, [tokens, heads, head_dim].
+  virtual at::Tensor queries(int layer, at::Tensor const& input, at::Tensor const& positions) const = 0;
+  virtual KeyValue keys_values(int layer, at::Tensor const& input, at::Tensor const& positions) const = 0;
+  /// What attention adds to the residual stream, from the heads' weighted values [tokens, heads * head_dim].
+  virtual at::Tensor attention_output(int layer, at::Tensor const& context) const = 0;
+  /// The input of the second projection (ROME's key), [tokens, inner], from the residual stream before and after attention.
+  virtual at::Tensor mlp_key(int layer, at::Tensor const& before, at::Tensor const& after) const = 0;
+  virtual Projection projection(int layer) const = 0;
+  /// [tokens, hidden]
+  virtual at::Tensor final_norm(at::Tensor const& residual) const = 0;
+  /// The unembedding, [vocabulary, hidden].
+  virtual at::Tensor head() const = 0;
+
+  /// Logits of normalised hidden states: [tokens, hidden] -> [tokens, vocabulary].
+  at::Tensor logits(at::Tensor const& normed) const { return at::linear(normed, head()); }
+
+ private:
+  ModelConfig config_;
+  Placement placement_;
+  std::string fingerprint_;
+};
+
+/// Builds the checkpoint's family on the device. Weights stay memory-mapped where dtype and device allow it.
+std::unique_ptr<CausalLM> load_causal_lm(Checkpoint const& checkpoint, Placement placement);
+
+/// Throws UserError, naming `where` and the number of layers, when the model has no such layer.
+void require_layer(CausalLM const& model, int layer, std::string const& where);
+
+}  // namespace onemask

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <onemask/model/causal_lm.hpp>
+#include <onemask/model/layout.hpp>
+
+#include <ATen/ATen.h>
+
+#include <optional>
+#include <vector>
+
+namespace onemask {
+
+/// Changes of one layer's second projection for the duration of a pass; the weights themselves are never copied:
+///   y = ((W + Σ_k left_k right_kᵀ) ∘ M) x + b,   computed as   (W∘M) x + Σ_k left_k ∘ (M (right_k ∘ x)) + b,
+/// which is the same two matrix products for every row of a batch, however many different edits its rows carry.
+struct ProjectionOverride {
+  at::Tensor left;   ///< [edits, rank, out], value side; undefined: no edit
+  at::Tensor right;  ///< [edits, rank, in], key side
+  at::Tensor edit;   ///< [tokens] int64: the edit that each token's model carries
+  at::Tensor mask;   ///< [out, in] in the model's dtype; undefined: no mask
+};
+
+/// y [tokens, out] from keys [tokens, in].
+at::Tensor project(Projection const& projection, at::Tensor const& key, ProjectionOverride const& change = {});
+
+/// A layer stopped before its second projection. Neither field depends on that projection, its edits or its masks.
+struct Halfway {
+  at::Tensor residual;  ///< [tokens, hidden], attention already added
+  at::Tensor key;       ///< [tokens, inner]
+};
+
+/// Keys and values of earlier positions that this pass does not compute, spread out by row.
+struct Past {
+  std::vector<at::Tensor> keys, values;  ///< by layer, [rows, kv_heads, past, head_dim]; undefined for layers that no pass runs
+  at::Tensor positions;                  ///< [rows, past] int64, -1 where a row has fewer
+};
+
+/// Runs layers of a model over packed rows: from any layer, to any layer, on the tokens of `layout`, with the given past.
+class Pass {
+ public:
+  Pass(CausalLM const& model, Layout layout, std::optional<Past> past = {});
+
+  Layout const& layout() const { return layout_; }
+
+  /// Residual stream before layer 0.
+  at::Tensor embed(at::Tensor const& ids) const { return model_.embed(ids, layout_.positions); }
+  /// `layer` up to its second projection. With `seen`, keeps the layer's keys and values.
+  Halfway halfway(int layer, at::Tensor const& residual, KeyValue* seen = nullptr) const;
+  /// The rest of a layer that stopped halfway: residual + projection.
+  at::Tensor finish(int layer, Halfway const& half, ProjectionOverride const& change = {}) const;
+  /// Layers first … last, both included. With `seen`, keeps every layer's keys and values (indexed by layer).
+  at::Tensor run(int first, int last, at::Tensor residual, std::vector<KeyValue>* seen = nullptr) const;
+  /// The same, but the last of them only for the tokens of `wanted`, whose indices in the pack are `tokens` [wanted.tokens].
+  at::Tensor run(int first, int last, at::Tensor residual, Layout const& wanted, at::Tensor const& tokens) const;
+
+ private:
+  at::Tensor score_mask(Layout const& queries) const;
+  at::Tensor attend(int layer, at::Tensor const& queries, Layout const& query_layout, at::Tensor const& mask, KeyValue const& own) const;
+
+  CausalLM const& model_;
+  Layout layout_;
+  std::optional<Past> past_;
+  at::Tensor mask_;  ///< [rows, 1, width, past + width]: 0 where a query may look, -inf elsewhere
+};
+
+/// The layout of single tokens of `layout`, one or more per row, and their indices: what run(…, wanted, tokens) takes.
+struct Wanted {
+  Layout layout;
+  at::Tensor tokens;  ///< [tokens] int64, indices in the pack
+};
+
+/// `offsets[row]` are the offsets of the wanted tokens in that row (negative: from its end), ascending, at least one.
+Wanted want(Layout const& layout, std::vector<std::vector<std::int64_t>> const& offsets);
+
+/// Residual streams laid out by row of the past: the keys and values of each row's first `counts[row]` tokens, for layers
+/// `first` … (the size of `seen`) - 1.
+Past make_past(Layout const& layout, std::vector<KeyValue> const& seen, int first, std::vector<std::int64_t> const& counts);
+
+}  // namespace onemask

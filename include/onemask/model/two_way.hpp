@@ -1,0 +1,52 @@
+#pragma once
+
+#include <onemask/model/cached_rows.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace onemask {
+
+/// A prompt and two objects that may continue it, in tokens.
+struct TwoWayPrompt {
+  std::vector<std::int64_t> prompt, target_true, target_new;
+};
+
+/// Edits and a mask of one layer's second projection, as a batch of prompts carries them.
+struct EditedProjection {
+  at::Tensor left;   ///< [edits, rank, out]; undefined: no edit
+  at::Tensor right;  ///< [edits, rank, in]
+  at::Tensor mask;   ///< [out, in] in the model's dtype; undefined: no mask
+};
+
+/// A batch of prompts, cached below an edited layer, scored under any edits and masks of that layer. Prompts whose objects have one
+/// token take one row; a row more for each object of several tokens that needs it.
+class TwoWayBatch {
+ public:
+  /// `edit` names the edit that each prompt's model carries.
+  TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPrompt> const& prompts, std::vector<std::int64_t> const& edit);
+
+  struct Scores {
+    at::Tensor log_probabilities;  ///< [prompts, vocabulary] float32, of the token after the prompt
+    at::Tensor lp_true, lp_new;    ///< [prompts] float64 on the CPU: log P of the whole object
+  };
+  Scores score(EditedProjection const& change) const;
+
+ private:
+  /// A token whose log-probability is part of an object's: read at a place, summed into a prompt.
+  struct Terms {
+    std::vector<std::int64_t> place, token, prompt;
+  };
+
+  at::Tensor sum(at::Tensor const& table, Terms const& terms) const;
+
+  CausalLM const& model_;
+  int layer_;
+  std::int64_t prompts_;
+  CachedRows::Batch rows_;
+  Wanted read_;      ///< every place that an object is read at
+  at::Tensor edit_;  ///< [tokens] the edit of each token
+  Terms true_, new_;
+};
+
+}  // namespace onemask

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+namespace onemask {
+
+class PosixFile;
+
+/// Keeps a second run out of a run folder, for as long as it lives: rank 0 holds a lock on FOLDER/lock, which names its host,
+/// process and start. The system drops the lock with the process, however it ends, so a dead run never keeps the next one out.
+class RunLock {
+ public:
+  /// Makes the folder. Throws UserError naming the host and process id of the run that holds it. Where the file system has no
+  /// locks, a warning says so.
+  explicit RunLock(std::filesystem::path const& folder);
+  ~RunLock();
+  RunLock(RunLock const&) = delete;
+  RunLock& operator=(RunLock const&) = delete;
+
+ private:
+  std::unique_ptr<PosixFile> file_;
+};
+
+}  // namespace onemask

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Installs what the build needs and is not there yet; a second call takes seconds.
+#   Debian packages: through apt-get (as root, or with sudo).
+#   LibTorch, Open MPI 5, NCCL and the CUDA runtime: wheels, pinned in requirements.txt, in a virtual environment under
+#   ${ONEMASK_CACHE:-${XDG_CACHE_HOME:-~/.cache}/onemask}/<hash of the pins>, shared by all clones of this user.
+# Prints the folder of the virtual environment on its last line.
+# To use a LibTorch or an MPI of your own, call cmake yourself: see CONTRIBUTING.md.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+packages=(g++ cmake ninja-build ccache pkg-config python3-venv libhdf5-dev libboost-program-options-dev libspdlog-dev
+  libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev libyaml-cpp-dev libpcre2-dev libssl-dev clang-format)
+
+command -v dpkg-query >/dev/null || {
+  echo "bootstrap: this system has no Debian packages. Install the counterparts of these yourself: ${packages[*]};" \
+    "then build as CONTRIBUTING.md says under 'A LibTorch or an MPI of your own'." >&2
+  exit 1
+}
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
+done
+if ((${#missing[@]})); then
+  echo "bootstrap: installing Debian packages: ${missing[*]}" >&2
+  as_root=()
+  if [[ $(id -u) != 0 ]]; then
+    command -v sudo >/dev/null || {
+      echo "bootstrap: these Debian packages are missing and this user is not root: ${missing[*]}." \
+        "Ask an administrator to install them." >&2
+      exit 1
+    }
+    as_root=(sudo)
+  fi
+  "${as_root[@]}" apt-get update -qq >&2
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+fi
+
+pins=$(sha256sum "$here/requirements.txt" | cut -c1-12)
+cache=${ONEMASK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/onemask}
+venv=$cache/$pins
+mkdir -p "$cache"
+exec 9>"$cache/$pins.lock"
+flock 9 # two clones may bootstrap at once
+if [[ ! -f $venv/.complete ]]; then
+  echo "bootstrap: installing the wheels of launch/requirements.txt into $venv (about 5 GB, some minutes)" >&2
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-compile -r "$here/requirements.txt" >&2
+  touch "$venv/.complete"
+fi
+echo "$venv"

@@ -1,0 +1,56 @@
+#include <onemask/comm/agree.hpp>
+#include <onemask/core/error.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <string>
+
+namespace onemask {
+
+namespace {
+
+/// Kind of a failure, as the first letter of what a rank tells the others; nothing at all means success.
+constexpr char kUser = 'u', kInterrupted = 'i', kRun = 'r';
+
+std::string describe(std::exception_ptr const& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (UserError const& error) {
+    return kUser + std::string(error.what());
+  } catch (Interrupted const& error) {
+    return kInterrupted + std::string(error.what());
+  } catch (std::exception const& error) {
+    return kRun + std::string(error.what());
+  } catch (...) {
+    return kRun + std::string("unknown failure");
+  }
+}
+
+}  // namespace
+
+void agree(Communicator const& comm, std::function<void()> const& work) {
+  std::exception_ptr failure;
+  try {
+    work();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (comm.all_reduce_max(failure ? 1 : 0) == 0) return;
+
+  auto const reports = comm.all_gather(failure ? describe(failure) : "");
+  if (failure) std::rethrow_exception(failure);
+  for (std::size_t rank = 0; rank < reports.size(); ++rank) {
+    if (reports[rank].empty()) continue;
+    std::string const message = "rank " + std::to_string(rank) + ": " + reports[rank].substr(1);
+    switch (reports[rank].front()) {
+      case kUser:
+        throw UserError(message);
+      case kInterrupted:
+        throw Interrupted(message);
+      default:
+        throw RunError(message);
+    }
+  }
+}
+
+}  // namespace onemask

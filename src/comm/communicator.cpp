@@ -1,0 +1,62 @@
+#include "local_backend.hpp"
+#include <onemask/comm/communicator.hpp>
+
+#include <stdexcept>
+#include <utility>
+
+namespace onemask {
+
+namespace {
+
+void expect_rank(int rank, int size) {
+  if (rank < 0 || rank >= size) {
+    throw std::out_of_range("rank " + std::to_string(rank) + " is not one of the " + std::to_string(size) +
+                            " ranks of the group");
+  }
+}
+
+}  // namespace
+
+Communicator::Communicator() : backend_(std::make_shared<LocalBackend>()) {}
+Communicator::Communicator(std::shared_ptr<Backend const> backend) : backend_(std::move(backend)) {}
+
+int Communicator::rank() const {
+  return backend_->rank();
+}
+int Communicator::size() const {
+  return backend_->size();
+}
+void Communicator::barrier() const {
+  backend_->barrier();
+}
+
+std::string Communicator::broadcast(std::string bytes, int root) const {
+  expect_rank(root, size());
+  return backend_->broadcast(std::move(bytes), root);
+}
+
+std::vector<std::string> Communicator::gather(std::string const& bytes, int root) const {
+  expect_rank(root, size());
+  return backend_->gather(bytes, root);
+}
+
+std::vector<std::string> Communicator::all_gather(std::string const& bytes) const {
+  return backend_->all_gather(bytes);
+}
+std::int64_t Communicator::all_reduce_sum(std::int64_t value) const {
+  return backend_->all_reduce_sum(value);
+}
+std::int64_t Communicator::all_reduce_max(std::int64_t value) const {
+  return backend_->all_reduce_max(value);
+}
+
+Communicator Communicator::split(int color, int key) const {
+  if (color < 0) throw std::out_of_range("the color of a split must not be negative, not " + std::to_string(color));
+  return backend_->split(color, key);
+}
+
+Communicator Communicator::duplicate() const {
+  return backend_->duplicate();
+}
+
+}  // namespace onemask

@@ -1,0 +1,37 @@
+#include "mpi_call.hpp"
+
+#include "wait.hpp"
+#include <onemask/core/error.hpp>
+
+#include <array>
+
+namespace onemask {
+
+void check_mpi(int code, std::string const& what) {
+  if (code == MPI_SUCCESS) return;
+  std::array<char, MPI_MAX_ERROR_STRING> text{};
+  int length = 0;
+  if (MPI_Error_string(code, text.data(), &length) != MPI_SUCCESS) length = 0;
+  std::string const reason =
+      length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : "error " + std::to_string(code);
+  throw RunError("MPI failed to " + what + ": " + reason +
+                 ". A rank or its host may be lost; start the same command again to go on.");
+}
+
+void wait_all(std::vector<MPI_Request>& requests, std::string const& what) {
+  std::vector<MPI_Status> statuses(requests.size());
+  Pace pace;
+  for (int complete = 0; complete == 0;) {
+    int const code = MPI_Testall(static_cast<int>(requests.size()), requests.data(), &complete, statuses.data());
+    if (code == MPI_ERR_IN_STATUS) {
+      for (auto const& status : statuses) {
+        if (status.MPI_ERROR != MPI_ERR_PENDING) check_mpi(status.MPI_ERROR, what);
+      }
+    }
+    check_mpi(code, what);
+    if (complete == 0) pace.step();
+  }
+  requests.clear();
+}
+
+}  // namespace onemask

@@ -1,0 +1,22 @@
+#include <onemask/core/build_info.hpp>
+
+namespace onemask {
+
+std::string version() {
+  return ONEMASK_VERSION;
+}
+
+std::map<std::string, std::string> build_info() {
+  std::string const revision = ONEMASK_REVISION;
+  return {{"version", version()},
+          {"revision", revision.empty() ? "unknown" : revision},
+          {"build_type", ONEMASK_BUILD_TYPE},
+          {"libtorch", ONEMASK_LIBTORCH},
+#ifdef __clang__
+          {"compiler", __VERSION__}};
+#else
+          {"compiler", "GCC " __VERSION__}};
+#endif
+}
+
+}  // namespace onemask

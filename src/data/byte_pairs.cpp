@@ -1,0 +1,76 @@
+#include "data/detail/byte_pairs.hpp"
+
+#include <queue>
+#include <tuple>
+
+namespace onemask::detail {
+namespace {
+
+std::uint64_t key_of(std::int32_t left, std::int32_t right) {
+  return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
+}
+
+constexpr std::int32_t merged_away = -1;
+
+/// A token of a partly merged word, in a list of its neighbours; the word's size stands for none.
+struct Symbol {
+  std::int32_t id;
+  std::size_t previous, next;
+};
+
+struct Candidate {
+  std::int32_t rank;
+  std::size_t left;
+  bool operator>(Candidate const& other) const { return std::tie(rank, left) > std::tie(other.rank, other.left); }
+};
+
+}  // namespace
+
+bool BytePairs::add_merge(std::int32_t left, std::int32_t right, Merge merge) {
+  return merges_.try_emplace(key_of(left, right), merge).second;
+}
+
+Merge const* BytePairs::find(std::int32_t left, std::int32_t right) const {
+  auto const found = merges_.find(key_of(left, right));
+  return found == merges_.end() ? nullptr : &found->second;
+}
+
+void BytePairs::encode(std::string_view word, std::vector<std::int64_t>& ids) const {
+  if (auto const whole = whole_words.find(word); whole != whole_words.end()) {
+    ids.push_back(whole->second);
+    return;
+  }
+  std::size_t const none = word.size();
+  std::vector<Symbol> symbols(word.size());
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    symbols[i] = {byte_ids[static_cast<unsigned char>(word[i])], i == 0 ? none : i - 1, i + 1};
+  }
+
+  std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> candidates;
+  auto const merge_at = [&](std::size_t left) -> Merge const* {
+    if (left == none || symbols[left].id == merged_away || symbols[left].next == none) return nullptr;
+    return find(symbols[left].id, symbols[symbols[left].next].id);
+  };
+  auto const consider = [&](std::size_t left) {
+    if (Merge const* const merge = merge_at(left)) candidates.push({merge->rank, left});
+  };
+  for (std::size_t i = 0; i < word.size(); ++i) consider(i);
+
+  while (!candidates.empty()) {
+    Candidate const best = candidates.top();
+    candidates.pop();
+    Merge const* const merge = merge_at(best.left);
+    if (!merge || merge->rank != best.rank) continue;  // a neighbour was merged since
+    Symbol& left = symbols[best.left];
+    Symbol& right = symbols[left.next];
+    left.id = merge->id;
+    right.id = merged_away;
+    left.next = right.next;
+    if (left.next != none) symbols[left.next].previous = best.left;
+    consider(left.previous);
+    consider(best.left);
+  }
+  for (std::size_t i = 0; i < word.size(); i = symbols[i].next) ids.push_back(symbols[i].id);
+}
+
+}  // namespace onemask::detail

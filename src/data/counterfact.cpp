@@ -1,0 +1,118 @@
+#include "data/detail/json_field.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/core/hash.hpp>
+#include <onemask/data/counterfact.hpp>
+
+#include <string_view>
+
+namespace onemask {
+namespace {
+
+using detail::JsonField;
+
+constexpr std::string_view subject_slot = "{}";
+
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == text.npos;
+}
+
+std::string const& text_of(JsonField const& field) {
+  if (is_blank(field.text())) field.fail("is empty.");
+  return field.text();
+}
+
+/// Objects are kept without the space that separates them from the prompt.
+std::string object_of(JsonField const& target) {
+  std::string const& text = text_of(target.at("str"));
+  return text.substr(text.find_first_not_of(' '));
+}
+
+std::string item_of(JsonField const& target) {
+  auto const item = target.find("id");
+  return item ? item->text() : "";
+}
+
+std::vector<std::string> prompts_of(JsonField const& record, std::string_view name) {
+  std::vector<std::string> prompts;
+  if (auto const list = record.find(name)) {
+    for (JsonField const& prompt : list->elements()) prompts.push_back(text_of(prompt));
+  }
+  return prompts;
+}
+
+std::string template_of(JsonField const& field) {
+  std::string const& text = field.text();
+  std::size_t const slot = text.find(subject_slot);
+  if (slot == text.npos || text.find(subject_slot, slot + 1) != text.npos) {
+    field.fail("must have exactly one {} for the subject; it is '" + text + "'.");
+  }
+  return text;
+}
+
+Fact read_fact(JsonField const& record) {
+  JsonField const rewrite = record.at("requested_rewrite");
+  JsonField const target_true = rewrite.at("target_true"), target_new = rewrite.at("target_new");
+  auto const pararel_idx = record.find("pararel_idx");
+  Fact fact;
+  fact.case_id = record.at("case_id").integer();
+  if (pararel_idx) fact.pararel_idx = pararel_idx->integer();
+  fact.relation = text_of(rewrite.at("relation_id"));
+  fact.subject = text_of(rewrite.at("subject"));
+  fact.prompt = template_of(rewrite.at("prompt"));
+  fact.target_true = object_of(target_true);
+  fact.target_new = object_of(target_new);
+  fact.target_true_id = item_of(target_true);
+  fact.target_new_id = item_of(target_new);
+  fact.paraphrase_prompts = prompts_of(record, "paraphrase_prompts");
+  fact.neighborhood_prompts = prompts_of(record, "neighborhood_prompts");
+  fact.attribute_prompts = prompts_of(record, "attribute_prompts");
+  fact.generation_prompts = prompts_of(record, "generation_prompts");
+  return fact;
+}
+
+/// "'facts.json': record 3 (case_id 10059)", as far as the record has a case_id.
+std::string place_of(std::string const& file, std::size_t index, nlohmann::json const& record) {
+  std::string place = "'" + file + "': record " + std::to_string(index);
+  if (record.is_object() && record.contains("case_id")) place += " (case_id " + record.at("case_id").dump().substr(0, 32) + ")";
+  return place;
+}
+
+}  // namespace
+
+std::string Fact::question() const {
+  std::string text = prompt;
+  return text.replace(text.find(subject_slot), subject_slot.size(), subject);
+}
+
+std::vector<Fact> read_counterfact(std::filesystem::path const& file) {
+  nlohmann::json const content = detail::parse_json_file(file);
+  if (!content.is_array() || content.empty()) {
+    throw UserError("'" + file.string() + "' must be a list of CounterFact records, not " +
+                    (content.is_array() ? "an empty list" : content.type_name()) + ".");
+  }
+  std::vector<Fact> facts;
+  facts.reserve(content.size());
+  for (nlohmann::json const& record : content) {
+    facts.push_back(read_fact(JsonField(record, place_of(file.string(), facts.size(), record))));
+  }
+  return facts;
+}
+
+std::string fingerprint(std::vector<Fact> const& facts) {
+  Hasher hasher;
+  for (Fact const& fact : facts) {
+    hasher.integer(fact.case_id).integer(fact.pararel_idx.has_value()).integer(fact.pararel_idx.value_or(0));
+    for (auto const* text : {&fact.relation, &fact.subject, &fact.prompt, &fact.target_true, &fact.target_new,
+                             &fact.target_true_id, &fact.target_new_id}) {
+      hasher.text(*text);
+    }
+    for (auto const* prompts :
+         {&fact.paraphrase_prompts, &fact.neighborhood_prompts, &fact.attribute_prompts, &fact.generation_prompts}) {
+      hasher.integer(static_cast<long long>(prompts->size()));
+      for (std::string const& prompt : *prompts) hasher.text(prompt);
+    }
+  }
+  return hasher.hex();
+}
+
+}  // namespace onemask

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace onemask::detail {
+
+/// A parsed file. Throws UserError, with the position, when it cannot be read or is not JSON.
+nlohmann::json parse_json_file(std::filesystem::path const& file);
+
+/// One value of a parsed file (which must outlive it) and where it stands, so that whatever is wrong with it can be said. Every
+/// function throws UserError when the value is not what it asks for.
+class JsonField {
+ public:
+  /// `place` is what a message begins with: "'facts.json', record 3".
+  JsonField(nlohmann::json const& value, std::string place) : value_(&value), place_(std::move(place)) {}
+
+  /// A member of an object.
+  JsonField at(std::string_view name) const;
+  /// The same, or nothing when it is absent or null.
+  std::optional<JsonField> find(std::string_view name) const;
+  /// The elements of a list.
+  std::vector<JsonField> elements() const;
+
+  std::string const& text() const;
+  /// In [0, 2^63).
+  std::int64_t integer() const;
+  bool boolean() const;
+  nlohmann::json::object_t const& object() const;
+
+  bool is_text() const { return value_->is_string(); }
+  bool is_list() const { return value_->is_array(); }
+
+  /// Where it stands: "'facts.json', record 3: field 'subject'".
+  std::string place() const;
+  /// Throws UserError "<place> <complaint>".
+  [[noreturn]] void fail(std::string const& complaint) const;
+
+ private:
+  JsonField member(nlohmann::json const& value, std::string_view name) const;
+
+  nlohmann::json const* value_;
+  std::string place_;
+  std::string path_ = {};  // of the value below `place_`: "requested_rewrite.subject"
+};
+
+}  // namespace onemask::detail

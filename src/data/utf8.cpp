@@ -1,0 +1,69 @@
+#include "data/detail/utf8.hpp"
+
+#include <array>
+#include <cstdint>
+
+namespace onemask::detail {
+namespace {
+
+/// Length of the well-formed character at the start of `text`, or 0.
+std::size_t character_length(std::string_view text) {
+  auto const byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  auto const continues = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
+  unsigned const first = byte(0), second = byte(1);
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first <= 0xDF) return continues(1) ? 2 : 0;
+  if ((first & 0xF0u) == 0xE0) {
+    bool const allowed = !(first == 0xE0 && second < 0xA0) && !(first == 0xED && second > 0x9F);
+    return allowed && continues(1) && continues(2) ? 3 : 0;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    bool const allowed = !(first == 0xF0 && second < 0x90) && !(first == 0xF4 && second > 0x8F);
+    return allowed && continues(1) && continues(2) && continues(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+constexpr bool is_printable(unsigned byte) {
+  return (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+}
+
+constexpr std::size_t alphabet_end = 256 + 68;  // 188 bytes stand for themselves, the other 68 are written as U+0100 and up
+
+/// The byte that each code point stands for, or -1.
+constexpr std::array<std::int16_t, alphabet_end> make_alphabet() {
+  std::array<std::int16_t, alphabet_end> bytes{};
+  for (auto& byte : bytes) byte = -1;
+  std::size_t next = 256;
+  for (unsigned byte = 0; byte < 256; ++byte) bytes[is_printable(byte) ? byte : next++] = static_cast<std::int16_t>(byte);
+  return bytes;
+}
+
+constexpr auto alphabet = make_alphabet();
+
+}  // namespace
+
+std::optional<std::size_t> first_invalid_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t const length = character_length(text.substr(at));
+    if (length == 0) return at;
+    at += length;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> bytes_of_token(std::string_view token) {
+  std::string bytes;
+  for (std::size_t at = 0; at < token.size(); ++at) {
+    std::size_t code = static_cast<unsigned char>(token[at]);
+    if (code >= 0x80) {  // all of the alphabet fits in two bytes of UTF-8
+      if ((code & 0xE0u) != 0xC0 || ++at == token.size()) return std::nullopt;
+      code = (code & 0x1Fu) << 6 | (static_cast<unsigned char>(token[at]) & 0x3Fu);
+    }
+    if (code >= alphabet.size() || alphabet[code] < 0) return std::nullopt;
+    bytes += static_cast<char>(alphabet[code]);
+  }
+  return bytes;
+}
+
+}  // namespace onemask::detail

@@ -1,0 +1,50 @@
+#include <onemask/core/error.hpp>
+#include <onemask/data/prompt.hpp>
+#include <onemask/edit/request.hpp>
+
+#include <string>
+
+namespace onemask {
+namespace {
+
+/// `text` with its "{}" replaced.
+std::string fill(std::string const& text, std::string const& value) {
+  auto const place = text.find("{}");
+  return text.substr(0, place) + value + text.substr(place + 2);
+}
+
+/// A template with one "{}" for the subject, and the place of the subject's last token in it: as many tokens as the text up to the
+/// subject's end has.
+EditRequest::Row make_row(Tokenizer const& tokenizer, std::string const& text, std::string const& subject, bool subject_last) {
+  EditRequest::Row row{encode_prompt(tokenizer, fill(text, subject)), 0};
+  auto const upto = text.substr(0, text.find("{}")) + subject;
+  auto const tokens = subject_last ? encode_prompt(tokenizer, upto).size() : row.ids.size();
+  row.lookup = static_cast<std::int64_t>(std::min(tokens, row.ids.size())) - 1;
+  return row;
+}
+
+}  // namespace
+
+EditRequest make_edit_request(Tokenizer const& tokenizer, Fact const& fact, ContextTemplates const& templates,
+                              RomeHparams const& hparams, std::int64_t positions) {
+  auto const record = "The record with case_id " + std::to_string(fact.case_id);
+  EditRequest request{fact.case_id, {}, {}, {}};
+  try {
+    request.target = encode_target(tokenizer, fact.target_new);
+  } catch (UserError const& e) {
+    throw UserError(record + ", field target_new: " + e.what());
+  }
+  for (auto const& context : templates) {
+    request.contexts.push_back(make_row(tokenizer, fill(context, fact.prompt), fact.subject, hparams.fact_token == "subject_last"));
+    auto& ids = request.contexts.back().ids;
+    ids.insert(ids.end(), request.target.begin(), request.target.end() - 1);
+    if (static_cast<std::int64_t>(ids.size()) > positions) {
+      throw UserError(record + " needs " + std::to_string(ids.size()) + " tokens behind the context '" + context + "', but the model has " +
+                      std::to_string(positions) + " positions. Leave the record out or use shorter contexts.");
+    }
+  }
+  request.essence = make_row(tokenizer, "{} is a", fact.subject, hparams.fact_token == "subject_last");
+  return request;
+}
+
+}  // namespace onemask

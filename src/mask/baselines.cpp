@@ -1,0 +1,33 @@
+#include <onemask/core/error.hpp>
+#include <onemask/core/random.hpp>
+#include <onemask/mask/baselines.hpp>
+
+namespace onemask {
+namespace {
+
+at::Tensor with_zeros_at(at::IntArrayRef shape, at::Tensor const& places) {
+  auto keep = at::ones(shape, at::kBool);
+  keep.view({-1}).index_fill_(0, places, false);
+  return keep;
+}
+
+}  // namespace
+
+at::Tensor random_mask(at::IntArrayRef shape, std::int64_t zeros, std::uint64_t seed) {
+  auto const entries = static_cast<std::size_t>(c10::multiply_integers(shape));
+  auto const order = RandomStream({seed, stream::baseline}).permutation(entries);
+  std::vector<std::int64_t> places(order.begin(), order.begin() + zeros);
+  return with_zeros_at(shape, at::tensor(at::ArrayRef<std::int64_t>(places), at::kLong));
+}
+
+at::Tensor largest_mask(at::Tensor const& score, std::int64_t zeros) {
+  auto const order = at::argsort(score.to(at::kCPU).contiguous().view({-1}), /*stable=*/true, 0, /*descending=*/true);
+  return with_zeros_at(score.sizes(), order.narrow(0, 0, zeros));
+}
+
+at::Tensor mean_delta_magnitude(at::Tensor const& left, at::Tensor const& right) {
+  ONEMASK_EXPECT(left.size(1) == 1 && right.size(1) == 1);
+  return at::matmul(left.squeeze(1).abs().t(), right.squeeze(1).abs()) / static_cast<double>(left.size(0));
+}
+
+}  // namespace onemask

@@ -1,0 +1,36 @@
+#include <onemask/core/error.hpp>
+#include <onemask/mask/shared_mask.hpp>
+#include <onemask/model/safetensors.hpp>
+
+#include "mask/epoch_json.hpp"
+
+namespace onemask {
+
+std::string to_bytes(SharedMask const& mask) {
+  nlohmann::json const facts{{"layer", mask.layer}, {"seed", mask.seed}, {"epochs", mask.epochs}};
+  return write_safetensors({{"soft", mask.soft}}, {{"mask", facts.dump()}});
+}
+
+SharedMask shared_mask_from_bytes(std::string bytes, std::string const& source) {
+  auto const file = SafetensorsFile::parse(std::move(bytes), source);
+  SharedMask mask;
+  try {
+    auto const facts = nlohmann::json::parse(file.metadata().at("mask"));
+    mask.layer = facts.at("layer").get<int>();
+    mask.seed = facts.at("seed").get<std::uint64_t>();
+    mask.epochs = facts.at("epochs").get<std::vector<MaskEpoch>>();
+  } catch (std::exception const& e) {
+    throw UserError(source + " is not a shared mask: " + e.what() + ". Delete it; it will be made again.");
+  }
+  mask.soft = file.tensor("soft");
+  if (mask.soft.dim() != 2 || mask.soft.scalar_type() != at::kFloat) {
+    throw UserError(source + " is not a shared mask: 'soft' must be a float32 matrix. Delete it; it will be made again.");
+  }
+  return mask;
+}
+
+double zeros_share(at::Tensor const& keep) {
+  return static_cast<double>(keep.logical_not().sum().item<std::int64_t>()) / static_cast<double>(keep.numel());
+}
+
+}  // namespace onemask

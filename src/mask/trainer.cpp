@@ -1,0 +1,198 @@
+#include <onemask/comm/fixed_point.hpp>
+#include <onemask/core/error.hpp>
+#include <onemask/core/random.hpp>
+#include <onemask/mask/trainer.hpp>
+#include <onemask/model/head_loss.hpp>
+#include <onemask/model/safetensors.hpp>
+
+#include "mask/epoch_json.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <c10/core/GradMode.h>
+
+namespace onemask {
+namespace {
+
+/// Steps of 2^-44 (6e-14), entries up to 256: far finer than float32's rounding of a gradient, far wider than its largest entry.
+constexpr int gradient_bits = 44;
+/// Losses are sums over facts, of the size of logits.
+constexpr int loss_bits = 24;
+/// M is kept inside [floor, 1 - floor].
+constexpr double floor_of_mask = 1e-9;
+
+struct Losses {
+  at::Tensor restoration, distillation;  ///< scalars, sums over facts of means over prompts
+  at::Tensor slope;                      ///< [prompts, hidden] of their weighted sum
+};
+
+/// Restoration and distillation of a micro-batch's prompts, and their slope with respect to the normalised hidden states.
+Losses losses_of(CausalLM const& model, TrainingSet::MicroBatch const& batch, at::Tensor const& hidden, MaskOptions const& options,
+                 double temperature) {
+  auto const [loss, logits] = distillation(model, hidden, batch.reference, temperature, batch.objects);
+  auto slope = loss.gradient * (batch.weight * options.distillation_weight).to(hidden.scalar_type()).unsqueeze(1);
+  auto restoration = at::zeros_like(loss.value);
+  if (options.restoration == Restoration::margin) {
+    restoration = at::relu(options.margin - (logits.select(1, 0) - logits.select(1, 1)));
+    auto const active = (batch.weight * restoration.gt(0)).to(hidden.scalar_type()).unsqueeze(1);
+    auto const head = model.head();
+    slope = slope + active * (head.index_select(0, batch.objects.select(1, 1)) - head.index_select(0, batch.objects.select(1, 0)));
+  } else if (options.restoration == Restoration::nll) {
+    auto const likelihood = negative_log_likelihood(model, hidden, batch.objects.select(1, 0));
+    restoration = likelihood.value;
+    slope = slope + likelihood.gradient * batch.weight.to(hidden.scalar_type()).unsqueeze(1);
+  }
+  return {(restoration * batch.weight).sum(), (loss.value * batch.weight).sum(), slope};
+}
+
+}  // namespace
+
+BatchOrder shuffled(std::uint64_t seed, std::size_t facts) {
+  return [=](int epoch) { return RandomStream({seed, stream::batch_order, static_cast<std::uint64_t>(epoch)}).permutation(facts); };
+}
+
+at::Tensor initial_theta(MaskOptions const& options, at::IntArrayRef shape, std::uint64_t seed) {
+  auto theta = at::empty(shape, at::kFloat);
+  RandomStream random({seed, stream::mask_init});
+  for (std::int64_t i = 0; i < theta.numel(); ++i) {
+    theta.data_ptr<float>()[i] = static_cast<float>(options.init_mean + options.init_deviation * random.normal());
+  }
+  return theta;
+}
+
+MaskTrainer::MaskTrainer(TrainingSet const& facts, MaskOptions options, at::Tensor theta, BatchOrder order, WorkShare share,
+                         GradientReducer& reducer)
+    : facts_(facts), options_(options), order_(std::move(order)), share_(share), reducer_(reducer),
+      theta_(theta.to(facts.model().device(), at::kFloat).contiguous().clone()), mean_(at::zeros_like(theta_)), square_(at::zeros_like(theta_)),
+      soft_(soft_mask(0)) {
+  auto const weight = facts.model().projection(facts.layer()).weight;
+  if (theta_.sizes() != weight.sizes()) {
+    throw ShapeError("The mask's theta is " + std::to_string(theta_.size(0)) + " x " + std::to_string(theta_.size(-1)) + ", but the matrix [out, in] is " +
+                     std::to_string(weight.size(0)) + " x " + std::to_string(weight.size(1)) + ".");
+  }
+}
+
+at::Tensor MaskTrainer::soft_mask(int epoch) const {
+  return at::sigmoid(theta_ / mask_temperature(options_, epoch)).clamp(floor_of_mask, 1 - floor_of_mask);
+}
+
+at::Tensor MaskTrainer::gradient(std::span<std::size_t const> batch, int epoch, MaskEpoch& means) {
+  auto const& model = facts_.model();
+  auto const soft = soft_mask(epoch);
+  auto total = at::zeros_like(soft, at::kLong);
+  auto sums = at::zeros({2}, total.options());
+  auto const size = static_cast<double>(batch.size());
+  auto const top = static_cast<int>(model.config().layers) - 1;
+  auto const part = static_cast<std::size_t>(options_.micro_batch);
+  for (std::size_t first = 0, index = 0; first < batch.size(); first += part, ++index) {
+    if (static_cast<int>(index % static_cast<std::size_t>(share_.ranks)) != share_.rank) continue;
+    auto const facts = facts_.micro_batch(batch.subspan(first, std::min(part, batch.size() - first)));
+    auto leaf = soft.detach().to(model.dtype()).clone().requires_grad_(true);
+    at::Tensor normed;
+    {
+      c10::AutoGradMode const gradients(true);
+      Pass const pass(model, facts.rows.layout);
+      auto const residual = pass.finish(facts_.layer(), facts.rows.half, {facts.left, facts.right, facts.edit, leaf});
+      normed = model.final_norm(pass.run(facts_.layer() + 1, top, residual, facts.last.layout, facts.last.tokens));
+    }
+    c10::NoGradGuard const no_gradients;
+    auto const losses = losses_of(model, facts, normed.detach(), options_, distillation_temperature(options_, epoch));
+    normed.backward(losses.slope / size);
+    total.add_(to_fixed_point(leaf.grad().to(at::kFloat), gradient_bits));
+    sums.add_(to_fixed_point(at::stack({losses.restoration, losses.distillation}), loss_bits));
+  }
+  reducer_.add(total);
+  reducer_.add(sums);
+  reducer_.finalize();
+
+  c10::NoGradGuard const no_gradients;
+  auto const means_of_facts = (from_fixed_point(sums, loss_bits, at::kDouble) / size).to(at::kCPU);
+  auto const excess = (1 - soft).mean().item<double>() - options_.sparsity_target;
+  means.restoration = means_of_facts[0].item<double>();
+  means.distillation = means_of_facts[1].item<double>();
+  means.sparsity = std::max(0.0, excess);
+  auto slope = from_fixed_point(total, gradient_bits, at::kFloat);
+  if (excess > 0) slope.sub_(sparsity_weight(options_, epoch) / static_cast<double>(soft.numel()));
+  auto const inside = soft.gt(floor_of_mask).logical_and(soft.lt(1 - floor_of_mask));
+  return slope * (soft * (1 - soft) / mask_temperature(options_, epoch)) * inside;
+}
+
+void MaskTrainer::update(at::Tensor gradient) {
+  ++steps_;
+  theta_.mul_(1 - options_.learning_rate * options_.weight_decay);
+  mean_.mul_(options_.beta1).add_(gradient, 1 - options_.beta1);
+  square_.mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
+  auto const steps = static_cast<double>(steps_);
+  auto const denominator = (square_.sqrt() / std::sqrt(1 - std::pow(options_.beta2, steps))).add_(options_.adam_epsilon);
+  theta_.addcdiv_(mean_, denominator, -options_.learning_rate / (1 - std::pow(options_.beta1, steps)));
+}
+
+void MaskTrainer::run_epoch() {
+  auto const epoch = next_epoch();
+  auto const order = order_(epoch);
+  ONEMASK_EXPECT(order.size() == facts_.size());
+  MaskEpoch mean;
+  int steps = 0;
+  for (std::size_t first = 0; first < order.size(); first += static_cast<std::size_t>(options_.batch), ++steps) {
+    auto const count = std::min(static_cast<std::size_t>(options_.batch), order.size() - first);
+    MaskEpoch step;
+    auto slope = gradient(std::span(order).subspan(first, count), epoch, step);
+    soft_ = soft_mask(epoch);
+    step.gradient_norm = slope.norm().item<double>();
+    slope.mul_(std::min(1.0, options_.max_gradient_norm / (step.gradient_norm + 1e-6)));
+    update(std::move(slope));
+    mean.restoration += step.restoration;
+    mean.distillation += step.distillation;
+    mean.sparsity += step.sparsity;
+    mean.gradient_norm += step.gradient_norm;
+  }
+  for (auto* value : {&mean.restoration, &mean.distillation, &mean.sparsity, &mean.gradient_norm}) *value /= steps;
+  mean.validation_n = facts_.validation_size();
+  mean.validation_rsr = validate();
+  mean.zeros = soft_.lt(options_.threshold).sum().item<double>() / static_cast<double>(soft_.numel());
+  mask_epochs_.push_back(mean);
+}
+
+double MaskTrainer::validate() {
+  if (facts_.validation_size() == 0) return 0;
+  auto restored = at::zeros({1}, at::TensorOptions().dtype(at::kLong).device(soft_.device()));
+  auto const mask = soft_.to(facts_.model().dtype());
+  auto const& batches = facts_.validation();
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    if (static_cast<int>(i % static_cast<std::size_t>(share_.ranks)) != share_.rank) continue;
+    auto const scores = batches[i].prompts.score({batches[i].left, batches[i].right, mask});
+    restored.add_((scores.lp_true > scores.lp_new).sum().item<std::int64_t>());
+  }
+  reducer_.add(restored);
+  reducer_.finalize();
+  return static_cast<double>(restored.item<std::int64_t>()) / static_cast<double>(facts_.validation_size());
+}
+
+SharedMask MaskTrainer::mask(std::uint64_t seed) const { return {facts_.layer(), seed, soft_.to(at::kCPU).clone(), mask_epochs_}; }
+
+std::string MaskTrainer::checkpoint() const {
+  nlohmann::json const facts{{"settings", describe(options_)}, {"steps", steps_}, {"epochs", mask_epochs_}};
+  std::map<std::string, at::Tensor> tensors{{"theta", theta_}, {"mean", mean_}, {"square", square_}, {"soft", soft_}};
+  for (auto& [name, tensor] : tensors) tensor = tensor.to(at::kCPU);
+  return write_safetensors(tensors, {{"training", facts.dump()}});
+}
+
+void MaskTrainer::restore(std::string bytes, std::string const& source) {
+  auto const file = SafetensorsFile::parse(std::move(bytes), source);
+  try {
+    auto const facts = nlohmann::json::parse(file.metadata().at("training"));
+    if (facts.at("settings").get<std::string>() != describe(options_)) throw UserError("it was made with other settings");
+    for (auto const& [name, tensor] : {std::pair{"theta", &theta_}, {"mean", &mean_}, {"square", &square_}, {"soft", &soft_}}) {
+      auto const stored = file.tensor(name);
+      if (stored.sizes() != tensor->sizes() || stored.scalar_type() != at::kFloat) throw UserError(std::string(name) + " has another shape");
+      tensor->copy_(stored);
+    }
+    steps_ = facts.at("steps").get<std::int64_t>();
+    mask_epochs_ = facts.at("epochs").get<std::vector<MaskEpoch>>();
+  } catch (std::exception const& e) {
+    throw UserError("The mask checkpoint " + source + " cannot be used: " + e.what() + ". Delete it; the training then starts anew.");
+  }
+}
+
+}  // namespace onemask

@@ -1,0 +1,123 @@
+#include <onemask/core/error.hpp>
+#include <onemask/data/prompt.hpp>
+#include <onemask/mask/training_set.hpp>
+
+#include <algorithm>
+
+#include <c10/core/GradMode.h>
+
+namespace onemask {
+namespace {
+
+/// Facts handled at once while the constants are made, and in a batch of the validation.
+constexpr std::size_t facts_at_once = 32;
+
+std::vector<std::vector<std::int64_t>> all_prompts(std::vector<MaskFact> const& facts) {
+  std::vector<std::vector<std::int64_t>> rows;
+  for (auto const& fact : facts) rows.insert(rows.end(), fact.prompts.begin(), fact.prompts.end());
+  return rows;
+}
+
+/// One factor of every fact: [facts, rank, size].
+at::Tensor stack_factor(std::vector<MaskFact> const& facts, at::Tensor MaskFact::*factor, at::Device device) {
+  std::vector<at::Tensor> factors;
+  for (auto const& fact : facts) factors.push_back(fact.*factor);
+  return at::stack(factors).to(device);
+}
+
+Wanted last_tokens(Layout const& layout) { return want(layout, std::vector<std::vector<std::int64_t>>(layout.counts.size(), {-1})); }
+
+}  // namespace
+
+MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const& edit, bool leading_space, std::int64_t positions) {
+  auto const record = "The record with case_id " + std::to_string(fact.case_id);
+  MaskFact result{{}, {}, {}, edit.left, edit.right};
+  try {
+    result.target_true = encode_target(tokenizer, fact.target_true);
+    result.target_new = encode_target(tokenizer, fact.target_new);
+  } catch (UserError const& e) {
+    throw UserError(record + ": " + e.what());
+  }
+  auto const longest = std::max(result.target_true.size(), result.target_new.size());
+  auto const add = [&](std::string const& text) {
+    result.prompts.push_back(encode_prompt(tokenizer, text, leading_space));
+    if (static_cast<std::int64_t>(result.prompts.back().size() + longest) > positions) {
+      throw UserError(record + " has a prompt ('" + text + "') that with its object is longer than the model's " + std::to_string(positions) +
+                      " positions. Leave the record out.");
+    }
+  };
+  add(fact.question());
+  for (auto const& paraphrase : fact.paraphrase_prompts) add(paraphrase);
+  return result;
+}
+
+TrainingSet::TrainingSet(CausalLM const& model, int layer, std::vector<MaskFact> const& training, std::vector<MaskFact> const& validation)
+    : model_(model), layer_(layer), cache_(model, layer, all_prompts(training)), validation_size_(static_cast<std::int64_t>(validation.size())) {
+  c10::NoGradGuard const no_gradients;
+  auto const device = model.device();
+  std::int64_t row = 0;
+  for (auto const& fact : training) {
+    Entry entry;
+    std::vector<std::int64_t> objects;
+    for (std::size_t p = 0; p < fact.prompts.size(); ++p) {
+      entry.rows.push_back(row++);
+      objects.insert(objects.end(), {fact.target_true.front(), fact.target_new.front()});
+    }
+    entry.left = fact.left.to(device);
+    entry.right = fact.right.to(device);
+    entry.objects = index_tensor(objects, device).view({-1, 2});
+    facts_.push_back(std::move(entry));
+  }
+  for (std::size_t first = 0; first < facts_.size(); first += facts_at_once) {
+    auto const last = std::min(facts_.size(), first + facts_at_once);
+    std::vector<std::int64_t> rows;
+    std::vector<std::int64_t> counts;
+    for (auto f = first; f < last; ++f) {
+      rows.insert(rows.end(), facts_[f].rows.begin(), facts_[f].rows.end());
+      counts.push_back(static_cast<std::int64_t>(facts_[f].rows.size()));
+    }
+    auto const batch = cache_.batch(rows);
+    auto const wanted = last_tokens(batch.layout);
+    Pass const pass(model, batch.layout);
+    auto const top = static_cast<int>(model.config().layers) - 1;
+    auto const hidden = pass.run(layer + 1, top, pass.finish(layer, batch.half), wanted.layout, wanted.tokens);
+    auto const references = model.final_norm(hidden).split_with_sizes(counts);
+    for (auto f = first; f < last; ++f) facts_[f].reference = references[f - first];
+  }
+  for (std::size_t first = 0; first < validation.size(); first += facts_at_once) {
+    std::vector<MaskFact> const some(validation.begin() + static_cast<std::ptrdiff_t>(first),
+                                     validation.begin() + static_cast<std::ptrdiff_t>(std::min(validation.size(), first + facts_at_once)));
+    std::vector<TwoWayPrompt> prompts;
+    std::vector<std::int64_t> edits;
+    for (auto const& fact : some) {
+      edits.push_back(static_cast<std::int64_t>(prompts.size()));
+      prompts.push_back({fact.prompts.front(), fact.target_true, fact.target_new});
+    }
+    validation_.push_back({TwoWayBatch(model, layer, prompts, edits), stack_factor(some, &MaskFact::left, device),
+                           stack_factor(some, &MaskFact::right, device)});
+  }
+}
+
+TrainingSet::MicroBatch TrainingSet::micro_batch(std::span<std::size_t const> facts) const {
+  std::vector<std::int64_t> rows, fact_of_row;
+  std::vector<at::Tensor> lefts, rights, references, objects;
+  std::vector<float> weights;
+  for (std::size_t i = 0; i < facts.size(); ++i) {
+    auto const& entry = facts_[facts[i]];
+    rows.insert(rows.end(), entry.rows.begin(), entry.rows.end());
+    fact_of_row.insert(fact_of_row.end(), entry.rows.size(), static_cast<std::int64_t>(i));
+    weights.insert(weights.end(), entry.rows.size(), 1.0F / static_cast<float>(entry.rows.size()));
+    lefts.push_back(entry.left);
+    rights.push_back(entry.right);
+    references.push_back(entry.reference);
+    objects.push_back(entry.objects);
+  }
+  auto const device = model_.device();
+  auto batch = cache_.batch(rows);
+  auto last = last_tokens(batch.layout);
+  auto edit = index_tensor(fact_of_row, device).index_select(0, batch.layout.row);
+  return {std::move(batch), std::move(last),   std::move(edit),  at::stack(lefts), at::stack(rights), at::cat(references),
+          at::cat(objects), at::tensor(weights).to(device)};
+}
+
+}  // namespace onemask

@@ -1,0 +1,29 @@
+#include <onemask/core/error.hpp>
+#include <onemask/model/causal_lm.hpp>
+
+#include "model/families.hpp"
+
+#include <map>
+
+namespace onemask {
+
+std::unique_ptr<CausalLM> load_causal_lm(Checkpoint const& checkpoint, Placement placement) {
+  using Maker = std::unique_ptr<CausalLM> (*)(Checkpoint const&, Placement);
+  static std::map<std::string, Maker> const makers{{"gpt2", make_gpt2}, {"llama", make_llama}};
+  auto const maker = makers.find(checkpoint.config().family);
+  if (maker == makers.end()) {
+    throw UserError("The checkpoint " + checkpoint.folder().string() + " is of the family '" + checkpoint.config().family +
+                    "', which onemask does not know; it knows gpt2 and llama.");
+  }
+  return maker->second(checkpoint, placement);
+}
+
+void require_layer(CausalLM const& model, int layer, std::string const& where) {
+  auto const layers = model.config().layers;
+  if (layer < 0 || layer >= layers) {
+    throw UserError(where + " names layer " + std::to_string(layer) + ", but the model has layers 0 to " + std::to_string(layers - 1) +
+                    ". Choose one of these.");
+  }
+}
+
+}  // namespace onemask

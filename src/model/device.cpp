@@ -1,0 +1,67 @@
+#include <onemask/core/error.hpp>
+#include <onemask/model/device.hpp>
+
+#include <charconv>
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+
+namespace onemask {
+namespace {
+
+int visible_gpus() {
+  return at::hasCUDA() ? static_cast<int>(at::getNumGPUs()) : 0;
+}
+
+c10::Device gpu(int index) {
+  return {c10::kCUDA, static_cast<c10::DeviceIndex>(index)};
+}
+
+c10::Device parse_device(std::string const& name, int local_rank) {
+  if (name == "cpu") return c10::kCPU;
+  int const gpus = visible_gpus();
+  if (name == "auto" && gpus == 0) return c10::kCPU;
+  bool const any = name == "auto" || name == "cuda";
+  if (!any && !name.starts_with("cuda:"))
+    throw UserError("The device '" + name + "' is not known; choose cpu, cuda, cuda:N or auto.");
+  if (gpus == 0)
+    throw UserError("The device '" + name +
+                    "' was asked for, but no GPU is visible; choose cpu, or check driver and allocation.");
+  if (any) return gpu(local_rank % gpus);
+  std::string const digits = name.substr(name.find(':') + 1);
+  int index = -1;
+  auto const [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
+  if (error != std::errc() || end != digits.data() + digits.size() || index < 0 || index >= gpus)
+    throw UserError("The device '" + name + "' is not there; visible are cuda:0 to cuda:" + std::to_string(gpus - 1) + ".");
+  return gpu(index);
+}
+
+c10::ScalarType parse_dtype(std::string const& name) {
+  if (name == "float32") return c10::kFloat;
+  if (name == "bfloat16") return c10::kBFloat16;
+  if (name == "float16") return c10::kHalf;
+  throw UserError("The type '" + name + "' is not known; choose float32, bfloat16 or float16.");
+}
+
+}  // namespace
+
+Placement parse_placement(std::string const& device, std::string const& dtype, int local_rank) {
+  ONEMASK_EXPECT(local_rank >= 0);
+  Placement const placement{parse_device(device, local_rank), parse_dtype(dtype)};
+  if (placement.device.is_cpu() && placement.dtype == c10::kHalf)
+    throw UserError("float16 is for GPUs only, as CPUs compute with it slowly; choose float32 or bfloat16, or a GPU.");
+  return placement;
+}
+
+void set_threads(int threads) {
+  if (threads < 1) throw UserError("The number of threads is " + std::to_string(threads) + "; it must be at least 1.");
+  at::set_num_threads(threads);
+}
+
+void set_product_precision(std::string const& precision) {
+  if (precision != "float32" && precision != "bfloat16")
+    throw UserError("The precision of products '" + precision + "' is not known; choose float32 or bfloat16.");
+  at::globalContext().setFloat32MatmulPrecision(precision == "float32" ? "highest" : "medium");
+}
+
+}  // namespace onemask

@@ -1,0 +1,105 @@
+#include "model/families.hpp"
+
+#include <cmath>
+
+namespace onemask {
+namespace {
+
+struct Affine {
+  at::Tensor weight, bias;
+};
+
+/// GPT-2 keeps its matrices as [in, out] (Conv1D).
+struct Block {
+  Affine norm1, attention, attention_out, norm2, up, down;
+  double scale;  ///< of the attention scores
+};
+
+at::Tensor apply(Affine const& conv, at::Tensor const& x) { return at::addmm(conv.bias, x, conv.weight); }
+
+at::Tensor activate(std::string const& name, at::Tensor const& x) {
+  if (name == "relu") return at::relu(x);
+  return at::gelu(x, name == "gelu" ? "none" : "tanh");
+}
+
+class Gpt2 final : public CausalLM {
+ public:
+  Gpt2(Checkpoint const& checkpoint, Placement placement)
+      : CausalLM(checkpoint.config(), placement, checkpoint.fingerprint()) {
+    auto const& c = config();
+    auto const get = [&](std::string const& name, at::IntArrayRef shape) {
+      return checkpoint.tensor(name, shape).to(placement.device, placement.dtype);
+    };
+    auto const affine = [&](std::string const& name, at::IntArrayRef shape) {
+      return Affine{get(name + ".weight", shape), get(name + ".bias", {shape.back()})};
+    };
+    tokens_ = get("transformer.wte.weight", {c.vocabulary, c.hidden});
+    places_ = get("transformer.wpe.weight", {c.positions, c.hidden});
+    norm_ = affine("transformer.ln_f", {c.hidden});
+    head_ = c.tied_head ? tokens_ : get("lm_head.weight", {c.vocabulary, c.hidden});
+    for (std::int64_t layer = 0; layer < c.layers; ++layer) {
+      auto const scope = block_name(static_cast<int>(layer));
+      double scale = c.scale_attention ? 1.0 / std::sqrt(static_cast<double>(c.head_dim)) : 1.0;
+      if (c.scale_attention_by_inverse_layer) scale /= static_cast<double>(layer + 1);
+      blocks_.push_back({affine(scope + ".ln_1", {c.hidden}), affine(scope + ".attn.c_attn", {c.hidden, 3 * c.hidden}),
+                         affine(scope + ".attn.c_proj", {c.hidden, c.hidden}), affine(scope + ".ln_2", {c.hidden}),
+                         affine(scope + ".mlp.c_fc", {c.hidden, c.inner}), affine(scope + ".mlp.c_proj", {c.inner, c.hidden}), scale});
+    }
+  }
+
+  at::Tensor embed(at::Tensor const& ids, at::Tensor const& positions) const override {
+    return tokens_.index_select(0, ids) + places_.index_select(0, positions);
+  }
+
+  at::Tensor attention_input(int layer, at::Tensor const& residual) const override { return norm(blocks_[layer].norm1, residual); }
+
+  at::Tensor queries(int layer, at::Tensor const& input, at::Tensor const&) const override {
+    return attention_part(layer, input, 0, 1).view({-1, config().heads, config().head_dim}) * blocks_[layer].scale;
+  }
+
+  KeyValue keys_values(int layer, at::Tensor const& input, at::Tensor const&) const override {
+    auto const both = attention_part(layer, input, 1, 2).view({-1, 2, config().heads, config().head_dim});
+    return {both.select(1, 0), both.select(1, 1)};
+  }
+
+  at::Tensor attention_output(int layer, at::Tensor const& context) const override { return apply(blocks_[layer].attention_out, context); }
+
+  at::Tensor mlp_key(int layer, at::Tensor const&, at::Tensor const& after) const override {
+    auto const& block = blocks_[layer];
+    return activate(config().activation, apply(block.up, norm(block.norm2, after)));
+  }
+
+  Projection projection(int layer) const override {
+    auto const& down = blocks_[layer].down;
+    return {block_name(layer) + ".mlp.c_proj.weight", down.weight.t(), down.bias};
+  }
+
+  at::Tensor final_norm(at::Tensor const& residual) const override { return norm(norm_, residual); }
+  at::Tensor head() const override { return head_; }
+
+ private:
+  static std::string block_name(int layer) { return "transformer.h." + std::to_string(layer); }
+
+  at::Tensor norm(Affine const& scale, at::Tensor const& x) const {
+    return at::layer_norm(x, {config().hidden}, scale.weight, scale.bias, config().norm_epsilon);
+  }
+
+  /// Columns of the joint query-key-value matrix, in units of the hidden size.
+  at::Tensor attention_part(int layer, at::Tensor const& input, std::int64_t first, std::int64_t count) const {
+    auto const& joint = blocks_[layer].attention;
+    auto const d = config().hidden;
+    return at::addmm(joint.bias.narrow(0, first * d, count * d), input, joint.weight.narrow(1, first * d, count * d));
+  }
+
+  at::Tensor tokens_, places_, head_;
+  Affine norm_;
+  std::vector<Block> blocks_;
+};
+
+}  // namespace
+
+std::unique_ptr<CausalLM> make_gpt2(Checkpoint const& checkpoint, Placement placement) {
+  return std::make_unique<Gpt2>(checkpoint, placement);
+}
+
+}  // namespace onemask

@@ -1,0 +1,139 @@
+#include <onemask/core/error.hpp>
+#include <onemask/model/pass.hpp>
+
+#include <algorithm>
+#include <limits>
+
+namespace onemask {
+namespace {
+
+/// [tokens, heads, head_dim] -> [rows, heads, width, head_dim]
+at::Tensor spread(at::Tensor const& packed, Layout const& layout) {
+  return packed.index_select(0, layout.pad).view({layout.rows(), layout.width, packed.size(1), packed.size(2)}).transpose(1, 2);
+}
+
+}  // namespace
+
+at::Tensor project(Projection const& projection, at::Tensor const& key, ProjectionOverride const& change) {
+  auto const weight = change.mask.defined() ? projection.weight * change.mask : projection.weight;
+  auto result = at::linear(key, weight, projection.bias);
+  if (!change.left.defined()) return result;
+  for (std::int64_t k = 0; k < change.left.size(1); ++k) {
+    auto const left = change.left.select(1, k).to(key.scalar_type()).index_select(0, change.edit);
+    auto const right = change.right.select(1, k).to(key.scalar_type()).index_select(0, change.edit);
+    auto const scaled = right * key;
+    result = result + left * (change.mask.defined() ? at::linear(scaled, change.mask) : scaled.sum(1, true));
+  }
+  return result;
+}
+
+Pass::Pass(CausalLM const& model, Layout layout, std::optional<Past> past)
+    : model_(model), layout_(std::move(layout)), past_(std::move(past)), mask_(score_mask(layout_)) {}
+
+at::Tensor Pass::score_mask(Layout const& queries) const {
+  auto key_positions = layout_.padded_positions;
+  if (past_) key_positions = at::cat({past_->positions, key_positions}, 1);
+  auto const query_positions = queries.padded_positions.clamp_min(0).unsqueeze(2);
+  auto const keys = key_positions.unsqueeze(1);
+  auto allowed = keys.ge(0).logical_and(keys.le(query_positions));
+  // A place past a row's end has no valid key of its own position; it may look at the row's first key, and nobody reads it.
+  auto const mask = at::zeros(allowed.sizes(), at::TensorOptions().dtype(model_.dtype()).device(model_.device()));
+  return mask.masked_fill(allowed.logical_not(), -std::numeric_limits<float>::infinity()).unsqueeze(1);
+}
+
+at::Tensor Pass::attend(int layer, at::Tensor const& queries, Layout const& query_layout, at::Tensor const& mask,
+                        KeyValue const& own) const {
+  auto key = spread(own.key, layout_);
+  auto value = spread(own.value, layout_);
+  if (past_) {
+    key = at::cat({past_->keys[layer], key}, 2);
+    value = at::cat({past_->values[layer], value}, 2);
+  }
+  auto const groups = queries.size(1) / key.size(1);
+  if (groups > 1) {
+    key = key.repeat_interleave(groups, 1);
+    value = value.repeat_interleave(groups, 1);
+  }
+  auto const scores = at::matmul(spread(queries, query_layout), key.transpose(2, 3)) + mask;
+  auto const context = at::matmul(at::softmax(scores, -1), value);
+  return context.transpose(1, 2).reshape({-1, queries.size(1) * queries.size(2)}).index_select(0, query_layout.unpad);
+}
+
+Halfway Pass::halfway(int layer, at::Tensor const& residual, KeyValue* seen) const {
+  auto const input = model_.attention_input(layer, residual);
+  auto const own = model_.keys_values(layer, input, layout_.positions);
+  if (seen != nullptr) *seen = own;
+  auto const context = attend(layer, model_.queries(layer, input, layout_.positions), layout_, mask_, own);
+  auto const after = residual + model_.attention_output(layer, context);
+  return {after, model_.mlp_key(layer, residual, after)};
+}
+
+at::Tensor Pass::finish(int layer, Halfway const& half, ProjectionOverride const& change) const {
+  return half.residual + project(model_.projection(layer), half.key, change);
+}
+
+at::Tensor Pass::run(int first, int last, at::Tensor residual, std::vector<KeyValue>* seen) const {
+  for (int layer = first; layer <= last; ++layer) {
+    if (seen != nullptr) seen->resize(static_cast<std::size_t>(layer) + 1);
+    residual = finish(layer, halfway(layer, residual, seen != nullptr ? &seen->back() : nullptr));
+  }
+  return residual;
+}
+
+at::Tensor Pass::run(int first, int last, at::Tensor residual, Layout const& wanted, at::Tensor const& tokens) const {
+  if (first > last) return residual.index_select(0, tokens);
+  residual = run(first, last - 1, std::move(residual));
+  auto const input = model_.attention_input(last, residual);
+  auto const own = model_.keys_values(last, input, layout_.positions);
+  auto const queries = model_.queries(last, input.index_select(0, tokens), wanted.positions);
+  auto const before = residual.index_select(0, tokens);
+  auto const after = before + model_.attention_output(last, attend(last, queries, wanted, score_mask(wanted), own));
+  return finish(last, {after, model_.mlp_key(last, before, after)});
+}
+
+Wanted want(Layout const& layout, std::vector<std::vector<std::int64_t>> const& offsets) {
+  ONEMASK_EXPECT(offsets.size() == layout.counts.size());
+  auto const positions = layout.padded_positions.to(at::kCPU);
+  auto const places = positions.accessor<std::int64_t, 2>();
+  std::vector<std::vector<std::int64_t>> wanted(offsets.size());
+  std::vector<std::int64_t> tokens;
+  std::int64_t begin = 0;
+  for (std::size_t row = 0; row < offsets.size(); ++row) {
+    for (auto offset : offsets[row]) {
+      auto const place = offset < 0 ? layout.counts[row] + offset : offset;
+      wanted[row].push_back(places[static_cast<std::int64_t>(row)][place]);
+      tokens.push_back(begin + place);
+    }
+    begin += layout.counts[row];
+  }
+  auto const device = layout.positions.device();
+  return {make_layout(wanted, device), index_tensor(tokens, device)};
+}
+
+Past make_past(Layout const& layout, std::vector<KeyValue> const& seen, int first, std::vector<std::int64_t> const& counts) {
+  auto const longest = std::max<std::int64_t>(1, *std::max_element(counts.begin(), counts.end()));
+  std::vector<std::int64_t> tokens, positions;
+  std::int64_t begin = 0;
+  for (std::size_t row = 0; row < counts.size(); ++row) {
+    for (std::int64_t place = 0; place < longest; ++place) {
+      bool const present = place < counts[row];
+      tokens.push_back(present ? begin + place : begin);
+      positions.push_back(present ? place : -1);
+    }
+    begin += layout.counts[row];
+  }
+  auto const device = layout.positions.device();
+  auto const index = index_tensor(tokens, device);
+  Past past{std::vector<at::Tensor>(seen.size()), std::vector<at::Tensor>(seen.size()),
+            index_tensor(positions, device).view({layout.rows(), longest})};
+  for (auto layer = static_cast<std::size_t>(first); layer < seen.size(); ++layer) {
+    auto const arrange = [&](at::Tensor const& packed) {
+      return packed.index_select(0, index).view({layout.rows(), longest, packed.size(1), packed.size(2)}).transpose(1, 2).contiguous();
+    };
+    past.keys[layer] = arrange(seen[layer].key);
+    past.values[layer] = arrange(seen[layer].value);
+  }
+  return past;
+}
+
+}  // namespace onemask

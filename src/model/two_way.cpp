@@ -1,0 +1,88 @@
+#include <onemask/core/error.hpp>
+#include <onemask/model/head_loss.hpp>
+#include <onemask/model/two_way.hpp>
+
+#include <numeric>
+
+#include <c10/core/GradMode.h>
+
+namespace onemask {
+namespace {
+
+struct Plan {
+  std::vector<std::vector<std::int64_t>> rows;
+  std::vector<std::vector<std::int64_t>> offsets;  ///< read in each row
+  std::vector<std::int64_t> prompt_of_row;
+};
+
+/// prompt + all but the last token of target
+std::vector<std::int64_t> joined(std::vector<std::int64_t> prompt, std::vector<std::int64_t> const& target) {
+  prompt.insert(prompt.end(), target.begin(), target.end() - 1);
+  return prompt;
+}
+
+CachedRows::Batch all_rows(CausalLM const& model, int layer, std::vector<std::vector<std::int64_t>> const& rows) {
+  CachedRows const cached(model, layer, rows);
+  std::vector<std::int64_t> all(rows.size());
+  std::iota(all.begin(), all.end(), std::int64_t{0});
+  return cached.batch(all);
+}
+
+}  // namespace
+
+TwoWayBatch::TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPrompt> const& prompts,
+                         std::vector<std::int64_t> const& edit)
+    : model_(model), layer_(layer), prompts_(static_cast<std::int64_t>(prompts.size())) {
+  c10::NoGradGuard const no_gradients;
+  ONEMASK_EXPECT(!prompts.empty() && edit.size() == prompts.size());
+  Plan plan;
+  std::int64_t place = 0;
+  auto const add_row = [&](std::size_t prompt, std::vector<std::int64_t> const& target, Terms& terms, std::int64_t first) {
+    auto const end = static_cast<std::int64_t>(prompts[prompt].prompt.size());
+    plan.rows.push_back(joined(prompts[prompt].prompt, target));
+    plan.prompt_of_row.push_back(static_cast<std::int64_t>(prompt));
+    plan.offsets.emplace_back();
+    for (auto k = first; k < static_cast<std::int64_t>(target.size()); ++k) {
+      plan.offsets.back().push_back(end - 1 + k);
+      terms.place.push_back(place++);
+      terms.token.push_back(target[static_cast<std::size_t>(k)]);
+      terms.prompt.push_back(static_cast<std::int64_t>(prompt));
+    }
+  };
+  for (std::size_t p = 0; p < prompts.size(); ++p) {
+    auto const first = place;
+    add_row(p, prompts[p].target_true, true_, 0);
+    new_.place.push_back(first);
+    new_.token.push_back(prompts[p].target_new.front());
+    new_.prompt.push_back(static_cast<std::int64_t>(p));
+    if (prompts[p].target_new.size() > 1) add_row(p, prompts[p].target_new, new_, 1);
+  }
+  rows_ = all_rows(model, layer, plan.rows);
+  read_ = want(rows_.layout, plan.offsets);
+  std::vector<std::int64_t> edit_of_row;
+  for (auto prompt : plan.prompt_of_row) edit_of_row.push_back(edit[static_cast<std::size_t>(prompt)]);
+  edit_ = index_tensor(edit_of_row, model.device()).index_select(0, rows_.layout.row);
+}
+
+at::Tensor TwoWayBatch::sum(at::Tensor const& table, Terms const& terms) const {
+  auto const device = table.device();
+  auto const values = table.index({index_tensor(terms.place, device), index_tensor(terms.token, device)}).to(at::kDouble);
+  return at::zeros({prompts_}, values.options()).index_add(0, index_tensor(terms.prompt, device), values).to(at::kCPU);
+}
+
+TwoWayBatch::Scores TwoWayBatch::score(EditedProjection const& change) const {
+  c10::NoGradGuard const no_gradients;
+  Pass const pass(model_, rows_.layout);
+  auto const residual = pass.finish(layer_, rows_.half, {change.left, change.right, edit_, change.mask});
+  auto const last = static_cast<int>(model_.config().layers) - 1;
+  auto const hidden = pass.run(layer_ + 1, last, residual, read_.layout, read_.tokens);
+  auto const table = log_probabilities(model_, model_.final_norm(hidden));
+  std::vector<std::int64_t> first(static_cast<std::size_t>(prompts_));
+  for (std::size_t i = 0; i < new_.place.size(); ++i) {
+    auto const prompt = static_cast<std::size_t>(new_.prompt[i]);
+    if (i == 0 || new_.prompt[i] != new_.prompt[i - 1]) first[prompt] = new_.place[i];
+  }
+  return {table.index_select(0, index_tensor(first, table.device())), sum(table, true_), sum(table, new_)};
+}
+
+}  // namespace onemask

@@ -1,0 +1,130 @@
+#include "posix_file.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+#include <onemask/core/hash.hpp>
+#include <onemask/core/log.hpp>
+#include <onemask/store/object_store.hpp>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <fcntl.h>
+#include <fstream>
+#include <random>
+#include <sstream>
+#include <system_error>
+#include <unistd.h>
+
+namespace onemask {
+
+namespace {
+
+constexpr std::string_view kMagic = "1MASKOBJ";
+constexpr std::size_t kDigest = 32, kTrailer = kMagic.size() + 8 + kDigest;
+
+void expect_key(std::string const& key) {
+  bool const fits = key.size() == 64 && key.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (!fits) throw UserError("'" + key + "' is not the key of an object: that has 64 lower-case hexadecimal digits.");
+}
+
+std::uint8_t digit(char hex) {
+  return static_cast<std::uint8_t>(hex <= '9' ? hex - '0' : hex - 'a' + 10);
+}
+
+/// SHA-256 of key and payload as 32 bytes, so that an object under another's name is recognised as well.
+std::string digest(std::string const& key, std::string_view payload) {
+  std::string const hex = Hasher().text(key).bytes(payload.data(), payload.size()).hex();
+  std::string bytes(kDigest, '\0');
+  for (std::size_t i = 0; i < kDigest; ++i) bytes[i] = static_cast<char>(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
+  return bytes;
+}
+
+/// Magic and length, least significant byte first; the digest follows.
+std::string trailer_head(std::uint64_t payload_size) {
+  std::string head(kMagic);
+  for (int shift = 0; shift < 64; shift += 8) head += static_cast<char>(payload_size >> shift & 0xff);
+  return head;
+}
+
+/// A name beside `file` that no other process, on this host or another, uses.
+std::filesystem::path temporary_name(std::filesystem::path const& file) {
+  std::random_device random;
+  std::ostringstream name;
+  name << '.' << file.filename().string() << '.' << std::hex << random() << random() << ".tmp";
+  return file.parent_path() / name.str();
+}
+
+std::optional<std::string> read_if_there(std::filesystem::path const& file) {
+  try {
+    if (std::filesystem::exists(file)) return read_file(file);
+  } catch (UserError const&) {
+    if (std::filesystem::exists(file)) throw;  // another process may have moved it aside meanwhile
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+ObjectStore::ObjectStore(std::filesystem::path root, bool durable) : root_(std::move(root)), durable_(durable) {
+  make_folder(root_);
+}
+
+std::filesystem::path ObjectStore::file_of(std::string const& key) const {
+  expect_key(key);
+  return root_ / key.substr(0, 2) / key;
+}
+
+bool ObjectStore::has(std::string const& key) const {
+  std::ifstream file(file_of(key), std::ios::binary | std::ios::ate);
+  std::streamoff const size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
+  if (size < static_cast<std::streamoff>(kTrailer)) return false;
+  std::string const expected = trailer_head(static_cast<std::uint64_t>(size) - kTrailer);
+  std::string found(expected.size(), '\0');
+  file.seekg(size - static_cast<std::streamoff>(kTrailer));
+  return file.read(found.data(), static_cast<std::streamsize>(found.size())) && found == expected;
+}
+
+std::optional<std::string> ObjectStore::get(std::string const& key) const {
+  auto const name = file_of(key);
+  auto content = read_if_there(name);
+  if (!content) return std::nullopt;
+
+  if (content->size() >= kTrailer) {
+    std::size_t const size = content->size() - kTrailer;
+    std::string_view const payload(content->data(), size), trailer(content->data() + size, kTrailer);
+    if (trailer == trailer_head(size) + digest(key, payload)) {
+      content->resize(size);
+      return content;
+    }
+  }
+  auto aside = name;
+  aside += ".damaged";
+  std::error_code ignored;
+  std::filesystem::rename(name, aside, ignored);
+  log_warning("The object '" + name.string() + "' is damaged and will be made again; it was moved to '" +
+              aside.filename().string() + "'.");
+  return std::nullopt;
+}
+
+void ObjectStore::put(std::string const& key, std::string_view payload) const {
+  if (has(key)) return;
+  auto const name = file_of(key);
+  bool const new_folder = !std::filesystem::exists(name.parent_path());
+  make_folder(name.parent_path());
+
+  auto const temporary = temporary_name(name);
+  PosixFile file(temporary, O_WRONLY | O_CREAT | O_EXCL);
+  bool const written = file.is_open() && file.write(payload) && file.write(trailer_head(payload.size()) + digest(key, payload)) &&
+                       (!durable_ || file.sync()) && std::rename(temporary.c_str(), name.c_str()) == 0;
+  if (!written) {
+    int const reason = errno;
+    ::unlink(temporary.c_str());
+    errno = reason;
+    throw_write_error(name);
+  }
+  if (!durable_) return;
+  sync_folder(name.parent_path());
+  if (new_folder) sync_folder(root_);
+}
+
+}  // namespace onemask

@@ -1,0 +1,278 @@
+#include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+#include <onemask/edit/context_templates.hpp>
+#include <onemask/sweep/study.hpp>
+
+#include "sweep/detail/yaml_section.hpp"
+
+#include <set>
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+namespace onemask {
+namespace {
+
+/// `root` with the value at a dotted key replaced.
+void assign(YAML::Node root, std::string const& key, YAML::Node const& value) {
+  auto const parts = split_text(key, '.');
+  for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
+    YAML::Node child = root[parts[i]];
+    if (child && !child.IsNull() && !child.IsMap()) throw UserError("The override '" + key + "': '" + parts[i] + "' is not a section of the study.");
+    root.reset(child);
+  }
+  root[parts.back()] = value;
+}
+
+YAML::Node parse_yaml(std::string const& text, std::string const& name) {
+  try {
+    return YAML::Load(text);
+  } catch (YAML::Exception const& e) {
+    throw UserError(name + " is not valid YAML: " + e.what() + ".");
+  }
+}
+
+std::pair<std::string, std::string> key_and_value(std::string const& text, char const* option) {
+  auto const equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+    throw UserError(std::string("The option ") + option + " takes key=value, but got '" + text + "'.");
+  }
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+ModelOptions read_model(YamlSection section, std::filesystem::path const& base) {
+  ModelOptions model;
+  model.checkpoint = base / section.need<std::string>("checkpoint");
+  section.read("device", model.device);
+  section.read("dtype", model.dtype);
+  section.read("products", model.products);
+  section.read_at_least("threads", model.threads, 1);
+  section.finish();
+  return model;
+}
+
+void read_optional(YamlSection& section, char const* key, std::optional<std::size_t>& value) {
+  if (!section.has(key)) return;
+  std::size_t number = 0;
+  section.read(key, number);
+  value = number;
+}
+
+std::vector<std::string> one_or_many(YAML::Node const& node) {
+  return node.IsScalar() ? std::vector<std::string>{node.as<std::string>()} : node.as<std::vector<std::string>>();
+}
+
+std::vector<FactSelection> read_facts(YamlSection section, std::optional<std::size_t> limit) {
+  std::vector<FactSelection> selections;
+  for (auto const& split : section.keys()) {
+    auto part = section.section(split);
+    FactSelection selection;
+    selection.split = split;
+    if (!part.has("files")) throw part.fault("files", "is missing");
+    try {
+      selection.files = one_or_many(part.node("files"));
+    } catch (YAML::Exception const&) {
+      throw part.fault("files", "must be a file name or a list of file names");
+    }
+    part.read("relations", selection.relations);
+    read_optional(part, "per_relation", selection.per_relation);
+    read_optional(part, "offset_per_relation", selection.offset_per_relation);
+    read_optional(part, "limit", selection.limit);
+    part.read("shuffle", selection.shuffle);
+    part.read("seed", selection.seed);
+    part.finish();
+    if (limit && (!selection.limit || *selection.limit > *limit)) selection.limit = limit;
+    selections.push_back(std::move(selection));
+  }
+  if (selections.empty()) throw section.fault("", "must name at least one split");
+  return selections;
+}
+
+EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
+  EditOptions edit;
+  edit.hparams = read_rome_hparams(base / section.need<std::string>("hparams"));
+  std::string method = to_string(edit.hparams.variant);
+  section.read("method", method);
+  if (method == "rome") {
+    edit.hparams.variant = RomeVariant::rome;
+  } else if (method == "r-rome") {
+    edit.hparams.variant = RomeVariant::r_rome;
+  } else {
+    throw section.fault("method", "is '" + method + "'; this version knows rome and r-rome");
+  }
+  auto& h = edit.hparams;
+  section.read("layer", h.layer);
+  section.read_at_least("v_num_grad_steps", h.v_num_grad_steps, 1);
+  section.read("v_lr", h.v_lr);
+  section.read("v_loss_layer", h.v_loss_layer);
+  section.read("v_weight_decay", h.v_weight_decay);
+  section.read("clamp_norm_factor", h.clamp_norm_factor);
+  section.read("kl_factor", h.kl_factor);
+  section.read("context_template_length_params", h.context_template_length_params);
+  section.read("template_seed", edit.template_seed);
+  section.read_at_least("batch", edit.batch, 1);
+  if (section.has("templates")) {
+    auto const file = base / section.need<std::string>("templates");
+    try {
+      edit.templates = nlohmann::json::parse(read_file(file)).get<ContextTemplates>();
+    } catch (nlohmann::json::exception const&) {
+      throw UserError("The file of context templates " + file.string() + " must hold a JSON list of texts.");
+    }
+    check_context_templates(edit.templates, file.string());
+  }
+  section.finish();
+  return edit;
+}
+
+void read_mask(YamlSection section, MaskOptions& mask, std::uint64_t& seed, std::string& split, int& ranks) {
+  section.read("seed", seed);
+  section.read("train_split", split);
+  if (section.has("ranks") && section.need<std::string>("ranks") != "auto") section.read_at_least("ranks", ranks, 1);
+  section.read_at_least("epochs", mask.epochs, 1);
+  section.read_at_least("batch", mask.batch, 1);
+  section.read_at_least("micro_batch", mask.micro_batch, 1);
+  section.read("learning_rate", mask.learning_rate);
+  section.read("weight_decay", mask.weight_decay);
+  section.read("max_gradient_norm", mask.max_gradient_norm);
+  section.read("init_mean", mask.init_mean);
+  section.read("init_deviation", mask.init_deviation);
+  section.read("tau0", mask.tau0);
+  section.read("tau_decay", mask.tau_decay);
+  section.read("margin", mask.margin);
+  section.read("sparsity_target", mask.sparsity_target);
+  section.read("sparsity_weight0", mask.sparsity_weight0);
+  section.read("sparsity_weight1", mask.sparsity_weight1);
+  section.read("distillation_weight", mask.distillation_weight);
+  section.read("temperature0", mask.temperature0);
+  section.read("temperature1", mask.temperature1);
+  section.read("threshold", mask.threshold);
+  section.read("validation_share", mask.validation_share);
+  section.read_at_least("checkpoint_every", mask.checkpoint_every, 1);
+  std::string restoration = to_string(mask.restoration), schedule = to_string(mask.temperature_schedule);
+  section.read("restoration", restoration);
+  section.read("temperature_schedule", schedule);
+  try {
+    mask.restoration = parse_restoration(restoration);
+    mask.temperature_schedule = parse_temperature_schedule(schedule);
+  } catch (UserError const& e) {
+    throw section.fault("", e.what());
+  }
+  if (!(mask.learning_rate > 0)) throw section.fault("learning_rate", "must be positive");
+  if (!(mask.threshold > 0 && mask.threshold < 1)) throw section.fault("threshold", "must lie between 0 and 1");
+  if (!(mask.validation_share >= 0 && mask.validation_share < 1)) throw section.fault("validation_share", "must be at least 0 and under 1");
+  if (!(mask.tau0 > 0) || !(mask.temperature0 > 0) || !(mask.temperature1 > 0)) {
+    throw section.fault("tau0", "and the distillation's temperatures must be positive");
+  }
+  section.finish();
+}
+
+EvaluationPlan read_evaluation(YamlSection section) {
+  static std::set<std::string> const known{"random", "magnitude", "delta_magnitude"};
+  EvaluationPlan plan;
+  section.read_at_least("batch", plan.batch, 1);
+  section.read("baselines", plan.baselines);
+  section.read("paraphrases", plan.paraphrases);
+  section.read("masked_original", plan.masked_original);
+  for (auto const& name : plan.baselines) {
+    if (!known.contains(name)) throw section.fault("baselines", "names '" + name + "'; known are random, magnitude and delta_magnitude");
+  }
+  section.finish();
+  return plan;
+}
+
+/// The study as the document says it, with one point.
+Study interpret(YAML::Node const& document, std::string const& file, std::filesystem::path const& base, std::optional<std::size_t> limit) {
+  YamlSection root(document, file, "");
+  Study study;
+  study.base = base;
+  study.name = root.need<std::string>("name");
+  study.model = read_model(root.section("model"), base);
+  study.facts = read_facts(root.section("facts"), limit);
+  study.evaluation = read_evaluation(root.section("evaluation"));
+  root.read("peer_compatible", study.peer_compatible);
+  root.has("sweep");
+  StudyPoint point;
+  point.edit = read_edit(root.section("edit"), base);
+  read_mask(root.section("mask"), point.mask, point.mask_seed, study.train_split, study.ranks_per_mask);
+  point.mask.leading_space = study.peer_compatible;
+  root.finish();
+  bool const known = std::any_of(study.facts.begin(), study.facts.end(), [&](auto const& s) { return s.split == study.train_split; });
+  if (!known) throw UserError("The study " + file + ": 'mask.train_split' is '" + study.train_split + "', but 'facts' has no such split.");
+  study.points.push_back(std::move(point));
+  return study;
+}
+
+using Sweep = std::vector<std::pair<std::string, std::vector<std::string>>>;
+
+Sweep read_sweep(YAML::Node const& document, StudyOverrides const& overrides, std::string const& file) {
+  Sweep sweep;
+  auto const add = [&](std::string const& key, std::vector<std::string> values) {
+    if (!key.starts_with("edit.") && !key.starts_with("mask.")) {
+      throw UserError("The study " + file + " sweeps '" + key + "'; only keys under edit. and mask. can be swept.");
+    }
+    for (auto& [name, list] : sweep) {
+      if (name == key) {
+        list = std::move(values);
+        return;
+      }
+    }
+    sweep.emplace_back(key, std::move(values));
+  };
+  if (auto const section = document["sweep"]; section && section.IsMap()) {
+    for (auto const& item : section) {
+      auto const key = item.first.as<std::string>();
+      add(key, item.second.IsSequence() ? item.second.as<std::vector<std::string>>() : expand_list(item.second.as<std::string>()));
+    }
+  }
+  for (auto const& text : overrides.sweep) {
+    auto const [key, list] = key_and_value(text, "--sweep");
+    add(key, expand_list(list));
+  }
+  return sweep;
+}
+
+}  // namespace
+
+Study read_study(std::filesystem::path const& file, StudyOverrides const& overrides) {
+  auto const name = file.string();
+  auto document = parse_yaml(read_file(file), "The study " + name);
+  if (!document.IsMap()) throw UserError("The study " + name + " must be a YAML mapping with name, model, facts, edit and mask.");
+  for (auto const& text : overrides.set) {
+    auto const [key, value] = key_and_value(text, "--set");
+    assign(document, key, parse_yaml(value, "The value of '" + key + "'"));
+  }
+  auto const sweep = read_sweep(document, overrides, name);
+  auto const base = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  auto study = interpret(document, name, base, overrides.limit);
+  if (!sweep.empty()) {
+    study.points.clear();
+    std::vector<std::size_t> choice(sweep.size(), 0);
+    for (bool more = true; more;) {
+      auto variant = YAML::Clone(document);
+      std::string point_name;
+      for (std::size_t i = 0; i < sweep.size(); ++i) {
+        auto const& [key, values] = sweep[i];
+        assign(variant, key, YAML::Load(values[choice[i]]));
+        point_name += (i == 0 ? "" : " ") + key + "=" + values[choice[i]];
+      }
+      study.points.push_back(interpret(variant, name, base, overrides.limit).points.front());
+      study.points.back().name = point_name;
+      more = false;
+      for (auto i = sweep.size(); i-- > 0 && !more;) {
+        more = ++choice[i] < sweep[i].second.size();
+        if (!more) choice[i] = 0;
+      }
+    }
+  } else {
+    study.points.front().name = "mask";
+  }
+  std::ostringstream resolved;
+  document.remove("sweep");
+  for (auto const& [key, values] : sweep) document["sweep"][key] = values;
+  if (overrides.limit) document["limit_of_every_split"] = *overrides.limit;
+  resolved << document << '\n';
+  study.resolved = resolved.str();
+  return study;
+}
+
+}  // namespace onemask

@@ -1,0 +1,1 @@
+// Carries the precompiled headers of LibTorch; see src/CMakeLists.txt.

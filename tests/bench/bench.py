@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Times onemask beside the peers' algorithms on this machine, in alternation, and prints a Markdown table.
+
+A command of ours prints, as its last line that starts with "{", a JSON object with "seconds" (start-up and loading left out)
+and "n" (the facts, or facts times modes, they were spent on). {model}, {golden} and {threads} in it are filled in.
+
+  bench.py --threads 1 --ours rome="build/release/onemask ..." --ours eval="..."
+"""
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peer_common import shared_folder
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Task:
+    name: str
+    item: str  # what one of n is
+    ours: str  # command line; empty: only the peers run
+    peer: str  # arguments of peer.py
+
+
+TASKS = [
+    Task("rome", "edit", "", "rome --limit 3"),
+    Task("mask", "fact and epoch", "", "mask --facts 99 --batch 50 --epochs 1"),
+    Task("eval", "fact and mode", "", "eval --limit 20"),
+]
+
+
+@dataclass(frozen=True)
+class Run:
+    task: str
+    variant: str
+    seconds_per_item: float
+    load: float  # one-minute load of the machine just before
+
+
+def matmul_peak(threads: int) -> float:
+    """GFLOP/s per thread of a float32 product of 1024 x 1024 matrices, best of ten."""
+    torch.set_num_threads(threads)
+    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    best = float("inf")
+    for _ in range(10):
+        start = time.perf_counter()
+        torch.mm(a, b)
+        best = min(best, time.perf_counter() - start)
+    return 2 * 1024**3 / best / 1e9 / threads
+
+
+def time_command(task: str, variant: str, command: list[str]) -> Run:
+    load = os.getloadavg()[0]
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parents[1])
+    except OSError as error:
+        sys.exit(f"{task}, {variant}: {command[0]} cannot be started ({error}).")
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode != 0 or not lines:
+        sys.exit(f"{task}, {variant}: {shlex.join(command)} ended with {done.returncode} and {len(lines)} JSON lines.")
+    answer = json.loads(lines[-1])
+    print(f"{task:5} {variant:7} {answer['seconds']:9.3f} s for {answer['n']}, load {load:.2f}", file=sys.stderr)
+    return Run(task, variant, answer["seconds"] / answer["n"], load)
+
+
+def commands(task: Task, places: dict, ours: dict[str, str]) -> dict[str, list[str]]:
+    peer = [sys.executable, str(HERE / "peer.py"), *task.peer.split(), "--model", places["model"], "--threads", places["threads"]]
+    line = ours.get(task.name, task.ours)
+    own = {"ours": [word.format(**places) for word in shlex.split(line)]} if line else {}
+    return {**own, "peer": peer, "mended": [*peer, "--mended"]}
+
+
+def table(tasks: list[Task], runs: list[Run]) -> str:
+    lines = [
+        "| task | per | onemask [s] | peer [s] | mended peer [s] | peer / onemask | mended / onemask | load before each run |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for task in tasks:
+        seconds = {}
+        for variant in ("ours", "peer", "mended"):
+            values = [run.seconds_per_item for run in runs if (run.task, run.variant) == (task.name, variant)]
+            seconds[variant] = statistics.median(values) if values else None
+        ratios = [seconds[v] / seconds["ours"] if seconds["ours"] else None for v in ("peer", "mended")]
+        cells = [f"{value:.3g}" if value is not None else "–" for value in (*seconds.values(), *ratios)]
+        loads = " ".join(f"{run.load:.1f}" for run in runs if run.task == task.name)
+        lines.append(f"| {task.name} | {task.item} | " + " | ".join(cells) + f" | {loads} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    shared = shared_folder()
+    names = [task.name for task in TASKS]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=shared / "checkpoints" / "cf-gpt2")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--tasks", nargs="+", choices=names, default=names)
+    parser.add_argument("--ours", action="append", default=[], metavar="TASK=COMMAND", help="a command of ours for one task")
+    options = parser.parse_args()
+    if options.threads < 1 or options.rounds < 1:
+        parser.error("--threads and --rounds must be at least 1.")
+    ours = dict(given.split("=", 1) for given in options.ours if "=" in given)
+    if len(ours) != len(options.ours) or not ours.keys() <= set(names):
+        parser.error(f"--ours takes TASK=COMMAND once per task, with a task of {', '.join(names)}.")
+
+    tasks = [task for task in TASKS if task.name in options.tasks]
+    places = {"model": str(options.model), "golden": str(shared / "golden"), "threads": str(options.threads)}
+    peaks, runs = [matmul_peak(options.threads)], []
+    for _ in range(options.rounds):
+        for task in tasks:
+            runs += [time_command(task.name, variant, command) for variant, command in commands(task, places, ours).items()]
+        peaks.append(matmul_peak(options.threads))
+    print(table(tasks, runs))
+    print(
+        f"\nMedians of {options.rounds} rounds, {options.threads} thread(s). Matrix product, float32, 1024³, before the first "
+        f"and after each round: {', '.join(f'{peak:.0f}' for peak in peaks)} GFLOP/s per thread."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+#include "support/temporary_folder.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <string>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace onemask {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+std::size_t files_in(std::filesystem::path const& folder) {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
+}
+
+/// A disk that takes `bytes` of a file and no more, until the end of the scope.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit const now{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &now);
+  }
+  ~FullDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FullDisk(FullDisk const&) = delete;
+  FullDisk& operator=(FullDisk const&) = delete;
+
+ private:
+  void (*handler_)(int);
+  rlimit before_{};
+};
+
+TEST(File, ComesBackAsItWasWritten) {
+  test::TemporaryFolder const folder;
+  std::string every_byte(200000, '\0');
+  for (std::size_t i = 0; i < every_byte.size(); ++i) every_byte[i] = static_cast<char>(i * 7);
+  for (std::string const& content : {std::string(), std::string("one\n"), every_byte}) {
+    write_file_atomically(folder / "file", content);
+    EXPECT_EQ(read_file(folder / "file"), content);
+  }
+  EXPECT_EQ(files_in(folder.path()), 1U);
+}
+
+TEST(File, IsWrittenToTheCurrentFolderToo) {
+  test::TemporaryFolder const folder;
+  std::filesystem::path const before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  write_file_atomically("file", "here");
+  std::filesystem::current_path(before);
+  EXPECT_EQ(read_file(folder / "file"), "here");
+}
+
+TEST(ReadFile, NamesWhatCannotBeRead) {
+  test::TemporaryFolder const folder;
+  EXPECT_THAT([&] { read_file(folder / "absent.yaml"); },
+              ThrowsMessage<UserError>(testing::AllOf(HasSubstr("absent.yaml"), HasSubstr("No such file"))));
+  EXPECT_THAT([&] { read_file(folder.path()); }, ThrowsMessage<UserError>(HasSubstr("directory")));
+}
+
+TEST(WriteFileAtomically, KeepsTheOldFileWhenTheDiskIsFull) {
+  test::TemporaryFolder const folder;
+  write_file_atomically(folder / "state", "old");
+  {
+    FullDisk const disk(1000);
+    EXPECT_THAT([&] { write_file_atomically(folder / "state", std::string(5000, 'n')); },
+                ThrowsMessage<RunError>(testing::AllOf(HasSubstr("state"), HasSubstr("free some space"))));
+  }
+  EXPECT_EQ(read_file(folder / "state"), "old");
+  EXPECT_EQ(files_in(folder.path()), 1U) << "the part that was written is still there";
+}
+
+TEST(WriteFileAtomically, RefusesWhatIsNoFile) {
+  test::TemporaryFolder const folder;
+  EXPECT_THROW(write_file_atomically(folder / "absent" / "file", "x"), RunError);
+  EXPECT_THROW(write_file_atomically(folder.path().string() + "/", "x"), RunError);
+  std::filesystem::create_directory(folder / "folder");
+  EXPECT_THROW(write_file_atomically(folder / "folder", "x"), RunError);
+  EXPECT_EQ(files_in(folder.path()), 1U);
+}
+
+TEST(WriteFileAtomically, NeverShowsAPartEvenWhenTheWriterIsKilled) {
+  test::TemporaryFolder const folder;
+  std::size_t const size = 1 << 20;
+  write_file_atomically(folder / "file", std::string(size, 'a'));
+  pid_t const writer = ::fork();
+  ASSERT_GE(writer, 0);
+  if (writer == 0) {
+    for (char letter = 'a';; letter = letter == 'z' ? 'a' : static_cast<char>(letter + 1)) {
+      write_file_atomically(folder / "file", std::string(size, letter));
+    }
+  }
+  bool changed = false;
+  for (int i = 0; i < 100; ++i) {
+    std::string const seen = read_file(folder / "file");
+    EXPECT_EQ(seen.size(), size);
+    EXPECT_EQ(static_cast<std::size_t>(std::count(seen.begin(), seen.end(), seen.front())), seen.size());
+    changed = changed || seen.front() != 'a';
+    ::usleep(2000);
+  }
+  ::kill(writer, SIGKILL);
+  ::waitpid(writer, nullptr, 0);
+  EXPECT_TRUE(changed) << "the writer did not write while it was watched";
+  EXPECT_EQ(read_file(folder / "file").size(), size);
+}
+
+}  // namespace
+}  // namespace onemask

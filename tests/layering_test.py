@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Holds the includes of include/ and src/ against the table of rooms in src/CMakeLists.txt.
+
+    layering_test.py SOURCE_DIR
+
+Prints a sentence for every violation; exits with 1 when there is one.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+# Which rooms may name a header of these libraries; the first pattern that matches decides. Others are free.
+LIBRARIES = [
+    (r"torch/torch\.h$", set(), "it costs 18 s and 1.3 GB a file; include <ATen/ATen.h> or single operators"),
+    (r"(ATen|torch|c10)/", {"comm", "model", "edit", "mask", "eval", "sweep"}, "tensors are not this room's business"),
+    (r"(mpi|nccl|cuda_runtime\w*)\.h$", {"comm"}, "ranks and devices are reached through the room comm"),
+    (r"(hdf5|H5\w+)\.h$", {"store"}, "HDF5 is reached through the room store"),
+    (r"boost/program_options", {"cli"}, "options are parsed in the room cli"),
+    (r"spdlog/", {"core"}, "its headers clash with LibTorch's; include <onemask/core/log.hpp>"),
+]
+MAIN_LINES = 60
+
+
+def read_rooms(cmake: Path) -> dict[str, set[str]]:
+    """Room -> the rooms it names after USES."""
+    rooms: dict[str, set[str]] = {}
+    for call in re.findall(r"^onemask_room\(([^)]*)\)", cmake.read_text(), re.MULTILINE):
+        name, *words = call.split()
+        uses: set[str] = set()
+        keyword = ""
+        for word in words:
+            if word in ("TORCH", "USES", "PRIVATE"):
+                keyword = word
+            elif keyword == "USES" and "::" not in word:
+                uses.add(word)
+        rooms[name] = uses
+    return rooms
+
+
+def reachable(room: str, rooms: dict[str, set[str]]) -> set[str]:
+    """Every room that `room` uses, directly or through others."""
+    found: set[str] = set()
+    ahead = list(rooms[room])
+    while ahead:
+        used = ahead.pop()
+        if used not in found:
+            found.add(used)
+            ahead += rooms.get(used, ())
+    return found
+
+
+def check_table(rooms: dict[str, set[str]]) -> list[str]:
+    wrong = []
+    for room, uses in rooms.items():
+        wrong += [f"src/CMakeLists.txt: room '{room}' uses '{used}', which is no room." for used in uses - rooms.keys()]
+        if room in reachable(room, rooms):
+            wrong.append(f"src/CMakeLists.txt: room '{room}' uses itself through other rooms: the rooms must form no cycle.")
+    return wrong
+
+
+def check_include(place: str, room: str, allowed: set[str], name: str, rooms: dict[str, set[str]]) -> list[str]:
+    public = re.match(r"onemask/(\w+)/", name)
+    if public:
+        target = public[1]
+        if target not in rooms:
+            return [f"{place}: <{name}> belongs to no room of src/CMakeLists.txt."]
+        if target in allowed:
+            return []
+        return [f"{place}: room '{room}' may not use room '{target}': src/CMakeLists.txt does not say so."]
+    private = name.split("/")[0]
+    if private in rooms and "/" in name and private != room:
+        return [f'{place}: "{name}" is private to room \'{private}\'; room \'{room}\' may include only its public headers.']
+    for pattern, owners, reason in LIBRARIES:
+        if re.match(pattern, name):
+            return [] if room in owners else [f"{place}: room '{room}' may not include <{name}>: {reason}."]
+    return []
+
+
+def check_header(place: str, text: str) -> list[str]:
+    wrong = []
+    if not text.startswith("#pragma once\n"):
+        wrong.append(f"{place}: a header must begin with #pragma once.")
+    # NDEBUG is the language's own switch, as in <cassert>; any other would give the same header two meanings.
+    if place.startswith("include/") and re.search(r"^\s*#\s*(ifn?def|if|elif)\b(?!\s+NDEBUG\s*$)", text, re.MULTILINE):
+        wrong.append(f"{place}: a public header must not depend on the build: move the #if into a .cpp file.")
+    return wrong
+
+
+def check_file(root: Path, file: Path, rooms: dict[str, set[str]]) -> list[str]:
+    place = file.relative_to(root).as_posix()
+    text = file.read_text()
+    wrong = check_header(place, text) if file.suffix == ".hpp" else []
+    folders = file.relative_to(root / ("include/onemask" if place.startswith("include/") else "src")).parts[:-1]
+    room = folders[0] if folders else "main"
+    if room != "main" and room not in rooms:
+        return wrong + [f"{place}: its folder '{room}' is no room of src/CMakeLists.txt."]
+    allowed = {"cli"} if room == "main" else {room} | reachable(room, rooms)
+    for number, line in enumerate(text.splitlines(), 1):
+        include = re.match(r'\s*#\s*include\s*[<"]([^>"]+)[>"]', line)
+        if include:
+            wrong += check_include(f"{place}:{number}", room, allowed, include[1], rooms)
+    if place == "src/main.cpp" and len(text.splitlines()) >= MAIN_LINES:
+        wrong.append(f"{place}: main.cpp must stay under {MAIN_LINES} lines: move work into the room cli.")
+    return wrong
+
+
+def main() -> int:
+    if len(sys.argv) != 2:
+        print("usage: layering_test.py SOURCE_DIR", file=sys.stderr)
+        return 2
+    root = Path(sys.argv[1]).resolve()
+    rooms = read_rooms(root / "src" / "CMakeLists.txt")
+    folders = (root / "include" / "onemask", root / "src")
+    files = sorted(file for folder in folders for file in folder.rglob("*.[ch]pp"))
+    if not rooms or not files:
+        print(f"{root}: found {len(rooms)} rooms and {len(files)} source files; is this the source folder?")
+        return 1
+    wrong = check_table(rooms) + [sentence for file in files for sentence in check_file(root, file, rooms)]
+    print("\n".join(wrong) if wrong else f"{len(files)} files keep to the table of {len(rooms)} rooms.")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

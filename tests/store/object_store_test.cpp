@@ -1,0 +1,111 @@
+#include "support/temporary_folder.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+#include <onemask/core/hash.hpp>
+#include <onemask/store/object_store.hpp>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <sys/resource.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace onemask {
+namespace {
+
+std::string const key = sha256("made from this");
+
+class ObjectStoreTest : public testing::Test {
+ protected:
+  std::filesystem::path file(std::string const& of) const { return folder_ / of.substr(0, 2) / of; }
+
+  void overwrite(std::string const& bytes) const { std::ofstream(file(key), std::ios::binary | std::ios::trunc) << bytes; }
+
+  test::TemporaryFolder folder_;
+  ObjectStore store_{folder_.path()};
+};
+
+TEST_F(ObjectStoreTest, GivesBackWhatWasPut) {
+  std::string const payload("zero \0 and \xff", 11);
+  EXPECT_FALSE(store_.has(key));
+  EXPECT_EQ(store_.get(key), std::nullopt);
+  store_.put(key, payload);
+  EXPECT_TRUE(store_.has(key));
+  EXPECT_EQ(store_.get(key), payload);
+  EXPECT_EQ(ObjectStore(folder_.path(), false).get(key), payload);
+
+  store_.put(sha256("nothing"), "");
+  EXPECT_EQ(store_.get(sha256("nothing")), "");
+}
+
+TEST_F(ObjectStoreTest, AddsLittleAndLeavesNoTemporaryFiles) {
+  store_.put(key, std::string(1000, 'x'));
+  store_.put(key, std::string(1000, 'x'));
+  EXPECT_LT(std::filesystem::file_size(file(key)), 1100U);
+  auto const entries = std::filesystem::directory_iterator(file(key).parent_path());
+  EXPECT_EQ(std::distance(begin(entries), end(entries)), 1);
+}
+
+TEST_F(ObjectStoreTest, NeverBelievesATornObject) {
+  store_.put(key, "a payload of some length");
+  std::string const whole = read_file(file(key));
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    overwrite(whole.substr(0, size));
+    EXPECT_FALSE(store_.has(key)) << size;
+    EXPECT_EQ(store_.get(key), std::nullopt) << size;
+  }
+  store_.put(key, "a payload of some length");
+  EXPECT_EQ(store_.get(key), "a payload of some length");
+}
+
+TEST_F(ObjectStoreTest, NeverBelievesAnAlteredObject) {
+  store_.put(key, "a payload of some length");
+  std::string const whole = read_file(file(key));
+  for (std::size_t place = 0; place < whole.size(); ++place) {
+    std::string altered = whole;
+    altered[place] = static_cast<char>(altered[place] ^ 1);
+    overwrite(altered);
+    EXPECT_EQ(store_.get(key), std::nullopt) << place;
+    EXPECT_FALSE(store_.has(key)) << "a damaged object is moved aside";
+  }
+}
+
+TEST_F(ObjectStoreTest, NeverBelievesAnObjectUnderAnothersName) {
+  std::string const other = sha256("another");
+  store_.put(key, "payload");
+  std::filesystem::create_directories(file(other).parent_path());
+  std::filesystem::copy_file(file(key), file(other));
+  EXPECT_EQ(store_.get(other), std::nullopt);
+  EXPECT_EQ(store_.get(key), "payload");
+}
+
+TEST_F(ObjectStoreTest, RefusesWhatIsNoKey) {
+  for (auto const& bad :
+       {std::string(), std::string("../../etc/passwd"), std::string(64, 'A'), std::string(63, 'a'), std::string(64, '/')}) {
+    EXPECT_THROW(store_.has(bad), UserError);
+    EXPECT_THROW(store_.get(bad), UserError);
+    EXPECT_THROW(store_.put(bad, "x"), UserError);
+  }
+}
+
+TEST_F(ObjectStoreTest, SaysThatTheDiskIsFullAndLeavesNothing) {
+  // A limit on file sizes fails like a full disk: after a part was written.
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit const small{4096, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  EXPECT_THROW(store_.put(key, std::string(100'000, 'x')), RunError);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+
+  EXPECT_FALSE(store_.has(key));
+  EXPECT_TRUE(std::filesystem::is_empty(file(key).parent_path()));
+  store_.put(key, "now it fits");
+  EXPECT_EQ(store_.get(key), "now it fits");
+}
+
+}  // namespace
+}  // namespace onemask

@@ -1,0 +1,16 @@
+#include "support/shared_files.hpp"
+
+#include <cstdlib>
+
+namespace onemask::test {
+
+std::optional<std::filesystem::path> shared_folder() {
+  char const* const named = std::getenv("ONEMASK_SHARED");
+  std::filesystem::path const folder =
+      named ? std::filesystem::path(named) : std::filesystem::path(ONEMASK_SOURCE_DIR) / ".." / "shared";
+  std::error_code unreadable;
+  if (!std::filesystem::is_directory(folder, unreadable)) return std::nullopt;
+  return std::filesystem::canonical(folder);
+}
+
+}  // namespace onemask::test
