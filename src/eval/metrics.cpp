@@ -30,7 +30,7 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
     if (edited && item.edit == nullptr) continue;
     auto const& fact = *item.fact;
     auto const add = [&](std::string const& text) {
-      TwoWayPrompt prompt{encode_prompt(tokenizer, text, options.peer_compatible), encode_target(tokenizer, fact.target_true),
+      TwoWayPrompt prompt{encode_prompt(tokenizer, text, options.leading_space), encode_target(tokenizer, fact.target_true),
                           encode_target(tokenizer, fact.target_new)};
       auto const longest = prompt.prompt.size() + std::max(prompt.target_true.size(), prompt.target_new.size()) - 1;
       if (static_cast<std::int64_t>(longest) > model.config().positions) {
@@ -68,7 +68,7 @@ at::Tensor ranks(at::Tensor const& table, std::vector<TwoWayPrompt> const& promp
 }
 
 void compare(Tokenizer const& tokenizer, Batch const& batch, TwoWayBatch::Scores const& original, TwoWayBatch::Scores const& scores,
-             std::int64_t condition, bool peer_compatible, std::vector<PromptMetrics>& rows) {
+             std::int64_t condition, bool compare_texts, std::vector<PromptMetrics>& rows) {
   auto const& base = original.log_probabilities;
   auto const& table = scores.log_probabilities;
   auto const kl = (base.exp() * (base - table)).sum(1, false, at::kDouble).to(at::kCPU);
@@ -80,7 +80,7 @@ void compare(Tokenizer const& tokenizer, Batch const& batch, TwoWayBatch::Scores
     PromptMetrics row{batch.facts[i].index, condition, batch.numbers[i], scores.lp_true[p].item<double>(), scores.lp_new[p].item<double>(),
                       kl[p].item<double>(), rank_true[p].item<std::int64_t>(), rank_new[p].item<std::int64_t>(), top.token(p, 0),
                       top.token(p, 0) != original_top.token(p, 0), 0, 0, 0};
-    if (peer_compatible) {
+    if (compare_texts) {
       auto const texts = top.texts(tokenizer, p), original_texts = original_top.texts(tokenizer, p);
       row.rank_true = text_rank(texts, batch.facts[i].fact->target_true);
       row.rank_new = text_rank(texts, batch.facts[i].fact->target_new);
@@ -120,7 +120,7 @@ std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& toke
       auto const mask = condition.keep.defined() ? condition.keep.to(model.device(), model.dtype()) : at::Tensor();
       bool const same = !edited && !mask.defined();
       auto const scores = same ? original : prompts.score({batch.left, batch.right, mask});
-      compare(tokenizer, batch, original, scores, static_cast<std::int64_t>(c), options.peer_compatible, rows);
+      compare(tokenizer, batch, original, scores, static_cast<std::int64_t>(c), options.compare_texts, rows);
     }
   }
   return rows;

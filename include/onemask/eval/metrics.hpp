@@ -45,9 +45,11 @@ struct EvaluationFact {
 
 struct EvaluationOptions {
   bool paraphrases = true;
-  /// The published code's ways: prompts begin with a space; ranks and overlaps compare texts of tokens instead of tokens, among the
-  /// 100 likeliest, and a rank is -1 where the object's text is not among them.
-  bool peer_compatible = false;
+  /// As in the published code: ranks and overlaps compare texts of tokens instead of tokens, among the 100 likeliest, and a rank is
+  /// -1 where the object's text is not among them.
+  bool compare_texts = false;
+  /// As in the published code for GPT-2: prompts begin with a space.
+  bool leading_space = false;
 };
 
 /// Scores all prompts of the facts under all conditions, in one batch per condition. The original model is always run: it is what

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <onemask/store/study_file.hpp>
+
+#include <string>
+
+namespace onemask {
+
+/// The results of a study as one JSON object: "attributes" of the file, and "conditions", "summary" and "stages" as lists of
+/// records with the columns as fields. Numbers that are not finite become null. Throws UserError when the study has no such
+/// conditions or summary.
+std::string to_json(StudyFile const& study);
+
+/// Every row of the summary as CSV (RFC 4180, lines end in '\n'), after a line of names; the first column is the study's status,
+/// COMPLETE or PARTIAL. Numbers are written so that reading gives the same bits. Throws UserError when the study has no status or
+/// no summary.
+std::string to_csv(StudyFile const& study);
+
+}  // namespace onemask

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <onemask/comm/communicator.hpp>
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+namespace onemask {
+
+/// How a rank's work ended.
+struct Ending {
+  int code = 0;               ///< the process's exit code
+  std::string sentence = {};  ///< what went wrong; empty when nothing was thrown
+
+  bool operator==(Ending const&) const = default;
+};
+
+/// Runs the work; what it throws becomes a code (2 UserError, 75 Interrupted, 1 everything else) and a sentence. LibTorch's long
+/// messages are cut to their first line.
+Ending ending_of(std::function<int()> const& work);
+
+/// How all ranks together ended: their common success; this rank's own failure; or else that of the first rank that failed, as
+/// "rank 3: …". Collective over `ranks`, which carry no other messages. A rank that failed calls `give_up` when the others have
+/// not come here within `patience`: they wait for it elsewhere, or work on in vain.
+Ending end_together(Communicator const& ranks, Ending const& own, std::chrono::milliseconds patience,
+                    std::function<void()> const& give_up);
+
+}  // namespace onemask

@@ -1,0 +1,30 @@
+#include "cli/result_options.hpp"
+
+#include <onemask/core/error.hpp>
+#include <onemask/report/export.hpp>
+
+namespace onemask {
+
+void add_result_options(po::options_description& options) {
+  options.add_options()                                             //
+      ("by-relation", "the table of every relation as well")        //
+      ("per-mask", "a line for every study point as well")          //
+      ("json", "everything as one JSON object, instead of tables")  //
+      ("csv", "all rows of the summary as CSV, instead of tables");
+}
+
+ResultOptions result_options_of(po::variables_map const& values) {
+  ResultOptions const options{
+      {values.contains("by-relation"), values.contains("per-mask")}, values.contains("json"), values.contains("csv")};
+  if (options.json && options.csv) throw UserError("Both --json and --csv were given; choose one.");
+  return options;
+}
+
+std::string format_results(std::filesystem::path const& study_file, ResultOptions const& options) {
+  auto const study = read_study_file(study_file);
+  if (options.json) return to_json(study);
+  if (options.csv) return to_csv(study);
+  return format_table(study, options.table);
+}
+
+}  // namespace onemask

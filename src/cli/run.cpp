@@ -1,0 +1,123 @@
+#include "cli/command.hpp"
+#include "cli/ending.hpp"
+#include <onemask/cli/run.hpp>
+#include <onemask/comm/environment.hpp>
+#include <onemask/core/build_info.hpp>
+#include <onemask/core/error.hpp>
+#include <onemask/core/interrupt.hpp>
+#include <onemask/core/log.hpp>
+#include <onemask/core/text.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <string>
+#include <vector>
+
+namespace onemask {
+namespace {
+
+constexpr std::chrono::seconds patience{10};  // for ranks that have not noticed another's failure
+
+void print(std::string const& text) {
+  std::cout << text << std::flush;
+  if (!std::cout) throw RunError("The results cannot be written to stdout; is the disk full, or the pipe closed?");
+}
+
+/// Mistakes of the user are not worth a line of the log; failures are.
+void say(Ending const& ending) {
+  if (ending.code == 2) {
+    std::cerr << "onemask: " << ending.sentence << std::endl;
+  } else {
+    log_error(ending.sentence);
+  }
+}
+
+std::string help() {
+  std::string text =
+      "usage: onemask COMMAND ...\n\n"
+      "Edits many facts in a language model one by one (ROME), trains one binary mask that undoes them all, and scores it.\n\n"
+      "commands:\n";
+  for (auto const& command : all_commands()) {
+    auto const& summary = command.summary;
+    text += "  " + command.name + std::string(10 - command.name.size(), ' ') + summary.substr(0, summary.find('\n')) + "\n";
+  }
+  return text +
+         "\noptions:\n"
+         "  --help         this text; 'onemask COMMAND --help' tells about a command\n"
+         "  --version      version of the program\n"
+         "  --build-info   what this program was built from\n\n"
+         "exit codes:\n"
+         "  0 done, 1 failed, 2 usage or bad input, 3 partial (some tasks failed), 75 interrupted (run the same command "
+         "again)\n\n"
+         "examples:\n"
+         "  onemask sweep study.yaml --out results/study\n"
+         "  mpirun -n 8 onemask sweep study.yaml --out results/study --sweep mask.seed=0..7\n"
+         "  onemask report results/study --by-relation\n";
+}
+
+std::string build_lines() {
+  std::string text;
+  for (auto const& [key, value] : build_info()) text += key + ": " + value + "\n";
+  return text;
+}
+
+Command find_command(std::string const& name) {
+  std::vector<std::string> names{"--help", "--version", "--build-info"};
+  for (auto& command : all_commands()) {
+    if (command.name == name) return command;
+    names.push_back(command.name);
+  }
+  throw UserError("onemask has no command '" + name + "'." + did_you_mean(name, names) + " See 'onemask --help'.");
+}
+
+int run_on_ranks(Command const& command, std::vector<std::string> const& words) {
+  int no_arguments = 0;
+  char** none = nullptr;
+  Environment const environment(no_arguments, none);
+  auto const world = environment.world();
+  configure_log(world.rank(), world.size());
+  if (command.parallel) watch_signals();
+  auto const ranks = world.duplicate();
+  auto const own = ending_of([&] {
+    if (!command.parallel && world.rank() != 0) return 0;
+    auto const result = command.run(parse(command, words), environment);
+    if (world.rank() == 0) print(result.output);
+    return result.code;
+  });
+  auto const give_up = [&](Ending const& ending) {
+    say(ending);
+    environment.abort_world(ending.code);
+  };
+  Ending common;
+  auto const talk = ending_of([&] {
+    common = end_together(ranks, own, patience, [&] { give_up(own); });
+    return 0;
+  });
+  if (talk.code != 0) give_up(own.code != 0 ? own : talk);
+  if (world.rank() == 0 && !common.sentence.empty()) say(common);
+  return common.code;
+}
+
+int run(std::vector<std::string> const& words) {
+  if (words.empty())
+    throw UserError("Name a command: sweep, edit, mask, eval, gather, report, tokenize or predict. See 'onemask --help'.");
+  if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") return print(help()), 0;
+  if (words[0] == "--version") return print("onemask " + version() + "\n"), 0;
+  if (words[0] == "--build-info") return print(build_lines()), 0;
+  auto const command = find_command(words[0]);
+  std::vector<std::string> const rest(words.begin() + 1, words.end());
+  auto const options_end = std::find(rest.begin(), rest.end(), "--");
+  if (std::find(rest.begin(), options_end, "--help") != options_end) return print(help(command)), 0;
+  return run_on_ranks(command, rest);
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  auto const ending = ending_of([&] { return run({argv + std::min(argc, 1), argv + argc}); });
+  if (!ending.sentence.empty()) say(ending);
+  return ending.code;
+}
+
+}  // namespace onemask

@@ -1,0 +1,83 @@
+#include "cli/result_options.hpp"
+#include "cli/study_options.hpp"
+#include <onemask/comm/agree.hpp>
+#include <onemask/core/error.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace onemask {
+namespace {
+
+/// A subcommand that runs a study up to a stage.
+struct StageCommand {
+  char const* name;
+  Stage last;
+  char const* summary;
+  char const* product;
+  char const* examples;
+};
+
+constexpr std::array<StageCommand, 4> stage_commands{
+    {{"sweep", Stage::gather,
+      "Runs a study, or what is left of it: edits, masks, scores, study.h5; prints the results.\n"
+      "Whatever ended a run, the same command goes on with it, on any number of ranks.",
+      "",
+      "  onemask sweep study.yaml --out results/study\n"
+      "  mpirun -n 8 onemask sweep study.yaml --out results/study --sweep mask.seed=0..7 --set mask.epochs=50\n"
+      "  onemask sweep study.yaml --out results/small --limit 20 --device cpu --json\n"},
+     {"edit", Stage::edit, "Runs only the edits of a study.", "edit",
+      "  mpirun -n 8 onemask edit study.yaml --out results/study\n"
+      "  onemask edit study.yaml --out results/study --set edit.v_lr=0.5 --objects results/objects\n"},
+     {"mask", Stage::mask, "Runs a study up to the trained masks.", "mask",
+      "  mpirun -n 8 onemask mask study.yaml --out results/study\n"
+      "  onemask mask study.yaml --out results/study --sweep \"mask.learning_rate=logspace(-3,-1,5)\"\n"},
+     {"eval", Stage::evaluate, "Runs a study up to the scores; 'onemask gather' then writes study.h5.", "score",
+      "  mpirun -n 8 onemask eval study.yaml --out results/study\n"
+      "  onemask eval study.yaml --out results/study --peer-compatible\n"}}};
+
+std::string products_line(StageCommand const& stage, RunOptions const& options, bool complete) {
+  auto const objects = options.objects.empty() ? options.folder / "objects" : options.objects;
+  if (complete) return std::string("Every planned ") + stage.product + " is in " + objects.string() + ".\n";
+  return std::string("PARTIAL: not every planned ") + stage.product + " is in " + objects.string() + "; the log in " +
+         options.folder.string() + " says which tasks failed. The same command tries them again.\n";
+}
+
+CommandResult run_stages(StageCommand const& stage, po::variables_map const& values, Environment const& environment) {
+  bool const gathers = stage.last == Stage::gather;
+  Study study;
+  RunOptions options;
+  ResultOptions results;
+  agree(environment.world(), [&] {
+    options = run_options_of(values, stage.last);
+    if (gathers) results = result_options_of(values);
+    study = study_of(values);
+  });
+  auto const outcome = run_study(environment, study, options);
+  CommandResult result{"", outcome.complete ? 0 : 3};
+  if (environment.world().rank() != 0) return result;
+  result.output = gathers ? format_results(outcome.study_file, results) : products_line(stage, options, outcome.complete);
+  return result;
+}
+
+}  // namespace
+
+Command study_command(std::string const& name) {
+  auto const found =
+      std::find_if(stage_commands.begin(), stage_commands.end(), [&](auto const& stage) { return name == stage.name; });
+  ONEMASK_EXPECT(found != stage_commands.end());
+  auto const& stage = *found;
+  Command command{stage.name,
+                  "STUDY.yaml --out RUN [options]",
+                  stage.summary,
+                  stage.examples,
+                  1,
+                  true,
+                  po::options_description("options", 110),
+                  [&stage](auto const& values, auto const& environment) { return run_stages(stage, values, environment); }};
+  add_study_options(command.options);
+  if (stage.last == Stage::gather) add_result_options(command.options);
+  return command;
+}
+
+}  // namespace onemask

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "cli/command.hpp"
+#include <onemask/sweep/run.hpp>
+#include <onemask/sweep/study.hpp>
+
+namespace onemask {
+
+/// --out, --set, --sweep …: what reading a study and its run folder takes.
+void add_study_options(po::options_description& options);
+
+Study study_of(po::variables_map const& values);
+RunOptions run_options_of(po::variables_map const& values, Stage last);
+
+}  // namespace onemask

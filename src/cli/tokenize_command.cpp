@@ -1,0 +1,53 @@
+#include "cli/command.hpp"
+#include "cli/json_line.hpp"
+#include <onemask/data/tokenizer.hpp>
+
+#include <iostream>
+
+namespace onemask {
+namespace {
+
+std::string format(Tokenizer const& tokenizer, std::string const& text, bool json) {
+  auto const ids = tokenizer.encode(text);
+  std::vector<std::string> pieces;
+  for (auto const id : ids) pieces.push_back(tokenizer.token_text(id));
+  if (json) return json_line({{"text", text}, {"ids", ids}, {"pieces", pieces}}) + "\n";
+  std::string id_line, piece_line;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    id_line += (i == 0 ? "" : " ") + std::to_string(ids[i]);
+    piece_line += (i == 0 ? "" : " ") + json_line(pieces[i]);
+  }
+  return id_line + "\n" + piece_line + "\n";
+}
+
+CommandResult tokenize(po::variables_map const& values) {
+  auto const tokenizer = Tokenizer::open(need_option(values, "model", "the folder of a model or tokenizer"));
+  auto texts = operands(values);
+  if (texts.empty()) {
+    for (std::string line; std::getline(std::cin, line);) texts.push_back(line);
+  }
+  CommandResult result;
+  for (auto const& text : texts) result.output += format(tokenizer, text, values.contains("json"));
+  return result;
+}
+
+}  // namespace
+
+Command tokenize_command() {
+  Command command{"tokenize",
+                  "--model FOLDER [options] [TEXT ...]",
+                  "Prints the token ids of texts, and below them the tokens.\n"
+                  "Without TEXT, every line of stdin is a text.",
+                  "  onemask tokenize --model checkpoints/gpt2 \"The mother tongue of Danielle Darrieux is\"\n"
+                  "  onemask tokenize --model checkpoints/gpt2 --json < prompts.txt\n",
+                  -1,
+                  false,
+                  po::options_description("options", 110),
+                  [](po::variables_map const& values, Environment const&) { return tokenize(values); }};
+  command.options.add_options()                                                                                                 //
+      ("model", po::value<std::string>()->value_name("FOLDER"), "with tokenizer.json, or vocab.json and merges.txt; required")  //
+      ("json", "a JSON object a line: text, ids, pieces");
+  return command;
+}
+
+}  // namespace onemask

@@ -1,0 +1,68 @@
+#include "report/study_parts.hpp"
+#include <onemask/report/export.hpp>
+
+#include <array>
+#include <charconv>
+
+#include <nlohmann/json.hpp>
+
+namespace onemask {
+namespace {
+
+nlohmann::ordered_json records(Table const& table) {
+  auto list = nlohmann::ordered_json::array();
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    nlohmann::ordered_json record;
+    for (auto const& [name, column] : table.columns) {
+      std::visit([&, &key = name](auto const& values) { record[key] = values[row]; }, column);
+    }
+    list.push_back(std::move(record));
+  }
+  return list;
+}
+
+std::string csv_field(std::string const& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (char const letter : text) quoted += letter == '"' ? std::string("\"\"") : std::string(1, letter);
+  return quoted + '"';
+}
+
+std::string csv_field(std::int64_t value) {
+  return std::to_string(value);
+}
+
+std::string csv_field(double value) {
+  std::array<char, 32> digits;
+  auto const end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  return {digits.data(), end};
+}
+
+}  // namespace
+
+std::string to_json(StudyFile const& study) {
+  nlohmann::ordered_json result;
+  result["attributes"] = study.attributes;
+  result["conditions"] = records(need_table(study, "conditions"));
+  result["summary"] = records(need_table(study, "summary"));
+  if (study.tables.contains(stages_table)) result["stages"] = records(need_table(study, stages_table));
+  return result.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+}
+
+std::string to_csv(StudyFile const& study) {
+  auto const& status = need_status(study);
+  auto const& summary = need_table(study, "summary");
+  std::string lines = "status";
+  for (auto const& [name, column] : summary.columns) lines += ',' + csv_field(name);
+  lines += '\n';
+  for (std::size_t row = 0; row < summary.rows(); ++row) {
+    lines += status;
+    for (auto const& [name, column] : summary.columns) {
+      lines += ',' + std::visit([row](auto const& values) { return csv_field(values[row]); }, column);
+    }
+    lines += '\n';
+  }
+  return lines;
+}
+
+}  // namespace onemask

@@ -1,0 +1,37 @@
+#include "report/study_parts.hpp"
+
+#include <onemask/core/error.hpp>
+
+namespace onemask {
+
+std::string const& need_attribute(StudyFile const& study, std::string const& name) {
+  auto const found = study.attributes.find(name);
+  if (found == study.attributes.end()) {
+    throw UserError("The study file has no attribute '" + name + "'; is it the study.h5 that 'onemask gather' writes?");
+  }
+  return found->second;
+}
+
+Table const& need_table(StudyFile const& study, std::string const& name) {
+  auto const found = study.tables.find(name);
+  if (found == study.tables.end()) {
+    throw UserError("The study file has no table '" + name + "'; is it the study.h5 that 'onemask gather' writes?");
+  }
+  for (auto const& [column, values] : found->second.columns) {
+    if (length(values) == found->second.rows()) continue;
+    throw ShapeError("The study file's table '" + name + "' has " + std::to_string(found->second.rows()) +
+                     " rows, but its column '" + column + "' has " + std::to_string(length(values)) +
+                     " values; gather the study again.");
+  }
+  return found->second;
+}
+
+std::string const& need_status(StudyFile const& study) {
+  auto const& status = need_attribute(study, "status");
+  if (status != "COMPLETE" && status != "PARTIAL") {
+    throw UserError("The study file's status is '" + status + "'; it must be COMPLETE or PARTIAL. Gather the study again.");
+  }
+  return status;
+}
+
+}  // namespace onemask

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <onemask/store/study_file.hpp>
+
+#include <string>
+
+namespace onemask {
+
+/// Throw UserError, naming what is missing, when the file is not that of a gathered study.
+std::string const& need_attribute(StudyFile const& study, std::string const& name);
+/// All columns are of one length.
+Table const& need_table(StudyFile const& study, std::string const& name);
+
+/// "COMPLETE" or "PARTIAL"; throws UserError for anything else.
+std::string const& need_status(StudyFile const& study);
+
+/// Where the gather step keeps the wall time of each stage; a study may lack it.
+inline constexpr char const* stages_table = "provenance/stages";
+
+}  // namespace onemask

@@ -1,0 +1,118 @@
+#include "report/study_parts.hpp"
+#include "report/summary.hpp"
+#include "report/text_table.hpp"
+#include <onemask/core/text.hpp>
+#include <onemask/report/table.hpp>
+
+#include <array>
+#include <cstdio>
+
+namespace onemask {
+namespace {
+
+constexpr std::size_t longest_label = 50;  // leaves 80 of the 130 columns to the numbers
+
+std::string number(double value, int decimals) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
+  return text.data();
+}
+
+std::string percent(double share) {
+  return number(100 * share, 1);
+}
+
+/// The cells after the label, from what `find(prompts, metric)` knows.
+template <class Find>
+std::vector<std::string> cells(double zeros, Find const& find) {
+  auto const mean = [&](char const* prompts, char const* metric, auto const& format) {
+    std::optional<Estimate> const value = find(prompts, metric);
+    return value ? format(value->mean) : std::string("-");
+  };
+  std::optional<Estimate> const rsr = find("rewrite", "rsr");
+  return {percent(zeros),
+          rsr ? percent(rsr->mean) : "-",
+          rsr ? "[" + percent(rsr->low) + ", " + percent(rsr->high) + "]" : "-",
+          rsr ? std::to_string(rsr->n) + "/" + std::to_string(rsr->planned) : "-",
+          mean("paraphrase", "rsr", percent),
+          mean("rewrite", "kl", [](double value) { return number(value, 3); }),
+          mean("rewrite", "top1_changed", percent)};
+}
+
+void add_row(TextTable& table, std::string const& label, std::vector<std::string> values) {
+  bool const fits = characters(label) <= longest_label;
+  if (!fits) table.add({label});
+  values.insert(values.begin(), fits ? label : "");
+  table.add(std::move(values));
+}
+
+void add_kind(TextTable& table, Summary const& summary, ModelKind const& kind, Group const& group, bool per_mask) {
+  std::size_t const count = kind.conditions.size();
+  std::size_t const scored = summary.scored(kind, group);
+  double zeros = 0;
+  for (auto const& condition : kind.conditions) zeros += condition.zeros / static_cast<double>(count);
+  std::string label = kind.label;
+  if (count > 1) {
+    label += " (mean of " + (scored == count ? "" : std::to_string(scored) + " of ") + std::to_string(count) + ")";
+  }
+  add_row(table, label,
+          cells(zeros, [&](char const* prompts, char const* metric) { return summary.mean(kind, group, prompts, metric); }));
+  if (!per_mask || count < 2) return;
+  for (auto const& condition : kind.conditions) {
+    add_row(table, "  " + (condition.point.empty() ? condition.name : condition.point),
+            cells(condition.zeros,
+                  [&](char const* prompts, char const* metric) { return summary.find(condition.name, group, prompts, metric); }));
+  }
+}
+
+std::string headline(StudyFile const& study) {
+  bool const complete = need_status(study) == "COMPLETE";
+  auto const& planned = need_attribute(study, "tasks_planned");
+  auto const& done = need_attribute(study, "tasks_done");
+  return "Study " + need_attribute(study, "study") + ": " +
+         (complete ? "COMPLETE, " + planned + " tasks" : "PARTIAL: " + done + " of " + planned + " tasks") + "\n";
+}
+
+std::string stage_times(StudyFile const& study) {
+  if (!study.tables.contains(stages_table)) return "";
+  auto const& stages = need_table(study, stages_table);
+  TextTable table;
+  table.add({"stage", "wall time", "tasks", "ranks"});
+  for (std::size_t row = 0; row < stages.rows(); ++row) {
+    table.add({stages.values<std::string>("name")[row], format_duration(stages.values<double>("seconds")[row]),
+               std::to_string(stages.values<std::int64_t>("tasks")[row]),
+               std::to_string(stages.values<std::int64_t>("ranks")[row])});
+  }
+  return "\n" + table.text();
+}
+
+constexpr char const* definitions =
+    "RSR: share of prompts after which the true object is likelier than the new one; mean over facts.\n"
+    "[low, high]: 95 % interval of that mean (percentile bootstrap over facts). n/planned: facts in the mean, facts planned.\n"
+    "KL: KL(original || model) of the next token's distribution on rewrite prompts, in nats.\n"
+    "top-1 changed: share of rewrite prompts whose likeliest next token is not the original model's.\n";
+
+constexpr char const* definition_of_mean =
+    "mean of k: mean over k models of the kind. Its interval is the mean of their lows and of their highs; n is the smallest.\n";
+
+}  // namespace
+
+std::string format_table(StudyFile const& study, TableOptions const& options) {
+  std::string text = headline(study);
+  Summary const summary(study);
+  bool several = false;
+  for (auto const& group : summary.groups()) {
+    if (group.relation != "all" && !options.by_relation) continue;
+    text += "\nSplit " + group.split + (group.relation == "all" ? "" : ", relation " + group.relation) + "\n";
+    TextTable table;
+    table.add({"model", "zeros %", "RSR %", "95 % interval", "n/planned", "paraphrases RSR %", "KL", "top-1 changed %"});
+    for (auto const& kind : summary.kinds()) {
+      add_kind(table, summary, kind, group, options.per_mask);
+      several = several || kind.conditions.size() > 1;
+    }
+    text += table.text();
+  }
+  return text + "\n" + definitions + (several ? definition_of_mean : "") + stage_times(study);
+}
+
+}  // namespace onemask

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace onemask {
+
+/// Lines whose columns are aligned: the first to the left, the others to the right. A row of a single cell stands on its own and
+/// widens no column.
+class TextTable {
+ public:
+  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+
+  /// Every line ends in '\n'.
+  std::string text() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// Number of characters of a UTF-8 text.
+std::size_t characters(std::string const& text);
+
+}  // namespace onemask
