@@ -34,8 +34,7 @@ struct Command {
 /// In the order of the help.
 std::vector<Command> all_commands();
 
-Command study_command(std::string const& name);  ///< sweep, edit, mask or eval
-Command gather_command();
+Command study_command(std::string const& name);  ///< sweep, edit, mask, eval or gather
 Command report_command();
 Command tokenize_command();
 Command predict_command();

@@ -13,28 +13,33 @@ namespace {
 struct StageCommand {
   char const* name;
   Stage last;
+  bool only_gather;
+  char const* product;  ///< of the last stage, unless that is to gather
   char const* summary;
-  char const* product;
   char const* examples;
 };
 
-constexpr std::array<StageCommand, 4> stage_commands{
-    {{"sweep", Stage::gather,
+constexpr std::array<StageCommand, 5> stage_commands{
+    {{"sweep", Stage::gather, false, "",
       "Runs a study, or what is left of it: edits, masks, scores, study.h5; prints the results.\n"
       "Whatever ended a run, the same command goes on with it, on any number of ranks.",
-      "",
       "  onemask sweep study.yaml --out results/study\n"
       "  mpirun -n 8 onemask sweep study.yaml --out results/study --sweep mask.seed=0..7 --set mask.epochs=50\n"
       "  onemask sweep study.yaml --out results/small --limit 20 --device cpu --json\n"},
-     {"edit", Stage::edit, "Runs only the edits of a study.", "edit",
+     {"edit", Stage::edit, false, "edit", "Runs only the edits of a study.",
       "  mpirun -n 8 onemask edit study.yaml --out results/study\n"
       "  onemask edit study.yaml --out results/study --set edit.v_lr=0.5 --objects results/objects\n"},
-     {"mask", Stage::mask, "Runs a study up to the trained masks.", "mask",
+     {"mask", Stage::mask, false, "mask", "Runs a study up to the trained masks.",
       "  mpirun -n 8 onemask mask study.yaml --out results/study\n"
       "  onemask mask study.yaml --out results/study --sweep \"mask.learning_rate=logspace(-3,-1,5)\"\n"},
-     {"eval", Stage::evaluate, "Runs a study up to the scores; 'onemask gather' then writes study.h5.", "score",
+     {"eval", Stage::evaluate, false, "score", "Runs a study up to the scores; 'onemask gather' then writes study.h5.",
       "  mpirun -n 8 onemask eval study.yaml --out results/study\n"
-      "  onemask eval study.yaml --out results/study --peer-compatible\n"}}};
+      "  onemask eval study.yaml --out results/study --peer-compatible\n"},
+     {"gather", Stage::gather, true, "",
+      "Writes RUN/study.h5 from what a run has so far; prints the results.\n"
+      "STUDY.yaml and the options must be those of the run.",
+      "  onemask gather study.yaml --out results/study\n"
+      "  onemask gather study.yaml --out results/study --sweep mask.seed=0..7 --per-mask\n"}}};
 
 std::string products_line(StageCommand const& stage, RunOptions const& options, bool complete) {
   auto const objects = options.objects.empty() ? options.folder / "objects" : options.objects;
@@ -49,7 +54,9 @@ CommandResult run_stages(StageCommand const& stage, po::variables_map const& val
   RunOptions options;
   ResultOptions results;
   agree(environment.world(), [&] {
-    options = run_options_of(values, stage.last);
+    options = run_options_of(values);
+    options.last = stage.last;
+    options.only_gather = stage.only_gather;
     if (gathers) results = result_options_of(values);
     study = study_of(values);
   });

@@ -29,8 +29,9 @@ Study study_of(po::variables_map const& values) {
   return read_study(only_operand(values, "STUDY.yaml, the study's file,"), overrides);
 }
 
-RunOptions run_options_of(po::variables_map const& values, Stage last) {
-  RunOptions options{need_option(values, "out", "the folder of the run"), {}, last};
+RunOptions run_options_of(po::variables_map const& values) {
+  RunOptions options;
+  options.folder = need_option(values, "out", "the folder of the run");
   if (values.contains("objects")) options.objects = need_option(values, "objects", "the folder of edits, masks and scores");
   return options;
 }

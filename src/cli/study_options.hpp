@@ -10,6 +10,7 @@ namespace onemask {
 void add_study_options(po::options_description& options);
 
 Study study_of(po::variables_map const& values);
-RunOptions run_options_of(po::variables_map const& values, Stage last);
+/// Only the folders.
+RunOptions run_options_of(po::variables_map const& values);
 
 }  // namespace onemask

@@ -33,11 +33,11 @@ std::vector<ModelKind> read_kinds(Table const& table) {
     }
     auto& kind = all[static_cast<std::size_t>(known - kinds_and_labels.begin())];
     kind.label = known->second;
-    kind.conditions.push_back({names[row], points[row], zeros[row]});
+    kind.models.push_back({names[row], points[row], zeros[row]});
   }
   std::vector<ModelKind> present;
   for (auto& kind : all) {
-    if (!kind.conditions.empty()) present.push_back(std::move(kind));
+    if (!kind.models.empty()) present.push_back(std::move(kind));
   }
   return present;
 }
@@ -73,8 +73,8 @@ std::optional<Estimate> Summary::find(std::string const& condition, Group const&
 std::optional<Estimate> Summary::mean(ModelKind const& kind, Group const& group, std::string const& prompts,
                                       std::string const& metric) const {
   std::vector<Estimate> values;
-  for (auto const& condition : kind.conditions) {
-    if (auto const value = find(condition.name, group, prompts, metric)) values.push_back(*value);
+  for (auto const& model : kind.models) {
+    if (auto const value = find(model.name, group, prompts, metric)) values.push_back(*value);
   }
   if (values.empty()) return std::nullopt;
   Estimate result{0, 0, 0, values.front().n, values.front().planned};
@@ -89,10 +89,12 @@ std::optional<Estimate> Summary::mean(ModelKind const& kind, Group const& group,
   return result;
 }
 
-std::size_t Summary::scored(ModelKind const& kind, Group const& group) const {
-  return static_cast<std::size_t>(std::count_if(kind.conditions.begin(), kind.conditions.end(), [&](auto const& condition) {
-    return find(condition.name, group, "rewrite", "rsr").has_value();
-  }));
+std::vector<ScoredModel> Summary::scored(ModelKind const& kind, Group const& group) const {
+  std::vector<ScoredModel> models;
+  for (auto const& model : kind.models) {
+    if (find(model.name, group, "rewrite", "rsr")) models.push_back(model);
+  }
+  return models;
 }
 
 }  // namespace onemask

@@ -35,7 +35,7 @@ struct ScoredModel {
 /// All models of one kind.
 struct ModelKind {
   std::string label;
-  std::vector<ScoredModel> conditions;
+  std::vector<ScoredModel> models;
 };
 
 /// The tables "conditions" and "summary" of a study file, for look-ups.
@@ -54,8 +54,8 @@ class Summary {
   /// Mean over the kind's models that have the value, of means and interval limits; smallest n, largest planned.
   std::optional<Estimate> mean(ModelKind const& kind, Group const& group, std::string const& prompts,
                                std::string const& metric) const;
-  /// Number of the kind's models that have values.
-  std::size_t scored(ModelKind const& kind, Group const& group) const;
+  /// The kind's models that have values.
+  std::vector<ScoredModel> scored(ModelKind const& kind, Group const& group) const;
 
  private:
   std::vector<ModelKind> kinds_;

@@ -22,7 +22,8 @@ std::string percent(double share) {
   return number(100 * share, 1);
 }
 
-/// The cells after the label, from what `find(prompts, metric)` knows.
+/// The cells after the label, from what `find(prompts, metric)` knows. Zeros of a model without scores are not known for sure:
+/// its mask may be untrained.
 template <class Find>
 std::vector<std::string> cells(double zeros, Find const& find) {
   auto const mean = [&](char const* prompts, char const* metric, auto const& format) {
@@ -30,7 +31,7 @@ std::vector<std::string> cells(double zeros, Find const& find) {
     return value ? format(value->mean) : std::string("-");
   };
   std::optional<Estimate> const rsr = find("rewrite", "rsr");
-  return {percent(zeros),
+  return {rsr ? percent(zeros) : "-",
           rsr ? percent(rsr->mean) : "-",
           rsr ? "[" + percent(rsr->low) + ", " + percent(rsr->high) + "]" : "-",
           rsr ? std::to_string(rsr->n) + "/" + std::to_string(rsr->planned) : "-",
@@ -47,46 +48,48 @@ void add_row(TextTable& table, std::string const& label, std::vector<std::string
 }
 
 void add_kind(TextTable& table, Summary const& summary, ModelKind const& kind, Group const& group, bool per_mask) {
-  std::size_t const count = kind.conditions.size();
-  std::size_t const scored = summary.scored(kind, group);
+  auto const count = kind.models.size();
+  auto const scored = summary.scored(kind, group);
   double zeros = 0;
-  for (auto const& condition : kind.conditions) zeros += condition.zeros / static_cast<double>(count);
+  for (auto const& model : scored) zeros += model.zeros / static_cast<double>(scored.size());
   std::string label = kind.label;
   if (count > 1) {
-    label += " (mean of " + (scored == count ? "" : std::to_string(scored) + " of ") + std::to_string(count) + ")";
+    label += " (mean of " + (scored.size() == count ? "" : std::to_string(scored.size()) + " of ") + std::to_string(count) + ")";
   }
-  add_row(table, label,
-          cells(zeros, [&](char const* prompts, char const* metric) { return summary.mean(kind, group, prompts, metric); }));
+  add_row(table, label, cells(zeros, [&](auto prompts, auto metric) { return summary.mean(kind, group, prompts, metric); }));
   if (!per_mask || count < 2) return;
-  for (auto const& condition : kind.conditions) {
-    add_row(table, "  " + (condition.point.empty() ? condition.name : condition.point),
-            cells(condition.zeros,
-                  [&](char const* prompts, char const* metric) { return summary.find(condition.name, group, prompts, metric); }));
+  for (auto const& model : kind.models) {
+    add_row(table, "  " + (model.point.empty() ? model.name : model.point),
+            cells(model.zeros, [&](auto prompts, auto metric) { return summary.find(model.name, group, prompts, metric); }));
   }
 }
 
 std::string headline(StudyFile const& study) {
-  bool const complete = need_status(study) == "COMPLETE";
   auto const& planned = need_attribute(study, "tasks_planned");
   auto const& done = need_attribute(study, "tasks_done");
-  return "Study " + need_attribute(study, "study") + ": " +
-         (complete ? "COMPLETE, " + planned + " tasks" : "PARTIAL: " + done + " of " + planned + " tasks") + "\n";
+  return need_status(study) == "COMPLETE" ? "COMPLETE: " + planned + " tasks\n"
+                                          : "PARTIAL: " + done + " of " + planned + " tasks\n";
 }
 
 std::string stage_times(StudyFile const& study) {
   if (!study.tables.contains(stages_table)) return "";
   auto const& stages = need_table(study, stages_table);
+  if (stages.rows() == 0) return "";
+  auto const& names = stages.values<std::string>("name");
+  auto const& seconds = stages.values<double>("seconds");
   TextTable table;
-  table.add({"stage", "wall time", "tasks", "ranks"});
+  table.add({"stage", "wall time", "tasks", "done before", "ranks"});
   for (std::size_t row = 0; row < stages.rows(); ++row) {
-    table.add({stages.values<std::string>("name")[row], format_duration(stages.values<double>("seconds")[row]),
-               std::to_string(stages.values<std::int64_t>("tasks")[row]),
-               std::to_string(stages.values<std::int64_t>("ranks")[row])});
+    auto const count = [&](char const* column) { return std::to_string(stages.values<std::int64_t>(column)[row]); };
+    table.add({names[row], format_duration(seconds[row]), count("tasks"), count("done_before"), count("ranks")});
   }
   return "\n" + table.text();
 }
 
 constexpr char const* definitions =
+    "zeros: share of the edited matrix that the mask sets to zero. Random: zeros drawn at random, as many as in the mask; "
+    "magnitude,\n"
+    "delta magnitude: as many where the weights, or the mean changes by the edits, are largest.\n"
     "RSR: share of prompts after which the true object is likelier than the new one; mean over facts.\n"
     "[low, high]: 95 % interval of that mean (percentile bootstrap over facts). n/planned: facts in the mean, facts planned.\n"
     "KL: KL(original || model) of the next token's distribution on rewrite prompts, in nats.\n"
@@ -108,7 +111,7 @@ std::string format_table(StudyFile const& study, TableOptions const& options) {
     table.add({"model", "zeros %", "RSR %", "95 % interval", "n/planned", "paraphrases RSR %", "KL", "top-1 changed %"});
     for (auto const& kind : summary.kinds()) {
       add_kind(table, summary, kind, group, options.per_mask);
-      several = several || kind.conditions.size() > 1;
+      several = several || kind.models.size() > 1;
     }
     text += table.text();
   }

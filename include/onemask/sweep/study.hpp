@@ -1,6 +1,7 @@
 #pragma once
 
 #include <onemask/data/split.hpp>
+#include <onemask/edit/context_templates.hpp>
 #include <onemask/edit/hparams.hpp>
 #include <onemask/mask/options.hpp>
 

@@ -1,0 +1,157 @@
+#include "sweep/run_context.hpp"
+#include "sweep/training_facts.hpp"
+
+#include <onemask/comm/agree.hpp>
+#include <onemask/comm/task_queue.hpp>
+#include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+#include <onemask/core/hash.hpp>
+#include <onemask/core/interrupt.hpp>
+#include <onemask/core/log.hpp>
+#include <onemask/core/progress.hpp>
+#include <onemask/mask/trainer.hpp>
+
+#include <algorithm>
+#include <optional>
+
+namespace onemask {
+namespace {
+
+/// A mask's training so far, in a file of the run that is replaced as it goes on: a hash, then the trainer's checkpoint.
+class CheckpointFile {
+ public:
+  CheckpointFile(RunContext const& run, MaskTask const& mask) : file_(run.options.folder / "checkpoints" / (mask.key + ".safetensors")) {}
+
+  std::optional<std::string> read() const {
+    if (!std::filesystem::exists(file_)) return {};
+    auto const content = read_file(file_);
+    if (content.size() < digits || content.substr(0, digits) != sha256(std::string_view(content).substr(digits))) {
+      log_warning("The mask checkpoint " + file_.string() + " is damaged; that mask's training starts anew.");
+      return {};
+    }
+    return content.substr(digits);
+  }
+  void write(std::string const& checkpoint) const {
+    std::filesystem::create_directories(file_.parent_path());
+    write_file_atomically(file_, sha256(checkpoint) + checkpoint);
+  }
+  void remove() const { std::filesystem::remove(file_); }
+  std::string name() const { return file_.string(); }
+
+ private:
+  static constexpr std::size_t digits = 64;
+  std::filesystem::path file_;
+};
+
+/// Trains one mask over a group, from its last checkpoint if there is one. Returns false when a signal interrupted it; its
+/// checkpoint is written then.
+bool train(RunContext const& run, MaskTask const& task, TrainingSet const& facts, Communicator const& group, Progress* progress) {
+  bool const leads = group.rank() == 0;
+  CheckpointFile const file(run, task);
+  auto const reducer = make_reducer(group, run.model->device());
+  auto const shape = run.model->projection(facts.layer()).weight.sizes();
+  MaskTrainer trainer(facts, task.options, initial_theta(task.options, shape, task.seed), shuffled(task.seed, facts.size()),
+                      {group.rank(), group.size()}, *reducer);
+  auto const saved = group.broadcast(leads ? file.read().value_or("") : "", 0);
+  if (!saved.empty()) trainer.restore(saved, file.name());
+  while (!trainer.done()) {
+    if (group.all_reduce_max(interrupted()) != 0) {
+      if (leads) file.write(trainer.checkpoint());
+      return false;
+    }
+    trainer.run_epoch();
+    if (leads && !trainer.done() && trainer.next_epoch() % task.options.checkpoint_every == 0) file.write(trainer.checkpoint());
+    if (progress != nullptr) progress->advance();
+  }
+  if (leads) {
+    run.objects.put(task.key, to_bytes(trainer.mask(task.seed)));
+    file.remove();
+  }
+  return true;
+}
+
+/// Ranks of a group that trains one mask.
+int group_size(RunContext const& run, std::size_t masks) {
+  auto const world = run.world.size();
+  auto const asked = run.study.ranks_per_mask;
+  if (asked > world) {
+    throw UserError("The study asks for " + std::to_string(asked) + " ranks per mask (mask.ranks), but the run has " + std::to_string(world) +
+                    (world == 1 ? " rank" : " ranks") + ". Start more ranks or set mask.ranks to auto.");
+  }
+  return asked > 0 ? asked : std::max(1, world / std::max(1, static_cast<int>(masks)));
+}
+
+}  // namespace
+
+std::vector<MaskFact> mask_facts(RunContext const& run, EditSet const& set, std::string const& split) {
+  std::vector<MaskFact> facts;
+  for (auto index : run.plan.facts_of(split)) {
+    auto const edit = run.edit(set, index);
+    if (!edit.failure.empty()) continue;
+    facts.push_back(make_mask_fact(run.tokenizer, run.plan.facts[index].fact, edit, run.study.peer_compatible, run.model->config().positions));
+  }
+  return facts;
+}
+
+void mask_stage(RunContext& run) {
+  std::vector<TaskItem> items;
+  for (auto const& mask : run.plan.masks) items.push_back({"mask/" + mask.name, {mask.key}});
+  auto const pending = pending_tasks(run, items);
+  run.stages.push_back({"masks", 0, items.size(), items.size() - pending.size()});
+  auto const ranks = group_size(run, pending.size());
+  auto const groups = run.world.size() / ranks;
+  auto const mine = std::min(run.world.rank() / ranks, groups);  // ranks beyond the last whole group are left over
+  auto const group = run.world.split(mine, run.world.rank());
+  bool const leads = group.rank() == 0 && mine < groups;
+  auto const leaders = run.world.split(leads ? 0 : 1, run.world.rank());
+  agree(run.world, [&] {
+    if (mine == groups || pending.empty()) return;
+    try {
+      std::optional<TaskQueue> queue;
+      std::optional<Progress> progress;
+      if (leads) queue.emplace(leaders, pending.size());
+      if (run.is_root()) {
+        auto const rounds = (pending.size() + static_cast<std::size_t>(groups) - 1) / static_cast<std::size_t>(groups);
+        progress.emplace("training masks", "epochs of this group", rounds * static_cast<std::size_t>(run.plan.masks.front().options.epochs));
+      }
+      std::optional<TrainingSet> facts;
+      std::size_t facts_of_set = 0;
+      for (;;) {
+        std::string choice;
+        if (leads) {
+          if (auto const next = queue->next()) choice = std::to_string(pending[*next]);
+        }
+        choice = group.broadcast(choice, 0);
+        if (choice.empty()) break;
+        auto const index = std::stoul(choice);
+        auto const& task = run.plan.masks[index];
+        auto const& set = run.plan.sets[task.set];
+        if (!facts || facts_of_set != task.set) {
+          facts.emplace(*run.model, set.options.hparams.layer, mask_facts(run, set, run.study.train_split), mask_facts(run, set, "validation"));
+          facts_of_set = task.set;
+        }
+        bool finished = true;
+        auto const work = [&] { finished = train(run, task, *facts, group, progress ? &*progress : nullptr); };
+        if (leads) {
+          run_task(run, items[index], [&] {
+            work();
+            if (!finished) throw Interrupted("A signal stopped the training of the mask '" + task.name + "'; it goes on from its checkpoint.");
+          });
+        } else {
+          work();
+        }
+        if (!finished) break;
+      }
+    } catch (Interrupted const&) {
+      throw;
+    } catch (std::exception const& e) {
+      if (group.size() == 1) throw;
+      // The others of this group may be waiting for this rank's gradient; only the end of the run frees them.
+      log_error("Training a mask failed on rank " + std::to_string(run.world.rank()) + ": " + e.what());
+      run.environment.abort_world(dynamic_cast<UserError const*>(&e) != nullptr ? 2 : 1);
+    }
+  });
+  stop_if_interrupted(run);
+}
+
+}  // namespace onemask

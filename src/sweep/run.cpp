@@ -1,0 +1,147 @@
+#include "sweep/gather.hpp"
+#include "sweep/run_context.hpp"
+
+#include <onemask/comm/agree.hpp>
+#include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+#include <onemask/core/hash.hpp>
+#include <onemask/core/log.hpp>
+#include <onemask/core/text.hpp>
+#include <onemask/store/run_folder.hpp>
+
+#include <chrono>
+#include <optional>
+
+#include <nlohmann/json.hpp>
+
+namespace onemask {
+namespace {
+
+/// The context templates of a study point: given, or sampled from the model once and kept as an object. Rank 0 samples.
+ContextTemplates templates_of(RunContext const& run, EditOptions const& edit) {
+  if (!edit.templates.empty()) return edit.templates;
+  Hasher hasher;
+  hasher.text("templates").text(run.model->fingerprint()).text(run.tokenizer.fingerprint()).integer(static_cast<long long>(edit.template_seed));
+  for (auto const& [length, count] : edit.hparams.context_template_length_params) hasher.integer(length).integer(count);
+  auto const key = hasher.hex();
+  std::string bytes;
+  agree(run.world, [&] {
+    if (!run.is_root()) return;
+    if (auto stored = run.objects.get(key)) {
+      bytes = *stored;
+      return;
+    }
+    auto const sampled = sample_context_templates(*run.model, run.tokenizer, edit.hparams.context_template_length_params, edit.template_seed);
+    // Sampled bytes may end inside a character; such a piece is replaced, since JSON holds only text.
+    bytes = nlohmann::json(sampled).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    run.objects.put(key, bytes);
+  });
+  return nlohmann::json::parse(run.world.broadcast(std::move(bytes), 0)).get<ContextTemplates>();
+}
+
+/// Freezes the plan in the run's folder, or holds this start against the plan that is frozen there.
+void freeze(RunContext const& run) {
+  auto const file = run.options.folder / "plan.json";
+  if (!std::filesystem::exists(file)) {
+    nlohmann::json const plan{{"id", run.plan.id},
+                              {"study", run.study.resolved},
+                              {"facts", run.plan.facts.size()},
+                              {"edit_batches", run.plan.edits.size()},
+                              {"masks", run.plan.masks.size()},
+                              {"evaluation_batches", run.plan.evaluations.size()}};
+    write_file_atomically(file, plan.dump(2) + "\n");
+    return;
+  }
+  std::string id;
+  try {
+    id = nlohmann::json::parse(read_file(file)).at("id").get<std::string>();
+  } catch (nlohmann::json::exception const&) {
+    throw UserError("The plan " + file.string() + " is not a plan of onemask. Use another folder for --out.");
+  }
+  if (id != run.plan.id) {
+    throw UserError("The folder " + run.options.folder.string() + " holds a run of another study (plan " + id.substr(0, 12) + ", this one is " +
+                    run.plan.id.substr(0, 12) +
+                    "): the study, its facts, its model, or the threads per rank differ. Use another folder for --out; finished edits and masks "
+                    "are found again when both runs name the same --objects folder.");
+  }
+}
+
+Plan agreed_plan(RunContext const& run, Placement const& placement) {
+  std::vector<ContextTemplates> templates;
+  for (auto const& point : run.study.points) templates.push_back(templates_of(run, point.edit));
+  auto const& m = run.study.model;
+  Fingerprints const fingerprints{run.model->fingerprint(), run.tokenizer.fingerprint(),
+                                  std::string(c10::DeviceTypeName(placement.device.type(), true)) + " " + m.dtype + " " + m.products + " threads " +
+                                      std::to_string(m.threads)};
+  Plan plan;
+  agree(run.world, [&] { plan = make_plan(run.study, fingerprints, templates); });
+  for (auto const& id : run.world.all_gather(plan.id)) {
+    if (id != plan.id) throw UserError("The ranks see different studies, facts or models. All nodes need the same files under the same paths.");
+  }
+  return plan;
+}
+
+void timed(RunContext& run, void (*stage)(RunContext&)) {
+  auto const start = std::chrono::steady_clock::now();
+  stage(run);
+  auto& record = run.stages.back();
+  record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  log_info(record.name + ": " + std::to_string(record.tasks) + " tasks" +
+           (record.done_before > 0 ? ", " + std::to_string(record.done_before) + " of them done before," : "") + " in " + format_duration(record.seconds));
+}
+
+}  // namespace
+
+RunOutcome run_study(Environment const& environment, Study const& study, RunOptions const& options) {
+  auto const world = environment.world();
+  auto const folder = options.folder;
+  std::optional<RunLock> lock;
+  agree(world, [&] {
+    if (world.rank() != 0) return;
+    std::filesystem::create_directories(folder / "journal");
+    std::filesystem::create_directories(folder / "logs");
+    lock.emplace(folder);
+  });
+  open_log_file(folder / "logs" / ("rank-" + std::to_string(world.rank()) + ".log"));
+  set_threads(study.model.threads);
+  set_product_precision(study.model.products);
+
+  std::optional<RunContext> context;
+  auto placement = Placement{c10::kCPU, c10::kFloat};
+  agree(world, [&] {
+    placement = parse_placement(study.model.device, study.model.dtype, environment.local_rank());
+    context.emplace(RunContext{environment, world, study, options, ObjectStore(options.objects.empty() ? folder / "objects" : options.objects),
+                               load_causal_lm(Checkpoint::open(study.model.checkpoint), placement), Tokenizer::open(study.model.checkpoint), {}, {}, {}});
+    for (auto const& point : study.points) require_layer(*context->model, point.edit.hparams.layer, "The study '" + study.name + "'");
+  });
+  auto& run = *context;
+  run.plan = agreed_plan(run, placement);
+  agree(world, [&] {
+    if (run.is_root()) freeze(run);
+  });
+  auto const attempt = std::stoi(world.broadcast(std::to_string(world.rank() == 0 ? next_attempt(folder / "journal") : 0), 0));
+  agree(world, [&] { run.journal = std::make_unique<Journal>(folder / "journal", world.rank(), attempt); });
+  log_info("plan " + run.plan.id.substr(0, 12) + ": " + std::to_string(run.plan.facts.size()) + " facts, " + std::to_string(run.plan.sets.size()) +
+           " way(s) of editing, " + std::to_string(run.plan.masks.size()) + " masks, " + std::to_string(world.size()) + " ranks");
+
+  if (!options.only_gather) {
+    timed(run, edit_stage);
+    if (options.last >= Stage::mask) timed(run, mask_stage);
+    if (options.last >= Stage::evaluate) timed(run, evaluation_stage);
+  }
+  RunOutcome outcome{!options.only_gather, {}};
+  if (options.only_gather || options.last == Stage::gather) {
+    outcome.study_file = folder / "study.h5";
+    std::int64_t complete = 0;
+    agree(world, [&] {
+      if (!run.is_root()) return;
+      auto const file = gather(run);
+      write_study_file(outcome.study_file, file);
+      complete = file.attributes.at("status") == "COMPLETE";
+    });
+    outcome.complete = world.all_reduce_max(complete) != 0;
+  }
+  return outcome;
+}
+
+}  // namespace onemask

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <onemask/comm/environment.hpp>
+#include <onemask/data/tokenizer.hpp>
+#include <onemask/model/causal_lm.hpp>
+#include <onemask/store/journal.hpp>
+#include <onemask/store/object_store.hpp>
+#include <onemask/sweep/plan.hpp>
+#include <onemask/sweep/run.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace onemask {
+
+/// What a stage of this run did, for the result file.
+struct StageRecord {
+  std::string name;
+  double seconds = 0;  ///< wall time on rank 0
+  std::size_t tasks = 0, done_before = 0;
+};
+
+/// What every stage of a run needs. One per rank; the parts are the same on all ranks unless said otherwise.
+struct RunContext {
+  Environment const& environment;
+  Communicator world;
+  Study const& study;
+  RunOptions const& options;
+  ObjectStore objects;
+  std::unique_ptr<CausalLM> model;
+  Tokenizer tokenizer;
+  Plan plan;
+  std::unique_ptr<Journal> journal;  ///< this rank's own
+  std::vector<StageRecord> stages;
+
+  bool is_root() const { return world.rank() == 0; }
+  /// The edit of a fact. Throws RunError when it is not in the store.
+  Edit edit(EditSet const& set, std::size_t fact) const;
+};
+
+/// A unit of work of a stage.
+struct TaskItem {
+  std::string id;                    ///< for the journal, e.g. "edit/0/17"
+  std::vector<std::string> objects;  ///< keys that are in the store when it is done
+};
+
+/// Which of the tasks are not done; rank 0 looks, all ranks learn. An object that is damaged counts as absent.
+std::vector<std::size_t> pending_tasks(RunContext const& run, std::vector<TaskItem> const& tasks);
+
+/// Runs `work` and journals it: done with its seconds, or failed with its reason (and throws on).
+void run_task(RunContext& run, TaskItem const& task, std::function<void()> const& work);
+
+/// Throws Interrupted on every rank when a signal asked any of them to stop. Collective.
+void stop_if_interrupted(RunContext const& run);
+
+// The stages, in order. Collective.
+void edit_stage(RunContext& run);
+void mask_stage(RunContext& run);
+void evaluation_stage(RunContext& run);
+
+}  // namespace onemask

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <onemask/store/study_file.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace onemask::test {
+
+using Integers = std::vector<std::int64_t>;
+using Numbers = std::vector<double>;
+using Texts = std::vector<std::string>;
+
+/// A study of two masks on one split with relations P17 and P30; the second mask has no score on P30 yet.
+inline StudyFile example_study() {
+  StudyFile study;
+  study.attributes = {{"status", "PARTIAL"}, {"tasks_planned", "14"}, {"tasks_done", "13"}};
+  study.tables["conditions"] = {{{"name", Texts{"original", "edited", "m0", "m1", "random (m0)", "masked m0"}},
+                                 {"kind", Texts{"original", "edited", "mask", "mask", "random", "original_masked"}},
+                                 {"point", Texts{"", "", "mask.seed=0", "mask.seed=1", "mask.seed=0", "mask.seed=0"}},
+                                 {"zeros", Numbers{0, 0, 0.2, 0.1, 0.2, 0.2}},
+                                 {"mask_key", Texts{"", "", "aa", "bb", "aa", "aa"}}}};
+  Texts condition, split, relation, prompts, metric;
+  Numbers mean, low, high;
+  Integers n, planned;
+  auto const add = [&](char const* c, char const* r, char const* p, char const* m, double value, double from, double to,
+                       std::int64_t count, std::int64_t of) {
+    condition.push_back(c), split.push_back("heldout"), relation.push_back(r), prompts.push_back(p), metric.push_back(m);
+    mean.push_back(value), low.push_back(from), high.push_back(to), n.push_back(count), planned.push_back(of);
+  };
+  add("original", "all", "rewrite", "rsr", 1, 1, 1, 20, 20);
+  add("original", "all", "rewrite", "kl", 0, 0, 0, 20, 20);
+  add("original", "all", "rewrite", "top1_changed", 0, 0, 0, 20, 20);
+  add("original", "all", "paraphrase", "rsr", 0.975, 0.9, 1, 19, 20);
+  add("edited", "all", "rewrite", "rsr", 0.05, 0, 0.15, 20, 20);
+  add("edited", "all", "rewrite", "kl", 8.1254, 7, 9, 20, 20);
+  add("edited", "all", "rewrite", "top1_changed", 0.95, 0.85, 1, 20, 20);
+  add("m0", "all", "rewrite", "rsr", 0.9, 0.7, 1, 20, 20);
+  add("m0", "all", "rewrite", "kl", 0.25, 0.1, 0.4, 20, 20);
+  add("m0", "all", "paraphrase", "rsr", 0.8, 0.6, 0.9, 20, 20);
+  add("m1", "all", "rewrite", "rsr", 0.6, 0.4, 0.8, 10, 20);
+  add("m1", "all", "rewrite", "kl", 0.75, 0.5, 1, 10, 20);
+  add("m1", "all", "paraphrase", "rsr", 0.6, 0.4, 0.7, 10, 20);
+  add("random (m0)", "all", "rewrite", "rsr", 0.1, 0, 0.25, 20, 20);
+  add("original", "P30", "rewrite", "rsr", 1, 1, 1, 10, 10);
+  add("m0", "P30", "rewrite", "rsr", 0.8, 0.5, 1, 10, 10);
+  study.tables["summary"] = {{{"condition", condition},
+                              {"split", split},
+                              {"relation", relation},
+                              {"prompts", prompts},
+                              {"metric", metric},
+                              {"mean", mean},
+                              {"low", low},
+                              {"high", high},
+                              {"n", n},
+                              {"planned", planned}}};
+  study.tables["provenance/stages"] = {{{"name", Texts{"edit", "mask"}},
+                                        {"seconds", Numbers{8.5, 80}},
+                                        {"tasks", Integers{10, 2}},
+                                        {"done_before", Integers{4, 0}},
+                                        {"ranks", Integers{4, 4}}}};
+  return study;
+}
+
+}  // namespace onemask::test
