@@ -56,6 +56,12 @@ std::string help() {
          "  onemask report results/study --by-relation\n";
 }
 
+std::string version_line() {
+  auto const info = build_info();
+  return "onemask " + version() + " (revision " + info.at("revision") + ", " + info.at("build_type") + ", LibTorch " +
+         info.at("libtorch") + ")\n";
+}
+
 std::string build_lines() {
   std::string text;
   for (auto const& [key, value] : build_info()) text += key + ": " + value + "\n";
@@ -103,7 +109,7 @@ int run(std::vector<std::string> const& words) {
   if (words.empty())
     throw UserError("Name a command: sweep, edit, mask, eval, gather, report, tokenize or predict. See 'onemask --help'.");
   if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") return print(help()), 0;
-  if (words[0] == "--version") return print("onemask " + version() + "\n"), 0;
+  if (words[0] == "--version") return print(version_line()), 0;
   if (words[0] == "--build-info") return print(build_lines()), 0;
   auto const command = find_command(words[0]);
   std::vector<std::string> const rest(words.begin() + 1, words.end());

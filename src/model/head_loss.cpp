@@ -9,7 +9,7 @@ namespace onemask {
 namespace {
 
 /// Tokens whose logits are held at once: enough for a full-speed product, few enough to stay near the processor's cache.
-constexpr std::int64_t slice_tokens = 64;
+constexpr std::int64_t slice_tokens = 256;
 
 /// Calls work(first, count) for slices of `tokens`, joins the pieces it returns.
 HeadLoss in_slices(std::int64_t tokens, std::function<HeadLoss(std::int64_t, std::int64_t)> const& work) {

@@ -89,7 +89,7 @@ std::string stage_times(StudyFile const& study) {
 constexpr char const* definitions =
     "zeros: share of the edited matrix that the mask sets to zero. Random: zeros drawn at random, as many as in the mask; "
     "magnitude,\n"
-    "delta magnitude: as many where the weights, or the mean changes by the edits, are largest.\n"
+    "delta magnitude: as many where the weights, or on average the changes by the edits, are largest in magnitude.\n"
     "RSR: share of prompts after which the true object is likelier than the new one; mean over facts.\n"
     "[low, high]: 95 % interval of that mean (percentile bootstrap over facts). n/planned: facts in the mean, facts planned.\n"
     "KL: KL(original || model) of the next token's distribution on rewrite prompts, in nats.\n"
@@ -103,6 +103,7 @@ constexpr char const* definition_of_mean =
 std::string format_table(StudyFile const& study, TableOptions const& options) {
   std::string text = headline(study);
   Summary const summary(study);
+  if (summary.groups().empty()) return text + "\nNothing is scored yet.\n" + stage_times(study);
   bool several = false;
   for (auto const& group : summary.groups()) {
     if (group.relation != "all" && !options.by_relation) continue;

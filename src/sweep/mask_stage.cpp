@@ -49,8 +49,8 @@ bool train(RunContext const& run, MaskTask const& task, TrainingSet const& facts
   bool const leads = group.rank() == 0;
   CheckpointFile const file(run, task);
   auto const reducer = make_reducer(group, run.model->device());
-  auto const shape = run.model->projection(facts.layer()).weight.sizes();
-  MaskTrainer trainer(facts, task.options, initial_theta(task.options, shape, task.seed), shuffled(task.seed, facts.size()),
+  auto const weight = run.model->projection(facts.layer()).weight;
+  MaskTrainer trainer(facts, task.options, initial_theta(task.options, weight.sizes(), task.seed), shuffled(task.seed, facts.size()),
                       {group.rank(), group.size()}, *reducer);
   auto const saved = group.broadcast(leads ? file.read().value_or("") : "", 0);
   if (!saved.empty()) trainer.restore(saved, file.name());

@@ -1,0 +1,69 @@
+#include "cli/ending.hpp"
+
+#include "support/world.hpp"
+#include <onemask/core/error.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <new>
+#include <stdexcept>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+namespace onemask {
+namespace {
+
+using namespace std::chrono_literals;
+
+void must_not_give_up() {
+  ADD_FAILURE() << "gave up on ranks that came in time";
+}
+
+TEST(Ending, TellsTheKindsOfFailuresApart) {
+  EXPECT_EQ(ending_of([] { return 3; }), (Ending{3, ""}));
+  EXPECT_EQ(ending_of([]() -> int { throw ShapeError("two\nlines"); }), (Ending{2, "two\nlines"}));
+  EXPECT_EQ(ending_of([]() -> int { throw RunError("disk"); }), (Ending{1, "disk"}));
+  EXPECT_EQ(ending_of([]() -> int { throw Interrupted("stopped"); }), (Ending{75, "stopped"}));
+  EXPECT_EQ(ending_of([]() -> int { throw std::runtime_error("index out of range\nException raised from ..."); }),
+            (Ending{1, "index out of range"}));
+  EXPECT_EQ(ending_of([]() -> int { throw std::bad_alloc(); }).code, 1);
+  EXPECT_FALSE(ending_of([]() -> int { throw std::runtime_error(""); }).sentence.empty());
+  EXPECT_FALSE(ending_of([]() -> int { throw 7; }).sentence.empty());
+}
+
+TEST(Ending, IsTheOwnOneWhereNobodyFailed) {
+  auto const ranks = test::world().duplicate();
+  EXPECT_EQ(end_together(ranks, {3, ""}, 1ms, must_not_give_up), (Ending{3, ""}));
+}
+
+TEST(Ending, IsTheOwnFailureWhereAllFailed) {
+  auto const ranks = test::world().duplicate();
+  Ending const own{2, "bad study"};
+  EXPECT_EQ(end_together(ranks, own, 1h, must_not_give_up), own);
+}
+
+TEST(Ending, IsTheOtherRanksFailureElsewhere) {
+  auto const ranks = test::world().duplicate();
+  int const last = ranks.size() - 1;
+  Ending const failure{1, "no space left"};
+  auto const common = end_together(ranks, ranks.rank() == last ? failure : Ending{}, 1h, must_not_give_up);
+  if (ranks.rank() == last) {
+    EXPECT_EQ(common, failure);
+  } else {
+    EXPECT_EQ(common, (Ending{1, "rank " + std::to_string(last) + ": no space left"}));
+  }
+}
+
+TEST(Ending, DoesNotWaitForeverForRanksThatStayAway) {
+  auto const ranks = test::world().duplicate();
+  if (ranks.size() == 1) GTEST_SKIP() << "one rank waits for nobody";
+  std::atomic<int> given_up{0};
+  bool const fails = ranks.rank() == 1;
+  if (!fails) std::this_thread::sleep_for(500ms);
+  end_together(ranks, fails ? Ending{1, "lost"} : Ending{}, 50ms, [&] { ++given_up; });
+  EXPECT_EQ(given_up, fails ? 1 : 0);
+}
+
+}  // namespace
+}  // namespace onemask

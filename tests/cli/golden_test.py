@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""tokenize and predict on the reference checkpoint; exits with 77 (skipped) where there is none."""
+
+import json
+import os
+import sys
+import unittest
+from pathlib import Path
+
+from program import onemask
+
+SHARED = Path(os.environ.get("ONEMASK_SHARED") or Path(os.environ["ONEMASK_SOURCE"], "..", "shared"))
+MODEL = str(SHARED / "checkpoints" / "cf-gpt2")
+PROMPT = "The native language of Laurent Lafitte is"
+
+
+class Tokenize(unittest.TestCase):
+    def test_texts_give_ids_and_tokens(self):
+        result = onemask("tokenize", "--model", MODEL, "Lambunao, which is located in", "")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(
+            result.stdout,
+            '43 4131 403 5488 11 543 318 5140 287\n"L" "amb" "un" "ao" "," " which" " is" " located" " in"\n\n\n',
+        )
+
+    def test_lines_of_stdin_are_texts(self):
+        result = onemask("tokenize", "--model", MODEL, "--json", stdin="Christer Strömholm\n is\n")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        first, second = map(json.loads, result.stdout.splitlines())
+        self.assertEqual(first["ids"], [1925, 81, 1694, 4285, 9101, 76, 22981])
+        self.assertEqual("".join(first["pieces"]), first["text"])
+        self.assertEqual(second, {"text": " is", "ids": [318], "pieces": [" is"]})
+
+    def test_a_text_may_look_like_an_option(self):
+        result = onemask("tokenize", "--model", MODEL, "--json", "--", "--help")
+        self.assertEqual((result.returncode, json.loads(result.stdout)["text"]), (0, "--help"), result.stderr)
+
+    def test_a_text_that_is_not_utf8_is_refused(self):
+        result = onemask("tokenize", "--model", MODEL, os.fsdecode(b"\xff"))
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+
+
+class Predict(unittest.TestCase):
+    def test_the_fact_comes_first(self):
+        result = onemask("predict", "--model", MODEL, "--device", "cpu", "--top", "3", PROMPT)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        lines = result.stdout.splitlines()
+        self.assertEqual((len(lines), lines[1]), (5, PROMPT))
+        probability, _, _, token = lines[2].split(maxsplit=3)
+        self.assertEqual(token, '" French"')
+        self.assertGreater(float(probability), 0.9)
+
+    def test_logits_are_the_reference_ones(self):
+        golden = json.loads((SHARED / "golden" / "logits.json").read_text())[:4]
+        prompts = [item["prompt"] for item in golden]
+        result = onemask("predict", "--model", MODEL, "--device", "cpu", "--top", "20", "--json", *prompts)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        answers = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertEqual([answer["prompt"] for answer in answers], prompts)
+        for item, answer in zip(golden, answers):
+            self.assertEqual([p["id"] for p in answer["predictions"]], item["top20_ids"])
+            for prediction, logit in zip(answer["predictions"], item["top20_logits"]):
+                self.assertAlmostEqual(prediction["logit"], logit, delta=1e-4)
+            likeliest = answer["predictions"][0]
+            self.assertAlmostEqual(likeliest["probability"], 2.718281828459045 ** (item["top20_logits"][0] - item["logsumexp"]), delta=1e-5)
+
+    def test_every_token_of_the_vocabulary_can_be_asked_for(self):
+        result = onemask("predict", "--model", MODEL, "--device", "cpu", "--top", "1000000", "--json", PROMPT)
+        predictions = json.loads(result.stdout)["predictions"]
+        self.assertEqual(len({p["id"] for p in predictions}), 50257)
+        self.assertAlmostEqual(sum(p["probability"] for p in predictions), 1, places=9)
+
+    def test_prompts_that_do_not_fit_are_refused(self):
+        for prompt, part in [("", "empty"), (" a" * 257, "257 tokens")]:
+            result = onemask("predict", "--model", MODEL, "--device", "cpu", prompt)
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
+            self.assertIn(part, result.stderr)
+        self.assertEqual(onemask("predict", "--model", MODEL, "--device", "cpu", " a" * 256).returncode, 0)
+
+    def test_one_rank_answers(self):
+        result = onemask("predict", "--model", MODEL, "--device", "cpu", "--top", "1", "--json", PROMPT, ranks=2)
+        self.assertEqual((result.returncode, result.stdout.count("French")), (0, 1), result.stderr)
+
+
+if __name__ == "__main__":
+    if not Path(MODEL).is_dir():
+        print(f"skipped: there is no checkpoint '{MODEL}'; set ONEMASK_SHARED.")
+        sys.exit(77)
+    sys.exit(unittest.main(verbosity=1))
