@@ -32,10 +32,13 @@ class Task:
     peer: str  # arguments of peer.py
 
 
+# As many ranks of one thread as the peers have threads.
+OURS = "{mpirun} -n {threads} --oversubscribe --bind-to none build/release/bench_ours "
+
 TASKS = [
-    Task("rome", "edit", "", "rome --limit 3"),
-    Task("mask", "fact and epoch", "", "mask --facts 99 --batch 50 --epochs 1"),
-    Task("eval", "fact and mode", "", "eval --limit 20"),
+    Task("rome", "edit", OURS + "rome {shared}", "rome --limit 3"),
+    Task("mask", "fact and epoch", OURS + "mask {shared} 2", "mask --facts 99 --batch 50 --epochs 1"),
+    Task("eval", "fact and mode", OURS + "eval {shared}", "eval --limit 20"),
 ]
 
 
@@ -45,6 +48,8 @@ class Run:
     variant: str
     seconds_per_item: float
     load: float  # one-minute load of the machine just before
+    peak_bytes: int  # of one process; 0 where it does not say
+    edit_bytes: int  # of one stored edit; 0 where it does not say
 
 
 def matmul_peak(threads: int) -> float:
@@ -70,7 +75,7 @@ def time_command(task: str, variant: str, command: list[str]) -> Run:
         sys.exit(f"{task}, {variant}: {shlex.join(command)} ended with {done.returncode} and {len(lines)} JSON lines.")
     answer = json.loads(lines[-1])
     print(f"{task:5} {variant:7} {answer['seconds']:9.3f} s for {answer['n']}, load {load:.2f}", file=sys.stderr)
-    return Run(task, variant, answer["seconds"] / answer["n"], load)
+    return Run(task, variant, answer["seconds"] / answer["n"], load, answer.get("peak_bytes", 0), answer.get("edit_bytes", 0))
 
 
 def commands(task: Task, places: dict, ours: dict[str, str]) -> dict[str, list[str]]:
@@ -114,13 +119,25 @@ def main() -> None:
         parser.error(f"--ours takes TASK=COMMAND once per task, with a task of {', '.join(names)}.")
 
     tasks = [task for task in TASKS if task.name in options.tasks]
-    places = {"model": str(options.model), "golden": str(shared / "golden"), "threads": str(options.threads)}
+    places = {
+        "model": str(options.model),
+        "golden": str(shared / "golden"),
+        "shared": str(shared),
+        "threads": str(options.threads),
+        "mpirun": str(Path(sys.executable).parent / "mpirun"),
+    }
     peaks, runs = [matmul_peak(options.threads)], []
     for _ in range(options.rounds):
         for task in tasks:
             runs += [time_command(task.name, variant, command) for variant, command in commands(task, places, ours).items()]
         peaks.append(matmul_peak(options.threads))
     print(table(tasks, runs))
+    checkpoint = 2 * (options.model / "model.safetensors").stat().st_size  # stored in float16, run in float32
+    for task in tasks:
+        peak = max(run.peak_bytes for run in runs if run.task == task.name)
+        print(f"\nPeak memory of a rank, {task.name}: {peak / 1e9:.2f} GB; the checkpoint in float32 takes {checkpoint / 1e9:.2f} GB.")
+    if edit_bytes := max(run.edit_bytes for run in runs):
+        print(f"\nA stored edit: {edit_bytes} bytes; the peers' float16 matrix: {2 * 320 * 1280} bytes, {2 * 320 * 1280 / edit_bytes:.0f} times as many.")
     print(
         f"\nMedians of {options.rounds} rounds, {options.threads} thread(s). Matrix product, float32, 1024³, before the first "
         f"and after each round: {', '.join(f'{peak:.0f}' for peak in peaks)} GFLOP/s per thread."
