@@ -74,10 +74,6 @@ bool train(RunContext const& run, MaskTask const& task, TrainingSet const& facts
 int group_size(RunContext const& run, std::size_t masks) {
   auto const world = run.world.size();
   auto const asked = run.study.ranks_per_mask;
-  if (asked > world) {
-    throw UserError("The study asks for " + std::to_string(asked) + " ranks per mask (mask.ranks), but the run has " + std::to_string(world) +
-                    (world == 1 ? " rank" : " ranks") + ". Start more ranks or set mask.ranks to auto.");
-  }
   return asked > 0 ? asked : std::max(1, world / std::max(1, static_cast<int>(masks)));
 }
 

@@ -39,6 +39,24 @@ ContextTemplates templates_of(RunContext const& run, EditOptions const& edit) {
   return nlohmann::json::parse(run.world.broadcast(std::move(bytes), 0)).get<ContextTemplates>();
 }
 
+/// What would otherwise be found out only after hours of work.
+void check(Study const& study, RunOptions const& options, CausalLM const& model, int ranks) {
+  auto const asked = study.ranks_per_mask;
+  if (!options.only_gather && options.last >= Stage::mask && asked > ranks) {
+    throw UserError("The study asks for " + std::to_string(asked) + " ranks per mask (mask.ranks), but the run has " + std::to_string(ranks) +
+                    (ranks == 1 ? " rank" : " ranks") + ". Start more ranks or set mask.ranks to auto.");
+  }
+  auto const where = "The study '" + study.name + "'";
+  for (auto const& point : study.points) {
+    require_layer(model, point.edit.hparams.layer, where);
+    for (auto const& [length, count] : point.edit.hparams.context_template_length_params) {
+      if (length < model.config().positions) continue;
+      throw UserError(where + " asks for context templates of " + std::to_string(length) + " tokens (context_template_length_params), but the model has " +
+                      std::to_string(model.config().positions) + " positions. Ask for shorter ones.");
+    }
+  }
+}
+
 /// Freezes the plan in the run's folder, or holds this start against the plan that is frozen there.
 void freeze(RunContext const& run) {
   auto const file = run.options.folder / "plan.json";
@@ -103,8 +121,10 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
     lock.emplace(folder);
   });
   open_log_file(folder / "logs" / ("rank-" + std::to_string(world.rank()) + ".log"));
-  set_threads(study.model.threads);
-  set_product_precision(study.model.products);
+  agree(world, [&] {
+    set_threads(study.model.threads);
+    set_product_precision(study.model.products);
+  });
 
   std::optional<RunContext> context;
   auto placement = Placement{c10::kCPU, c10::kFloat};
@@ -112,7 +132,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
     placement = parse_placement(study.model.device, study.model.dtype, environment.local_rank());
     context.emplace(RunContext{environment, world, study, options, ObjectStore(options.objects.empty() ? folder / "objects" : options.objects),
                                load_causal_lm(Checkpoint::open(study.model.checkpoint), placement), Tokenizer::open(study.model.checkpoint), {}, {}, {}});
-    for (auto const& point : study.points) require_layer(*context->model, point.edit.hparams.layer, "The study '" + study.name + "'");
+    check(study, options, *context->model, world.size());
   });
   auto& run = *context;
   run.plan = agreed_plan(run, placement);

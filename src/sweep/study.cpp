@@ -5,6 +5,7 @@
 
 #include "sweep/detail/yaml_section.hpp"
 
+#include <cmath>
 #include <set>
 #include <sstream>
 
@@ -12,6 +13,9 @@
 
 namespace onemask {
 namespace {
+
+/// Whether a number is finite and above 0.
+bool is_positive(double value) { return value > 0 && std::isfinite(value); }
 
 /// `root` with the value at a dotted key replaced.
 void assign(YAML::Node root, std::string const& key, YAML::Node const& value) {
@@ -109,6 +113,11 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
   section.read("clamp_norm_factor", h.clamp_norm_factor);
   section.read("kl_factor", h.kl_factor);
   section.read("context_template_length_params", h.context_template_length_params);
+  if (!is_positive(h.v_lr)) throw section.fault("v_lr", "must be positive");
+  if (!is_positive(h.clamp_norm_factor)) throw section.fault("clamp_norm_factor", "must be positive");
+  for (auto const& [length, count] : h.context_template_length_params) {
+    if (length < 2 || count < 0) throw section.fault("context_template_length_params", "must be pairs of a length over 1 and a count");
+  }
   section.read("template_seed", edit.template_seed);
   section.read_at_least("batch", edit.batch, 1);
   if (section.has("templates")) {
@@ -157,11 +166,11 @@ void read_mask(YamlSection section, MaskOptions& mask, std::uint64_t& seed, std:
   } catch (UserError const& e) {
     throw section.fault("", e.what());
   }
-  if (!(mask.learning_rate > 0)) throw section.fault("learning_rate", "must be positive");
+  if (!is_positive(mask.learning_rate)) throw section.fault("learning_rate", "must be positive");
   if (!(mask.threshold > 0 && mask.threshold < 1)) throw section.fault("threshold", "must lie between 0 and 1");
   if (!(mask.validation_share >= 0 && mask.validation_share < 1)) throw section.fault("validation_share", "must be at least 0 and under 1");
-  if (!(mask.tau0 > 0) || !(mask.temperature0 > 0) || !(mask.temperature1 > 0)) {
-    throw section.fault("tau0", "and the distillation's temperatures must be positive");
+  if (!is_positive(mask.tau0) || !is_positive(mask.tau_decay) || !is_positive(mask.temperature0) || !is_positive(mask.temperature1)) {
+    throw section.fault("tau0", "and 'tau_decay', 'temperature0' and 'temperature1' must be positive");
   }
   section.finish();
 }
@@ -204,11 +213,25 @@ Study interpret(YAML::Node const& document, std::string const& file, std::filesy
 
 using Sweep = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
+/// The values of a swept key, a list or a text like "0..7".
+std::vector<std::string> swept_values(YAML::Node const& node, std::string const& key, std::string const& file) {
+  try {
+    return node.IsSequence() ? node.as<std::vector<std::string>>() : expand_list(node.as<std::string>());
+  } catch (YAML::Exception const&) {
+    throw UserError("The study " + file + ": 'sweep." + key + "' must be a list of values, or a text such as 0..7.");
+  }
+}
+
 Sweep read_sweep(YAML::Node const& document, StudyOverrides const& overrides, std::string const& file) {
+  static std::set<std::string> const of_the_whole_study{"mask.ranks", "mask.train_split"};
   Sweep sweep;
   auto const add = [&](std::string const& key, std::vector<std::string> values) {
-    if (!key.starts_with("edit.") && !key.starts_with("mask.")) {
-      throw UserError("The study " + file + " sweeps '" + key + "'; only keys under edit. and mask. can be swept.");
+    if ((!key.starts_with("edit.") && !key.starts_with("mask.")) || of_the_whole_study.contains(key)) {
+      throw UserError("The study " + file + " sweeps '" + key +
+                      "'; only keys under edit. and mask. can be swept, except mask.ranks and mask.train_split.");
+    }
+    if (values.empty() || std::set<std::string>(values.begin(), values.end()).size() != values.size()) {
+      throw UserError("The study " + file + ": the values that '" + key + "' is swept over must be different, and at least one.");
     }
     for (auto& [name, list] : sweep) {
       if (name == key) {
@@ -218,10 +241,12 @@ Sweep read_sweep(YAML::Node const& document, StudyOverrides const& overrides, st
     }
     sweep.emplace_back(key, std::move(values));
   };
-  if (auto const section = document["sweep"]; section && section.IsMap()) {
+  auto const section = document["sweep"];
+  if (section && !section.IsNull() && !section.IsMap()) throw UserError("The study " + file + ": 'sweep' must be a mapping of keys to values.");
+  if (section && section.IsMap()) {
     for (auto const& item : section) {
-      auto const key = item.first.as<std::string>();
-      add(key, item.second.IsSequence() ? item.second.as<std::vector<std::string>>() : expand_list(item.second.as<std::string>()));
+      auto const key = item.first.as<std::string>("");
+      add(key, swept_values(item.second, key, file));
     }
   }
   for (auto const& text : overrides.sweep) {

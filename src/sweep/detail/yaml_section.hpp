@@ -56,7 +56,7 @@ class YamlSection {
   std::vector<std::string> keys() const {
     std::vector<std::string> names;
     if (node_ && node_.IsMap()) {
-      for (auto const& item : node_) names.push_back(item.first.as<std::string>());
+      for (auto const& item : node_) names.push_back(item.first.as<std::string>(""));
     }
     return names;
   }
@@ -70,7 +70,9 @@ class YamlSection {
   }
 
   UserError fault(std::string const& key, std::string const& problem, std::string const& end = ".") const {
-    return UserError("The study " + file_ + ": '" + path_ + key + "' " + problem + end);
+    auto name = path_ + key;
+    if (name.ends_with('.')) name.pop_back();  // the section itself
+    return UserError("The study " + file_ + ": " + (name.empty() ? "it" : "'" + name + "'") + " " + problem + end);
   }
 
  private:

@@ -1,0 +1,177 @@
+#include "support/temporary_folder.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+#include <onemask/edit/hparams.hpp>
+
+#include <filesystem>
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace onemask {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using testing::Pair;
+
+/// As EasyEdit writes it for gpt2-xl.
+std::string const gpt2_xl = R"(alg_name: "ROME"
+model_name: "./hugging_cache/gpt2-xl"
+stats_dir: "./data/stats"
+device: 0
+layers: [17]
+fact_token: "subject_last"
+v_num_grad_steps: 20
+v_lr: 5e-1
+v_loss_layer: 47
+v_weight_decay: 0.5
+clamp_norm_factor: 4
+kl_factor: 0.0625
+mom2_adjustment: false
+context_template_length_params: [[5, 10], [10, 10]]
+rewrite_module_tmp: "transformer.h.{}.mlp.c_proj"
+layer_module_tmp: "transformer.h.{}"
+mlp_module_tmp: "transformer.h.{}.mlp"
+attn_module_tmp: "transformer.h.{}.attn"
+ln_f_module: "transformer.ln_f"
+lm_head_module: "transformer.wte"
+mom2_dataset: "wikipedia"
+mom2_n_samples: 100000
+mom2_dtype: "float32"
+model_parallel: false
+)";
+
+class HparamsTest : public testing::Test {
+ protected:
+  RomeHparams read(std::string const& text) const {
+    write_file_atomically(folder_ / "h.yaml", text);
+    return read_rome_hparams(folder_ / "h.yaml");
+  }
+  std::string complaint(std::string const& text) const {
+    try {
+      read(text);
+    } catch (UserError const& error) {
+      return error.what();
+    }
+    return "";
+  }
+  /// The file with the line of `key` replaced, or removed where `line` is empty.
+  static std::string with(std::string const& key, std::string const& line) {
+    auto text = gpt2_xl;
+    auto const begin = text.find(key + ":");
+    auto const end = text.find('\n', begin) + 1;
+    return text.replace(begin, end - begin, line.empty() ? "" : line + "\n");
+  }
+
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(HparamsTest, TheFormatOfEasyEditUnchanged) {
+  auto const h = read(gpt2_xl);
+  EXPECT_EQ(h.variant, RomeVariant::rome);
+  EXPECT_EQ(h.layer, 17);
+  EXPECT_EQ(h.fact_token, "subject_last");
+  EXPECT_EQ(h.v_num_grad_steps, 20);
+  EXPECT_EQ(h.v_lr, 0.5);
+  EXPECT_EQ(h.v_loss_layer, 47);
+  EXPECT_EQ(h.v_weight_decay, 0.5);
+  EXPECT_EQ(h.clamp_norm_factor, 4);
+  EXPECT_EQ(h.kl_factor, 0.0625);
+  EXPECT_THAT(h.context_template_length_params, ElementsAre(Pair(5, 10), Pair(10, 10)));
+}
+
+TEST_F(HparamsTest, OtherVariantAndToken) {
+  EXPECT_EQ(read(with("alg_name", "alg_name: R-ROME")).variant, RomeVariant::r_rome);
+  EXPECT_EQ(read(with("fact_token", "fact_token: last")).fact_token, "last");
+  EXPECT_THAT(complaint(with("alg_name", "alg_name: MEMIT")), HasSubstr("MEMIT"));
+  EXPECT_THAT(complaint(with("fact_token", "fact_token: subject_first")), HasSubstr("subject_last"));
+}
+
+TEST_F(HparamsTest, DefaultsWhereEasyEditHasSome) {
+  auto const h = read(with("context_template_length_params", ""));
+  EXPECT_THAT(h.context_template_length_params, ElementsAre(Pair(5, 10), Pair(10, 10)));
+  EXPECT_EQ(read(with("fact_token", "")).fact_token, "subject_last");
+  EXPECT_EQ(read(with("mom2_adjustment", "")).layer, 17);
+}
+
+TEST_F(HparamsTest, MissingKeys) {
+  for (auto const* key : {"layers", "v_num_grad_steps", "v_lr", "v_loss_layer", "v_weight_decay", "clamp_norm_factor", "kl_factor"}) {
+    EXPECT_THAT(complaint(with(key, "")), AllOf(HasSubstr("h.yaml"), HasSubstr(std::string("'") + key + "'"), HasSubstr("missing"))) << key;
+  }
+}
+
+TEST_F(HparamsTest, UnknownKeysSuggestTheNearest) {
+  EXPECT_THAT(complaint(gpt2_xl + "v_loss_leyer: 3\n"), AllOf(HasSubstr("'v_loss_leyer'"), HasSubstr("Did you mean 'v_loss_layer'?")));
+  EXPECT_THAT(complaint(gpt2_xl + "colour: red\n"), AllOf(HasSubstr("'colour'"), Not(HasSubstr("Did you mean"))));
+}
+
+TEST_F(HparamsTest, WrongTypesAndValues) {
+  for (auto const& [key, line] : std::vector<std::pair<std::string, std::string>>{
+           {"layers", "layers: 17"},
+           {"layers", "layers: []"},
+           {"layers", "layers: [1, 2]"},
+           {"layers", "layers: [x]"},
+           {"v_num_grad_steps", "v_num_grad_steps: 0"},
+           {"v_num_grad_steps", "v_num_grad_steps: 2.5"},
+           {"v_num_grad_steps", "v_num_grad_steps: 99999999999999999999"},
+           {"v_lr", "v_lr: fast"},
+           {"v_lr", "v_lr: 0"},
+           {"v_lr", "v_lr: .nan"},
+           {"v_lr", "v_lr: .inf"},
+           {"v_loss_layer", "v_loss_layer: [1]"},
+           {"v_weight_decay", "v_weight_decay: {}"},
+           {"v_weight_decay", "v_weight_decay: .nan"},
+           {"clamp_norm_factor", "clamp_norm_factor: -1"},
+           {"kl_factor", "kl_factor:"},
+           {"kl_factor", "kl_factor: .nan"},
+           {"mom2_adjustment", "mom2_adjustment: true"},
+           {"mom2_adjustment", "mom2_adjustment: 3"},
+           {"context_template_length_params", "context_template_length_params: [5, 10]"},
+           {"context_template_length_params", "context_template_length_params: [[5, 10, 3]]"},
+           {"context_template_length_params", "context_template_length_params: [[0, 3]]"},
+           {"context_template_length_params", "context_template_length_params: [[5, -1]]"}}) {
+    EXPECT_THAT(complaint(with(key, line)), AllOf(HasSubstr("h.yaml"), HasSubstr(key))) << line;
+  }
+}
+
+TEST_F(HparamsTest, FilesThatAreNone) {
+  for (auto const* text : {"", "[]", "3", "{", "layers: [1\n", "\xff\xfe", "? [a]\n: 1\n", "&a [*a]"}) {
+    EXPECT_THAT(complaint(text), HasSubstr("h.yaml")) << text;
+  }
+  EXPECT_THROW(read_rome_hparams(folder_ / "none.yaml"), UserError);
+  EXPECT_THROW(read_rome_hparams(folder_.path()), UserError);
+}
+
+TEST_F(HparamsTest, EveryFileThatComesWithTheProgram) {
+  std::set<std::string> layers;
+  for (auto const& entry : std::filesystem::directory_iterator(std::filesystem::path(ONEMASK_SOURCE_DIR) / "res" / "hparams" / "rome")) {
+    auto const h = read_rome_hparams(entry.path());
+    EXPECT_GT(h.v_loss_layer, h.layer) << entry.path();
+    layers.insert(entry.path().stem().string());
+  }
+  EXPECT_TRUE(layers.contains("gpt2-xl"));
+  auto const ours = read_rome_hparams(std::filesystem::path(ONEMASK_SOURCE_DIR) / "res" / "hparams" / "rome" / "gpt2-xl.yaml");
+  EXPECT_EQ(describe(ours), describe(read(gpt2_xl)));
+}
+
+TEST_F(HparamsTest, DescriptionNamesEverySetting) {
+  std::set<std::string> seen{describe(read(gpt2_xl))};
+  for (auto const& [key, line] : std::vector<std::pair<std::string, std::string>>{{"alg_name", "alg_name: R-ROME"},
+                                                                                  {"layers", "layers: [16]"},
+                                                                                  {"fact_token", "fact_token: last"},
+                                                                                  {"v_num_grad_steps", "v_num_grad_steps: 21"},
+                                                                                  {"v_lr", "v_lr: 0.50000000000000011"},
+                                                                                  {"v_loss_layer", "v_loss_layer: 46"},
+                                                                                  {"v_weight_decay", "v_weight_decay: 0.4"},
+                                                                                  {"clamp_norm_factor", "clamp_norm_factor: 3"},
+                                                                                  {"kl_factor", "kl_factor: 0.06"}}) {
+    EXPECT_TRUE(seen.insert(describe(read(with(key, line)))).second) << line;
+  }
+}
+
+}  // namespace
+}  // namespace onemask

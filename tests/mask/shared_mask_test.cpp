@@ -1,0 +1,75 @@
+#include "support/tiny_model.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/mask/shared_mask.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace onemask::test {
+namespace {
+
+using testing::HasSubstr;
+
+SharedMask example() {
+  SharedMask mask;
+  mask.layer = 5;
+  mask.seed = 0xFEDCBA9876543210;
+  mask.soft = at::sigmoid(random_tensor({4, 6}, 1));
+  mask.epochs = {{1.5, 0.25, 1.0 / 3, 7, 0.5, 11, 0.125}, {1, 0, 0, 1e-300, 1, 11, 1}};
+  return mask;
+}
+
+std::string complaint(std::string const& bytes) {
+  try {
+    shared_mask_from_bytes(bytes, "objects/cd");
+  } catch (UserError const& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(SharedMaskTest, ThresholdsOfTheSoftMask) {
+  SharedMask mask;
+  mask.soft = at::tensor({0.2F, 0.5F, 0.75F, 0.9F}).view({2, 2});
+  EXPECT_TRUE(at::equal(mask.keep(0.5), at::tensor({0, 1, 1, 1}).view({2, 2}).to(at::kBool)));  // the threshold itself is kept
+  EXPECT_EQ(zeros_share(mask.keep(0.8)), 0.75);
+}
+
+TEST(SharedMaskTest, RoundTrip) {
+  auto const mask = example();
+  auto const back = shared_mask_from_bytes(to_bytes(mask), "bytes");
+  EXPECT_EQ(back.layer, 5);
+  EXPECT_EQ(back.seed, mask.seed);
+  EXPECT_TRUE(at::equal(back.soft, mask.soft));
+  ASSERT_EQ(back.epochs.size(), 2U);
+  EXPECT_EQ(back.epochs[0].restoration, 1.5);
+  EXPECT_EQ(back.epochs[0].sparsity, 0.25);
+  EXPECT_EQ(back.epochs[0].distillation, 1.0 / 3);
+  EXPECT_EQ(back.epochs[0].gradient_norm, 7);
+  EXPECT_EQ(back.epochs[0].validation_rsr, 0.5);
+  EXPECT_EQ(back.epochs[0].validation_n, 11);
+  EXPECT_EQ(back.epochs[0].zeros, 0.125);
+  EXPECT_EQ(back.epochs[1].gradient_norm, 1e-300);
+  EXPECT_EQ(to_bytes(back), to_bytes(mask));
+}
+
+TEST(SharedMaskTest, CutAnywhere) {
+  auto const good = to_bytes(example());
+  for (std::size_t size = 0; size < good.size(); ++size) EXPECT_THAT(complaint(good.substr(0, size)), HasSubstr("objects/cd")) << size;
+}
+
+TEST(SharedMaskTest, OtherFiles) {
+  std::string const facts = R"({"layer": 1, "seed": 2, "epochs": []})";
+  EXPECT_EQ(complaint(write_safetensors({{"soft", at::zeros({2, 2})}}, {{"mask", facts}})), "");
+  EXPECT_THAT(complaint(write_safetensors({{"soft", at::zeros({2, 2})}}, {})), HasSubstr("objects/cd"));
+  EXPECT_THAT(complaint(write_safetensors({}, {{"mask", facts}})), HasSubstr("objects/cd"));
+  EXPECT_THAT(complaint(write_safetensors({{"soft", at::zeros({4})}}, {{"mask", facts}})), HasSubstr("objects/cd"));
+  EXPECT_THAT(complaint(write_safetensors({{"soft", at::zeros({2, 2}, at::kDouble)}}, {{"mask", facts}})), HasSubstr("objects/cd"));
+  for (auto const* text : {"", "{", "[]", "3", "{}", R"({"layer": "x", "seed": 1, "epochs": []})", R"({"layer": 1, "seed": 1, "epochs": [{}]})",
+                           R"({"layer": 1, "seed": 1, "epochs": 3})"}) {
+    EXPECT_THAT(complaint(write_safetensors({{"soft", at::zeros({2, 2})}}, {{"mask", text}})), HasSubstr("objects/cd")) << text;
+  }
+}
+
+}  // namespace
+}  // namespace onemask::test
