@@ -6,7 +6,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$onemask_source"
 
-export ONEMASK_SHARED=${ONEMASK_SHARED:-$onemask_source/../shared}
+ONEMASK_SHARED=$(realpath -m "${ONEMASK_SHARED:-$onemask_source/../shared}")
+export ONEMASK_SHARED
 for needed in checkpoints/cf-gpt2 counterfact; do
   if [[ ! -d $ONEMASK_SHARED/$needed ]]; then
     echo "The quickstart study needs the folder '$needed' in '$ONEMASK_SHARED', which is not there:" \
@@ -19,4 +20,8 @@ use_wheels
 cmake --preset release
 cmake --build --preset release --target onemask -j "$(build_jobs)"
 
-exec launch/run_local.sh "$((cores < 8 ? cores : 8))" sweep res/studies/quickstart.yaml --out results/quickstart "$@"
+exec launch/run_local.sh "$((cores < 8 ? cores : 8))" sweep res/studies/quickstart.yaml --out results/quickstart \
+  --set "model.checkpoint=$ONEMASK_SHARED/checkpoints/cf-gpt2" \
+  --set "facts.train.files=$ONEMASK_SHARED/counterfact/counterfact_trainP*.json" \
+  --set "facts.heldout.files=$ONEMASK_SHARED/counterfact/counterfact_testP*.json" \
+  --set "facts.ood.files=$ONEMASK_SHARED/counterfact/counterfact_ood1500.json" "$@"

@@ -7,9 +7,9 @@
 namespace onemask {
 
 std::string to_bytes(Edit const& edit) {
-  nlohmann::json const facts{{"case_id", edit.case_id},       {"layer", edit.layer},           {"steps", edit.steps},    {"loss", edit.loss},
-                             {"p_new", edit.p_new},           {"delta_norm", edit.delta_norm}, {"failure", edit.failure},
-                             {"value_norm", edit.value_norm}};
+  nlohmann::json const facts{{"case_id", edit.case_id}, {"layer", edit.layer},          {"steps", edit.steps},
+                             {"loss", edit.loss},       {"p_new", edit.p_new},          {"delta_norm", edit.delta_norm},
+                             {"failure", edit.failure}, {"value_norm", edit.value_norm}};
   std::map<std::string, at::Tensor> tensors;
   if (edit.failure.empty()) tensors = {{"left", edit.left}, {"right", edit.right}};
   // Not finite numbers would be null in JSON; they occur only beside a failure, whose text says so.
@@ -38,7 +38,8 @@ Edit edit_from_bytes(std::string bytes, std::string const& source) {
   edit.right = file.tensor("right");
   bool const factors = edit.left.dim() == 2 && edit.right.dim() == 2 && edit.left.size(0) == edit.right.size(0) &&
                        edit.left.scalar_type() == at::kFloat && edit.right.scalar_type() == at::kFloat;
-  if (!factors) throw UserError(source + " is not an edit: left and right must be float32 [rank, out] and [rank, in]. Delete it.");
+  if (!factors)
+    throw UserError(source + " is not an edit: left and right must be float32 [rank, out] and [rank, in]. Delete it.");
   return edit;
 }
 

@@ -12,14 +12,38 @@ namespace onemask {
 namespace {
 
 /// Keys of EasyEdit's files that say nothing about the edit itself.
-std::set<std::string> const passed_over = {
-    "alg_name",       "model_name",    "stats_dir",      "device",        "rewrite_module_tmp", "layer_module_tmp", "mlp_module_tmp",
-    "attn_module_tmp", "ln_f_module",  "lm_head_module", "mom2_dataset",  "mom2_n_samples",     "mom2_dtype",       "model_parallel",
-    "max_length",     "batch_size",    "fp16",           "tokenizer_class", "tokenizer_name",   "model_class",      "objective_optimization"};
+std::set<std::string> const passed_over = {"alg_name",
+                                           "model_name",
+                                           "stats_dir",
+                                           "device",
+                                           "rewrite_module_tmp",
+                                           "layer_module_tmp",
+                                           "mlp_module_tmp",
+                                           "attn_module_tmp",
+                                           "ln_f_module",
+                                           "lm_head_module",
+                                           "mom2_dataset",
+                                           "mom2_n_samples",
+                                           "mom2_dtype",
+                                           "model_parallel",
+                                           "max_length",
+                                           "batch_size",
+                                           "fp16",
+                                           "tokenizer_class",
+                                           "tokenizer_name",
+                                           "model_class",
+                                           "objective_optimization"};
 
-std::vector<std::string> const used = {"layers",            "fact_token", "v_num_grad_steps", "v_lr",
-                                       "v_loss_layer",      "v_weight_decay", "clamp_norm_factor", "kl_factor",
-                                       "mom2_adjustment",   "context_template_length_params"};
+std::vector<std::string> const used = {"layers",
+                                       "fact_token",
+                                       "v_num_grad_steps",
+                                       "v_lr",
+                                       "v_loss_layer",
+                                       "v_weight_decay",
+                                       "clamp_norm_factor",
+                                       "kl_factor",
+                                       "mom2_adjustment",
+                                       "context_template_length_params"};
 
 class Reader {
  public:
@@ -81,7 +105,9 @@ RomeVariant variant_of(Reader const& reader) {
 
 }  // namespace
 
-std::string to_string(RomeVariant variant) { return variant == RomeVariant::rome ? "rome" : "r-rome"; }
+std::string to_string(RomeVariant variant) {
+  return variant == RomeVariant::rome ? "rome" : "r-rome";
+}
 
 RomeHparams read_rome_hparams(std::filesystem::path const& file) {
   Reader const reader(file);
@@ -101,7 +127,8 @@ RomeHparams read_rome_hparams(std::filesystem::path const& file) {
   hparams.v_weight_decay = reader.get<double>("v_weight_decay");
   hparams.clamp_norm_factor = reader.get<double>("clamp_norm_factor");
   hparams.kl_factor = reader.get<double>("kl_factor");
-  if (!(hparams.v_lr > 0) || !(hparams.clamp_norm_factor > 0)) throw reader.fault("v_lr", "and 'clamp_norm_factor' must be positive");
+  if (!(hparams.v_lr > 0) || !(hparams.clamp_norm_factor > 0))
+    throw reader.fault("v_lr", "and 'clamp_norm_factor' must be positive");
   if (reader.get_or<bool>("mom2_adjustment", false)) {
     throw reader.fault("mom2_adjustment", "is true, but this version has no second moments to adjust by; set it to false");
   }
@@ -109,7 +136,8 @@ RomeHparams read_rome_hparams(std::filesystem::path const& file) {
     hparams.context_template_length_params = reader.get<std::vector<std::pair<int, int>>>("context_template_length_params");
   }
   for (auto const& [length, count] : hparams.context_template_length_params) {
-    if (length < 2 || count < 0) throw reader.fault("context_template_length_params", "must be pairs of a length over 1 and a count");
+    if (length < 2 || count < 0)
+      throw reader.fault("context_template_length_params", "must be pairs of a length over 1 and a count");
   }
   return hparams;
 }
@@ -117,8 +145,9 @@ RomeHparams read_rome_hparams(std::filesystem::path const& file) {
 std::string describe(RomeHparams const& h) {
   std::ostringstream text;
   text.precision(17);
-  text << to_string(h.variant) << " layer " << h.layer << " token " << h.fact_token << " steps " << h.v_num_grad_steps << " lr " << h.v_lr
-       << " loss layer " << h.v_loss_layer << " decay " << h.v_weight_decay << " clamp " << h.clamp_norm_factor << " kl " << h.kl_factor;
+  text << to_string(h.variant) << " layer " << h.layer << " token " << h.fact_token << " steps " << h.v_num_grad_steps << " lr "
+       << h.v_lr << " loss layer " << h.v_loss_layer << " decay " << h.v_weight_decay << " clamp " << h.clamp_norm_factor
+       << " kl " << h.kl_factor;
   return text.str();
 }
 

@@ -13,8 +13,8 @@ std::string fill(std::string const& text, std::string const& value) {
   return text.substr(0, place) + value + text.substr(place + 2);
 }
 
-/// A template with one "{}" for the subject, and the place of the subject's last token in it: as many tokens as the text up to the
-/// subject's end has.
+/// A template with one "{}" for the subject, and the place of the subject's last token in it: as many tokens as the text up to
+/// the subject's end has.
 EditRequest::Row make_row(Tokenizer const& tokenizer, std::string const& text, std::string const& subject, bool subject_last) {
   EditRequest::Row row{encode_prompt(tokenizer, fill(text, subject)), 0};
   auto const upto = text.substr(0, text.find("{}")) + subject;
@@ -35,12 +35,14 @@ EditRequest make_edit_request(Tokenizer const& tokenizer, Fact const& fact, Cont
     throw UserError(record + ", field target_new: " + e.what());
   }
   for (auto const& context : templates) {
-    request.contexts.push_back(make_row(tokenizer, fill(context, fact.prompt), fact.subject, hparams.fact_token == "subject_last"));
+    request.contexts.push_back(
+        make_row(tokenizer, fill(context, fact.prompt), fact.subject, hparams.fact_token == "subject_last"));
     auto& ids = request.contexts.back().ids;
     ids.insert(ids.end(), request.target.begin(), request.target.end() - 1);
     if (static_cast<std::int64_t>(ids.size()) > positions) {
-      throw UserError(record + " needs " + std::to_string(ids.size()) + " tokens behind the context '" + context + "', but the model has " +
-                      std::to_string(positions) + " positions. Leave the record out or use shorter contexts.");
+      throw UserError(record + " needs " + std::to_string(ids.size()) + " tokens behind the context '" + context +
+                      "', but the model has " + std::to_string(positions) +
+                      " positions. Leave the record out or use shorter contexts.");
     }
   }
   request.essence = make_row(tokenizer, "{} is a", fact.subject, hparams.fact_token == "subject_last");

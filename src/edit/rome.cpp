@@ -14,13 +14,13 @@ constexpr double early_stop_loss = 0.05;
 /// All rows of a batch: request after request, each with its contexts and then its essence prompt.
 struct Rows {
   std::vector<std::vector<std::int64_t>> ids;
-  std::vector<std::int64_t> lookups;     ///< place of the edited token in each row
-  std::vector<std::int64_t> request;     ///< request of each row
-  std::vector<std::int64_t> plain;       ///< row of each request's plain context
-  std::vector<std::vector<std::int64_t>> read;  ///< offsets in the row's suffix that the loss reads
-  std::vector<std::int64_t> targets;     ///< token to predict at each read place of a context row, in order
-  std::vector<double> weights;           ///< of each of these in its request's mean
-  std::vector<std::int64_t> target_request;   ///< request of each of these
+  std::vector<std::int64_t> lookups;                         ///< place of the edited token in each row
+  std::vector<std::int64_t> request;                         ///< request of each row
+  std::vector<std::int64_t> plain;                           ///< row of each request's plain context
+  std::vector<std::vector<std::int64_t>> read;               ///< offsets in the row's suffix that the loss reads
+  std::vector<std::int64_t> targets;                         ///< token to predict at each read place of a context row, in order
+  std::vector<double> weights;                               ///< of each of these in its request's mean
+  std::vector<std::int64_t> target_request;                  ///< request of each of these
   std::vector<std::int64_t> context_places, essence_places;  ///< indices among all read places
   std::vector<std::int64_t> context_rows;
 };
@@ -91,7 +91,8 @@ Start run_once(CausalLM const& model, Rows const& rows, RomeHparams const& hpara
   auto const top = pass.run(hparams.layer + 1, hparams.v_loss_layer - 1, residual, &seen);
   if (hparams.v_loss_layer > hparams.layer) {
     seen.resize(static_cast<std::size_t>(hparams.v_loss_layer) + 1);
-    seen.back() = model.keys_values(hparams.v_loss_layer, model.attention_input(hparams.v_loss_layer, top), packed.layout.positions);
+    seen.back() =
+        model.keys_values(hparams.v_loss_layer, model.attention_input(hparams.v_loss_layer, top), packed.layout.positions);
   }
 
   std::vector<std::int64_t> edited, tokens, first;
@@ -111,9 +112,10 @@ Start run_once(CausalLM const& model, Rows const& rows, RomeHparams const& hpara
   auto const edited_tokens = index_tensor(edited, model.device());
   auto const layout = make_layout(places, model.device());
   return {{Pass(model, layout, make_past(packed.layout, seen, hparams.layer + 1, rows.lookups)),
-           residual.index_select(0, index_tensor(tokens, model.device())), index_tensor(first, model.device()), want(layout, rows.read),
-           hparams.layer + 1, hparams.v_loss_layer},
-          half.key.index_select(0, edited_tokens).to(at::kFloat), value.index_select(0, edited_tokens).to(at::kFloat)};
+           residual.index_select(0, index_tensor(tokens, model.device())), index_tensor(first, model.device()),
+           want(layout, rows.read), hparams.layer + 1, hparams.v_loss_layer},
+          half.key.index_select(0, edited_tokens).to(at::kFloat),
+          value.index_select(0, edited_tokens).to(at::kFloat)};
 }
 
 /// Adam on one vector per request; a finished request's vector stays.
@@ -175,7 +177,8 @@ std::vector<RomeResult> rome(CausalLM const& model, std::span<EditRequest const>
     c10::NoGradGuard const no_gradients;
     auto const contexts = static_cast<double>(rows.context_rows.size()) / static_cast<double>(count);
     key = at::zeros({count, start.keys.size(1)}, start.keys.options())
-              .index_add(0, row_request.index_select(0, context_rows), start.keys.index_select(0, context_rows)) / contexts;
+              .index_add(0, row_request.index_select(0, context_rows), start.keys.index_select(0, context_rows)) /
+          contexts;
     value = start.values.index_select(0, plain);
     value_norm = value.norm(2, {1}, true);
   }
@@ -208,7 +211,8 @@ std::vector<RomeResult> rome(CausalLM const& model, std::span<EditRequest const>
     auto const loss = nll + kl + penalty;
 
     auto const still = to_doubles(active);
-    auto const losses = to_doubles(loss), nlls = to_doubles(nll), kls = to_doubles(kl), penalties = to_doubles(penalty), ps = to_doubles(p_new);
+    auto const losses = to_doubles(loss), nlls = to_doubles(nll), kls = to_doubles(kl), penalties = to_doubles(penalty),
+               ps = to_doubles(p_new);
     for (std::size_t r = 0; r < results.size(); ++r) {
       if (still[r] == 0) continue;
       results[r].trace.steps.push_back({losses[r], nlls[r], kls[r], penalties[r], ps[r]});

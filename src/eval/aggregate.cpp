@@ -17,16 +17,15 @@ struct Metric {
 };
 
 std::vector<Metric> const& metrics() {
-  static std::vector<Metric> const all{
-      {"rsr", [](auto const& r) { return r.lp_true > r.lp_new ? 1.0 : 0.0; }},
-      {"rsm", [](auto const& r) { return r.lp_true - r.lp_new; }},
-      {"kl", [](auto const& r) { return r.kl; }},
-      {"top1_changed", [](auto const& r) { return static_cast<double>(r.top1_changed); }},
-      {"p_true", [](auto const& r) { return std::exp(r.lp_true); }},
-      {"p_new", [](auto const& r) { return std::exp(r.lp_new); }},
-      {"overlap5", [](auto const& r) { return r.overlap5; }},
-      {"overlap10", [](auto const& r) { return r.overlap10; }},
-      {"overlap100", [](auto const& r) { return r.overlap100; }}};
+  static std::vector<Metric> const all{{"rsr", [](auto const& r) { return r.lp_true > r.lp_new ? 1.0 : 0.0; }},
+                                       {"rsm", [](auto const& r) { return r.lp_true - r.lp_new; }},
+                                       {"kl", [](auto const& r) { return r.kl; }},
+                                       {"top1_changed", [](auto const& r) { return static_cast<double>(r.top1_changed); }},
+                                       {"p_true", [](auto const& r) { return std::exp(r.lp_true); }},
+                                       {"p_new", [](auto const& r) { return std::exp(r.lp_new); }},
+                                       {"overlap5", [](auto const& r) { return r.overlap5; }},
+                                       {"overlap10", [](auto const& r) { return r.overlap10; }},
+                                       {"overlap100", [](auto const& r) { return r.overlap100; }}};
   return all;
 }
 

@@ -1,9 +1,8 @@
+#include "eval/top_tokens.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/data/prompt.hpp>
 #include <onemask/eval/metrics.hpp>
 #include <onemask/model/safetensors.hpp>
-
-#include "eval/top_tokens.hpp"
 
 #include <algorithm>
 #include <array>
@@ -16,14 +15,14 @@ namespace {
 /// The prompts of some facts, and what comparing them needs.
 struct Batch {
   std::vector<TwoWayPrompt> prompts;
-  std::vector<std::int64_t> edit;         ///< of each prompt
-  std::vector<EvaluationFact> facts;      ///< of each prompt
-  std::vector<std::int64_t> numbers;      ///< place of each prompt in its fact
+  std::vector<std::int64_t> edit;     ///< of each prompt
+  std::vector<EvaluationFact> facts;  ///< of each prompt
+  std::vector<std::int64_t> numbers;  ///< place of each prompt in its fact
   at::Tensor left, right;
 };
 
-Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& facts, EvaluationOptions const& options, bool edited,
-                 CausalLM const& model) {
+Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& facts, EvaluationOptions const& options,
+                 bool edited, CausalLM const& model) {
   Batch batch;
   std::vector<at::Tensor> lefts, rights;
   for (auto const& item : facts) {
@@ -34,9 +33,9 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
                           encode_target(tokenizer, fact.target_new)};
       auto const longest = prompt.prompt.size() + std::max(prompt.target_true.size(), prompt.target_new.size()) - 1;
       if (static_cast<std::int64_t>(longest) > model.config().positions) {
-        throw UserError("The record with case_id " + std::to_string(fact.case_id) + " has a prompt of " + std::to_string(longest) +
-                        " tokens with its object ('" + text + "'), but the model has " + std::to_string(model.config().positions) +
-                        " positions. Leave the record out.");
+        throw UserError("The record with case_id " + std::to_string(fact.case_id) + " has a prompt of " +
+                        std::to_string(longest) + " tokens with its object ('" + text + "'), but the model has " +
+                        std::to_string(model.config().positions) + " positions. Leave the record out.");
       }
       batch.numbers.push_back(batch.facts.empty() || batch.facts.back().fact != item.fact ? 0 : batch.numbers.back() + 1);
       batch.prompts.push_back(std::move(prompt));
@@ -60,15 +59,16 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
 }
 
 /// Place of each prompt's token in its distribution, from 1: one more than the number of likelier tokens.
-at::Tensor ranks(at::Tensor const& table, std::vector<TwoWayPrompt> const& prompts, std::vector<std::int64_t> TwoWayPrompt::*target) {
+at::Tensor ranks(at::Tensor const& table, std::vector<TwoWayPrompt> const& prompts,
+                 std::vector<std::int64_t> TwoWayPrompt::*target) {
   std::vector<std::int64_t> tokens;
   for (auto const& prompt : prompts) tokens.push_back((prompt.*target).front());
   auto const own = table.gather(1, index_tensor(tokens, table.device()).unsqueeze(1));
   return (table > own).sum(1).add(1).to(at::kCPU);
 }
 
-void compare(Tokenizer const& tokenizer, Batch const& batch, TwoWayBatch::Scores const& original, TwoWayBatch::Scores const& scores,
-             std::int64_t condition, bool compare_texts, std::vector<PromptMetrics>& rows) {
+void compare(Tokenizer const& tokenizer, Batch const& batch, TwoWayBatch::Scores const& original,
+             TwoWayBatch::Scores const& scores, std::int64_t condition, bool compare_texts, std::vector<PromptMetrics>& rows) {
   auto const& base = original.log_probabilities;
   auto const& table = scores.log_probabilities;
   auto const kl = (base.exp() * (base - table)).sum(1, false, at::kDouble).to(at::kCPU);
@@ -77,9 +77,19 @@ void compare(Tokenizer const& tokenizer, Batch const& batch, TwoWayBatch::Scores
   TopTokens const top(table), original_top(base);
   for (std::size_t i = 0; i < batch.prompts.size(); ++i) {
     auto const p = static_cast<std::int64_t>(i);
-    PromptMetrics row{batch.facts[i].index, condition, batch.numbers[i], scores.lp_true[p].item<double>(), scores.lp_new[p].item<double>(),
-                      kl[p].item<double>(), rank_true[p].item<std::int64_t>(), rank_new[p].item<std::int64_t>(), top.token(p, 0),
-                      top.token(p, 0) != original_top.token(p, 0), 0, 0, 0};
+    PromptMetrics row{batch.facts[i].index,
+                      condition,
+                      batch.numbers[i],
+                      scores.lp_true[p].item<double>(),
+                      scores.lp_new[p].item<double>(),
+                      kl[p].item<double>(),
+                      rank_true[p].item<std::int64_t>(),
+                      rank_new[p].item<std::int64_t>(),
+                      top.token(p, 0),
+                      top.token(p, 0) != original_top.token(p, 0),
+                      0,
+                      0,
+                      0};
     if (compare_texts) {
       auto const texts = top.texts(tokenizer, p), original_texts = original_top.texts(tokenizer, p);
       row.rank_true = text_rank(texts, batch.facts[i].fact->target_true);
@@ -98,15 +108,17 @@ void compare(Tokenizer const& tokenizer, Batch const& batch, TwoWayBatch::Scores
 
 using Integers = std::array<std::int64_t PromptMetrics::*, 7>;
 using Doubles = std::array<double PromptMetrics::*, 6>;
-constexpr Integers integers{&PromptMetrics::fact,     &PromptMetrics::condition, &PromptMetrics::prompt,      &PromptMetrics::rank_true,
-                            &PromptMetrics::rank_new, &PromptMetrics::top1,      &PromptMetrics::top1_changed};
+constexpr Integers integers{&PromptMetrics::fact,        &PromptMetrics::condition, &PromptMetrics::prompt,
+                            &PromptMetrics::rank_true,   &PromptMetrics::rank_new,  &PromptMetrics::top1,
+                            &PromptMetrics::top1_changed};
 constexpr Doubles doubles{&PromptMetrics::lp_true,  &PromptMetrics::lp_new,    &PromptMetrics::kl,
                           &PromptMetrics::overlap5, &PromptMetrics::overlap10, &PromptMetrics::overlap100};
 
 }  // namespace
 
-std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& tokenizer, int layer, std::vector<EvaluationFact> const& facts,
-                                    std::vector<Condition> const& conditions, EvaluationOptions const& options) {
+std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& tokenizer, int layer,
+                                    std::vector<EvaluationFact> const& facts, std::vector<Condition> const& conditions,
+                                    EvaluationOptions const& options) {
   c10::NoGradGuard const no_gradients;
   std::vector<PromptMetrics> rows;
   for (bool edited : {false, true}) {
@@ -143,7 +155,8 @@ std::vector<PromptMetrics> metrics_from_bytes(std::string bytes, std::string con
   auto const file = SafetensorsFile::parse(std::move(bytes), source);
   auto const whole = file.tensor("integers").contiguous(), real = file.tensor("reals").contiguous();
   bool const fits = whole.dim() == 2 && real.dim() == 2 && whole.size(0) == real.size(0) && whole.scalar_type() == at::kLong &&
-                    real.scalar_type() == at::kDouble && whole.size(1) == std::ssize(integers) && real.size(1) == std::ssize(doubles);
+                    real.scalar_type() == at::kDouble && whole.size(1) == std::ssize(integers) &&
+                    real.size(1) == std::ssize(doubles);
   if (!fits) throw UserError(source + " does not hold evaluation rows. Delete it; it will be made again.");
   std::vector<PromptMetrics> rows(static_cast<std::size_t>(whole.size(0)));
   auto const* w = whole.data_ptr<std::int64_t>();

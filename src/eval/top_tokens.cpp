@@ -18,7 +18,9 @@ bool is_ascii(std::string const& text) {
 }  // namespace
 
 TopTokens::TopTokens(at::Tensor const& log_probabilities)
-    : ids_(std::get<1>(log_probabilities.topk(std::min<std::int64_t>(100, log_probabilities.size(1)))).to(at::kCPU).contiguous()) {}
+    : ids_(
+          std::get<1>(log_probabilities.topk(std::min<std::int64_t>(100, log_probabilities.size(1)))).to(at::kCPU).contiguous()) {
+}
 
 double TopTokens::overlap(TopTokens const& other, std::int64_t prompt, std::int64_t k) const {
   auto const first = [&](TopTokens const& top) {
@@ -27,12 +29,14 @@ double TopTokens::overlap(TopTokens const& other, std::int64_t prompt, std::int6
     return ids;
   };
   auto const mine = first(*this), theirs = first(other);
-  return static_cast<double>(std::count_if(mine.begin(), mine.end(), [&](auto id) { return theirs.contains(id); })) / static_cast<double>(mine.size());
+  return static_cast<double>(std::count_if(mine.begin(), mine.end(), [&](auto id) { return theirs.contains(id); })) /
+         static_cast<double>(mine.size());
 }
 
 std::vector<std::string> TopTokens::texts(Tokenizer const& tokenizer, std::int64_t prompt) const {
   std::vector<std::string> result;
-  for (std::int64_t place = 0; place < count(); ++place) result.push_back(without_spaces_around(tokenizer.token_text(token(prompt, place))));
+  for (std::int64_t place = 0; place < count(); ++place)
+    result.push_back(without_spaces_around(tokenizer.token_text(token(prompt, place))));
   return result;
 }
 
@@ -41,7 +45,8 @@ double text_overlap(std::vector<std::string> const& a, std::vector<std::string> 
     return std::set<std::string>(texts.begin(), texts.begin() + std::min<std::ptrdiff_t>(k, std::ssize(texts)));
   };
   auto const mine = first(a), theirs = first(b);
-  return static_cast<double>(std::count_if(mine.begin(), mine.end(), [&](auto const& text) { return theirs.contains(text); })) / static_cast<double>(k);
+  return static_cast<double>(std::count_if(mine.begin(), mine.end(), [&](auto const& text) { return theirs.contains(text); })) /
+         static_cast<double>(k);
 }
 
 std::int64_t text_rank(std::vector<std::string> const& texts, std::string const& text) {

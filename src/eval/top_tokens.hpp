@@ -2,11 +2,11 @@
 
 #include <onemask/data/tokenizer.hpp>
 
-#include <ATen/ATen.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include <ATen/ATen.h>
 
 namespace onemask {
 
@@ -16,7 +16,9 @@ class TopTokens {
   explicit TopTokens(at::Tensor const& log_probabilities);
 
   std::int64_t count() const { return ids_.size(1); }
-  std::int64_t token(std::int64_t prompt, std::int64_t place) const { return ids_.data_ptr<std::int64_t>()[prompt * count() + place]; }
+  std::int64_t token(std::int64_t prompt, std::int64_t place) const {
+    return ids_.data_ptr<std::int64_t>()[prompt * count() + place];
+  }
 
   /// Share of the first k tokens that are among the first k of `other`, by token.
   double overlap(TopTokens const& other, std::int64_t prompt, std::int64_t k) const;

@@ -6,6 +6,7 @@
 
 namespace onemask {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MaskEpoch, restoration, sparsity, distillation, gradient_norm, validation_rsr, validation_n, zeros)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MaskEpoch, restoration, sparsity, distillation, gradient_norm, validation_rsr, validation_n,
+                                   zeros)
 
 }  // namespace onemask

@@ -33,7 +33,9 @@ std::string to_string(Restoration restoration) {
   return "none";
 }
 
-std::string to_string(TemperatureSchedule schedule) { return schedule == TemperatureSchedule::linear ? "linear" : "cosine"; }
+std::string to_string(TemperatureSchedule schedule) {
+  return schedule == TemperatureSchedule::linear ? "linear" : "cosine";
+}
 
 Restoration parse_restoration(std::string const& name) {
   for (auto value : {Restoration::margin, Restoration::nll, Restoration::none}) {
@@ -52,12 +54,12 @@ TemperatureSchedule parse_temperature_schedule(std::string const& name) {
 std::string describe(MaskOptions const& o) {
   std::ostringstream text;
   text.precision(17);
-  text << "epochs " << o.epochs << " batch " << o.batch << '/' << o.micro_batch << " adamw " << o.learning_rate << ' ' << o.beta1 << ' '
-       << o.beta2 << ' ' << o.adam_epsilon << ' ' << o.weight_decay << " clip " << o.max_gradient_norm << " init " << o.init_mean << ' '
-       << o.init_deviation << " tau " << o.tau0 << ' ' << o.tau_decay << " restoration " << to_string(o.restoration) << ' ' << o.margin
-       << " sparsity " << o.sparsity_target << ' ' << o.sparsity_weight0 << ' ' << o.sparsity_weight1 << " distillation "
-       << o.distillation_weight << ' ' << to_string(o.temperature_schedule) << ' ' << o.temperature0 << ' ' << o.temperature1
-       << " validation " << o.validation_share << " space " << o.leading_space;
+  text << "epochs " << o.epochs << " batch " << o.batch << '/' << o.micro_batch << " adamw " << o.learning_rate << ' ' << o.beta1
+       << ' ' << o.beta2 << ' ' << o.adam_epsilon << ' ' << o.weight_decay << " clip " << o.max_gradient_norm << " init "
+       << o.init_mean << ' ' << o.init_deviation << " tau " << o.tau0 << ' ' << o.tau_decay << " restoration "
+       << to_string(o.restoration) << ' ' << o.margin << " sparsity " << o.sparsity_target << ' ' << o.sparsity_weight0 << ' '
+       << o.sparsity_weight1 << " distillation " << o.distillation_weight << ' ' << to_string(o.temperature_schedule) << ' '
+       << o.temperature0 << ' ' << o.temperature1 << " validation " << o.validation_share << " space " << o.leading_space;
   return text.str();
 }
 

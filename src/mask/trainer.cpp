@@ -1,11 +1,10 @@
+#include "mask/epoch_json.hpp"
 #include <onemask/comm/fixed_point.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/random.hpp>
 #include <onemask/mask/trainer.hpp>
 #include <onemask/model/head_loss.hpp>
 #include <onemask/model/safetensors.hpp>
-
-#include "mask/epoch_json.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -28,8 +27,8 @@ struct Losses {
 };
 
 /// Restoration and distillation of a micro-batch's prompts, and their slope with respect to the normalised hidden states.
-Losses losses_of(CausalLM const& model, TrainingSet::MicroBatch const& batch, at::Tensor const& hidden, MaskOptions const& options,
-                 double temperature) {
+Losses losses_of(CausalLM const& model, TrainingSet::MicroBatch const& batch, at::Tensor const& hidden,
+                 MaskOptions const& options, double temperature) {
   auto const [loss, logits] = distillation(model, hidden, batch.reference, temperature, batch.objects);
   auto slope = loss.gradient * (batch.weight * options.distillation_weight).to(hidden.scalar_type()).unsqueeze(1);
   auto restoration = at::zeros_like(loss.value);
@@ -37,7 +36,8 @@ Losses losses_of(CausalLM const& model, TrainingSet::MicroBatch const& batch, at
     restoration = at::relu(options.margin - (logits.select(1, 0) - logits.select(1, 1)));
     auto const active = (batch.weight * restoration.gt(0)).to(hidden.scalar_type()).unsqueeze(1);
     auto const head = model.head();
-    slope = slope + active * (head.index_select(0, batch.objects.select(1, 1)) - head.index_select(0, batch.objects.select(1, 0)));
+    slope =
+        slope + active * (head.index_select(0, batch.objects.select(1, 1)) - head.index_select(0, batch.objects.select(1, 0)));
   } else if (options.restoration == Restoration::nll) {
     auto const likelihood = negative_log_likelihood(model, hidden, batch.objects.select(1, 0));
     restoration = likelihood.value;
@@ -49,7 +49,9 @@ Losses losses_of(CausalLM const& model, TrainingSet::MicroBatch const& batch, at
 }  // namespace
 
 BatchOrder shuffled(std::uint64_t seed, std::size_t facts) {
-  return [=](int epoch) { return RandomStream({seed, stream::batch_order, static_cast<std::uint64_t>(epoch)}).permutation(facts); };
+  return [=](int epoch) {
+    return RandomStream({seed, stream::batch_order, static_cast<std::uint64_t>(epoch)}).permutation(facts);
+  };
 }
 
 at::Tensor initial_theta(MaskOptions const& options, at::IntArrayRef shape, std::uint64_t seed) {
@@ -63,13 +65,20 @@ at::Tensor initial_theta(MaskOptions const& options, at::IntArrayRef shape, std:
 
 MaskTrainer::MaskTrainer(TrainingSet const& facts, MaskOptions options, at::Tensor theta, BatchOrder order, WorkShare share,
                          GradientReducer& reducer)
-    : facts_(facts), options_(options), order_(std::move(order)), share_(share), reducer_(reducer),
-      theta_(theta.to(facts.model().device(), at::kFloat).contiguous().clone()), mean_(at::zeros_like(theta_)), square_(at::zeros_like(theta_)),
+    : facts_(facts),
+      options_(options),
+      order_(std::move(order)),
+      share_(share),
+      reducer_(reducer),
+      theta_(theta.to(facts.model().device(), at::kFloat).contiguous().clone()),
+      mean_(at::zeros_like(theta_)),
+      square_(at::zeros_like(theta_)),
       soft_(soft_mask(0)) {
   auto const weight = facts.model().projection(facts.layer()).weight;
   if (theta_.sizes() != weight.sizes()) {
-    throw ShapeError("The mask's theta is " + std::to_string(theta_.size(0)) + " x " + std::to_string(theta_.size(-1)) + ", but the matrix [out, in] is " +
-                     std::to_string(weight.size(0)) + " x " + std::to_string(weight.size(1)) + ".");
+    throw ShapeError("The mask's theta is " + std::to_string(theta_.size(0)) + " x " + std::to_string(theta_.size(-1)) +
+                     ", but the matrix [out, in] is " + std::to_string(weight.size(0)) + " x " + std::to_string(weight.size(1)) +
+                     ".");
   }
 }
 
@@ -169,7 +178,9 @@ double MaskTrainer::validate() {
   return static_cast<double>(restored.item<std::int64_t>()) / static_cast<double>(facts_.validation_size());
 }
 
-SharedMask MaskTrainer::mask(std::uint64_t seed) const { return {facts_.layer(), seed, soft_.to(at::kCPU).clone(), mask_epochs_}; }
+SharedMask MaskTrainer::mask(std::uint64_t seed) const {
+  return {facts_.layer(), seed, soft_.to(at::kCPU).clone(), mask_epochs_};
+}
 
 std::string MaskTrainer::checkpoint() const {
   nlohmann::json const facts{{"settings", describe(options_)}, {"steps", steps_}, {"epochs", mask_epochs_}};
@@ -185,13 +196,15 @@ void MaskTrainer::restore(std::string bytes, std::string const& source) {
     if (facts.at("settings").get<std::string>() != describe(options_)) throw UserError("it was made with other settings");
     for (auto const& [name, tensor] : {std::pair{"theta", &theta_}, {"mean", &mean_}, {"square", &square_}, {"soft", &soft_}}) {
       auto const stored = file.tensor(name);
-      if (stored.sizes() != tensor->sizes() || stored.scalar_type() != at::kFloat) throw UserError(std::string(name) + " has another shape");
+      if (stored.sizes() != tensor->sizes() || stored.scalar_type() != at::kFloat)
+        throw UserError(std::string(name) + " has another shape");
       tensor->copy_(stored);
     }
     steps_ = facts.at("steps").get<std::int64_t>();
     mask_epochs_ = facts.at("epochs").get<std::vector<MaskEpoch>>();
   } catch (std::exception const& e) {
-    throw UserError("The mask checkpoint " + source + " cannot be used: " + e.what() + ". Delete it; the training then starts anew.");
+    throw UserError("The mask checkpoint " + source + " cannot be used: " + e.what() +
+                    ". Delete it; the training then starts anew.");
   }
 }
 

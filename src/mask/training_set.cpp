@@ -25,11 +25,14 @@ at::Tensor stack_factor(std::vector<MaskFact> const& facts, at::Tensor MaskFact:
   return at::stack(factors).to(device);
 }
 
-Wanted last_tokens(Layout const& layout) { return want(layout, std::vector<std::vector<std::int64_t>>(layout.counts.size(), {-1})); }
+Wanted last_tokens(Layout const& layout) {
+  return want(layout, std::vector<std::vector<std::int64_t>>(layout.counts.size(), {-1}));
+}
 
 }  // namespace
 
-MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const& edit, bool leading_space, std::int64_t positions) {
+MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const& edit, bool leading_space,
+                        std::int64_t positions) {
   auto const record = "The record with case_id " + std::to_string(fact.case_id);
   MaskFact result{{}, {}, {}, edit.left, edit.right};
   try {
@@ -42,8 +45,8 @@ MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const
   auto const add = [&](std::string const& text) {
     result.prompts.push_back(encode_prompt(tokenizer, text, leading_space));
     if (static_cast<std::int64_t>(result.prompts.back().size() + longest) > positions) {
-      throw UserError(record + " has a prompt ('" + text + "') that with its object is longer than the model's " + std::to_string(positions) +
-                      " positions. Leave the record out.");
+      throw UserError(record + " has a prompt ('" + text + "') that with its object is longer than the model's " +
+                      std::to_string(positions) + " positions. Leave the record out.");
     }
   };
   add(fact.question());
@@ -51,8 +54,12 @@ MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const
   return result;
 }
 
-TrainingSet::TrainingSet(CausalLM const& model, int layer, std::vector<MaskFact> const& training, std::vector<MaskFact> const& validation)
-    : model_(model), layer_(layer), cache_(model, layer, all_prompts(training)), validation_size_(static_cast<std::int64_t>(validation.size())) {
+TrainingSet::TrainingSet(CausalLM const& model, int layer, std::vector<MaskFact> const& training,
+                         std::vector<MaskFact> const& validation)
+    : model_(model),
+      layer_(layer),
+      cache_(model, layer, all_prompts(training)),
+      validation_size_(static_cast<std::int64_t>(validation.size())) {
   c10::NoGradGuard const no_gradients;
   auto const device = model.device();
   std::int64_t row = 0;
@@ -85,8 +92,9 @@ TrainingSet::TrainingSet(CausalLM const& model, int layer, std::vector<MaskFact>
     for (auto f = first; f < last; ++f) facts_[f].reference = references[f - first];
   }
   for (std::size_t first = 0; first < validation.size(); first += facts_at_once) {
-    std::vector<MaskFact> const some(validation.begin() + static_cast<std::ptrdiff_t>(first),
-                                     validation.begin() + static_cast<std::ptrdiff_t>(std::min(validation.size(), first + facts_at_once)));
+    std::vector<MaskFact> const some(
+        validation.begin() + static_cast<std::ptrdiff_t>(first),
+        validation.begin() + static_cast<std::ptrdiff_t>(std::min(validation.size(), first + facts_at_once)));
     std::vector<TwoWayPrompt> prompts;
     std::vector<std::int64_t> edits;
     for (auto const& fact : some) {
@@ -116,8 +124,8 @@ TrainingSet::MicroBatch TrainingSet::micro_batch(std::span<std::size_t const> fa
   auto batch = cache_.batch(rows);
   auto last = last_tokens(batch.layout);
   auto edit = index_tensor(fact_of_row, device).index_select(0, batch.layout.row);
-  return {std::move(batch), std::move(last),   std::move(edit),  at::stack(lefts), at::stack(rights), at::cat(references),
-          at::cat(objects), at::tensor(weights).to(device)};
+  return {std::move(batch),  std::move(last),     std::move(edit),  at::stack(lefts),
+          at::stack(rights), at::cat(references), at::cat(objects), at::tensor(weights).to(device)};
 }
 
 }  // namespace onemask

@@ -13,11 +13,13 @@ constexpr std::size_t rows_at_once = 64;
 
 }  // namespace
 
-CachedRows::CachedRows(CausalLM const& model, int layer, std::vector<std::vector<std::int64_t>> const& rows) : device_(model.device()) {
+CachedRows::CachedRows(CausalLM const& model, int layer, std::vector<std::vector<std::int64_t>> const& rows)
+    : device_(model.device()) {
   c10::NoGradGuard const no_gradients;
   for (std::size_t first = 0; first < rows.size(); first += rows_at_once) {
     auto const last = std::min(rows.size(), first + rows_at_once);
-    auto const packed = pack_rows({rows.begin() + static_cast<std::ptrdiff_t>(first), rows.begin() + static_cast<std::ptrdiff_t>(last)}, device_);
+    auto const packed =
+        pack_rows({rows.begin() + static_cast<std::ptrdiff_t>(first), rows.begin() + static_cast<std::ptrdiff_t>(last)}, device_);
     Pass const pass(model, packed.layout);
     auto const half = pass.halfway(layer, pass.run(0, layer - 1, pass.embed(packed.ids)));
     auto const residuals = half.residual.split_with_sizes(packed.layout.counts);

@@ -1,7 +1,6 @@
+#include "model/families.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/model/causal_lm.hpp>
-
-#include "model/families.hpp"
 
 #include <map>
 
@@ -21,8 +20,8 @@ std::unique_ptr<CausalLM> load_causal_lm(Checkpoint const& checkpoint, Placement
 void require_layer(CausalLM const& model, int layer, std::string const& where) {
   auto const layers = model.config().layers;
   if (layer < 0 || layer >= layers) {
-    throw UserError(where + " names layer " + std::to_string(layer) + ", but the model has layers 0 to " + std::to_string(layers - 1) +
-                    ". Choose one of these.");
+    throw UserError(where + " names layer " + std::to_string(layer) + ", but the model has layers 0 to " +
+                    std::to_string(layers - 1) + ". Choose one of these.");
   }
 }
 

@@ -56,7 +56,8 @@ Placement parse_placement(std::string const& device, std::string const& dtype, i
 void set_threads(int threads) {
   constexpr int most = 1024;  // more than any node has cores; far more would end the process while it starts them
   if (threads < 1 || threads > most) {
-    throw UserError("The number of threads per rank is " + std::to_string(threads) + "; it must lie between 1 and " + std::to_string(most) + ".");
+    throw UserError("The number of threads per rank is " + std::to_string(threads) + "; it must lie between 1 and " +
+                    std::to_string(most) + ".");
   }
   at::set_num_threads(threads);
 }

@@ -15,7 +15,9 @@ struct Block {
   double scale;  ///< of the attention scores
 };
 
-at::Tensor apply(Affine const& conv, at::Tensor const& x) { return at::addmm(conv.bias, x, conv.weight); }
+at::Tensor apply(Affine const& conv, at::Tensor const& x) {
+  return at::addmm(conv.bias, x, conv.weight);
+}
 
 at::Tensor activate(std::string const& name, at::Tensor const& x) {
   if (name == "relu") return at::relu(x);
@@ -24,8 +26,7 @@ at::Tensor activate(std::string const& name, at::Tensor const& x) {
 
 class Gpt2 final : public CausalLM {
  public:
-  Gpt2(Checkpoint const& checkpoint, Placement placement)
-      : CausalLM(checkpoint.config(), placement, checkpoint.fingerprint()) {
+  Gpt2(Checkpoint const& checkpoint, Placement placement) : CausalLM(checkpoint.config(), placement, checkpoint.fingerprint()) {
     auto const& c = config();
     auto const get = [&](std::string const& name, at::IntArrayRef shape) {
       return checkpoint.tensor(name, shape).to(placement.device, placement.dtype);
@@ -43,7 +44,8 @@ class Gpt2 final : public CausalLM {
       if (c.scale_attention_by_inverse_layer) scale /= static_cast<double>(layer + 1);
       blocks_.push_back({affine(scope + ".ln_1", {c.hidden}), affine(scope + ".attn.c_attn", {c.hidden, 3 * c.hidden}),
                          affine(scope + ".attn.c_proj", {c.hidden, c.hidden}), affine(scope + ".ln_2", {c.hidden}),
-                         affine(scope + ".mlp.c_fc", {c.hidden, c.inner}), affine(scope + ".mlp.c_proj", {c.inner, c.hidden}), scale});
+                         affine(scope + ".mlp.c_fc", {c.hidden, c.inner}), affine(scope + ".mlp.c_proj", {c.inner, c.hidden}),
+                         scale});
     }
   }
 
@@ -51,7 +53,9 @@ class Gpt2 final : public CausalLM {
     return tokens_.index_select(0, ids) + places_.index_select(0, positions);
   }
 
-  at::Tensor attention_input(int layer, at::Tensor const& residual) const override { return norm(blocks_[layer].norm1, residual); }
+  at::Tensor attention_input(int layer, at::Tensor const& residual) const override {
+    return norm(blocks_[layer].norm1, residual);
+  }
 
   at::Tensor queries(int layer, at::Tensor const& input, at::Tensor const&) const override {
     return attention_part(layer, input, 0, 1).view({-1, config().heads, config().head_dim}) * blocks_[layer].scale;
@@ -62,7 +66,9 @@ class Gpt2 final : public CausalLM {
     return {both.select(1, 0), both.select(1, 1)};
   }
 
-  at::Tensor attention_output(int layer, at::Tensor const& context) const override { return apply(blocks_[layer].attention_out, context); }
+  at::Tensor attention_output(int layer, at::Tensor const& context) const override {
+    return apply(blocks_[layer].attention_out, context);
+  }
 
   at::Tensor mlp_key(int layer, at::Tensor const&, at::Tensor const& after) const override {
     auto const& block = blocks_[layer];

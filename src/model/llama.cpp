@@ -15,7 +15,9 @@ struct Block {
   Linear query, key, value, attention_out, gate, up, down;
 };
 
-at::Tensor apply(Linear const& linear, at::Tensor const& x) { return at::linear(x, linear.weight, linear.bias); }
+at::Tensor apply(Linear const& linear, at::Tensor const& x) {
+  return at::linear(x, linear.weight, linear.bias);
+}
 
 /// Inverse wavelengths of the rotary embedding, [head_dim / 2]; with Llama 3's scaling: low frequencies divided by `factor`, high
 /// ones kept, a linear passage between.
@@ -42,8 +44,7 @@ at::Tensor rotary_frequencies(ModelConfig const& config) {
 
 class Llama final : public CausalLM {
  public:
-  Llama(Checkpoint const& checkpoint, Placement placement)
-      : CausalLM(checkpoint.config(), placement, checkpoint.fingerprint()) {
+  Llama(Checkpoint const& checkpoint, Placement placement) : CausalLM(checkpoint.config(), placement, checkpoint.fingerprint()) {
     auto const& c = config();
     auto const get = [&](std::string const& name, at::IntArrayRef shape) {
       return checkpoint.tensor(name, shape).to(placement.device, placement.dtype);
@@ -58,13 +59,14 @@ class Llama final : public CausalLM {
     for (std::int64_t layer = 0; layer < c.layers; ++layer) {
       auto const scope = block_name(static_cast<int>(layer));
       auto const attention = scope + ".self_attn.", mlp = scope + ".mlp.";
-      blocks_.push_back({get(scope + ".input_layernorm.weight", {c.hidden}), get(scope + ".post_attention_layernorm.weight", {c.hidden}),
-                         linear(attention + "q_proj", queries, c.hidden, c.attention_bias),
-                         linear(attention + "k_proj", keys, c.hidden, c.attention_bias),
-                         linear(attention + "v_proj", keys, c.hidden, c.attention_bias),
-                         linear(attention + "o_proj", c.hidden, queries, c.attention_bias),
-                         linear(mlp + "gate_proj", c.inner, c.hidden, c.mlp_bias), linear(mlp + "up_proj", c.inner, c.hidden, c.mlp_bias),
-                         linear(mlp + "down_proj", c.hidden, c.inner, c.mlp_bias)});
+      blocks_.push_back(
+          {get(scope + ".input_layernorm.weight", {c.hidden}), get(scope + ".post_attention_layernorm.weight", {c.hidden}),
+           linear(attention + "q_proj", queries, c.hidden, c.attention_bias),
+           linear(attention + "k_proj", keys, c.hidden, c.attention_bias),
+           linear(attention + "v_proj", keys, c.hidden, c.attention_bias),
+           linear(attention + "o_proj", c.hidden, queries, c.attention_bias),
+           linear(mlp + "gate_proj", c.inner, c.hidden, c.mlp_bias), linear(mlp + "up_proj", c.inner, c.hidden, c.mlp_bias),
+           linear(mlp + "down_proj", c.hidden, c.inner, c.mlp_bias)});
     }
     auto const angles = at::outer(at::arange(c.positions, at::kDouble), rotary_frequencies(c)).to(at::kFloat);
     auto const both = at::cat({angles, angles}, 1);
@@ -74,7 +76,9 @@ class Llama final : public CausalLM {
 
   at::Tensor embed(at::Tensor const& ids, at::Tensor const&) const override { return tokens_.index_select(0, ids); }
 
-  at::Tensor attention_input(int layer, at::Tensor const& residual) const override { return norm(blocks_[layer].norm1, residual); }
+  at::Tensor attention_input(int layer, at::Tensor const& residual) const override {
+    return norm(blocks_[layer].norm1, residual);
+  }
 
   at::Tensor queries(int layer, at::Tensor const& input, at::Tensor const& positions) const override {
     auto const heads = apply(blocks_[layer].query, input).view({-1, config().heads, config().head_dim});
@@ -87,7 +91,9 @@ class Llama final : public CausalLM {
     return {rotate(key, positions), apply(block.value, input).view({-1, config().kv_heads, config().head_dim})};
   }
 
-  at::Tensor attention_output(int layer, at::Tensor const& context) const override { return apply(blocks_[layer].attention_out, context); }
+  at::Tensor attention_output(int layer, at::Tensor const& context) const override {
+    return apply(blocks_[layer].attention_out, context);
+  }
 
   at::Tensor mlp_key(int layer, at::Tensor const&, at::Tensor const& after) const override {
     auto const& block = blocks_[layer];

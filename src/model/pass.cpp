@@ -128,7 +128,10 @@ Past make_past(Layout const& layout, std::vector<KeyValue> const& seen, int firs
             index_tensor(positions, device).view({layout.rows(), longest})};
   for (auto layer = static_cast<std::size_t>(first); layer < seen.size(); ++layer) {
     auto const arrange = [&](at::Tensor const& packed) {
-      return packed.index_select(0, index).view({layout.rows(), longest, packed.size(1), packed.size(2)}).transpose(1, 2).contiguous();
+      return packed.index_select(0, index)
+          .view({layout.rows(), longest, packed.size(1), packed.size(2)})
+          .transpose(1, 2)
+          .contiguous();
     };
     past.keys[layer] = arrange(seen[layer].key);
     past.values[layer] = arrange(seen[layer].value);

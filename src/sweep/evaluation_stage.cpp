@@ -1,15 +1,9 @@
 #include "sweep/run_context.hpp"
-
-#include <onemask/comm/agree.hpp>
-#include <onemask/comm/task_queue.hpp>
 #include <onemask/core/error.hpp>
-#include <onemask/core/interrupt.hpp>
-#include <onemask/core/progress.hpp>
 #include <onemask/mask/baselines.hpp>
 #include <onemask/mask/shared_mask.hpp>
 
 #include <map>
-#include <optional>
 
 namespace onemask {
 namespace {
@@ -43,11 +37,15 @@ class ConditionMaker {
 
   SharedMask trained(MaskTask const& task) const {
     auto bytes = run_.objects.get(task.key);
-    if (!bytes) throw RunError("The mask " + task.key + " has vanished from the object store while the run goes on. Start the same command again.");
+    if (!bytes)
+      throw RunError("The mask " + task.key +
+                     " has vanished from the object store while the run goes on. Start the same command again.");
     return shared_mask_from_bytes(std::move(*bytes), "object " + task.key);
   }
 
-  at::Tensor weight() const { return run_.model->projection(run_.plan.sets[set_].options.hparams.layer).weight.to(at::kCPU, at::kFloat); }
+  at::Tensor weight() const {
+    return run_.model->projection(run_.plan.sets[set_].options.hparams.layer).weight.to(at::kCPU, at::kFloat);
+  }
 
   at::Tensor mean_delta() {
     if (!mean_delta_.defined()) {
@@ -74,7 +72,8 @@ void evaluate_batch(RunContext const& run, EvaluationTask const& task, std::vect
   for (auto fact = task.first; fact < task.first + task.count; ++fact) edits.push_back(run.edit(set, fact));
   std::vector<EvaluationFact> facts;
   for (std::size_t i = 0; i < task.count; ++i) {
-    facts.push_back({static_cast<std::int64_t>(task.first + i), &run.plan.facts[task.first + i].fact, edits[i].failure.empty() ? &edits[i] : nullptr});
+    facts.push_back({static_cast<std::int64_t>(task.first + i), &run.plan.facts[task.first + i].fact,
+                     edits[i].failure.empty() ? &edits[i] : nullptr});
   }
   EvaluationOptions const options{run.study.evaluation.paraphrases, run.study.peer_compatible, run.study.peer_compatible};
   run.objects.put(task.key, to_bytes(evaluate(*run.model, run.tokenizer, set.options.hparams.layer, facts, conditions, options)));
@@ -87,26 +86,12 @@ void evaluation_stage(RunContext& run) {
   for (auto const& task : run.plan.evaluations) {
     items.push_back({"evaluation/" + std::to_string(task.set) + "/" + std::to_string(task.first), {task.key}});
   }
-  auto const pending = pending_tasks(run, items);
-  run.stages.push_back({"evaluation", 0, items.size(), items.size() - pending.size()});
-  agree(run.world, [&] {
-    std::map<std::size_t, std::vector<Condition>> conditions;  // by set
-    std::optional<Progress> progress;
-    if (run.is_root()) progress.emplace("evaluating", "batches", items.size(), items.size() - pending.size());
-    TaskQueue queue(run.world, pending.size());
-    std::size_t seen = 0;
-    while (auto const next = queue.next()) {
-      auto const index = pending[*next];
-      auto const& task = run.plan.evaluations[index];
-      if (!conditions.contains(task.set)) conditions[task.set] = ConditionMaker(run, task.set).make();
-      run_task(run, items[index], [&] { evaluate_batch(run, task, conditions[task.set]); });
-      if (progress) progress->advance(*next + 1 - seen);
-      seen = *next + 1;
-      if (interrupted()) queue.stop();
-    }
-    if (progress && !interrupted()) progress->advance(pending.size() - seen);
+  std::map<std::size_t, std::vector<Condition>> conditions;  // by set, made when this rank first needs them
+  run_stage(run, "evaluation", items, [&](std::size_t index) {
+    auto const& task = run.plan.evaluations[index];
+    if (!conditions.contains(task.set)) conditions[task.set] = ConditionMaker(run, task.set).make();
+    evaluate_batch(run, task, conditions[task.set]);
   });
-  stop_if_interrupted(run);
 }
 
 }  // namespace onemask

@@ -72,7 +72,8 @@ std::map<std::size_t, TrainedMask> trained_masks(RunContext const& run) {
   std::map<std::size_t, TrainedMask> masks;
   for (std::size_t m = 0; m < run.plan.masks.size(); ++m) {
     auto const& task = run.plan.masks[m];
-    if (auto bytes = run.objects.get(task.key)) masks.emplace(m, TrainedMask{&task, shared_mask_from_bytes(std::move(*bytes), "object " + task.key)});
+    if (auto bytes = run.objects.get(task.key))
+      masks.emplace(m, TrainedMask{&task, shared_mask_from_bytes(std::move(*bytes), "object " + task.key)});
   }
   return masks;
 }
@@ -80,9 +81,14 @@ std::map<std::size_t, TrainedMask> trained_masks(RunContext const& run) {
 ByteMatrix matrix_of(TrainedMask const& trained) {
   auto const keep = trained.mask.keep(trained.task->options.threshold).to(at::kByte).contiguous();
   auto const* bytes = keep.data_ptr<std::uint8_t>();
-  return {static_cast<std::size_t>(keep.size(0)), static_cast<std::size_t>(keep.size(1)), {bytes, bytes + keep.numel()},
-          {{"name", trained.task->name}, {"seed", std::to_string(trained.task->seed)}, {"layer", std::to_string(trained.mask.layer)},
-           {"threshold", std::to_string(trained.task->options.threshold)}, {"object", trained.task->key}}};
+  return {static_cast<std::size_t>(keep.size(0)),
+          static_cast<std::size_t>(keep.size(1)),
+          {bytes, bytes + keep.numel()},
+          {{"name", trained.task->name},
+           {"seed", std::to_string(trained.task->seed)},
+           {"layer", std::to_string(trained.mask.layer)},
+           {"threshold", std::to_string(trained.task->options.threshold)},
+           {"object", trained.task->key}}};
 }
 
 Table epochs_table(std::map<std::size_t, TrainedMask> const& masks) {
@@ -93,9 +99,12 @@ Table epochs_table(std::map<std::size_t, TrainedMask> const& masks) {
   };
   std::vector<Row> rows;
   for (auto const& [index, trained] : masks) {
-    for (auto const& epoch : trained.mask.epochs) rows.push_back({trained.task->name, static_cast<std::int64_t>(&epoch - trained.mask.epochs.data()), epoch});
+    for (auto const& epoch : trained.mask.epochs)
+      rows.push_back({trained.task->name, static_cast<std::int64_t>(&epoch - trained.mask.epochs.data()), epoch});
   }
-  auto const real = [&](double MaskEpoch::*member) { return column<double>(rows, [=](auto const& row) { return row.values.*member; }); };
+  auto const real = [&](double MaskEpoch::*member) {
+    return column<double>(rows, [=](auto const& row) { return row.values.*member; });
+  };
   return {{{"mask", column<std::string>(rows, [](auto const& row) { return row.mask; })},
            {"epoch", column<std::int64_t>(rows, [](auto const& row) { return row.epoch; })},
            {"restoration", real(&MaskEpoch::restoration)},
@@ -108,7 +117,9 @@ Table epochs_table(std::map<std::size_t, TrainedMask> const& masks) {
 }
 
 Table conditions_table(Plan const& plan, std::map<std::size_t, TrainedMask> const& masks) {
-  auto const mask_of = [&](PlannedCondition const& c) { return c.mask < 0 ? nullptr : &plan.masks[static_cast<std::size_t>(c.mask)]; };
+  auto const mask_of = [&](PlannedCondition const& c) {
+    return c.mask < 0 ? nullptr : &plan.masks[static_cast<std::size_t>(c.mask)];
+  };
   auto const zeros = [&](PlannedCondition const& c) {
     auto const trained = c.mask < 0 ? masks.end() : masks.find(static_cast<std::size_t>(c.mask));
     return trained == masks.end() ? 0.0 : zeros_share(trained->second.mask.keep(trained->second.task->options.threshold));
@@ -125,7 +136,8 @@ Table conditions_table(Plan const& plan, std::map<std::size_t, TrainedMask> cons
 /// All rows there are, with conditions numbered as in the plan.
 std::vector<PromptMetrics> all_rows(RunContext const& run) {
   std::map<std::size_t, std::vector<std::int64_t>> places;  // of a set's conditions in the plan
-  for (std::size_t c = 0; c < run.plan.conditions.size(); ++c) places[run.plan.conditions[c].set].push_back(static_cast<std::int64_t>(c));
+  for (std::size_t c = 0; c < run.plan.conditions.size(); ++c)
+    places[run.plan.conditions[c].set].push_back(static_cast<std::int64_t>(c));
   std::vector<PromptMetrics> rows;
   for (auto const& task : run.plan.evaluations) {
     auto bytes = run.objects.get(task.key);
@@ -139,8 +151,12 @@ std::vector<PromptMetrics> all_rows(RunContext const& run) {
 }
 
 Table metrics_table(std::vector<PromptMetrics> const& rows) {
-  auto const whole = [&](std::int64_t PromptMetrics::*member) { return column<std::int64_t>(rows, [=](auto const& row) { return row.*member; }); };
-  auto const real = [&](double PromptMetrics::*member) { return column<double>(rows, [=](auto const& row) { return row.*member; }); };
+  auto const whole = [&](std::int64_t PromptMetrics::*member) {
+    return column<std::int64_t>(rows, [=](auto const& row) { return row.*member; });
+  };
+  auto const real = [&](double PromptMetrics::*member) {
+    return column<double>(rows, [=](auto const& row) { return row.*member; });
+  };
   return {{{"fact", whole(&PromptMetrics::fact)},
            {"condition", whole(&PromptMetrics::condition)},
            {"prompt", whole(&PromptMetrics::prompt)},
@@ -162,8 +178,12 @@ Table summary_table(Plan const& plan, std::vector<PromptMetrics> const& metrics)
   std::vector<std::string> names;
   for (auto const& condition : plan.conditions) names.push_back(condition.name);
   auto const rows = aggregate(metrics, places, names);
-  auto const text = [&](std::string SummaryRow::*member) { return column<std::string>(rows, [=](auto const& row) { return row.*member; }); };
-  auto const real = [&](double SummaryRow::*member) { return column<double>(rows, [=](auto const& row) { return row.*member; }); };
+  auto const text = [&](std::string SummaryRow::*member) {
+    return column<std::string>(rows, [=](auto const& row) { return row.*member; });
+  };
+  auto const real = [&](double SummaryRow::*member) {
+    return column<double>(rows, [=](auto const& row) { return row.*member; });
+  };
   return {{{"condition", text(&SummaryRow::condition)},
            {"split", text(&SummaryRow::split)},
            {"relation", text(&SummaryRow::relation)},

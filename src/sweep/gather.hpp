@@ -1,7 +1,6 @@
 #pragma once
 
 #include "sweep/run_context.hpp"
-
 #include <onemask/store/study_file.hpp>
 
 namespace onemask {

@@ -1,6 +1,5 @@
 #include "sweep/run_context.hpp"
 #include "sweep/training_facts.hpp"
-
 #include <onemask/comm/agree.hpp>
 #include <onemask/comm/task_queue.hpp>
 #include <onemask/core/error.hpp>
@@ -20,7 +19,8 @@ namespace {
 /// A mask's training so far, in a file of the run that is replaced as it goes on: a hash, then the trainer's checkpoint.
 class CheckpointFile {
  public:
-  CheckpointFile(RunContext const& run, MaskTask const& mask) : file_(run.options.folder / "checkpoints" / (mask.key + ".safetensors")) {}
+  CheckpointFile(RunContext const& run, MaskTask const& mask)
+      : file_(run.options.folder / "checkpoints" / (mask.key + ".safetensors")) {}
 
   std::optional<std::string> read() const {
     if (!std::filesystem::exists(file_)) return {};
@@ -50,8 +50,8 @@ bool train(RunContext const& run, MaskTask const& task, TrainingSet const& facts
   CheckpointFile const file(run, task);
   auto const reducer = make_reducer(group, run.model->device());
   auto const weight = run.model->projection(facts.layer()).weight;
-  MaskTrainer trainer(facts, task.options, initial_theta(task.options, weight.sizes(), task.seed), shuffled(task.seed, facts.size()),
-                      {group.rank(), group.size()}, *reducer);
+  MaskTrainer trainer(facts, task.options, initial_theta(task.options, weight.sizes(), task.seed),
+                      shuffled(task.seed, facts.size()), {group.rank(), group.size()}, *reducer);
   auto const saved = group.broadcast(leads ? file.read().value_or("") : "", 0);
   if (!saved.empty()) trainer.restore(saved, file.name());
   while (!trainer.done()) {
@@ -84,7 +84,8 @@ std::vector<MaskFact> mask_facts(RunContext const& run, EditSet const& set, std:
   for (auto index : run.plan.facts_of(split)) {
     auto const edit = run.edit(set, index);
     if (!edit.failure.empty()) continue;
-    facts.push_back(make_mask_fact(run.tokenizer, run.plan.facts[index].fact, edit, run.study.peer_compatible, run.model->config().positions));
+    facts.push_back(make_mask_fact(run.tokenizer, run.plan.facts[index].fact, edit, run.study.peer_compatible,
+                                   run.model->config().positions));
   }
   return facts;
 }
@@ -108,7 +109,8 @@ void mask_stage(RunContext& run) {
       if (leads) queue.emplace(leaders, pending.size());
       if (run.is_root()) {
         auto const rounds = (pending.size() + static_cast<std::size_t>(groups) - 1) / static_cast<std::size_t>(groups);
-        progress.emplace("training masks", "epochs of this group", rounds * static_cast<std::size_t>(run.plan.masks.front().options.epochs));
+        progress.emplace("training masks", "epochs of this group",
+                         rounds * static_cast<std::size_t>(run.plan.masks.front().options.epochs));
       }
       std::optional<TrainingSet> facts;
       std::size_t facts_of_set = 0;
@@ -123,7 +125,8 @@ void mask_stage(RunContext& run) {
         auto const& task = run.plan.masks[index];
         auto const& set = run.plan.sets[task.set];
         if (!facts || facts_of_set != task.set) {
-          facts.emplace(*run.model, set.options.hparams.layer, mask_facts(run, set, run.study.train_split), mask_facts(run, set, "validation"));
+          facts.emplace(*run.model, set.options.hparams.layer, mask_facts(run, set, run.study.train_split),
+                        mask_facts(run, set, "validation"));
           facts_of_set = task.set;
         }
         bool finished = true;
@@ -131,7 +134,8 @@ void mask_stage(RunContext& run) {
         if (leads) {
           run_task(run, items[index], [&] {
             work();
-            if (!finished) throw Interrupted("A signal stopped the training of the mask '" + task.name + "'; it goes on from its checkpoint.");
+            if (!finished)
+              throw Interrupted("A signal stopped the training of the mask '" + task.name + "'; it goes on from its checkpoint.");
           });
         } else {
           work();

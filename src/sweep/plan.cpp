@@ -77,7 +77,9 @@ std::string evaluation_key(EvaluationTask const& task, Plan const& plan, Study c
   return hasher.hex();
 }
 
-std::string with_name(std::string const& what, std::string const& name) { return name.empty() ? what : what + " (" + name + ")"; }
+std::string with_name(std::string const& what, std::string const& name) {
+  return name.empty() ? what : what + " (" + name + ")";
+}
 
 }  // namespace
 
@@ -111,7 +113,8 @@ Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector
   for (std::size_t p = 0; p < study.points.size(); ++p) {
     auto const& point = study.points[p];
     if (point.mask.validation_share != study.points.front().mask.validation_share) {
-      throw UserError("The study '" + study.name + "' sweeps mask.validation_share, but all its masks share one split. Run it once per value.");
+      throw UserError("The study '" + study.name +
+                      "' sweeps mask.validation_share, but all its masks share one split. Run it once per value.");
     }
     EditSet set{edit_name(point.name), point.edit, templates[p], {}};
     for (auto const& item : plan.facts) set.keys.push_back(edit_key(item.fact, set, fingerprints));

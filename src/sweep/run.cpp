@@ -1,6 +1,5 @@
 #include "sweep/gather.hpp"
 #include "sweep/run_context.hpp"
-
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
@@ -21,7 +20,10 @@ namespace {
 ContextTemplates templates_of(RunContext const& run, EditOptions const& edit) {
   if (!edit.templates.empty()) return edit.templates;
   Hasher hasher;
-  hasher.text("templates").text(run.model->fingerprint()).text(run.tokenizer.fingerprint()).integer(static_cast<long long>(edit.template_seed));
+  hasher.text("templates")
+      .text(run.model->fingerprint())
+      .text(run.tokenizer.fingerprint())
+      .integer(static_cast<long long>(edit.template_seed));
   for (auto const& [length, count] : edit.hparams.context_template_length_params) hasher.integer(length).integer(count);
   auto const key = hasher.hex();
   std::string bytes;
@@ -31,7 +33,8 @@ ContextTemplates templates_of(RunContext const& run, EditOptions const& edit) {
       bytes = *stored;
       return;
     }
-    auto const sampled = sample_context_templates(*run.model, run.tokenizer, edit.hparams.context_template_length_params, edit.template_seed);
+    auto const sampled =
+        sample_context_templates(*run.model, run.tokenizer, edit.hparams.context_template_length_params, edit.template_seed);
     // Sampled bytes may end inside a character; such a piece is replaced, since JSON holds only text.
     bytes = nlohmann::json(sampled).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     run.objects.put(key, bytes);
@@ -43,16 +46,17 @@ ContextTemplates templates_of(RunContext const& run, EditOptions const& edit) {
 void check(Study const& study, RunOptions const& options, CausalLM const& model, int ranks) {
   auto const asked = study.ranks_per_mask;
   if (!options.only_gather && options.last >= Stage::mask && asked > ranks) {
-    throw UserError("The study asks for " + std::to_string(asked) + " ranks per mask (mask.ranks), but the run has " + std::to_string(ranks) +
-                    (ranks == 1 ? " rank" : " ranks") + ". Start more ranks or set mask.ranks to auto.");
+    throw UserError("The study asks for " + std::to_string(asked) + " ranks per mask (mask.ranks), but the run has " +
+                    std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks") + ". Start more ranks or set mask.ranks to auto.");
   }
   auto const where = "The study '" + study.name + "'";
   for (auto const& point : study.points) {
     require_layer(model, point.edit.hparams.layer, where);
     for (auto const& [length, count] : point.edit.hparams.context_template_length_params) {
-      if (length < model.config().positions) continue;
-      throw UserError(where + " asks for context templates of " + std::to_string(length) + " tokens (context_template_length_params), but the model has " +
-                      std::to_string(model.config().positions) + " positions. Ask for shorter ones.");
+      if (!point.edit.templates.empty() || length < model.config().positions) continue;
+      throw UserError(where + " asks for context templates of " + std::to_string(length) +
+                      " tokens (context_template_length_params), but the model has " + std::to_string(model.config().positions) +
+                      " positions. Ask for shorter ones.");
     }
   }
 }
@@ -77,9 +81,10 @@ void freeze(RunContext const& run) {
     throw UserError("The plan " + file.string() + " is not a plan of onemask. Use another folder for --out.");
   }
   if (id != run.plan.id) {
-    throw UserError("The folder " + run.options.folder.string() + " holds a run of another study (plan " + id.substr(0, 12) + ", this one is " +
-                    run.plan.id.substr(0, 12) +
-                    "): the study, its facts, its model, or the threads per rank differ. Use another folder for --out; finished edits and masks "
+    throw UserError("The folder " + run.options.folder.string() + " holds a run of another study (plan " + id.substr(0, 12) +
+                    ", this one is " + run.plan.id.substr(0, 12) +
+                    "): the study, its facts, its model, or the threads per rank differ. Use another folder for --out; finished "
+                    "edits and masks "
                     "are found again when both runs name the same --objects folder.");
   }
 }
@@ -89,12 +94,13 @@ Plan agreed_plan(RunContext const& run, Placement const& placement) {
   for (auto const& point : run.study.points) templates.push_back(templates_of(run, point.edit));
   auto const& m = run.study.model;
   Fingerprints const fingerprints{run.model->fingerprint(), run.tokenizer.fingerprint(),
-                                  std::string(c10::DeviceTypeName(placement.device.type(), true)) + " " + m.dtype + " " + m.products + " threads " +
-                                      std::to_string(m.threads)};
+                                  std::string(c10::DeviceTypeName(placement.device.type(), true)) + " " + m.dtype + " " +
+                                      m.products + " threads " + std::to_string(m.threads)};
   Plan plan;
   agree(run.world, [&] { plan = make_plan(run.study, fingerprints, templates); });
   for (auto const& id : run.world.all_gather(plan.id)) {
-    if (id != plan.id) throw UserError("The ranks see different studies, facts or models. All nodes need the same files under the same paths.");
+    if (id != plan.id)
+      throw UserError("The ranks see different studies, facts or models. All nodes need the same files under the same paths.");
   }
   return plan;
 }
@@ -105,7 +111,8 @@ void timed(RunContext& run, void (*stage)(RunContext&)) {
   auto& record = run.stages.back();
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   log_info(record.name + ": " + std::to_string(record.tasks) + " tasks" +
-           (record.done_before > 0 ? ", " + std::to_string(record.done_before) + " of them done before," : "") + " in " + format_duration(record.seconds));
+           (record.done_before > 0 ? ", " + std::to_string(record.done_before) + " of them done before," : "") + " in " +
+           format_duration(record.seconds));
 }
 
 }  // namespace
@@ -130,8 +137,16 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   auto placement = Placement{c10::kCPU, c10::kFloat};
   agree(world, [&] {
     placement = parse_placement(study.model.device, study.model.dtype, environment.local_rank());
-    context.emplace(RunContext{environment, world, study, options, ObjectStore(options.objects.empty() ? folder / "objects" : options.objects),
-                               load_causal_lm(Checkpoint::open(study.model.checkpoint), placement), Tokenizer::open(study.model.checkpoint), {}, {}, {}});
+    context.emplace(RunContext{environment,
+                               world,
+                               study,
+                               options,
+                               ObjectStore(options.objects.empty() ? folder / "objects" : options.objects),
+                               load_causal_lm(Checkpoint::open(study.model.checkpoint), placement),
+                               Tokenizer::open(study.model.checkpoint),
+                               {},
+                               {},
+                               {}});
     check(study, options, *context->model, world.size());
   });
   auto& run = *context;
@@ -141,8 +156,9 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   });
   auto const attempt = std::stoi(world.broadcast(std::to_string(world.rank() == 0 ? next_attempt(folder / "journal") : 0), 0));
   agree(world, [&] { run.journal = std::make_unique<Journal>(folder / "journal", world.rank(), attempt); });
-  log_info("plan " + run.plan.id.substr(0, 12) + ": " + std::to_string(run.plan.facts.size()) + " facts, " + std::to_string(run.plan.sets.size()) +
-           " way(s) of editing, " + std::to_string(run.plan.masks.size()) + " masks, " + std::to_string(world.size()) + " ranks");
+  log_info("plan " + run.plan.id.substr(0, 12) + ": " + std::to_string(run.plan.facts.size()) + " facts, " +
+           std::to_string(run.plan.sets.size()) + " way(s) of editing, " + std::to_string(run.plan.masks.size()) + " masks, " +
+           std::to_string(world.size()) + " ranks");
 
   if (!options.only_gather) {
     timed(run, edit_stage);

@@ -52,6 +52,10 @@ std::vector<std::size_t> pending_tasks(RunContext const& run, std::vector<TaskIt
 /// Runs `work` and journals it: done with its seconds, or failed with its reason (and throws on).
 void run_task(RunContext& run, TaskItem const& task, std::function<void()> const& work);
 
+/// Deals the pending tasks of a stage out to all ranks and runs `work` on them, with progress on rank 0. Collective.
+void run_stage(RunContext& run, std::string const& name, std::vector<TaskItem> const& tasks,
+               std::function<void(std::size_t)> const& work);
+
 /// Throws Interrupted on every rank when a signal asked any of them to stop. Collective.
 void stop_if_interrupted(RunContext const& run);
 

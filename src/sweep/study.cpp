@@ -1,9 +1,8 @@
+#include "sweep/detail/yaml_section.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/edit/context_templates.hpp>
 #include <onemask/sweep/study.hpp>
-
-#include "sweep/detail/yaml_section.hpp"
 
 #include <cmath>
 #include <set>
@@ -15,14 +14,17 @@ namespace onemask {
 namespace {
 
 /// Whether a number is finite and above 0.
-bool is_positive(double value) { return value > 0 && std::isfinite(value); }
+bool is_positive(double value) {
+  return value > 0 && std::isfinite(value);
+}
 
 /// `root` with the value at a dotted key replaced.
 void assign(YAML::Node root, std::string const& key, YAML::Node const& value) {
   auto const parts = split_text(key, '.');
   for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
     YAML::Node child = root[parts[i]];
-    if (child && !child.IsNull() && !child.IsMap()) throw UserError("The override '" + key + "': '" + parts[i] + "' is not a section of the study.");
+    if (child && !child.IsNull() && !child.IsMap())
+      throw UserError("The override '" + key + "': '" + parts[i] + "' is not a section of the study.");
     root.reset(child);
   }
   root[parts.back()] = value;
@@ -116,7 +118,8 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
   if (!is_positive(h.v_lr)) throw section.fault("v_lr", "must be positive");
   if (!is_positive(h.clamp_norm_factor)) throw section.fault("clamp_norm_factor", "must be positive");
   for (auto const& [length, count] : h.context_template_length_params) {
-    if (length < 2 || count < 0) throw section.fault("context_template_length_params", "must be pairs of a length over 1 and a count");
+    if (length < 2 || count < 0)
+      throw section.fault("context_template_length_params", "must be pairs of a length over 1 and a count");
   }
   section.read("template_seed", edit.template_seed);
   section.read_at_least("batch", edit.batch, 1);
@@ -168,8 +171,10 @@ void read_mask(YamlSection section, MaskOptions& mask, std::uint64_t& seed, std:
   }
   if (!is_positive(mask.learning_rate)) throw section.fault("learning_rate", "must be positive");
   if (!(mask.threshold > 0 && mask.threshold < 1)) throw section.fault("threshold", "must lie between 0 and 1");
-  if (!(mask.validation_share >= 0 && mask.validation_share < 1)) throw section.fault("validation_share", "must be at least 0 and under 1");
-  if (!is_positive(mask.tau0) || !is_positive(mask.tau_decay) || !is_positive(mask.temperature0) || !is_positive(mask.temperature1)) {
+  if (!(mask.validation_share >= 0 && mask.validation_share < 1))
+    throw section.fault("validation_share", "must be at least 0 and under 1");
+  if (!is_positive(mask.tau0) || !is_positive(mask.tau_decay) || !is_positive(mask.temperature0) ||
+      !is_positive(mask.temperature1)) {
     throw section.fault("tau0", "and 'tau_decay', 'temperature0' and 'temperature1' must be positive");
   }
   section.finish();
@@ -183,14 +188,16 @@ EvaluationPlan read_evaluation(YamlSection section) {
   section.read("paraphrases", plan.paraphrases);
   section.read("masked_original", plan.masked_original);
   for (auto const& name : plan.baselines) {
-    if (!known.contains(name)) throw section.fault("baselines", "names '" + name + "'; known are random, magnitude and delta_magnitude");
+    if (!known.contains(name))
+      throw section.fault("baselines", "names '" + name + "'; known are random, magnitude and delta_magnitude");
   }
   section.finish();
   return plan;
 }
 
 /// The study as the document says it, with one point.
-Study interpret(YAML::Node const& document, std::string const& file, std::filesystem::path const& base, std::optional<std::size_t> limit) {
+Study interpret(YAML::Node const& document, std::string const& file, std::filesystem::path const& base,
+                std::optional<std::size_t> limit) {
   YamlSection root(document, file, "");
   Study study;
   study.base = base;
@@ -205,8 +212,10 @@ Study interpret(YAML::Node const& document, std::string const& file, std::filesy
   read_mask(root.section("mask"), point.mask, point.mask_seed, study.train_split, study.ranks_per_mask);
   point.mask.leading_space = study.peer_compatible;
   root.finish();
-  bool const known = std::any_of(study.facts.begin(), study.facts.end(), [&](auto const& s) { return s.split == study.train_split; });
-  if (!known) throw UserError("The study " + file + ": 'mask.train_split' is '" + study.train_split + "', but 'facts' has no such split.");
+  bool const known =
+      std::any_of(study.facts.begin(), study.facts.end(), [&](auto const& s) { return s.split == study.train_split; });
+  if (!known)
+    throw UserError("The study " + file + ": 'mask.train_split' is '" + study.train_split + "', but 'facts' has no such split.");
   study.points.push_back(std::move(point));
   return study;
 }
@@ -242,7 +251,8 @@ Sweep read_sweep(YAML::Node const& document, StudyOverrides const& overrides, st
     sweep.emplace_back(key, std::move(values));
   };
   auto const section = document["sweep"];
-  if (section && !section.IsNull() && !section.IsMap()) throw UserError("The study " + file + ": 'sweep' must be a mapping of keys to values.");
+  if (section && !section.IsNull() && !section.IsMap())
+    throw UserError("The study " + file + ": 'sweep' must be a mapping of keys to values.");
   if (section && section.IsMap()) {
     for (auto const& item : section) {
       auto const key = item.first.as<std::string>("");

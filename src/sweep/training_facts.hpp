@@ -1,7 +1,6 @@
 #pragma once
 
 #include "sweep/run_context.hpp"
-
 #include <onemask/mask/training_set.hpp>
 
 #include <string>

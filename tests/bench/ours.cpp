@@ -59,11 +59,13 @@ Work edit_facts(Golden const& golden, Communicator const& world) {
     requests.push_back(make_edit_request(golden.tokenizer, fact, templates, hparams, 256));
   }
   auto const stored = to_bytes(rome(*golden.model, std::span(requests).first(1), hparams).front().edit);  // warms up as well
-  return {timed(world, [&] {
-            for (std::size_t first = 0; first < requests.size(); first += 12) {
-              rome(*golden.model, std::span(requests).subspan(first, std::min<std::size_t>(12, requests.size() - first)), hparams);
-            }
-          }),
+  return {timed(world,
+                [&] {
+                  for (std::size_t first = 0; first < requests.size(); first += 12) {
+                    rome(*golden.model, std::span(requests).subspan(first, std::min<std::size_t>(12, requests.size() - first)),
+                         hparams);
+                  }
+                }),
           index, stored.size()};
 }
 
@@ -71,14 +73,20 @@ Work edit_facts(Golden const& golden, Communicator const& world) {
 Work train_mask(Golden const& golden, Communicator const& world, int epochs) {
   test::GoldenEdits const edits(golden.json("mask_edits_train.json"), golden.tensors("mask_edits_train.safetensors"));
   std::vector<MaskFact> facts;
-  for (std::size_t i = 0; i < 99; ++i) facts.push_back(make_mask_fact(golden.tokenizer, edits.facts[i], edits.edits[i], false, 256));
+  for (std::size_t i = 0; i < 99; ++i)
+    facts.push_back(make_mask_fact(golden.tokenizer, edits.facts[i], edits.edits[i], false, 256));
   TrainingSet const set(*golden.model, 2, facts, {});
   MaskOptions options;
   options.epochs = epochs + 1;
   auto const reducer = make_reducer(world, at::kCPU);
-  MaskTrainer trainer(set, options, initial_theta(options, {320, 1280}, 0), shuffled(0, set.size()), {world.rank(), world.size()}, *reducer);
+  MaskTrainer trainer(set, options, initial_theta(options, {320, 1280}, 0), shuffled(0, set.size()), {world.rank(), world.size()},
+                      *reducer);
   trainer.run_epoch();  // warm
-  return {timed(world, [&] { while (!trainer.done()) trainer.run_epoch(); }), 99 * static_cast<std::size_t>(epochs)};
+  return {timed(world,
+                [&] {
+                  while (!trainer.done()) trainer.run_epoch();
+                }),
+          99 * static_cast<std::size_t>(epochs)};
 }
 
 /// Original, edited and pruned for the rewrite prompts of 50 golden records.
@@ -86,7 +94,8 @@ Work evaluate_facts(Golden const& golden, Communicator const& world) {
   test::GoldenEdits const edits(golden.json("mask_edits_train.json"), golden.tensors("mask_edits_train.safetensors"));
   std::vector<EvaluationFact> mine;
   for (std::size_t i = 0; i < 50; ++i) {
-    if (static_cast<int>(i % static_cast<std::size_t>(world.size())) == world.rank()) mine.push_back({static_cast<std::int64_t>(i), &edits.facts[i], &edits.edits[i]});
+    if (static_cast<int>(i % static_cast<std::size_t>(world.size())) == world.rank())
+      mine.push_back({static_cast<std::int64_t>(i), &edits.facts[i], &edits.edits[i]});
   }
   auto const keep = golden.tensors("eval_mask.safetensors").tensor("mask").t().to(at::kBool);
   std::vector<Condition> const conditions{{"original", false, {}}, {"edited", true, {}}, {"pruned", true, keep}};
@@ -113,7 +122,13 @@ int main(int argc, char** argv) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   if (world.rank() == 0) {
-    std::cout << nlohmann::json{{"seconds", work.seconds}, {"n", work.n}, {"ranks", world.size()}, {"peak_bytes", usage.ru_maxrss * 1024L}, {"edit_bytes", work.edit_bytes}}.dump() << "\n";
+    std::cout << nlohmann::json{{"seconds", work.seconds},
+                                {"n", work.n},
+                                {"ranks", world.size()},
+                                {"peak_bytes", usage.ru_maxrss * 1024L},
+                                {"edit_bytes", work.edit_bytes}}
+                     .dump()
+              << "\n";
   }
   return 0;
 }

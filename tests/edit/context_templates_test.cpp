@@ -107,8 +107,8 @@ TEST_F(TemplatesTest, TextsLongerThanTheModel) {
 
 TEST(CheckTemplates, TheFirstIsPlainAndAllHoldOnePlace) {
   EXPECT_NO_THROW(check_context_templates({"{}", "So {} it is."}, "file"));
-  for (ContextTemplates const& templates :
-       {ContextTemplates{}, ContextTemplates{"So {}"}, ContextTemplates{"{}", "none"}, ContextTemplates{"{}", "{} and {}"}, ContextTemplates{"{}", "{ }"}}) {
+  for (ContextTemplates const& templates : {ContextTemplates{}, ContextTemplates{"So {}"}, ContextTemplates{"{}", "none"},
+                                            ContextTemplates{"{}", "{} and {}"}, ContextTemplates{"{}", "{ }"}}) {
     try {
       check_context_templates(templates, "templates.json");
       ADD_FAILURE() << "was not refused";

@@ -62,21 +62,27 @@ TEST(EditBytes, AFailedEditHasNoFactors) {
 
 TEST(EditBytes, CutAnywhere) {
   auto const good = to_bytes(example());
-  for (std::size_t size = 0; size < good.size(); ++size) EXPECT_THAT(complaint(good.substr(0, size)), HasSubstr("objects/ab")) << size;
+  for (std::size_t size = 0; size < good.size(); ++size)
+    EXPECT_THAT(complaint(good.substr(0, size)), HasSubstr("objects/ab")) << size;
 }
 
 TEST(EditBytes, OtherFiles) {
   auto const left = at::zeros({1, 5}), right = at::zeros({1, 7});
-  std::string const facts = R"({"case_id": 1, "layer": 2, "steps": 3, "loss": 0.5, "p_new": 0.5, "delta_norm": 1, "value_norm": 1, "failure": ""})";
+  std::string const facts =
+      R"({"case_id": 1, "layer": 2, "steps": 3, "loss": 0.5, "p_new": 0.5, "delta_norm": 1, "value_norm": 1, "failure": ""})";
   EXPECT_EQ(complaint(write_safetensors({{"left", left}, {"right", right}}, {{"edit", facts}})), "");
   std::map<std::string, at::Tensor> const none;
-  for (auto const& tensors : {none, {{"left", left}}, {{"left", left}, {"right", at::zeros({2, 7})}}, {{"left", left}, {"right", at::zeros({7})}},
+  for (auto const& tensors : {none,
+                              {{"left", left}},
+                              {{"left", left}, {"right", at::zeros({2, 7})}},
+                              {{"left", left}, {"right", at::zeros({7})}},
                               {{"left", left}, {"right", at::zeros({1, 7}, at::kDouble)}}}) {
     EXPECT_THAT(complaint(write_safetensors(tensors, {{"edit", facts}})), HasSubstr("objects/ab"));
   }
   EXPECT_THAT(complaint(write_safetensors({{"left", left}, {"right", right}}, {})), HasSubstr("objects/ab"));
   for (auto const* text : {"", "{", "[]", "7", "{}", R"({"case_id": "x"})"}) {
-    EXPECT_THAT(complaint(write_safetensors({{"left", left}, {"right", right}}, {{"edit", text}})), HasSubstr("objects/ab")) << text;
+    EXPECT_THAT(complaint(write_safetensors({{"left", left}, {"right", right}}, {{"edit", text}})), HasSubstr("objects/ab"))
+        << text;
   }
 }
 

@@ -99,13 +99,17 @@ TEST_F(HparamsTest, DefaultsWhereEasyEditHasSome) {
 }
 
 TEST_F(HparamsTest, MissingKeys) {
-  for (auto const* key : {"layers", "v_num_grad_steps", "v_lr", "v_loss_layer", "v_weight_decay", "clamp_norm_factor", "kl_factor"}) {
-    EXPECT_THAT(complaint(with(key, "")), AllOf(HasSubstr("h.yaml"), HasSubstr(std::string("'") + key + "'"), HasSubstr("missing"))) << key;
+  for (auto const* key :
+       {"layers", "v_num_grad_steps", "v_lr", "v_loss_layer", "v_weight_decay", "clamp_norm_factor", "kl_factor"}) {
+    EXPECT_THAT(complaint(with(key, "")),
+                AllOf(HasSubstr("h.yaml"), HasSubstr(std::string("'") + key + "'"), HasSubstr("missing")))
+        << key;
   }
 }
 
 TEST_F(HparamsTest, UnknownKeysSuggestTheNearest) {
-  EXPECT_THAT(complaint(gpt2_xl + "v_loss_leyer: 3\n"), AllOf(HasSubstr("'v_loss_leyer'"), HasSubstr("Did you mean 'v_loss_layer'?")));
+  EXPECT_THAT(complaint(gpt2_xl + "v_loss_leyer: 3\n"),
+              AllOf(HasSubstr("'v_loss_leyer'"), HasSubstr("Did you mean 'v_loss_layer'?")));
   EXPECT_THAT(complaint(gpt2_xl + "colour: red\n"), AllOf(HasSubstr("'colour'"), Not(HasSubstr("Did you mean"))));
 }
 
@@ -148,7 +152,8 @@ TEST_F(HparamsTest, FilesThatAreNone) {
 
 TEST_F(HparamsTest, EveryFileThatComesWithTheProgram) {
   std::set<std::string> layers;
-  for (auto const& entry : std::filesystem::directory_iterator(std::filesystem::path(ONEMASK_SOURCE_DIR) / "res" / "hparams" / "rome")) {
+  for (auto const& entry :
+       std::filesystem::directory_iterator(std::filesystem::path(ONEMASK_SOURCE_DIR) / "res" / "hparams" / "rome")) {
     auto const h = read_rome_hparams(entry.path());
     EXPECT_GT(h.v_loss_layer, h.layer) << entry.path();
     layers.insert(entry.path().stem().string());

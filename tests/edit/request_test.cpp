@@ -12,7 +12,9 @@ namespace {
 using testing::HasSubstr;
 using Ids = std::vector<std::int64_t>;
 
-Ids bytes(std::string const& text) { return {text.begin(), text.end()}; }
+Ids bytes(std::string const& text) {
+  return {text.begin(), text.end()};
+}
 
 /// A tokenizer of bytes, in which "is" is one token, 256, and "a." another, 257.
 class RequestTest : public testing::Test {

@@ -45,7 +45,8 @@ class RomeGolden : public GoldenTest {
     }
     for (std::size_t first = 0; first < edits.requests.size(); first += batch) {
       auto const count = std::min(batch, edits.requests.size() - first);
-      for (auto& result : rome(*lm, std::span(edits.requests).subspan(first, count), hparams)) edits.results.push_back(std::move(result));
+      for (auto& result : rome(*lm, std::span(edits.requests).subspan(first, count), hparams))
+        edits.results.push_back(std::move(result));
     }
     return edits;
   }
@@ -66,14 +67,16 @@ class RomeGolden : public GoldenTest {
         worst = std::max(worst, std::abs(trace.steps[s].loss - steps[s][0].get<double>()) / steps[s][0].get<double>());
       }
       auto const value = relative_error(edit.left[0], numbers.tensor("v")[index]);
-      auto const change = relative_error(at::outer(edit.left[0], edit.right[0]), at::outer(numbers.tensor("v")[index], numbers.tensor("u")[index]));
+      auto const change = relative_error(at::outer(edit.left[0], edit.right[0]),
+                                         at::outer(numbers.tensor("v")[index], numbers.tensor("u")[index]));
       close += worst < 1e-3 && value < 1e-3 && change < 1e-3;
       worst_ = std::max({worst_, worst, value, change});
     }
     // The tolerance stated with the golden numbers: 1e-3 on all but one of 24 records.
     EXPECT_GE(close, static_cast<int>(edits.results.size()) - 1);
     RecordProperty("worst_relative_error", std::to_string(worst_));
-    std::cout << "worst relative error of loss, value and update: " << worst_ << ", within 1e-3: " << close << " of " << edits.results.size() << "\n";
+    std::cout << "worst relative error of loss, value and update: " << worst_ << ", within 1e-3: " << close << " of "
+              << edits.results.size() << "\n";
   }
 
   double worst_ = 0;
@@ -85,7 +88,8 @@ TEST_F(RomeGolden, TokensAndPlaces) {
   auto const words = tokenizer();
   auto const contexts = json("context_templates.json").at("rome_full").get<ContextTemplates>();
   for (auto const& record : golden.at("records")) {
-    auto const request = make_edit_request(words, fact_of(record), contexts, hparams_of(golden.at("hparams")), lm->config().positions);
+    auto const request =
+        make_edit_request(words, fact_of(record), contexts, hparams_of(golden.at("hparams")), lm->config().positions);
     EXPECT_EQ(request.target, record.at("target_ids").get<std::vector<std::int64_t>>());
     for (std::size_t i = 0; i <= request.contexts.size(); ++i) {
       auto const& row = i < request.contexts.size() ? request.contexts[i] : request.essence;
@@ -113,7 +117,8 @@ TEST_F(RomeGolden, ProbabilitiesAfterTheEdit) {
   auto const words = tokenizer();
   auto const score = [&](nlohmann::json const& probe, at::Tensor const& left, at::Tensor const& right) {
     auto const& record = probe;
-    TwoWayPrompt prompt{words.encode(record.at("prompt").get<std::string>()), {record.at("first_true").get<std::int64_t>()},
+    TwoWayPrompt prompt{words.encode(record.at("prompt").get<std::string>()),
+                        {record.at("first_true").get<std::int64_t>()},
                         {record.at("first_new").get<std::int64_t>()}};
     TwoWayBatch const batch(*lm, 2, {prompt}, {0});
     return batch.score({left, right, {}});

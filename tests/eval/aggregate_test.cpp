@@ -19,10 +19,11 @@ PromptMetrics row(std::int64_t fact, std::int64_t condition, std::int64_t prompt
   return result;
 }
 
-SummaryRow const* find(std::vector<SummaryRow> const& rows, std::string const& condition, std::string const& split, std::string const& relation,
-                       std::string const& prompts, std::string const& metric) {
+SummaryRow const* find(std::vector<SummaryRow> const& rows, std::string const& condition, std::string const& split,
+                       std::string const& relation, std::string const& prompts, std::string const& metric) {
   for (auto const& r : rows) {
-    if (r.condition == condition && r.split == split && r.relation == relation && r.prompts == prompts && r.metric == metric) return &r;
+    if (r.condition == condition && r.split == split && r.relation == relation && r.prompts == prompts && r.metric == metric)
+      return &r;
   }
   return nullptr;
 }
@@ -70,7 +71,8 @@ TEST(Aggregate, AFactCountsOnceHoweverManyParaphrasesItHas) {
 }
 
 TEST(Aggregate, MissingRowsLowerOnlyN) {
-  std::vector<FactPlace> const facts{{"train", "P1", true}, {"train", "P1", false}, {"train", "P1", true}, {"heldout", "P1", true}};
+  std::vector<FactPlace> const facts{
+      {"train", "P1", true}, {"train", "P1", false}, {"train", "P1", true}, {"heldout", "P1", true}};
   std::vector const rows{row(0, 0, 0, 0, -1), row(0, 0, 1, 0, -1), row(1, 0, 0, 0, -1), row(3, 1, 0, -4, 0)};
   auto const summary = aggregate(rows, facts, {"edited", "mask"});
   auto const* rewrite = find(summary, "edited", "train", "all", "rewrite", "rsr");
@@ -97,7 +99,8 @@ TEST(Aggregate, OrderOfConditionsThenOfFacts) {
 
 TEST(Aggregate, RowsOfNoFactOrConditionChangeNothing) {
   std::vector<FactPlace> const facts{{"train", "P1", true}};
-  std::vector const rows{row(0, 0, 0, 0, -1), row(7, 0, 0, -9, 0), row(-1, 0, 0, -9, 0), row(0, 5, 0, -9, 0), row(0, -1, 0, -9, 0)};
+  std::vector const rows{row(0, 0, 0, 0, -1), row(7, 0, 0, -9, 0), row(-1, 0, 0, -9, 0), row(0, 5, 0, -9, 0),
+                         row(0, -1, 0, -9, 0)};
   auto const summary = aggregate(rows, facts, {"edited"});
   EXPECT_EQ(find(summary, "edited", "train", "all", "rewrite", "rsm")->mean, 1);
   EXPECT_EQ(summary.size(), 2U * 9);

@@ -48,8 +48,12 @@ class MetricsGolden : public GoldenTest {
   }
 };
 
-TEST_F(MetricsGolden, OriginalEditedPruned) { check("eval.json", false); }
-TEST_F(MetricsGolden, WithThePublishedLeadingSpace) { check("eval_aps1.json", true); }
+TEST_F(MetricsGolden, OriginalEditedPruned) {
+  check("eval.json", false);
+}
+TEST_F(MetricsGolden, WithThePublishedLeadingSpace) {
+  check("eval_aps1.json", true);
+}
 
 }  // namespace
 }  // namespace onemask::test

@@ -7,7 +7,9 @@
 namespace onemask::test {
 namespace {
 
-std::int64_t zeros(at::Tensor const& keep) { return keep.logical_not().sum().item<std::int64_t>(); }
+std::int64_t zeros(at::Tensor const& keep) {
+  return keep.logical_not().sum().item<std::int64_t>();
+}
 
 TEST(RandomMask, ExactlyTheZerosAskedForFromTheSeed) {
   for (std::int64_t count : {0, 1, 17, 59, 60}) {

@@ -55,7 +55,8 @@ TEST(SharedMaskTest, RoundTrip) {
 
 TEST(SharedMaskTest, CutAnywhere) {
   auto const good = to_bytes(example());
-  for (std::size_t size = 0; size < good.size(); ++size) EXPECT_THAT(complaint(good.substr(0, size)), HasSubstr("objects/cd")) << size;
+  for (std::size_t size = 0; size < good.size(); ++size)
+    EXPECT_THAT(complaint(good.substr(0, size)), HasSubstr("objects/cd")) << size;
 }
 
 TEST(SharedMaskTest, OtherFiles) {
@@ -64,9 +65,10 @@ TEST(SharedMaskTest, OtherFiles) {
   EXPECT_THAT(complaint(write_safetensors({{"soft", at::zeros({2, 2})}}, {})), HasSubstr("objects/cd"));
   EXPECT_THAT(complaint(write_safetensors({}, {{"mask", facts}})), HasSubstr("objects/cd"));
   EXPECT_THAT(complaint(write_safetensors({{"soft", at::zeros({4})}}, {{"mask", facts}})), HasSubstr("objects/cd"));
-  EXPECT_THAT(complaint(write_safetensors({{"soft", at::zeros({2, 2}, at::kDouble)}}, {{"mask", facts}})), HasSubstr("objects/cd"));
-  for (auto const* text : {"", "{", "[]", "3", "{}", R"({"layer": "x", "seed": 1, "epochs": []})", R"({"layer": 1, "seed": 1, "epochs": [{}]})",
-                           R"({"layer": 1, "seed": 1, "epochs": 3})"}) {
+  EXPECT_THAT(complaint(write_safetensors({{"soft", at::zeros({2, 2}, at::kDouble)}}, {{"mask", facts}})),
+              HasSubstr("objects/cd"));
+  for (auto const* text : {"", "{", "[]", "3", "{}", R"({"layer": "x", "seed": 1, "epochs": []})",
+                           R"({"layer": 1, "seed": 1, "epochs": [{}]})", R"({"layer": 1, "seed": 1, "epochs": 3})"}) {
     EXPECT_THAT(complaint(write_safetensors({{"soft", at::zeros({2, 2})}}, {{"mask", text}})), HasSubstr("objects/cd")) << text;
   }
 }

@@ -91,7 +91,9 @@ TEST_F(TrainerGolden, FirstGradientAndFirstEpoch) {
   EXPECT_LT(relative_error(trainer.theta(), numbers.tensor("theta_after_epoch1").t()), 1e-4);
 }
 
-TEST_F(TrainerGolden, ThirtyEpochsAtTheLargerRate) { train_whole("mask_train_lr05"); }
+TEST_F(TrainerGolden, ThirtyEpochsAtTheLargerRate) {
+  train_whole("mask_train_lr05");
+}
 
 TEST_F(TrainerGolden, EightyEpochsAtThePublishedRate) {
   if (std::getenv("ONEMASK_LONG") == nullptr) GTEST_SKIP() << "takes some minutes; set ONEMASK_LONG=1 to run it";

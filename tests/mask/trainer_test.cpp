@@ -47,7 +47,9 @@ class Trainer : public testing::Test {
 
   at::Tensor theta() const { return initial_theta(options_, {16, 64}, 9); }
   /// This program's ranks as one group.
-  MaskTrainer together() { return {facts_, options_, theta(), shuffled(4, facts_.size()), {world().rank(), world().size()}, *group_}; }
+  MaskTrainer together() {
+    return {facts_, options_, theta(), shuffled(4, facts_.size()), {world().rank(), world().size()}, *group_};
+  }
   /// One rank by itself, in the same process.
   MaskTrainer alone() { return {facts_, options_, theta(), shuffled(4, facts_.size()), {}, *local_}; }
 
@@ -55,8 +57,8 @@ class Trainer : public testing::Test {
     while (!trainer.done()) trainer.run_epoch();
   }
 
-  /// The loss of a batch by the paper's formula (arXiv 2605.28839, section 3), in float64, every fact with its whole masked matrix
-  /// (W + ΔW) ∘ M and its prompts one by one.
+  /// The loss of a batch by the paper's formula (arXiv 2605.28839, section 3), in float64, every fact with its whole masked
+  /// matrix (W + ΔW) ∘ M and its prompts one by one.
   double loss(at::Tensor const& theta, std::span<std::size_t const> batch, int epoch) const {
     c10::NoGradGuard const no_gradients;
     auto const soft = at::sigmoid(theta / mask_temperature(options_, epoch));
@@ -116,7 +118,8 @@ class Trainer : public testing::Test {
       direction.view({-1})[entry] = 1;
       EXPECT_NEAR(gradient.view({-1})[entry].item<double>(), slope(direction), tolerance) << "entry " << entry;
     }
-    auto const whole = means.restoration + options_.distillation_weight * means.distillation + sparsity_weight(options_, epoch) * means.sparsity;
+    auto const whole =
+        means.restoration + options_.distillation_weight * means.distillation + sparsity_weight(options_, epoch) * means.sparsity;
     EXPECT_NEAR(whole, loss(start, batch, epoch), 1e-4 * std::abs(whole) + 1e-6);
   }
 
@@ -124,7 +127,8 @@ class Trainer : public testing::Test {
   std::vector<MaskFact> const training_ = make_facts(1, 7), validation_ = make_facts(20, 3);
   TrainingSet const facts_{*model_, edited_layer, training_, validation_};
   MaskOptions options_;
-  std::unique_ptr<GradientReducer> const group_ = make_reducer(world(), at::kCPU), local_ = make_reducer(Communicator(), at::kCPU);
+  std::unique_ptr<GradientReducer> const group_ = make_reducer(world(), at::kCPU),
+                                         local_ = make_reducer(Communicator(), at::kCPU);
 };
 
 void expect_same(MaskTrainer const& a, MaskTrainer const& b) {
@@ -166,7 +170,7 @@ TEST_F(Trainer, ContinuesFromACheckpointToTheSameBits) {
     auto second = together();
     second.restore(first.checkpoint(), "checkpoint");
     EXPECT_EQ(second.next_epoch(), stop);
-    EXPECT_EQ(second.checkpoint(), first.checkpoint());
+    EXPECT_TRUE(second.checkpoint() == first.checkpoint());
     run(second);
     expect_same(second, single);
   }
@@ -299,7 +303,8 @@ class HostileCheckpoint : public Trainer {
   }
 
   /// The good checkpoint with its tensors or its metadata changed.
-  std::string changed(std::function<void(std::map<std::string, at::Tensor>&, std::map<std::string, std::string>&)> const& change) const {
+  std::string changed(
+      std::function<void(std::map<std::string, at::Tensor>&, std::map<std::string, std::string>&)> const& change) const {
     auto const file = SafetensorsFile::parse(good_, "good");
     std::map<std::string, at::Tensor> tensors;
     for (auto const& name : file.names()) tensors[name] = file.tensor(name);
@@ -343,7 +348,7 @@ TEST_F(HostileCheckpoint, ARefusedOneLeavesTheTrainingAsItWas) {
     tensors["soft"] = at::zeros({1, 1});
   });
   EXPECT_THROW(trainer_.restore(bad, "bad"), UserError);
-  EXPECT_EQ(trainer_.checkpoint(), good_);
+  EXPECT_TRUE(trainer_.checkpoint() == good_);
 }
 
 TEST(MaskSchedules, FirstAndLastEpochByHand) {
@@ -367,7 +372,8 @@ TEST(MaskSchedules, FirstAndLastEpochByHand) {
 }
 
 TEST(MaskOptionsNames, RoundTripAndRefuse) {
-  for (auto value : {Restoration::margin, Restoration::nll, Restoration::none}) EXPECT_EQ(parse_restoration(to_string(value)), value);
+  for (auto value : {Restoration::margin, Restoration::nll, Restoration::none})
+    EXPECT_EQ(parse_restoration(to_string(value)), value);
   for (auto value : {TemperatureSchedule::linear, TemperatureSchedule::cosine}) {
     EXPECT_EQ(parse_temperature_schedule(to_string(value)), value);
   }

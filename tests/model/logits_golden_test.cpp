@@ -32,7 +32,8 @@ class LogitsGolden : public GoldenTest {
       auto const alone = pack_rows({rows[i]}, at::kCPU);
       Pass const single(*lm, alone.layout);
       auto const residual = single.run(0, last, single.embed(alone.ids));
-      EXPECT_LT(relative_error(lm->final_norm(residual).select(0, -1), hidden[index]), 1e-5) << "row " << i << " alone and in a pack";
+      EXPECT_LT(relative_error(lm->final_norm(residual).select(0, -1), hidden[index]), 1e-5)
+          << "row " << i << " alone and in a pack";
     }
   }
 
@@ -49,15 +50,24 @@ class LogitsGolden : public GoldenTest {
       auto const scores = batch.score({});
       expect_logit_near(scores.lp_true[0].item<double>(), item.at("lp_true_seq").get<double>());
       expect_logit_near(scores.lp_new[0].item<double>(), item.at("lp_new_seq").get<double>());
-      expect_logit_near(scores.log_probabilities[0][item.at("true_first").get<std::int64_t>()].item<double>(), item.at("lp_true_first").get<double>());
+      expect_logit_near(scores.log_probabilities[0][item.at("true_first").get<std::int64_t>()].item<double>(),
+                        item.at("lp_true_first").get<double>());
     }
   }
 };
 
-TEST_F(LogitsGolden, Gpt2) { check("cf-gpt2", "logits.json", "logits_hidden.safetensors"); }
-TEST_F(LogitsGolden, Llama) { check("cf-llama", "logits_llama.json", "logits_hidden_llama.safetensors"); }
-TEST_F(LogitsGolden, Gpt2WholeTargets) { check_sequences("cf-gpt2", "logits.json"); }
-TEST_F(LogitsGolden, LlamaWholeTargets) { check_sequences("cf-llama", "logits_llama.json"); }
+TEST_F(LogitsGolden, Gpt2) {
+  check("cf-gpt2", "logits.json", "logits_hidden.safetensors");
+}
+TEST_F(LogitsGolden, Llama) {
+  check("cf-llama", "logits_llama.json", "logits_hidden_llama.safetensors");
+}
+TEST_F(LogitsGolden, Gpt2WholeTargets) {
+  check_sequences("cf-gpt2", "logits.json");
+}
+TEST_F(LogitsGolden, LlamaWholeTargets) {
+  check_sequences("cf-llama", "logits_llama.json");
+}
 
 TEST_F(LogitsGolden, SuffixWithPastEqualsWholePass) {
   for (auto const* name : {"cf-gpt2", "cf-llama"}) {

@@ -117,7 +117,8 @@ TEST_P(PassTest, FactorsAndMaskEqualTheDenseProduct) {
       }
     }
   }
-  EXPECT_LT(largest_difference(project(projection, key, {{}, {}, {}, mask}), at::linear(key, projection.weight * mask, projection.bias)),
+  EXPECT_LT(largest_difference(project(projection, key, {{}, {}, {}, mask}),
+                               at::linear(key, projection.weight * mask, projection.bias)),
             1e-5);
   EXPECT_TRUE(at::equal(project(projection, key), at::linear(key, projection.weight, projection.bias)));
 }

@@ -33,8 +33,10 @@ class TwoWay : public testing::TestWithParam<char const*> {
   void check(TwoWayBatch::Scores const& scores, std::vector<at::Tensor> const& weights) const {
     for (std::size_t p = 0; p < prompts_.size(); ++p) {
       auto const i = static_cast<std::int64_t>(p);
-      EXPECT_NEAR(scores.lp_true[i].item<double>(), object(prompts_[p].prompt, prompts_[p].target_true, weights[p]), 1e-4) << "prompt " << p;
-      EXPECT_NEAR(scores.lp_new[i].item<double>(), object(prompts_[p].prompt, prompts_[p].target_new, weights[p]), 1e-4) << "prompt " << p;
+      EXPECT_NEAR(scores.lp_true[i].item<double>(), object(prompts_[p].prompt, prompts_[p].target_true, weights[p]), 1e-4)
+          << "prompt " << p;
+      EXPECT_NEAR(scores.lp_new[i].item<double>(), object(prompts_[p].prompt, prompts_[p].target_new, weights[p]), 1e-4)
+          << "prompt " << p;
       EXPECT_LT(largest_difference(scores.log_probabilities[i], next(prompts_[p].prompt, weights[p])), 1e-4) << "prompt " << p;
     }
   }

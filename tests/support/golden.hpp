@@ -6,11 +6,10 @@
 #include <onemask/model/causal_lm.hpp>
 #include <onemask/model/safetensors.hpp>
 
-#include <ATen/ATen.h>
-
 #include <memory>
 #include <string>
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -43,6 +42,8 @@ inline double relative_error(at::Tensor const& a, at::Tensor const& b) {
 }
 
 /// Within the golden tolerance of logits: 1e-4 relative or 1e-3 absolute, whichever is larger.
-inline void expect_logit_near(double value, double golden) { EXPECT_NEAR(value, golden, std::max(1e-3, 1e-4 * std::abs(golden))); }
+inline void expect_logit_near(double value, double golden) {
+  EXPECT_NEAR(value, golden, std::max(1e-3, 1e-4 * std::abs(golden)));
+}
 
 }  // namespace onemask::test

@@ -25,8 +25,8 @@ inline at::Tensor random_tensor(at::IntArrayRef shape, std::uint64_t seed, doubl
   return tensor;
 }
 
-/// A checkpoint of 3 layers, 16 wide, 64 positions and 260 tokens, with random weights. Tokens that are printable ASCII characters
-/// of a byte-level tokenizer are likelier than others, so that the model writes text.
+/// A checkpoint of 3 layers, 16 wide, 64 positions and 260 tokens, with random weights. Tokens that are printable ASCII
+/// characters of a byte-level tokenizer are likelier than others, so that the model writes text.
 struct TinyCheckpoint {
   std::string config;
   std::map<std::string, at::Tensor> tensors;
@@ -55,7 +55,7 @@ class TinyTensors {
     tensors_[name] = random_tensor(shape, seed_ * 1000 + tensors_.size(), scale) + mean;
   }
   void add_tokens(std::string const& name, std::int64_t hidden) {
-    add(name, {tiny_vocabulary, hidden}, 0.5);
+    add(name, {tiny_vocabulary, hidden}, 1);
     auto const scale = at::full({tiny_vocabulary, 1}, 0.25);
     scale.narrow(0, 32, 95).fill_(1);
     tensors_[name].mul_(scale);
@@ -108,7 +108,8 @@ inline TinyCheckpoint tiny_llama(std::uint64_t seed = 1) {
   tensors.add_tokens("lm_head.weight", 16);
   for (int layer = 0; layer < 3; ++layer) {
     auto const scope = "model.layers." + std::to_string(layer);
-    for (auto const* norm : {".input_layernorm.weight", ".post_attention_layernorm.weight"}) tensors.add(scope + norm, {16}, 0.1, 1);
+    for (auto const* norm : {".input_layernorm.weight", ".post_attention_layernorm.weight"})
+      tensors.add(scope + norm, {16}, 0.1, 1);
     tensors.add(scope + ".self_attn.q_proj.weight", {16, 16}, 0.3);
     tensors.add(scope + ".self_attn.k_proj.weight", {8, 16}, 0.3);
     tensors.add(scope + ".self_attn.v_proj.weight", {8, 16}, 0.3);

@@ -37,7 +37,7 @@ class PlanTest : public StudyFolder {
 };
 
 TEST_F(PlanTest, CountsOfTasksAndFacts) {
-  auto const p = plan({.set = {"edit.batch=10", "evaluation.batch=8"}});
+  auto const p = plan({{"edit.batch=10", "evaluation.batch=8"}, {}, {}});
   EXPECT_EQ(p.facts.size(), 25U);
   ASSERT_EQ(p.sets.size(), 1U);
   EXPECT_EQ(p.sets[0].name, "");
@@ -60,16 +60,16 @@ TEST_F(PlanTest, ShareOfTheTrainingFactsIsHeldBack) {
   EXPECT_EQ(p.facts_of("heldout").size(), 5U);
   EXPECT_THAT(p.facts_of("heldout"), ElementsAre(20, 21, 22, 23, 24));
   for (auto f : p.facts_of("validation")) EXPECT_LT(f, 20U);
-  EXPECT_EQ(plan({.set = {"mask.validation_share=0.5"}}).facts_of("validation").size(), 10U);
-  EXPECT_EQ(plan({.set = {"mask.validation_share=0"}}).facts_of("validation").size(), 0U);
-  EXPECT_EQ(plan({.set = {"mask.validation_share=0.04"}}).facts_of("validation").size(), 0U);
-  EXPECT_EQ(plan({.set = {"mask.train_split=heldout", "mask.validation_share=0.4"}}).facts_of("heldout").size(), 3U);
+  EXPECT_EQ(plan({{"mask.validation_share=0.5"}, {}, {}}).facts_of("validation").size(), 10U);
+  EXPECT_EQ(plan({{"mask.validation_share=0"}, {}, {}}).facts_of("validation").size(), 0U);
+  EXPECT_EQ(plan({{"mask.validation_share=0.04"}, {}, {}}).facts_of("validation").size(), 0U);
+  EXPECT_EQ(plan({{"mask.train_split=heldout", "mask.validation_share=0.4"}, {}, {}}).facts_of("heldout").size(), 3U);
   // The same facts, whatever the mask's seed.
-  EXPECT_EQ(plan({.set = {"mask.seed=9"}}).facts_of("validation"), p.facts_of("validation"));
+  EXPECT_EQ(plan({{"mask.seed=9"}, {}, {}}).facts_of("validation"), p.facts_of("validation"));
 }
 
 TEST_F(PlanTest, TheSameStudyGivesTheSamePlan) {
-  auto const one = plan({.sweep = {"mask.seed=0..2"}}), other = plan({.sweep = {"mask.seed=0..2"}});
+  auto const one = plan({{}, {"mask.seed=0..2"}, {}}), other = plan({{}, {"mask.seed=0..2"}, {}});
   EXPECT_EQ(one.id, other.id);
   EXPECT_EQ(all_edits(one), all_edits(other));
   EXPECT_EQ(all_evaluations(one), all_evaluations(other));
@@ -77,9 +77,9 @@ TEST_F(PlanTest, TheSameStudyGivesTheSamePlan) {
 
 TEST_F(PlanTest, EditKeysChangeWithWhatDecidesAnEdit) {
   std::set<std::string> seen{all_edits(plan())};
-  for (auto const* set : {"edit.method=r-rome", "edit.layer=0", "edit.v_num_grad_steps=6", "edit.v_lr=0.25", "edit.v_loss_layer=1",
-                          "edit.v_weight_decay=0.1", "edit.clamp_norm_factor=3", "edit.kl_factor=0.1"}) {
-    EXPECT_TRUE(seen.insert(all_edits(plan({.set = {set}}))).second) << set;
+  for (auto const* set : {"edit.method=r-rome", "edit.layer=0", "edit.v_num_grad_steps=6", "edit.v_lr=0.25",
+                          "edit.v_loss_layer=1", "edit.v_weight_decay=0.1", "edit.clamp_norm_factor=3", "edit.kl_factor=0.1"}) {
+    EXPECT_TRUE(seen.insert(all_edits(plan({{set}, {}, {}}))).second) << set;
   }
   EXPECT_TRUE(seen.insert(all_edits(plan({}, {"other", "t", "e"}))).second);
   EXPECT_TRUE(seen.insert(all_edits(plan({}, {"m", "other", "e"}))).second);
@@ -102,23 +102,42 @@ TEST_F(PlanTest, NothingElseChangesEdits) {
   auto const before = all_edits(plan());
   for (auto const* set : {"name=other", "mask.epochs=3", "mask.seed=4", "evaluation.batch=3", "evaluation.paraphrases=false",
                           "mask.ranks=1", "mask.validation_share=0.3", "peer_compatible=true"}) {
-    EXPECT_EQ(all_edits(plan({.set = {set}})), before) << set;
+    EXPECT_EQ(all_edits(plan({{set}, {}, {}})), before) << set;
   }
   // A part of the facts has the same keys.
-  auto const part = plan({.limit = 3});
+  auto const part = plan({{}, {}, 3});
   EXPECT_EQ(part.facts.size(), 6U);
   EXPECT_EQ(part.sets[0].keys[1], plan().sets[0].keys[1]);
 }
 
 TEST_F(PlanTest, MaskKeysChangeWithWhatDecidesAMask) {
   std::set<std::string> seen{plan().masks[0].key};
-  for (auto const* set : {"mask.seed=1", "mask.epochs=7", "mask.batch=8", "mask.micro_batch=3", "mask.learning_rate=0.25", "mask.weight_decay=0.5",
-                          "mask.max_gradient_norm=2", "mask.init_mean=1.5", "mask.init_deviation=0.2", "mask.tau0=5", "mask.tau_decay=2",
-                          "mask.margin=4", "mask.sparsity_target=0.3", "mask.sparsity_weight0=1", "mask.sparsity_weight1=2",
-                          "mask.distillation_weight=0.7", "mask.temperature0=1.25", "mask.temperature1=2.25", "mask.validation_share=0.2",
-                          "mask.restoration=nll", "mask.temperature_schedule=cosine", "mask.train_split=heldout", "peer_compatible=true",
-                          "edit.v_lr=0.25", "facts.train.limit=19"}) {
-    EXPECT_TRUE(seen.insert(plan({.set = {set}}).masks[0].key).second) << set;
+  for (auto const* set : {"mask.seed=1",
+                          "mask.epochs=7",
+                          "mask.batch=8",
+                          "mask.micro_batch=3",
+                          "mask.learning_rate=0.25",
+                          "mask.weight_decay=0.5",
+                          "mask.max_gradient_norm=2",
+                          "mask.init_mean=1.5",
+                          "mask.init_deviation=0.2",
+                          "mask.tau0=5",
+                          "mask.tau_decay=2",
+                          "mask.margin=4",
+                          "mask.sparsity_target=0.3",
+                          "mask.sparsity_weight0=1",
+                          "mask.sparsity_weight1=2",
+                          "mask.distillation_weight=0.7",
+                          "mask.temperature0=1.25",
+                          "mask.temperature1=2.25",
+                          "mask.validation_share=0.2",
+                          "mask.restoration=nll",
+                          "mask.temperature_schedule=cosine",
+                          "mask.train_split=heldout",
+                          "peer_compatible=true",
+                          "edit.v_lr=0.25",
+                          "facts.train.limit=19"}) {
+    EXPECT_TRUE(seen.insert(plan({{set}, {}, {}}).masks[0].key).second) << set;
   }
   EXPECT_TRUE(seen.insert(plan({}, {"m", "t", "other"}).masks[0].key).second);
 }
@@ -127,31 +146,33 @@ TEST_F(PlanTest, NothingElseChangesMasks) {
   auto const before = plan().masks[0].key;
   for (auto const* set : {"name=other", "mask.threshold=0.8", "mask.checkpoint_every=2", "mask.ranks=1", "evaluation.batch=3",
                           "evaluation.paraphrases=false", "evaluation.baselines=[]", "facts.heldout.limit=2"}) {
-    EXPECT_EQ(plan({.set = {set}}).masks[0].key, before) << set;
+    EXPECT_EQ(plan({{set}, {}, {}}).masks[0].key, before) << set;
   }
 }
 
 TEST_F(PlanTest, EvaluationKeysChangeWithWhatIsScored) {
   std::set<std::string> seen{all_evaluations(plan())};
-  for (auto const* set : {"mask.threshold=0.8", "mask.seed=3", "edit.v_lr=0.25", "evaluation.baselines=[random]", "evaluation.paraphrases=false",
-                          "evaluation.masked_original=false", "evaluation.batch=3", "peer_compatible=true"}) {
-    EXPECT_TRUE(seen.insert(all_evaluations(plan({.set = {set}}))).second) << set;
+  for (auto const* set :
+       {"mask.threshold=0.8", "mask.seed=3", "edit.v_lr=0.25", "evaluation.baselines=[random]", "evaluation.paraphrases=false",
+        "evaluation.masked_original=false", "evaluation.batch=3", "peer_compatible=true"}) {
+    EXPECT_TRUE(seen.insert(all_evaluations(plan({{set}, {}, {}}))).second) << set;
   }
   for (auto const* set : {"name=other", "mask.checkpoint_every=2", "mask.ranks=1"}) {
-    EXPECT_FALSE(seen.insert(all_evaluations(plan({.set = {set}}))).second) << set;
+    EXPECT_FALSE(seen.insert(all_evaluations(plan({{set}, {}, {}}))).second) << set;
   }
 }
 
 TEST_F(PlanTest, TheIdStandsForAllKeys) {
   std::set<std::string> seen{plan().id};
-  for (auto const* set : {"mask.threshold=0.8", "mask.seed=3", "edit.v_lr=0.25", "evaluation.paraphrases=false", "facts.heldout.limit=4"}) {
-    EXPECT_TRUE(seen.insert(plan({.set = {set}}).id).second) << set;
+  for (auto const* set :
+       {"mask.threshold=0.8", "mask.seed=3", "edit.v_lr=0.25", "evaluation.paraphrases=false", "facts.heldout.limit=4"}) {
+    EXPECT_TRUE(seen.insert(plan({{set}, {}, {}}).id).second) << set;
   }
-  EXPECT_FALSE(seen.insert(plan({.set = {"name=other", "mask.checkpoint_every=2"}}).id).second);
+  EXPECT_FALSE(seen.insert(plan({{"name=other", "mask.checkpoint_every=2"}, {}, {}}).id).second);
 }
 
 TEST_F(PlanTest, MasksOfEqualEditSettingsShareOneSet) {
-  auto const p = plan({.sweep = {"edit.v_lr=0.5,1", "mask.seed=0..1"}});
+  auto const p = plan({{}, {"edit.v_lr=0.5,1", "mask.seed=0..1"}, {}});
   ASSERT_EQ(p.sets.size(), 2U);
   EXPECT_EQ(p.sets[0].name, "edit.v_lr=0.5");
   EXPECT_EQ(p.sets[1].name, "edit.v_lr=1");
@@ -168,20 +189,21 @@ TEST_F(PlanTest, MasksOfEqualEditSettingsShareOneSet) {
 }
 
 TEST_F(PlanTest, ThresholdsShareOneTraining) {
-  auto const p = plan({.sweep = {"mask.threshold=0.6,0.7"}});
+  auto const p = plan({{}, {"mask.threshold=0.6,0.7"}, {}});
   ASSERT_EQ(p.masks.size(), 2U);
   EXPECT_EQ(p.masks[0].key, p.masks[1].key);
   EXPECT_EQ(p.sets.size(), 1U);
 }
 
 TEST_F(PlanTest, ConditionsOfOneMask) {
-  EXPECT_THAT(names(plan()), ElementsAre("original", "edited", "mask", "random (mask)", "magnitude (mask)", "delta_magnitude (mask)", "original (mask)"));
-  EXPECT_THAT(names(plan({.set = {"evaluation.baselines=[magnitude]", "evaluation.masked_original=false"}})),
+  EXPECT_THAT(names(plan()), ElementsAre("original", "edited", "mask", "random (mask)", "magnitude (mask)",
+                                         "delta_magnitude (mask)", "original (mask)"));
+  EXPECT_THAT(names(plan({{"evaluation.baselines=[magnitude]", "evaluation.masked_original=false"}, {}, {}})),
               ElementsAre("original", "edited", "mask", "magnitude (mask)"));
 }
 
 TEST_F(PlanTest, ConditionsOfASweepHaveNamesOfTheirOwn) {
-  auto const p = plan({.set = {"evaluation.baselines=[random]"}, .sweep = {"edit.v_lr=0.5,1", "mask.seed=0..1"}});
+  auto const p = plan({{"evaluation.baselines=[random]"}, {"edit.v_lr=0.5,1", "mask.seed=0..1"}, {}});
   auto const all = names(p);
   EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), all.size());
   EXPECT_EQ(all.size(), 2U * (2 + 2 * 3));
@@ -197,9 +219,9 @@ TEST_F(PlanTest, ConditionsOfASweepHaveNamesOfTheirOwn) {
 }
 
 TEST_F(PlanTest, StudiesThatCannotBePlanned) {
-  EXPECT_THROW(plan({.sweep = {"mask.validation_share=0.1,0.2"}}), UserError);
-  EXPECT_THROW(plan({.set = {"facts.train.limit=0"}}), UserError);
-  EXPECT_THROW(plan({.set = {"facts.train.files=none*.json"}}), UserError);
+  EXPECT_THROW(plan({{}, {"mask.validation_share=0.1,0.2"}, {}}), UserError);
+  EXPECT_THROW(plan({{"facts.train.limit=0"}, {}, {}}), UserError);
+  EXPECT_THROW(plan({{"facts.train.files=none*.json"}, {}, {}}), UserError);
 }
 
 }  // namespace

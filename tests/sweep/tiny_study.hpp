@@ -18,14 +18,15 @@ class StudyFolder : public testing::Test {
   StudyFolder() {
     write_facts("train.json", 0, {"P1", "P2"}, 10);
     write_facts("heldout.json", 100, {"P3"}, 5);
-    write_file_atomically(folder_ / "rome.yaml", hparams);
-    write_study(study);
+    write_file_atomically(folder_ / "rome.yaml", hparams_text);
+    write_study(study_text);
   }
 
   void write_facts(std::string const& name, int first, std::vector<std::string> const& relations, int each) const {
     auto records = nlohmann::json::array();
     for (auto const& relation : relations) {
-      for (int i = 0; i < each; ++i, ++first) records.push_back(record(first, relation, "S" + std::to_string(first)));
+      for (int i = 0; i < each; ++i, ++first)
+        records.push_back(record(first, relation, std::string("S").append(std::to_string(first))));
     }
     write_records(folder_ / name, records);
   }
@@ -47,10 +48,10 @@ class StudyFolder : public testing::Test {
     return complaint();
   }
 
-  static inline std::string const hparams =
+  static inline std::string const hparams_text =
       "alg_name: ROME\nlayers: [1]\nv_num_grad_steps: 5\nv_lr: 0.5\nv_loss_layer: 2\nv_weight_decay: 0.5\nclamp_norm_factor: 4\n"
       "kl_factor: 0.0625\n";
-  static inline std::string const study =
+  static inline std::string const study_text =
       "name: tiny\nmodel:\n  checkpoint: model\nfacts:\n  train:\n    files: train.json\n  heldout:\n    files: [heldout.json]\n"
       "edit:\n  hparams: rome.yaml\n";
 

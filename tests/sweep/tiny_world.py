@@ -14,8 +14,8 @@ HPARAMS = """\
 alg_name: ROME
 layers: [1]
 fact_token: subject_last
-v_num_grad_steps: 6
-v_lr: 0.5
+v_num_grad_steps: 10
+v_lr: 1.0
 v_loss_layer: 2
 v_weight_decay: 0.5
 clamp_norm_factor: 4
@@ -42,7 +42,9 @@ mask:
   batch: 8
   micro_batch: 3
   learning_rate: 0.1
-  threshold: 0.6
+  init_mean: 0.3
+  init_deviation: 0.5
+  threshold: 0.5
   validation_share: 0.2
   checkpoint_every: 1
 evaluation:

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <ATen/ATen.h>
-
 #include <cstdint>
 #include <string>
+
+#include <ATen/ATen.h>
 
 namespace onemask {
 
@@ -13,14 +13,14 @@ namespace onemask {
 struct Edit {
   std::int64_t case_id = 0;
   int layer = 0;
-  at::Tensor left;      ///< [rank, out], float32 on the CPU
-  at::Tensor right;     ///< [rank, in], float32 on the CPU
-  int steps = 0;        ///< forward passes of the optimisation
-  double loss = 0;      ///< at its end
-  double p_new = 0;     ///< probability of the new object at its end, mean over contexts (geometric over its tokens)
+  at::Tensor left;        ///< [rank, out], float32 on the CPU
+  at::Tensor right;       ///< [rank, in], float32 on the CPU
+  int steps = 0;          ///< forward passes of the optimisation
+  double loss = 0;        ///< at its end
+  double p_new = 0;       ///< probability of the new object at its end, mean over contexts (geometric over its tokens)
   double delta_norm = 0;  ///< |delta|
   double value_norm = 0;  ///< |v0|, the MLP output that delta was added to
-  std::string failure;  ///< why there is no edit (then left and right are undefined); empty when there is one
+  std::string failure;    ///< why there is no edit (then left and right are undefined); empty when there is one
 };
 
 /// A safetensors file: left, right, and the other fields as metadata.

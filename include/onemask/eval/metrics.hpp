@@ -14,9 +14,9 @@ namespace onemask {
 
 /// A model that facts are scored under.
 struct Condition {
-  std::string name;      ///< e.g. "original", "edited", "mask.seed=0", "random (mask.seed=0)"
-  bool edited = true;    ///< with each fact's own edit in place
-  at::Tensor keep;       ///< bool [out, in], false where the edited matrix is zeroed; undefined: no mask
+  std::string name;    ///< e.g. "original", "edited", "mask.seed=0", "random (mask.seed=0)"
+  bool edited = true;  ///< with each fact's own edit in place
+  at::Tensor keep;     ///< bool [out, in], false where the edited matrix is zeroed; undefined: no mask
 };
 
 /// One prompt of one fact under one condition. The definitions, prompt by prompt:
@@ -26,12 +26,12 @@ struct Condition {
 ///   rank_true, rank_new  place of the object's first token in the next token's distribution, 1 = likeliest
 ///   overlap5 …        share of the original's 5 (10, 100) likeliest tokens that are among the condition's
 struct PromptMetrics {
-  std::int64_t fact = 0;       ///< place in the study
+  std::int64_t fact = 0;  ///< place in the study
   std::int64_t condition = 0;
-  std::int64_t prompt = 0;     ///< 0: rewrite prompt, 1 …: paraphrases
+  std::int64_t prompt = 0;  ///< 0: rewrite prompt, 1 …: paraphrases
   double lp_true = 0, lp_new = 0, kl = 0;
   std::int64_t rank_true = 0, rank_new = 0;
-  std::int64_t top1 = 0;        ///< likeliest token
+  std::int64_t top1 = 0;          ///< likeliest token
   std::int64_t top1_changed = 0;  ///< 1 when the original's likeliest token is another
   double overlap5 = 0, overlap10 = 0, overlap100 = 0;
 };
@@ -45,8 +45,8 @@ struct EvaluationFact {
 
 struct EvaluationOptions {
   bool paraphrases = true;
-  /// As in the published code: ranks and overlaps compare texts of tokens instead of tokens, among the 100 likeliest, and a rank is
-  /// -1 where the object's text is not among them.
+  /// As in the published code: ranks and overlaps compare texts of tokens instead of tokens, among the 100 likeliest, and a rank
+  /// is -1 where the object's text is not among them.
   bool compare_texts = false;
   /// As in the published code for GPT-2: prompts begin with a space.
   bool leading_space = false;
@@ -54,8 +54,9 @@ struct EvaluationOptions {
 
 /// Scores all prompts of the facts under all conditions, in one batch per condition. The original model is always run: it is what
 /// the others are compared with.
-std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& tokenizer, int layer, std::vector<EvaluationFact> const& facts,
-                                    std::vector<Condition> const& conditions, EvaluationOptions const& options);
+std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& tokenizer, int layer,
+                                    std::vector<EvaluationFact> const& facts, std::vector<Condition> const& conditions,
+                                    EvaluationOptions const& options);
 
 /// A safetensors file with the rows.
 std::string to_bytes(std::vector<PromptMetrics> const& rows);

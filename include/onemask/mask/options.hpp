@@ -10,12 +10,12 @@ enum class Restoration { margin, nll, none };
 /// How the temperature of the distillation moves over the epochs.
 enum class TemperatureSchedule { linear, cosine };
 
-/// Settings of the shared mask ("One Mask to Rule Them All", arXiv 2605.28839, section 3 and its code). Defaults are the paper's for
-/// ROME; facts and epochs are the study's.
+/// Settings of the shared mask ("One Mask to Rule Them All", arXiv 2605.28839, section 3 and its code). Defaults are the paper's
+/// for ROME; facts and epochs are the study's.
 struct MaskOptions {
   int epochs = 301;
-  int batch = 50;              ///< facts per optimizer step
-  int micro_batch = 10;        ///< facts per unit of work; part of the result's bits, as is `batch`
+  int batch = 50;        ///< facts per optimizer step
+  int micro_batch = 10;  ///< facts per unit of work; part of the result's bits, as is `batch`
   double learning_rate = 1e-3;
   double beta1 = 0.9, beta2 = 0.999, adam_epsilon = 1e-8, weight_decay = 0;
   double max_gradient_norm = 1;
@@ -25,16 +25,16 @@ struct MaskOptions {
 
   Restoration restoration = Restoration::margin;
   double margin = 3;
-  double sparsity_target = 0.1;                        ///< share of zeros that costs nothing
+  double sparsity_target = 0.1;                           ///< share of zeros that costs nothing
   double sparsity_weight0 = 1e-6, sparsity_weight1 = 60;  ///< first and last epoch, linear between; both 0: no such term
-  double distillation_weight = 3.255201236047267;      ///< 0: no such term
+  double distillation_weight = 3.255201236047267;         ///< 0: no such term
   TemperatureSchedule temperature_schedule = TemperatureSchedule::linear;
   double temperature0 = 1.642967087192555, temperature1 = 4.301434805369519;
 
-  double threshold = 0.7;          ///< binary mask: M >= threshold; applied to the trained mask, so thresholds share one training
-  double validation_share = 0.1;   ///< of the training facts, held back and scored after every epoch
-  bool leading_space = false;      ///< the published code's prompts for GPT-2 begin with a space while masks are trained
-  int checkpoint_every = 5;        ///< epochs between checkpoints
+  double threshold = 0.7;         ///< binary mask: M >= threshold; applied to the trained mask, so thresholds share one training
+  double validation_share = 0.1;  ///< of the training facts, held back and scored after every epoch
+  bool leading_space = false;     ///< the published code's prompts for GPT-2 begin with a space while masks are trained
+  int checkpoint_every = 5;       ///< epochs between checkpoints
 };
 
 /// tau of an epoch (arXiv 2605.28839, equation of the mask's temperature).

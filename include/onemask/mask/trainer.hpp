@@ -27,12 +27,13 @@ BatchOrder shuffled(std::uint64_t seed, std::size_t facts);
 at::Tensor initial_theta(MaskOptions const& options, at::IntArrayRef shape, std::uint64_t seed);
 
 /// Trains one shared mask (arXiv 2605.28839, section 3) on constants that are computed once, data-parallel over a group of ranks.
-/// Micro-batches are cut by the study, their gradients are rounded to 64-bit fixed point and added as integers, so every number of
-/// ranks, and a training resumed from any epoch, gives the same bits.
+/// Micro-batches are cut by the study, their gradients are rounded to 64-bit fixed point and added as integers, so every number
+/// of ranks, and a training resumed from any epoch, gives the same bits.
 class MaskTrainer {
  public:
   /// `reducer` adds up over the group; all its ranks call `run_epoch` together.
-  MaskTrainer(TrainingSet const& facts, MaskOptions options, at::Tensor theta, BatchOrder order, WorkShare share, GradientReducer& reducer);
+  MaskTrainer(TrainingSet const& facts, MaskOptions options, at::Tensor theta, BatchOrder order, WorkShare share,
+              GradientReducer& reducer);
 
   int next_epoch() const { return static_cast<int>(mask_epochs_.size()); }
   bool done() const { return next_epoch() >= options_.epochs; }

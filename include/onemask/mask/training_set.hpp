@@ -20,7 +20,8 @@ struct MaskFact {
 };
 
 /// Throws UserError naming the record when an object tokenizes to nothing or a prompt is longer than `positions`.
-MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const& edit, bool leading_space, std::int64_t positions);
+MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const& edit, bool leading_space,
+                        std::int64_t positions);
 
 /// Everything about the training and validation facts that no mask changes: computed once, shared by all seeds and epochs.
 class TrainingSet {
@@ -35,12 +36,12 @@ class TrainingSet {
   /// Some of the facts, ready for the layers above the mask.
   struct MicroBatch {
     CachedRows::Batch rows;
-    Wanted last;              ///< each prompt's last token
-    at::Tensor edit;          ///< [tokens] index into left and right
-    at::Tensor left, right;   ///< [facts, rank, out], [facts, rank, in]
-    at::Tensor reference;     ///< [prompts, hidden] normalised hidden state of the original model
-    at::Tensor objects;       ///< [prompts, 2] first tokens of the true and the new object
-    at::Tensor weight;        ///< [prompts] float32, 1 / prompts of the fact: the mean over a fact's prompts
+    Wanted last;             ///< each prompt's last token
+    at::Tensor edit;         ///< [tokens] index into left and right
+    at::Tensor left, right;  ///< [facts, rank, out], [facts, rank, in]
+    at::Tensor reference;    ///< [prompts, hidden] normalised hidden state of the original model
+    at::Tensor objects;      ///< [prompts, 2] first tokens of the true and the new object
+    at::Tensor weight;       ///< [prompts] float32, 1 / prompts of the fact: the mean over a fact's prompts
   };
   MicroBatch micro_batch(std::span<std::size_t const> facts) const;
 

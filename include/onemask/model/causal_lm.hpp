@@ -4,11 +4,11 @@
 #include <onemask/model/config.hpp>
 #include <onemask/model/device.hpp>
 
-#include <ATen/ATen.h>
-
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <ATen/ATen.h>
 
 namespace onemask {
 
@@ -25,9 +25,9 @@ struct KeyValue {
   at::Tensor value;  ///< [tokens, kv_heads, head_dim]
 };
 
-/// The pieces of a decoder-only transformer that differ from family to family; Pass puts them together. Everything works on packed
-/// tokens (see Layout), keeps no state and builds no gradients for weights. A new family is one file that derives from this and a
-/// line in families.cpp.
+/// The pieces of a decoder-only transformer that differ from family to family; Pass puts them together. Everything works on
+/// packed tokens (see Layout), keeps no state and builds no gradients for weights. A new family is one file that derives from
+/// this and a line in families.cpp.
 class CausalLM {
  public:
   CausalLM(ModelConfig config, Placement placement, std::string fingerprint)

@@ -6,8 +6,8 @@
 
 namespace onemask {
 
-/// A loss on the logits of some tokens: its value per token and its gradient with respect to their normalised hidden states. Worked
-/// out in slices of tokens, so that never more than a slice's logits exist and none is kept for a backward pass.
+/// A loss on the logits of some tokens: its value per token and its gradient with respect to their normalised hidden states.
+/// Worked out in slices of tokens, so that never more than a slice's logits exist and none is kept for a backward pass.
 struct HeadLoss {
   at::Tensor value;     ///< [tokens] float32
   at::Tensor gradient;  ///< [tokens, hidden], model dtype
@@ -22,8 +22,8 @@ at::Tensor log_probabilities(CausalLM const& model, at::Tensor const& normed);
 /// KL(current ‖ reference), the reference as log-probabilities [tokens, vocabulary].
 HeadLoss divergence_from(CausalLM const& model, at::Tensor const& normed, at::Tensor const& reference);
 
-/// T² KL(reference ‖ current), both at temperature T; `reference` are normalised hidden states [tokens, hidden] of the original model.
-/// `scores` [tokens, 2] int64 names two tokens whose logits are wanted as well; they come back in `logits`.
+/// T² KL(reference ‖ current), both at temperature T; `reference` are normalised hidden states [tokens, hidden] of the original
+/// model. `scores` [tokens, 2] int64 names two tokens whose logits are wanted as well; they come back in `logits`.
 struct Distillation {
   HeadLoss loss;
   at::Tensor logits;  ///< [tokens, 2] float32

@@ -1,14 +1,14 @@
 #pragma once
 
-#include <ATen/ATen.h>
-
 #include <cstdint>
 #include <vector>
 
+#include <ATen/ATen.h>
+
 namespace onemask {
 
-/// How the tokens of several rows lie end to end in one pack, without padding: the linear layers see [tokens, …] and do no work for
-/// padding; only attention spreads the rows out to [rows, width, …].
+/// How the tokens of several rows lie end to end in one pack, without padding: the linear layers see [tokens, …] and do no work
+/// for padding; only attention spreads the rows out to [rows, width, …].
 ///
 /// Example: two rows, positions {0,1,2} and {4,5}: tokens 5, width 3, pad {{0,1,2},{3,4,0}}, unpad {0,1,2,3,4}, row {0,0,0,1,1}.
 struct Layout {

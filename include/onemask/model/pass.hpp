@@ -3,10 +3,10 @@
 #include <onemask/model/causal_lm.hpp>
 #include <onemask/model/layout.hpp>
 
-#include <ATen/ATen.h>
-
 #include <optional>
 #include <vector>
+
+#include <ATen/ATen.h>
 
 namespace onemask {
 
@@ -55,7 +55,8 @@ class Pass {
 
  private:
   at::Tensor score_mask(Layout const& queries) const;
-  at::Tensor attend(int layer, at::Tensor const& queries, Layout const& query_layout, at::Tensor const& mask, KeyValue const& own) const;
+  at::Tensor attend(int layer, at::Tensor const& queries, Layout const& query_layout, at::Tensor const& mask,
+                    KeyValue const& own) const;
 
   CausalLM const& model_;
   Layout layout_;

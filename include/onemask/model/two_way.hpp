@@ -19,8 +19,8 @@ struct EditedProjection {
   at::Tensor mask;   ///< [out, in] in the model's dtype; undefined: no mask
 };
 
-/// A batch of prompts, cached below an edited layer, scored under any edits and masks of that layer. Prompts whose objects have one
-/// token take one row; a row more for each object of several tokens that needs it.
+/// A batch of prompts, cached below an edited layer, scored under any edits and masks of that layer. Prompts whose objects have
+/// one token take one row; a row more for each object of several tokens that needs it.
 class TwoWayBatch {
  public:
   /// `edit` names the edit that each prompt's model carries.

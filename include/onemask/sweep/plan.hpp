@@ -19,10 +19,10 @@ struct EditTask {
 
 /// All facts of the study under one way of editing.
 struct EditSet {
-  std::string name;                ///< the swept edit keys, "" when none is swept
+  std::string name;  ///< the swept edit keys, "" when none is swept
   EditOptions options;
   ContextTemplates templates;
-  std::vector<std::string> keys;   ///< object of every fact's edit
+  std::vector<std::string> keys;  ///< object of every fact's edit
 };
 
 /// One mask to train on the edits of a set.
@@ -31,7 +31,7 @@ struct MaskTask {
   std::string name;  ///< of its study point
   MaskOptions options;
   std::uint64_t seed = 0;
-  std::string key;   ///< object
+  std::string key;  ///< object
 };
 
 /// What a condition is, for tables; `Condition` in the room eval holds the tensors.
@@ -48,7 +48,8 @@ struct EvaluationTask {
   std::string key;  ///< object
 };
 
-/// Everything a study will do, before it is done: a function of the study, the files it names and the model, the same on every rank.
+/// Everything a study will do, before it is done: a function of the study, the files it names and the model, the same on every
+/// rank.
 struct Plan {
   std::vector<SplitFact> facts;  ///< those held back from training are of the split "validation"
   std::vector<EditSet> sets;
@@ -65,7 +66,7 @@ struct Plan {
 
 /// What the bits of results depend on beside the study's settings.
 struct Fingerprints {
-  std::string model;      ///< weights and dtype
+  std::string model;  ///< weights and dtype
   std::string tokenizer;
   std::string execution;  ///< device kind, products, threads per rank
 };

@@ -26,22 +26,22 @@ struct ModelOptions {
 /// How facts are edited.
 struct EditOptions {
   RomeHparams hparams;
-  ContextTemplates templates;         ///< given ones; empty: sampled from the model
+  ContextTemplates templates;  ///< given ones; empty: sampled from the model
   std::uint64_t template_seed = 0;
-  int batch = 16;                     ///< facts per unit of work
+  int batch = 16;  ///< facts per unit of work
 };
 
 /// How masks are scored.
 struct EvaluationPlan {
-  int batch = 16;                        ///< facts per unit of work
+  int batch = 16;  ///< facts per unit of work
   std::vector<std::string> baselines = {"random", "magnitude", "delta_magnitude"};
   bool paraphrases = true;
-  bool masked_original = true;           ///< score the unedited model under each mask as well
+  bool masked_original = true;  ///< score the unedited model under each mask as well
 };
 
 /// One combination of swept values.
 struct StudyPoint {
-  std::string name;                    ///< the swept keys and values, e.g. "mask.seed=3"; "mask" when nothing is swept
+  std::string name;  ///< the swept keys and values, e.g. "mask.seed=3"; "mask" when nothing is swept
   EditOptions edit;
   MaskOptions mask;
   std::uint64_t mask_seed = 0;
@@ -50,26 +50,27 @@ struct StudyPoint {
 /// A study, resolved: what `onemask sweep` runs.
 struct Study {
   std::string name;
-  std::filesystem::path base;             ///< folder that relative paths start from
+  std::filesystem::path base;  ///< folder that relative paths start from
   ModelOptions model;
-  std::vector<FactSelection> facts;       ///< one per split, in order
-  std::string train_split = "train";      ///< the split that masks are trained on
-  int ranks_per_mask = 0;                 ///< 0: as many as give every mask a group, at least 1
+  std::vector<FactSelection> facts;   ///< one per split, in order
+  std::string train_split = "train";  ///< the split that masks are trained on
+  int ranks_per_mask = 0;             ///< 0: as many as give every mask a group, at least 1
   EvaluationPlan evaluation;
   bool peer_compatible = false;
   std::vector<StudyPoint> points;
-  std::string resolved;                   ///< the study with all overrides, as YAML
+  std::string resolved;  ///< the study with all overrides, as YAML
 };
 
 /// Overrides of a study from the command line.
 struct StudyOverrides {
-  std::vector<std::string> set;    ///< "key=value", e.g. "mask.epochs=50"
-  std::vector<std::string> sweep;  ///< "key=list", e.g. "mask.seed=0..31", "edit.v_lr=0.5,1,2", "mask.learning_rate=logspace(-3,-1,5)"
+  std::vector<std::string> set;  ///< "key=value", e.g. "mask.epochs=50"
+  std::vector<std::string>
+      sweep;  ///< "key=list", e.g. "mask.seed=0..31", "edit.v_lr=0.5,1,2", "mask.learning_rate=logspace(-3,-1,5)"
   std::optional<std::size_t> limit;  ///< at most so many facts of each split
 };
 
-/// Reads a study file (YAML, see docs/studies.md) and applies the overrides. Unknown keys, wrong types and values out of range are
-/// UserErrors that name file and key and suggest the nearest name.
+/// Reads a study file (YAML, see docs/studies.md) and applies the overrides. Unknown keys, wrong types and values out of range
+/// are UserErrors that name file and key and suggest the nearest name.
 Study read_study(std::filesystem::path const& file, StudyOverrides const& overrides = {});
 
 /// The values of a sweep list: "0..3" -> 0 1 2 3, "a,b,c", "logspace(-3,-1,3)" -> 0.001 0.01 0.1. Throws UserError.

@@ -14,7 +14,8 @@ namespace onemask {
 /// One mapping of a study file. Every key that is read is remembered; `finish` refuses the rest.
 class YamlSection {
  public:
-  YamlSection(YAML::Node node, std::string file, std::string path) : node_(std::move(node)), file_(std::move(file)), path_(std::move(path)) {
+  YamlSection(YAML::Node node, std::string file, std::string path)
+      : node_(std::move(node)), file_(std::move(file)), path_(std::move(path)) {
     if (node_ && !node_.IsNull() && !node_.IsMap()) throw fault("", "must be a mapping of names to values");
   }
 

@@ -1,0 +1,226 @@
+#include "data/tiny_tokenizer.hpp"
+#include "support/tiny_model.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/eval/metrics.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace onemask::test {
+namespace {
+
+using testing::HasSubstr;
+
+/// Two facts under a tokenizer of bytes; one of them has an edit.
+class MetricsTest : public testing::Test {
+ protected:
+  MetricsTest() {
+    write_text(folder_ / "tokenizer.json", tiny_tokenizer({"a b", "c d", "q z", "z q"}).dump());
+    facts_[0].case_id = 1;
+    facts_[0].prompt = "The tongue of {} is";
+    facts_[0].subject = "Bo";
+    facts_[0].target_true = "Welsh";
+    facts_[0].target_new = "Thai";
+    facts_[0].paraphrase_prompts = {"Bo speaks", "Bo, a native of"};
+    facts_[1] = facts_[0];
+    facts_[1].case_id = 2;
+    facts_[1].subject = "Ann";
+    facts_[1].target_true = "x";
+    facts_[1].paraphrase_prompts = {};
+    edit_.left = random_tensor({1, 16}, 3);
+    edit_.right = random_tensor({1, 64}, 4, 0.5);
+  }
+
+  std::vector<PromptMetrics> run(std::vector<Condition> const& conditions, EvaluationOptions const& options = {}) const {
+    return evaluate(*model_, Tokenizer::open(folder_.path()), 1, {{10, facts_.data(), &edit_}, {20, &facts_[1], nullptr}},
+                    conditions, options);
+  }
+
+  TemporaryFolder folder_;
+  std::unique_ptr<CausalLM> const model_ = tiny_gpt2().load();
+  std::vector<Fact> facts_{2};
+  Edit edit_;
+  at::Tensor const keep_ = random_tensor({16, 64}, 5).gt(-0.8);
+};
+
+TEST_F(MetricsTest, TheOriginalDoesNotDifferFromItself) {
+  auto const rows = run({{"original", false, {}}, {"all kept", false, at::ones({16, 64}, at::kBool)}});
+  ASSERT_EQ(rows.size(), 8U);
+  for (auto const& row : rows) {
+    EXPECT_NEAR(row.kl, 0, 1e-9);
+    EXPECT_EQ(row.top1_changed, 0);
+    EXPECT_EQ(row.overlap5, 1);
+    EXPECT_EQ(row.overlap10, 1);
+    EXPECT_EQ(row.overlap100, 1);
+    EXPECT_LT(row.lp_true, 0);
+  }
+}
+
+TEST_F(MetricsTest, FactsPromptsAndConditionsAreNamed) {
+  auto rows = run({{"original", false, {}}, {"edited", true, {}}, {"mask", true, keep_}, {"original masked", false, keep_}});
+  std::sort(rows.begin(), rows.end(), [](auto const& a, auto const& b) {
+    return std::tuple(a.condition, a.fact, a.prompt) < std::tuple(b.condition, b.fact, b.prompt);
+  });
+  std::vector<std::tuple<std::int64_t, std::int64_t, std::int64_t>> places, expected;
+  for (auto const& row : rows) places.emplace_back(row.condition, row.fact, row.prompt);
+  for (std::int64_t condition = 0; condition < 4; ++condition) {
+    for (std::int64_t prompt = 0; prompt < 3; ++prompt) expected.emplace_back(condition, 10, prompt);
+    // The fact without an edit is scored under unedited conditions alone.
+    if (condition == 0 || condition == 3) expected.emplace_back(condition, 20, 0);
+  }
+  EXPECT_EQ(places, expected);
+  EXPECT_EQ(run({{"edited", true, {}}}, {false, false, false}).size(), 1U);
+}
+
+TEST_F(MetricsTest, NumbersOfAnEditedAndMaskedModelByHand) {
+  auto const rows = run({{"original", false, {}}, {"mask", true, keep_}});
+  auto const words = Tokenizer::open(folder_.path());
+  auto const texts = std::vector<std::string>{"The tongue of Bo is", "Bo speaks", "Bo, a native of"};
+  for (auto const& row : rows) {
+    if (row.condition != 1) continue;
+    TwoWayPrompt const prompt{words.encode(texts[static_cast<std::size_t>(row.prompt)]), words.encode(" Welsh"),
+                              words.encode(" Thai")};
+    TwoWayBatch const batch(*model_, 1, {prompt}, {0});
+    auto const base = batch.score({}).log_probabilities[0].to(at::kDouble);
+    auto const scores = batch.score({edit_.left.unsqueeze(0), edit_.right.unsqueeze(0), keep_.to(at::kFloat)});
+    auto const table = scores.log_probabilities[0].to(at::kDouble);
+    EXPECT_NEAR(row.lp_true, scores.lp_true[0].item<double>(), 1e-5);
+    EXPECT_NEAR(row.lp_new, scores.lp_new[0].item<double>(), 1e-5);
+    double kl = 0;
+    std::vector<std::pair<double, std::int64_t>> mine, original;
+    for (std::int64_t token = 0; token < tiny_vocabulary; ++token) {
+      auto const p = base[token].item<double>(), q = table[token].item<double>();
+      kl += std::exp(p) * (p - q);
+      mine.emplace_back(-q, token);
+      original.emplace_back(-p, token);
+    }
+    EXPECT_NEAR(row.kl, kl, 1e-5);
+    std::sort(mine.begin(), mine.end());
+    std::sort(original.begin(), original.end());
+    auto const rank = [&](std::int64_t token) {
+      return 1 + std::find_if(mine.begin(), mine.end(), [&](auto const& entry) { return entry.second == token; }) - mine.begin();
+    };
+    EXPECT_EQ(row.rank_true, rank(prompt.target_true[0]));
+    EXPECT_EQ(row.rank_new, rank(prompt.target_new[0]));
+    EXPECT_EQ(row.top1, mine[0].second);
+    EXPECT_EQ(row.top1_changed, mine[0].second != original[0].second);
+    auto const overlap = [&](std::size_t k) {
+      double common = 0;
+      for (std::size_t i = 0; i < k; ++i) {
+        for (std::size_t j = 0; j < k; ++j) common += mine[i].second == original[j].second;
+      }
+      return common / static_cast<double>(k);
+    };
+    EXPECT_EQ(row.overlap5, overlap(5));
+    EXPECT_EQ(row.overlap10, overlap(10));
+    EXPECT_EQ(row.overlap100, overlap(100));
+    EXPECT_GT(row.kl, 1e-4);
+  }
+}
+
+TEST_F(MetricsTest, TextsAreComparedOnRequest) {
+  facts_[0].target_true = "x";
+  auto const rows = run({{"edited", true, {}}}, {true, true, false});
+  auto const tokens = run({{"edited", true, {}}});
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(rows[i].lp_true, tokens[i].lp_true);
+    EXPECT_EQ(rows[i].rank_new, -1);  // "Thai" is no token
+    EXPECT_TRUE(rows[i].rank_true == -1 || (rows[i].rank_true >= 1 && rows[i].rank_true <= 100));
+    EXPECT_LE(rows[i].overlap5, 1);
+  }
+}
+
+TEST_F(MetricsTest, AllKindsOfFactsTogetherEqualFactsAlone) {
+  auto const words = Tokenizer::open(folder_.path());
+  Edit other;
+  other.left = random_tensor({1, 16}, 6);
+  other.right = random_tensor({1, 64}, 7, 0.5);
+  std::vector<Condition> const conditions{{"edited", true, {}}, {"mask", true, keep_}};
+  EvaluationFact const first{0, facts_.data(), &edit_}, second{1, &facts_[1], &other};
+  auto const together = evaluate(*model_, words, 1, {first, second}, conditions, {});
+  ASSERT_EQ(together.size(), 8U);
+  for (auto const& fact : {first, second}) {
+    for (auto const& row : evaluate(*model_, words, 1, {fact}, conditions, {})) {
+      auto const found = std::find_if(together.begin(), together.end(), [&](auto const& r) {
+        return r.fact == row.fact && r.condition == row.condition && r.prompt == row.prompt;
+      });
+      ASSERT_NE(found, together.end());
+      EXPECT_NEAR(found->lp_true, row.lp_true, 1e-4);
+      EXPECT_NEAR(found->lp_new, row.lp_new, 1e-4);
+      EXPECT_NEAR(found->kl, row.kl, 1e-5);
+    }
+  }
+}
+
+TEST_F(MetricsTest, NothingToDo) {
+  EXPECT_TRUE(evaluate(*model_, Tokenizer::open(folder_.path()), 1, {}, {{"original", false, {}}}, {}).empty());
+  EXPECT_TRUE(run({}).empty());
+}
+
+TEST_F(MetricsTest, PromptsLongerThanTheModel) {
+  facts_[0].paraphrase_prompts = {std::string(60, 'x')};
+  try {
+    run({{"original", false, {}}});
+    FAIL() << "a prompt of 65 tokens fits into 64 positions";
+  } catch (UserError const& error) {
+    EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("case_id 1"), HasSubstr("65"), HasSubstr("64")));
+  }
+}
+
+std::string complaint(std::string const& bytes) {
+  try {
+    metrics_from_bytes(bytes, "objects/ef");
+  } catch (UserError const& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(MetricsBytes, RoundTrip) {
+  std::vector<PromptMetrics> const rows{{1, 2, 3, -0.5, -1.0 / 3, 1e-300, 4, 5, 6, 1, 0.2, 0.3, 0.04},
+                                        {7, 0, 0, -9, -8, 0, -1, 2, 3, 0, 1, 1, 1}};
+  auto const back = metrics_from_bytes(to_bytes(rows), "bytes");
+  ASSERT_EQ(back.size(), 2U);
+  EXPECT_EQ(to_bytes(back), to_bytes(rows));
+  auto const& row = back[0];
+  EXPECT_EQ(row.fact, 1);
+  EXPECT_EQ(row.condition, 2);
+  EXPECT_EQ(row.prompt, 3);
+  EXPECT_EQ(row.lp_true, -0.5);
+  EXPECT_EQ(row.lp_new, -1.0 / 3);
+  EXPECT_EQ(row.kl, 1e-300);
+  EXPECT_EQ(row.rank_true, 4);
+  EXPECT_EQ(row.rank_new, 5);
+  EXPECT_EQ(row.top1, 6);
+  EXPECT_EQ(row.top1_changed, 1);
+  EXPECT_EQ(row.overlap5, 0.2);
+  EXPECT_EQ(row.overlap10, 0.3);
+  EXPECT_EQ(row.overlap100, 0.04);
+  EXPECT_TRUE(metrics_from_bytes(to_bytes(std::vector<PromptMetrics>()), "bytes").empty());
+}
+
+TEST(MetricsBytes, DamagedOrOfAnotherKind) {
+  auto const good = to_bytes(std::vector<PromptMetrics>(2));
+  for (std::size_t size = 0; size < good.size(); ++size)
+    EXPECT_THAT(complaint(good.substr(0, size)), HasSubstr("objects/ef")) << size;
+  auto const integers = at::zeros({2, 7}, at::kLong), reals = at::zeros({2, 6}, at::kDouble);
+  EXPECT_EQ(complaint(write_safetensors({{"integers", integers}, {"reals", reals}}, {})), "");
+  for (auto const& tensors :
+       std::vector<std::map<std::string, at::Tensor>>{{},
+                                                      {{"integers", integers}},
+                                                      {{"integers", integers}, {"reals", at::zeros({3, 6}, at::kDouble)}},
+                                                      {{"integers", integers}, {"reals", at::zeros({2, 5}, at::kDouble)}},
+                                                      {{"integers", at::zeros({2, 6}, at::kLong)}, {"reals", reals}},
+                                                      {{"integers", integers.flatten()}, {"reals", reals}},
+                                                      {{"integers", integers.to(at::kInt)}, {"reals", reals}},
+                                                      {{"integers", integers}, {"reals", reals.to(at::kFloat)}}}) {
+    EXPECT_THAT(complaint(write_safetensors(tensors, {})), HasSubstr("objects/ef"));
+  }
+}
+
+}  // namespace
+}  // namespace onemask::test

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""Runs that are killed, stopped or damaged end with the bits of an undisturbed run, and repeat no finished work."""
+
+import shutil
+import signal
+import sys
+import unittest
+
+from runs import Results, Run, WorldTest
+
+# Small tasks and many of them, so that every stage lasts long enough to be hit.
+SLOW = ["--set", "edit.batch=1", "--set", "edit.v_num_grad_steps=40", "--set", "mask.epochs=60", "--set", "evaluation.batch=1"]
+FACTS, MASKS = 34, 3
+
+
+class Faults(WorldTest):
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.undisturbed = Run(cls.study, cls.folder / "undisturbed", *SLOW)
+        start = cls.undisturbed.start(1)
+        if start.finish(60) != 0:
+            raise AssertionError(start.said())
+        cls.expected = cls.undisturbed.results()
+
+    def new_run(self, name: str) -> Run:
+        return Run(self.study, self.folder / name, *SLOW)
+
+    def copy_of_undisturbed(self, name: str) -> Run:
+        shutil.copytree(self.undisturbed.folder, self.folder / name)
+        return self.new_run(name)
+
+    def in_the_middle(self, run: Run, stage: str):
+        """Whether a stage of a run has done something and has more to do."""
+        if stage == "edit":
+            return lambda: 3 <= len(run.done("edit")) < FACTS - 5
+        if stage == "checkpoint":
+            return lambda: len(run.checkpoints()) > 0
+        if stage == "mask":
+            return lambda: len(run.done("mask")) > 0
+        return lambda: len(run.done("evaluation")) > 2
+
+    def kill(self, run: Run, ranks: int, victim: int, stage: str, *words: object) -> None:
+        start = run.start(ranks, *words)
+        self.wait_until(start, self.in_the_middle(run, stage), stage)
+        start.signal(signal.SIGKILL, victim)
+        self.assertNotEqual(start.finish(30), 0, f"the program called a run done whose rank was killed: {start.said()}")
+        self.assertEqual(start.ranks(), [])
+        self.assertFalse((run.folder / "study.h5").exists())
+
+    def test_killed_in_every_stage(self):
+        run = self.new_run("killed")
+        self.kill(run, 2, 1, "edit")
+        objects = run.objects()
+        self.assertLess(len(objects), FACTS + 1)
+
+        self.kill(run, 3, 0, "checkpoint", "--set", "mask.ranks=2")
+        edits = run.done("edit")
+        self.assertEqual(len(edits), FACTS)
+        self.assertEqual(run.done("mask"), [])
+        self.expect_kept(run, objects)
+        objects = run.objects()
+
+        self.kill(run, 2, 1, "mask")
+        self.assertLess(len(run.done("mask")), MASKS)
+        self.expect_kept(run, objects)
+        objects = run.objects()
+
+        self.kill(run, 2, 0, "evaluation")
+        self.assertLess(len(run.done("evaluation")), FACTS)
+        self.expect_kept(run, objects)
+        objects = run.objects()
+
+        self.expect_ends(run.start(1), 0)
+        self.expect_same_results(run, self.expected)
+        self.expect_kept(run, objects)
+        self.assertEqual(run.done("edit"), edits)
+        for kind, count in [("mask", MASKS), ("evaluation", FACTS)]:
+            # A task whose rank died between the object and the journal is not in the journal, but is not done again either.
+            self.assertEqual(len(set(run.done(kind))), len(run.done(kind)))
+            self.assertGreaterEqual(len(run.done(kind)), count - 2)
+        self.assertEqual(run.checkpoints(), [])
+
+    def expect_kept(self, run: Run, objects: dict) -> None:
+        """Objects that were there are the same files still."""
+        now = run.objects()
+        self.assertEqual({name: now.get(name) for name in objects}, objects)
+
+    def test_stopped_by_sigterm_and_damaged_checkpoints(self):
+        run = self.new_run("stopped")
+        start = run.start(2)
+        self.wait_until(start, self.in_the_middle(run, "edit"), "editing")
+        start.signal(signal.SIGTERM)
+        self.assertIn("run the same command again", self.expect_ends(start, 75))
+        edits = run.done("edit")
+        self.assertLess(len(edits), FACTS)
+        objects = run.objects()
+        self.assertEqual(len(objects), len(edits) + 1)  # and the context templates
+
+        start = run.start(2, "--set", "mask.ranks=1")
+        self.wait_until(start, self.in_the_middle(run, "checkpoint"), "training")
+        start.signal(signal.SIGTERM)
+        self.assertIn("run the same command again", self.expect_ends(start, 75))
+        self.expect_kept(run, objects)
+        self.assertEqual(sorted(run.done("edit")), sorted(set(run.done("edit"))))
+        self.assertEqual(len(run.done("edit")), FACTS)
+        first, second = run.checkpoints()
+        content = bytearray(first.read_bytes())
+        content[len(content) // 2] ^= 1
+        first.write_bytes(content)
+        second.write_bytes(second.read_bytes()[:1000])
+
+        said = self.expect_ends(run.start(3), 0)
+        for file in (first, second):
+            self.assertRegex(said, rf"{file.name} is damaged")
+        self.expect_same_results(run, self.expected)
+
+    def test_training_goes_on_from_its_checkpoint(self):
+        run = self.copy_of_undisturbed("checkpoint")
+        self.remove(run, "mask")
+        start = run.start(2, "--set", "mask.ranks=2")
+        self.wait_until(start, self.in_the_middle(run, "checkpoint"), "training")
+        start.signal(signal.SIGTERM)
+        self.expect_ends(start, 75)
+        (kept,) = run.checkpoints()
+        key = kept.name.removesuffix(".safetensors")
+        self.expect_ends(run.start(1), 0)
+        self.expect_same_results(run, self.expected)
+        self.assertIn(key, self.masks())
+        self.assertEqual(run.checkpoints(), [])
+
+    def masks(self) -> list[str]:
+        return sorted(set(self.expected.texts("conditions/mask_key")) - {""})
+
+    def evaluations(self) -> list[str]:
+        known = set(self.masks()) | set(self.expected.texts("edits/object"))
+        return sorted(key for key in self.undisturbed.objects() if key not in known)  # and the context templates
+
+    def remove(self, run: Run, kind: str) -> None:
+        for key in self.masks() if kind == "mask" else self.evaluations():
+            (run.folder / "objects" / key[:2] / key).unlink()
+
+    def test_damaged_objects_and_journals(self):
+        run = self.copy_of_undisturbed("damaged")
+        victims = [self.expected.texts("edits/object")[5], self.masks()[1], *self.evaluations()]
+        files = [run.folder / "objects" / key[:2] / key for key in victims[:4]]
+        for file, keep in zip(files, [lambda b: b[:-1], lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b[:40] + b"\xff" + b[41:]]):
+            file.write_bytes(keep(file.read_bytes()))
+        (journal,) = (run.folder / "journal").glob("*.jsonl")
+        journal.write_bytes(journal.read_bytes()[:-7])
+        intact = {name: kept for name, kept in run.objects().items() if name not in victims[:4]}
+
+        said = self.expect_ends(run.start(2), 0)
+        for file in files:
+            self.assertRegex(said, rf"{file.name}' is damaged and will be made again")
+            self.assertTrue(file.with_name(file.name + ".damaged").exists())
+        self.assertRegex(said, rf"journal '.*{journal.name}' is torn")
+        self.expect_same_results(run, self.expected)
+        self.expect_kept(run, intact)
+        stages = dict(zip(run.results().texts("provenance/stages/name"), self.done_before(run.results())))
+        self.assertEqual((stages["edits"], stages["masks"]), (FACTS - 1, MASKS - 1))
+
+    def done_before(self, results: Results) -> list[int]:
+        shape, _, bits, _ = results.values["provenance/stages/done_before"]
+        return [int.from_bytes(bits[8 * i : 8 * i + 8], "little") for i in range(shape[0])]
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main(verbosity=1))

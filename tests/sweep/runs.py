@@ -1,0 +1,171 @@
+"""Starts the program on a tiny world, watches it, and looks at what it left; for the tests in this folder."""
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import h5py
+
+from tiny_world import make_world
+
+PROGRAM = Path(os.environ["ONEMASK_PROGRAM"]).resolve()
+MPIRUN = os.environ["ONEMASK_MPIRUN"]
+
+
+class Start:
+    """One start of the program under mpirun."""
+
+    def __init__(self, ranks: int, *words: object, limit_of_files: int | None = None):
+        limited = ["prlimit", f"--fsize={limit_of_files}"] if limit_of_files else []
+        self._said = tempfile.TemporaryFile("w+")
+        command = [MPIRUN, "-n", str(ranks), "--oversubscribe", "--bind-to", "none", *limited, PROGRAM, *words]
+        self.process = subprocess.Popen(
+            list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True
+        )
+
+    def finish(self, seconds: float = 30) -> int:
+        """The exit code. A start that takes longer is killed, and fails the test."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+            self.process.kill()
+            raise AssertionError(f"the program did not end within {seconds} s; it said:\n{self.said()}") from None
+
+    def said(self) -> str:
+        self._said.seek(0)
+        return self._said.read()
+
+    def ranks(self) -> list[int]:
+        """Process ids of the ranks, in their order: programs started by this mpirun."""
+        parents = dict(processes_and_parents())
+
+        def is_descendant(process: int) -> bool:
+            while process in parents and process != self.process.pid:
+                process = parents[process]
+            return process == self.process.pid
+
+        return sorted((p for p in parents if is_descendant(p) and program_of(p) == PROGRAM), key=rank_of)
+
+    def signal(self, number: int, rank: int | None = None) -> None:
+        """To one rank, or to all."""
+        ranks = self.ranks()
+        for process in ranks if rank is None else [ranks[rank]]:
+            os.kill(process, number)
+
+
+def processes_and_parents() -> list[tuple[int, int]]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit():
+                found.append((int(folder.name), int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])))
+        except OSError:
+            pass  # it has ended meanwhile
+    return found
+
+
+def program_of(process: int) -> Path | None:
+    try:
+        return Path(f"/proc/{process}/exe").resolve(strict=True)
+    except OSError:
+        return None
+
+
+def rank_of(process: int) -> int:
+    variables = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    return next((int(v.split(b"=")[1]) for v in variables if v.startswith(b"OMPI_COMM_WORLD_RANK=")), -1)
+
+
+class Run:
+    """The folder of a run, and starts of it."""
+
+    def __init__(self, study: Path, folder: Path, *words: object):
+        self.folder = folder
+        self.words = ["sweep", study, "--out", folder, *words]
+
+    def start(self, ranks: int, *words: object) -> Start:
+        return Start(ranks, *self.words, *words)
+
+    def objects(self) -> dict[str, tuple[int, bytes]]:
+        """When each was written, and its bytes."""
+        return {file.name: (file.stat().st_mtime_ns, file.read_bytes()) for file in self.object_files()}
+
+    def object_files(self) -> list[Path]:
+        return [file for file in (self.folder / "objects").glob("??/*") if len(file.name) == 64]
+
+    def checkpoints(self) -> list[Path]:
+        return sorted((self.folder / "checkpoints").glob("[!.]*.safetensors"))
+
+    def done(self, kind: str) -> list[str]:
+        """Names of the tasks of a kind ("edit") that its journals call done, from the oldest start to the newest."""
+        tasks = []
+        for file in sorted((self.folder / "journal").glob("*.jsonl"), key=lambda f: int(f.stem.split("-")[2])):
+            for line in file.read_text().splitlines():
+                checksum, _, text = line.partition(" ")
+                if len(checksum) == 16 and text.endswith("}"):
+                    record = json.loads(text)
+                    if record["status"] == "done" and record["task"].startswith(kind + "/"):
+                        tasks.append(record["task"])
+        return tasks
+
+    def results(self) -> "Results":
+        return Results(self.folder / "study.h5")
+
+
+class Results:
+    """What study.h5 holds."""
+
+    def __init__(self, file: Path):
+        self.values: dict[str, tuple] = {}
+        with h5py.File(file) as study:
+            self.attributes = dict(study.attrs)
+            study.visititems(self._read)
+
+    def _read(self, name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            bits = item[()].tolist() if item.dtype.kind == "O" else item[()].tobytes()
+            self.values[name] = (item.shape, str(item.dtype), bits, sorted((k, str(v)) for k, v in item.attrs.items()))
+
+    def without_provenance(self) -> dict[str, tuple]:
+        return {name: value for name, value in self.values.items() if not name.startswith("provenance/")}
+
+    def texts(self, name: str) -> list[str]:
+        return [text.decode() for text in self.values[name][2]]
+
+
+class WorldTest(unittest.TestCase):
+    """Tests on one tiny world, in a folder of the class."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls._temporary = tempfile.TemporaryDirectory(prefix="onemask-")
+        cls.addClassCleanup(cls._temporary.cleanup)
+        cls.folder = Path(cls._temporary.name)
+        cls.study = make_world(cls.folder / "world")
+
+    def expect_ends(self, start: Start, code: int, seconds: float = 30) -> str:
+        """What the program said."""
+        ended = start.finish(seconds)
+        self.assertEqual(ended, code, start.said())
+        return start.said()
+
+    def expect_same_results(self, run: Run, expected: Results) -> None:
+        results = run.results()
+        self.assertEqual(results.attributes["status"], "COMPLETE")
+        self.assertEqual(results.attributes["results_sha256"], expected.attributes["results_sha256"])
+        self.assertEqual(results.without_provenance(), expected.without_provenance())
+
+    def wait_until(self, start: Start, condition, what: str, seconds: float = 30) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            if start.process.poll() is not None:
+                self.fail(f"the program ended before {what}:\n{start.said()}")
+            if time.monotonic() > end:
+                start.finish(0)
+            time.sleep(0.002)

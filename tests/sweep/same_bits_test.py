@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""The same bits on every number of ranks, in one folder or another."""
+
+import struct
+import sys
+import unittest
+
+from runs import Results, Run, WorldTest
+
+
+class SameBits(WorldTest):
+    def run_on(self, ranks: int, name: str, *words: object) -> Results:
+        run = Run(self.study, self.folder / name, *words)
+        said = self.expect_ends(run.start(ranks), 0)
+        self.assertNotIn("PARTIAL", said)
+        return run.results()
+
+    def expect_equal(self, results: Results, expected: Results) -> None:
+        self.assertEqual(results.attributes["status"], "COMPLETE")
+        self.assertEqual(results.attributes["results_sha256"], expected.attributes["results_sha256"])
+        self.assertEqual(results.without_provenance(), expected.without_provenance())
+
+    def test_any_number_of_ranks(self):
+        one = self.run_on(1, "one")
+        # The comparison below must compare something: masks that differ from seed to seed and delete a part of the weights.
+        masks = [one.values[f"masks/{i}"][2] for i in range(3)]
+        self.assertEqual(len(set(masks)), 3)
+        for mask in masks:
+            self.assertGreater(mask.count(0), 20)
+            self.assertGreater(mask.count(1), 20)
+        self.assertEqual(set(one.texts("edits/failure")), {""})
+        self.assertEqual(set(one.texts("facts/split")), {"train", "validation", "heldout", "ood"})
+        self.assertGreater(len(one.values["metrics/kl"][2]), 8 * 1000)
+
+        for name, ranks, words in [("two", 2, []), ("three", 3, []), ("pair", 2, ["--set", "mask.ranks=2"]),
+                                   ("pair and one", 3, ["--set", "mask.ranks=2"]), ("all", 3, ["--set", "mask.ranks=3"])]:  # fmt: skip
+            with self.subTest(name):
+                self.expect_equal(self.run_on(ranks, name, *words), one)
+
+    def test_shared_objects_are_not_made_again(self):
+        shared = self.folder / "shared"
+        first = Run(self.study, self.folder / "first", "--objects", shared)
+        self.expect_ends(first.start(2), 0)
+        before = {file: file.stat().st_mtime_ns for file in shared.rglob("*")}
+        second = Run(self.study, self.folder / "second", "--objects", shared)
+        self.expect_ends(second.start(1), 0)
+        self.expect_equal(second.results(), first.results())
+        self.assertEqual({file: file.stat().st_mtime_ns for file in shared.rglob("*")}, before)
+        values = second.results().values
+        self.assertEqual(values["provenance/stages/done_before"][2], values["provenance/stages/tasks"][2])
+        self.assertEqual(struct.unpack("<3q", values["provenance/stages/tasks"][2]), (9, 3, 5))
+        self.assertEqual(values["provenance/tasks/task"][2], [])
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main(verbosity=1))
