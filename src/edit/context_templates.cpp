@@ -4,43 +4,44 @@
 #include <onemask/edit/context_templates.hpp>
 #include <onemask/model/pass.hpp>
 
+#include <algorithm>
 #include <array>
 
 #include <c10/core/GradMode.h>
+#include <nlohmann/json.hpp>
 
 namespace onemask {
 namespace {
 
-constexpr std::int64_t choices = 5;
+constexpr std::int64_t most_choices = 5;
 
-/// One of the `choices` likeliest next tokens of each row, drawn by probability.
-std::vector<std::int64_t> sample_next(CausalLM const& model, std::vector<std::vector<std::int64_t>> const& rows,
-                                      std::vector<RandomStream>& streams) {
-  auto const packed = pack_rows(rows, model.device());
+/// One of the likeliest next tokens, drawn by probability.
+std::int64_t sample_next(CausalLM const& model, Tokenizer const& tokenizer, std::vector<std::int64_t> const& ids,
+                         RandomStream& random) {
+  auto const packed = pack_rows({ids}, model.device());
   Pass const pass(model, packed.layout);
-  auto const last = want(packed.layout, std::vector<std::vector<std::int64_t>>(rows.size(), {-1}));
+  auto const last = want(packed.layout, {{-1}});
   auto const layers = static_cast<int>(model.config().layers);
   auto const hidden = pass.run(0, layers - 1, pass.embed(packed.ids), last.layout, last.tokens);
-  auto const [values, ids] = model.logits(model.final_norm(hidden)).to(at::kDouble).topk(choices);
+  auto const logits = model.logits(model.final_norm(hidden)).to(at::kDouble);
+  auto const known = std::min(logits.size(1), tokenizer.vocabulary_size());  // a padded embedding has ids that are no tokens
+  auto const [values, tokens] = logits.narrow(1, 0, known).topk(std::min(most_choices, known));
   auto const probabilities = at::softmax(values, -1).to(at::kCPU).contiguous();
-  auto const candidates = ids.to(at::kCPU).contiguous();
-  std::vector<std::int64_t> next;
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    auto const* p = probabilities.data_ptr<double>() + row * choices;
-    double left = streams[row].uniform();
-    std::int64_t choice = 0;
-    while (choice + 1 < choices && left >= p[choice]) left -= p[choice++];
-    next.push_back(candidates.data_ptr<std::int64_t>()[row * choices + choice]);
-  }
-  return next;
+  double left = random.uniform();
+  std::int64_t choice = 0;
+  while (choice + 1 < probabilities.numel() && left >= probabilities.data_ptr<double>()[choice])
+    left -= probabilities.data_ptr<double>()[choice++];
+  return tokens[0][choice].item<std::int64_t>();
 }
 
-std::string without_braces(std::string const& text) {
+/// The text without braces; bytes that end inside a character become the replacement character.
+std::string clean(std::string const& text) {
   std::string result;
   for (char c : text) {
     if (c != '{' && c != '}') result += c;
   }
-  return result;
+  auto const valid = nlohmann::json(result).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return nlohmann::json::parse(valid).get<std::string>();
 }
 
 }  // namespace
@@ -51,19 +52,20 @@ ContextTemplates sample_context_templates(CausalLM const& model, Tokenizer const
   c10::NoGradGuard const no_gradients;
   ContextTemplates templates{"{}"};
   for (auto const& [length, count] : length_params) {
-    std::vector<std::vector<std::int64_t>> rows;
-    std::vector<RandomStream> streams;
+    if (length > model.config().positions) {
+      throw UserError("Context templates of " + std::to_string(length) +
+                      " tokens are asked for (context_template_length_params), but the model has " +
+                      std::to_string(model.config().positions) + " positions.");
+    }
     for (int i = 0; i < count; ++i) {
-      rows.push_back(encode_prompt(tokenizer, starts[static_cast<std::size_t>(i) % starts.size()]));
-      streams.emplace_back(std::initializer_list<std::uint64_t>{seed, stream::templates, static_cast<std::uint64_t>(length),
-                                                                static_cast<std::uint64_t>(i)});
+      auto ids = encode_prompt(tokenizer, starts[static_cast<std::size_t>(i) % starts.size()]);
+      auto const bos = tokenizer.adds_bos() ? std::size_t{1} : std::size_t{0};
+      RandomStream random({seed, stream::templates, static_cast<std::uint64_t>(length), static_cast<std::uint64_t>(i)});
+      while (ids.size() < std::min(static_cast<std::size_t>(length) + bos, static_cast<std::size_t>(model.config().positions))) {
+        ids.push_back(sample_next(model, tokenizer, ids, random));
+      }
+      templates.push_back(clean(tokenizer.decode(std::span(ids).subspan(bos))) + ". {}");
     }
-    auto const bos = tokenizer.adds_bos() ? std::size_t{1} : std::size_t{0};
-    while (!rows.empty() && rows.front().size() < static_cast<std::size_t>(length) + bos) {
-      auto const next = sample_next(model, rows, streams);
-      for (std::size_t row = 0; row < rows.size(); ++row) rows[row].push_back(next[row]);
-    }
-    for (auto const& row : rows) templates.push_back(without_braces(tokenizer.decode(std::span(row).subspan(bos))) + ". {}");
   }
   return templates;
 }

@@ -1,8 +1,10 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/edit/hparams.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <sstream>
 
@@ -49,9 +51,7 @@ class Reader {
  public:
   explicit Reader(std::filesystem::path const& file) : file_(file.string()) {
     try {
-      root_ = YAML::LoadFile(file_);
-    } catch (YAML::BadFile const&) {
-      throw UserError("The hparams file " + file_ + " cannot be read. Check the path.");
+      root_ = YAML::Load(read_file(file));
     } catch (YAML::Exception const& e) {
       throw UserError("The hparams file " + file_ + " is not valid YAML (" + e.what() + ").");
     }
@@ -121,25 +121,33 @@ RomeHparams read_rome_hparams(std::filesystem::path const& file) {
     throw reader.fault("fact_token", "is '" + hparams.fact_token + "'; supported are subject_last and last");
   }
   hparams.v_num_grad_steps = reader.get<int>("v_num_grad_steps");
-  if (hparams.v_num_grad_steps < 1) throw reader.fault("v_num_grad_steps", "must be at least 1");
   hparams.v_lr = reader.get<double>("v_lr");
   hparams.v_loss_layer = reader.get<int>("v_loss_layer");
   hparams.v_weight_decay = reader.get<double>("v_weight_decay");
   hparams.clamp_norm_factor = reader.get<double>("clamp_norm_factor");
   hparams.kl_factor = reader.get<double>("kl_factor");
-  if (!(hparams.v_lr > 0) || !(hparams.clamp_norm_factor > 0))
-    throw reader.fault("v_lr", "and 'clamp_norm_factor' must be positive");
   if (reader.get_or<bool>("mom2_adjustment", false)) {
     throw reader.fault("mom2_adjustment", "is true, but this version has no second moments to adjust by; set it to false");
   }
   if (reader.has("context_template_length_params")) {
     hparams.context_template_length_params = reader.get<std::vector<std::pair<int, int>>>("context_template_length_params");
   }
-  for (auto const& [length, count] : hparams.context_template_length_params) {
-    if (length < 2 || count < 0)
-      throw reader.fault("context_template_length_params", "must be pairs of a length over 1 and a count");
-  }
+  check_rome_hparams(hparams, "The hparams file " + file.string());
   return hparams;
+}
+
+void check_rome_hparams(RomeHparams const& h, std::string const& where) {
+  auto const need = [&](bool fine, std::string const& what) {
+    if (!fine) throw UserError(where + ": " + what + ".");
+  };
+  need(h.v_num_grad_steps >= 1, "'v_num_grad_steps' must be at least 1");
+  need(h.v_lr > 0 && std::isfinite(h.v_lr), "'v_lr' must be a positive number");
+  need(h.clamp_norm_factor > 0 && std::isfinite(h.clamp_norm_factor), "'clamp_norm_factor' must be a positive number");
+  need(std::isfinite(h.v_weight_decay), "'v_weight_decay' must be a finite number");
+  need(std::isfinite(h.kl_factor), "'kl_factor' must be a finite number");
+  for (auto const& [length, count] : h.context_template_length_params) {
+    need(length > 1 && count >= 0, "'context_template_length_params' must be pairs of a length over 1 and a count");
+  }
 }
 
 std::string describe(RomeHparams const& h) {

@@ -1,3 +1,4 @@
+#include <onemask/core/error.hpp>
 #include <onemask/edit/rome.hpp>
 #include <onemask/model/head_loss.hpp>
 #include <onemask/model/pass.hpp>
@@ -21,6 +22,7 @@ struct Rows {
   std::vector<std::int64_t> targets;                         ///< token to predict at each read place of a context row, in order
   std::vector<double> weights;                               ///< of each of these in its request's mean
   std::vector<std::int64_t> target_request;                  ///< request of each of these
+  std::vector<std::int64_t> target_context;                  ///< context row of each of these, counted over the batch
   std::vector<std::int64_t> context_places, essence_places;  ///< indices among all read places
   std::vector<std::int64_t> context_rows;
 };
@@ -48,6 +50,7 @@ Rows lay_out(std::span<EditRequest const> requests) {
         rows.targets.push_back(request.target[static_cast<std::size_t>(k)]);
         rows.weights.push_back(1.0 / static_cast<double>(count * static_cast<std::int64_t>(request.contexts.size())));
         rows.target_request.push_back(index);
+        rows.target_context.push_back(static_cast<std::int64_t>(rows.context_rows.size()) - 1);
         rows.context_places.push_back(place++);
       }
     }
@@ -146,9 +149,9 @@ std::vector<double> to_doubles(at::Tensor const& values) {
   return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
 }
 
-/// Sum of values [n] into their requests, in order: [requests].
-at::Tensor per_request(at::Tensor const& values, at::Tensor const& request, std::int64_t requests) {
-  return at::zeros({requests}, values.options()).index_add(0, request, values);
+/// Sums of values [n] by the group that each belongs to, in order: [groups].
+at::Tensor sums_by(at::Tensor const& values, at::Tensor const& group, std::int64_t groups) {
+  return at::zeros({groups}, values.options()).index_add(0, group, values);
 }
 
 }  // namespace
@@ -156,6 +159,10 @@ at::Tensor per_request(at::Tensor const& values, at::Tensor const& request, std:
 std::vector<RomeResult> rome(CausalLM const& model, std::span<EditRequest const> requests, RomeHparams const& hparams) {
   require_layer(model, hparams.layer, "The hparams' 'layers'");
   require_layer(model, hparams.v_loss_layer, "The hparams' 'v_loss_layer'");
+  if (hparams.v_loss_layer < hparams.layer) {
+    throw UserError("The hparams' 'v_loss_layer' is " + std::to_string(hparams.v_loss_layer) + ", below the edited layer " +
+                    std::to_string(hparams.layer) + ", where no edit is seen. Name the edited layer or one above it.");
+  }
   std::vector<RomeResult> results(requests.size());
   if (requests.empty()) return results;
 
@@ -168,6 +175,9 @@ std::vector<RomeResult> rome(CausalLM const& model, std::span<EditRequest const>
   auto const plain = index_tensor(rows.plain, device);
   auto const targets = index_tensor(rows.targets, device);
   auto const target_request = index_tensor(rows.target_request, device);
+  auto const target_context = index_tensor(rows.target_context, device);
+  auto const request_of_context = row_request.index_select(0, context_rows);
+  auto const contexts = static_cast<double>(rows.context_rows.size()) / static_cast<double>(count);
   auto const weights = at::tensor(at::ArrayRef<double>(rows.weights), at::kFloat).to(device);
   auto const context_places = index_tensor(rows.context_places, device);
   auto const essence_places = index_tensor(rows.essence_places, device);
@@ -175,9 +185,8 @@ std::vector<RomeResult> rome(CausalLM const& model, std::span<EditRequest const>
   at::Tensor key, value, value_norm;
   {
     c10::NoGradGuard const no_gradients;
-    auto const contexts = static_cast<double>(rows.context_rows.size()) / static_cast<double>(count);
     key = at::zeros({count, start.keys.size(1)}, start.keys.options())
-              .index_add(0, row_request.index_select(0, context_rows), start.keys.index_select(0, context_rows)) /
+              .index_add(0, request_of_context, start.keys.index_select(0, context_rows)) /
           contexts;
     value = start.values.index_select(0, plain);
     value_norm = value.norm(2, {1}, true);
@@ -203,8 +212,9 @@ std::vector<RomeResult> rome(CausalLM const& model, std::span<EditRequest const>
     auto const likelihood = negative_log_likelihood(model, hidden.index_select(0, context_places), targets);
     auto const drift = divergence_from(model, essence, reference);
 
-    auto const nll = per_request(likelihood.value * weights, target_request, count);
-    auto const p_new = per_request(at::exp(-likelihood.value) * weights, target_request, count);
+    auto const nll = sums_by(likelihood.value * weights, target_request, count);
+    auto const nll_of_context = sums_by(likelihood.value * weights * contexts, target_context, context_rows.size(0));
+    auto const p_new = sums_by(at::exp(-nll_of_context) / contexts, request_of_context, count);
     auto const kl = drift.value * hparams.kl_factor;
     auto const norm = delta.norm(2, {1}, true);
     auto const penalty = (decay * norm).squeeze(1);

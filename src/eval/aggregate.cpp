@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <map>
 
 namespace onemask {
@@ -82,8 +83,13 @@ void summarise(SummaryRow row, std::vector<std::vector<double>> const& series, s
                std::vector<SummaryRow>& out) {
   auto const n = series.front().size();
   row.n = static_cast<std::int64_t>(n);
+  row.mean = row.low = row.high = std::numeric_limits<double>::quiet_NaN();
   for (std::size_t m = 0; m < series.size(); ++m) {
     row.metric = metrics()[m].name;
+    if (n == 0) {
+      out.push_back(row);
+      continue;
+    }
     double sum = 0;
     for (auto value : series[m]) sum += value;
     row.mean = sum / static_cast<double>(n);
@@ -93,9 +99,11 @@ void summarise(SummaryRow row, std::vector<std::vector<double>> const& series, s
       for (std::size_t i = 0; i < n; ++i) resampled += weights[r][i] * series[m][i];
       means[r] = resampled / static_cast<double>(n);
     }
-    std::sort(means.begin(), means.end());
-    row.low = means[resamples * 25 / 1000];
-    row.high = means[resamples * 975 / 1000 - 1];
+    if (std::isfinite(sum)) {
+      std::sort(means.begin(), means.end());
+      row.low = means[resamples * 25 / 1000];
+      row.high = means[resamples * 975 / 1000 - 1];
+    }
     out.push_back(row);
   }
 }
@@ -126,7 +134,7 @@ std::vector<SummaryRow> aggregate(std::vector<PromptMetrics> const& rows, std::v
           for (std::size_t m = 0; m < series.size(); ++m) series[m].push_back(found->second[m]);
         }
         auto const n = series.front().size();
-        if (n == 0) continue;
+        if (row.planned == 0) continue;
         if (!weights.contains(n)) weights[n] = draw(n);
         summarise(row, series, weights[n], summary);
       }

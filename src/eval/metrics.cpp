@@ -37,7 +37,7 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
                         std::to_string(longest) + " tokens with its object ('" + text + "'), but the model has " +
                         std::to_string(model.config().positions) + " positions. Leave the record out.");
       }
-      batch.numbers.push_back(batch.facts.empty() || batch.facts.back().fact != item.fact ? 0 : batch.numbers.back() + 1);
+      batch.numbers.push_back(batch.facts.empty() || batch.facts.back().index != item.index ? 0 : batch.numbers.back() + 1);
       batch.prompts.push_back(std::move(prompt));
       batch.edit.push_back(static_cast<std::int64_t>(lefts.size()));
       batch.facts.push_back(item);

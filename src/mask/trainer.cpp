@@ -194,14 +194,24 @@ void MaskTrainer::restore(std::string bytes, std::string const& source) {
   try {
     auto const facts = nlohmann::json::parse(file.metadata().at("training"));
     if (facts.at("settings").get<std::string>() != describe(options_)) throw UserError("it was made with other settings");
-    for (auto const& [name, tensor] : {std::pair{"theta", &theta_}, {"mean", &mean_}, {"square", &square_}, {"soft", &soft_}}) {
-      auto const stored = file.tensor(name);
-      if (stored.sizes() != tensor->sizes() || stored.scalar_type() != at::kFloat)
+    auto const steps = facts.at("steps").get<std::int64_t>();
+    auto epochs = facts.at("epochs").get<std::vector<MaskEpoch>>();
+    if (steps < 0 || std::ssize(epochs) > options_.epochs)
+      throw UserError("it counts more epochs than there are, or negative steps");
+    auto const stored = [&](char const* name) {
+      auto tensor = file.tensor(name);
+      if (tensor.sizes() != theta_.sizes() || tensor.scalar_type() != at::kFloat)
         throw UserError(std::string(name) + " has another shape");
-      tensor->copy_(stored);
-    }
-    steps_ = facts.at("steps").get<std::int64_t>();
-    mask_epochs_ = facts.at("epochs").get<std::vector<MaskEpoch>>();
+      return tensor.to(theta_.device(), at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+    };
+    // Nothing is taken over before all of it was read.
+    auto theta = stored("theta"), mean = stored("mean"), square = stored("square"), soft = stored("soft");
+    theta_ = std::move(theta);
+    mean_ = std::move(mean);
+    square_ = std::move(square);
+    soft_ = std::move(soft);
+    steps_ = steps;
+    mask_epochs_ = std::move(epochs);
   } catch (std::exception const& e) {
     throw UserError("The mask checkpoint " + source + " cannot be used: " + e.what() +
                     ". Delete it; the training then starts anew.");

@@ -60,6 +60,8 @@ TrainingSet::TrainingSet(CausalLM const& model, int layer, std::vector<MaskFact>
       layer_(layer),
       cache_(model, layer, all_prompts(training)),
       validation_size_(static_cast<std::int64_t>(validation.size())) {
+  if (training.empty())
+    throw UserError("There is no fact with an edit to train a mask on: the split is empty, or all its edits failed.");
   c10::NoGradGuard const no_gradients;
   auto const device = model.device();
   std::int64_t row = 0;

@@ -172,9 +172,10 @@ Table metrics_table(std::vector<PromptMetrics> const& rows) {
            {"overlap100", real(&PromptMetrics::overlap100)}}};
 }
 
-Table summary_table(Plan const& plan, std::vector<PromptMetrics> const& metrics) {
+Table summary_table(Plan const& plan, bool paraphrases, std::vector<PromptMetrics> const& metrics) {
   std::vector<FactPlace> places;
-  for (auto const& item : plan.facts) places.push_back({item.split, item.fact.relation, !item.fact.paraphrase_prompts.empty()});
+  for (auto const& item : plan.facts)
+    places.push_back({item.split, item.fact.relation, paraphrases && !item.fact.paraphrase_prompts.empty()});
   std::vector<std::string> names;
   for (auto const& condition : plan.conditions) names.push_back(condition.name);
   auto const rows = aggregate(metrics, places, names);
@@ -237,7 +238,7 @@ StudyFile gather(RunContext const& run) {
   file.tables["mask_epochs"] = epochs_table(masks);
   file.tables["conditions"] = conditions_table(run.plan, masks);
   file.tables["metrics"] = metrics_table(rows);
-  file.tables["summary"] = summary_table(run.plan, rows);
+  file.tables["summary"] = summary_table(run.plan, run.study.evaluation.paraphrases, rows);
   for (auto const& [index, trained] : masks) file.matrices["masks/" + std::to_string(index)] = matrix_of(trained);
 
   // Results only: equal for every number of ranks and after any interruption. Where and how fast they were made is provenance.

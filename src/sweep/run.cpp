@@ -35,19 +35,23 @@ ContextTemplates templates_of(RunContext const& run, EditOptions const& edit) {
     }
     auto const sampled =
         sample_context_templates(*run.model, run.tokenizer, edit.hparams.context_template_length_params, edit.template_seed);
-    // Sampled bytes may end inside a character; such a piece is replaced, since JSON holds only text.
-    bytes = nlohmann::json(sampled).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    bytes = nlohmann::json(sampled).dump();
     run.objects.put(key, bytes);
   });
   return nlohmann::json::parse(run.world.broadcast(std::move(bytes), 0)).get<ContextTemplates>();
 }
 
 /// What would otherwise be found out only after hours of work.
-void check(Study const& study, RunOptions const& options, CausalLM const& model, int ranks) {
+void check(Study const& study, RunOptions const& options, CausalLM const& model, Tokenizer const& tokenizer, int ranks) {
   auto const asked = study.ranks_per_mask;
   if (!options.only_gather && options.last >= Stage::mask && asked > ranks) {
     throw UserError("The study asks for " + std::to_string(asked) + " ranks per mask (mask.ranks), but the run has " +
                     std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks") + ". Start more ranks or set mask.ranks to auto.");
+  }
+  if (tokenizer.vocabulary_size() > model.config().vocabulary) {
+    throw UserError("The tokenizer in " + study.model.checkpoint.string() + " has token ids up to " +
+                    std::to_string(tokenizer.vocabulary_size() - 1) + ", but the model there knows only " +
+                    std::to_string(model.config().vocabulary) + " tokens. Use the tokenizer that belongs to the model.");
   }
   auto const where = "The study '" + study.name + "'";
   for (auto const& point : study.points) {
@@ -147,7 +151,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
                                {},
                                {},
                                {}});
-    check(study, options, *context->model, world.size());
+    check(study, options, *context->model, context->tokenizer, world.size());
   });
   auto& run = *context;
   run.plan = agreed_plan(run, placement);

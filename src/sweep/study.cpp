@@ -38,6 +38,16 @@ YAML::Node parse_yaml(std::string const& text, std::string const& name) {
   }
 }
 
+/// At most `limit` facts of every split.
+void limit_splits(YAML::Node splits, std::size_t limit) {
+  if (!splits.IsMap()) return;  // the reader complains
+  for (auto split : splits) {
+    if (!split.second.IsMap()) continue;
+    auto const own = split.second["limit"];
+    if (!own || own.as<std::size_t>(limit) > limit) split.second["limit"] = limit;
+  }
+}
+
 std::pair<std::string, std::string> key_and_value(std::string const& text, char const* option) {
   auto const equals = text.find('=');
   if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
@@ -68,9 +78,11 @@ std::vector<std::string> one_or_many(YAML::Node const& node) {
   return node.IsScalar() ? std::vector<std::string>{node.as<std::string>()} : node.as<std::vector<std::string>>();
 }
 
-std::vector<FactSelection> read_facts(YamlSection section, std::optional<std::size_t> limit) {
+std::vector<FactSelection> read_facts(YamlSection section) {
   std::vector<FactSelection> selections;
   for (auto const& split : section.keys()) {
+    if (split == "validation")
+      throw section.fault(split, "is the name of the facts held back from training; call the split otherwise");
     auto part = section.section(split);
     FactSelection selection;
     selection.split = split;
@@ -87,7 +99,6 @@ std::vector<FactSelection> read_facts(YamlSection section, std::optional<std::si
     part.read("shuffle", selection.shuffle);
     part.read("seed", selection.seed);
     part.finish();
-    if (limit && (!selection.limit || *selection.limit > *limit)) selection.limit = limit;
     selections.push_back(std::move(selection));
   }
   if (selections.empty()) throw section.fault("", "must name at least one split");
@@ -108,7 +119,7 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
   }
   auto& h = edit.hparams;
   section.read("layer", h.layer);
-  section.read_at_least("v_num_grad_steps", h.v_num_grad_steps, 1);
+  section.read("v_num_grad_steps", h.v_num_grad_steps);
   section.read("v_lr", h.v_lr);
   section.read("v_loss_layer", h.v_loss_layer);
   section.read("v_weight_decay", h.v_weight_decay);
@@ -132,6 +143,7 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
     }
     check_context_templates(edit.templates, file.string());
   }
+  check_rome_hparams(h, "The section 'edit' of the study");
   section.finish();
   return edit;
 }
@@ -143,6 +155,8 @@ void read_mask(YamlSection section, MaskOptions& mask, std::uint64_t& seed, std:
   section.read_at_least("epochs", mask.epochs, 1);
   section.read_at_least("batch", mask.batch, 1);
   section.read_at_least("micro_batch", mask.micro_batch, 1);
+  constexpr int most_units = 2047;  // whose integers can be added without overflow
+  if (mask.batch / mask.micro_batch > most_units) throw section.fault("batch", "must be at most 2047 times 'micro_batch'");
   section.read("learning_rate", mask.learning_rate);
   section.read("weight_decay", mask.weight_decay);
   section.read("max_gradient_norm", mask.max_gradient_norm);
@@ -196,14 +210,13 @@ EvaluationPlan read_evaluation(YamlSection section) {
 }
 
 /// The study as the document says it, with one point.
-Study interpret(YAML::Node const& document, std::string const& file, std::filesystem::path const& base,
-                std::optional<std::size_t> limit) {
+Study interpret(YAML::Node const& document, std::string const& file, std::filesystem::path const& base) {
   YamlSection root(document, file, "");
   Study study;
   study.base = base;
   study.name = root.need<std::string>("name");
   study.model = read_model(root.section("model"), base);
-  study.facts = read_facts(root.section("facts"), limit);
+  study.facts = read_facts(root.section("facts"));
   study.evaluation = read_evaluation(root.section("evaluation"));
   root.read("peer_compatible", study.peer_compatible);
   root.has("sweep");
@@ -276,9 +289,10 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
     auto const [key, value] = key_and_value(text, "--set");
     assign(document, key, parse_yaml(value, "The value of '" + key + "'"));
   }
+  if (overrides.limit) limit_splits(document["facts"], *overrides.limit);
   auto const sweep = read_sweep(document, overrides, name);
   auto const base = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-  auto study = interpret(document, name, base, overrides.limit);
+  auto study = interpret(document, name, base);
   if (!sweep.empty()) {
     study.points.clear();
     std::vector<std::size_t> choice(sweep.size(), 0);
@@ -290,7 +304,7 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
         assign(variant, key, YAML::Load(values[choice[i]]));
         point_name += (i == 0 ? "" : " ") + key + "=" + values[choice[i]];
       }
-      study.points.push_back(interpret(variant, name, base, overrides.limit).points.front());
+      study.points.push_back(interpret(variant, name, base).points.front());
       study.points.back().name = point_name;
       more = false;
       for (auto i = sweep.size(); i-- > 0 && !more;) {
@@ -304,7 +318,6 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
   std::ostringstream resolved;
   document.remove("sweep");
   for (auto const& [key, values] : sweep) document["sweep"][key] = values;
-  if (overrides.limit) document["limit_of_every_split"] = *overrides.limit;
   resolved << document << '\n';
   study.resolved = resolved.str();
   return study;

@@ -102,7 +102,7 @@ TEST_F(TemplatesTest, TokensThatOnlyTheModelHasAreNotDrawn) {
 }
 
 TEST_F(TemplatesTest, TextsLongerThanTheModel) {
-  EXPECT_THROW(sample(*model_, {{65, 1}}, 1), UserError);
+  EXPECT_THROW(sample(*model_, {{80, 1}}, 1), UserError);
 }
 
 TEST(CheckTemplates, TheFirstIsPlainAndAllHoldOnePlace) {

@@ -16,11 +16,11 @@ Ids bytes(std::string const& text) {
   return {text.begin(), text.end()};
 }
 
-/// A tokenizer of bytes, in which "is" is one token, 256, and "a." another, 257.
+/// A tokenizer of bytes, in which "is" is one token, 256, and "as" another, 257.
 class RequestTest : public testing::Test {
  protected:
   RequestTest() {
-    test::write_text(folder_ / "tokenizer.json", test::tiny_tokenizer({"i s", "a ."}).dump());
+    test::write_text(folder_ / "tokenizer.json", test::tiny_tokenizer({"i s", "a s"}).dump());
     fact_.case_id = 42;
     fact_.subject = "Lena";
     fact_.prompt = "{} speaks";
@@ -85,7 +85,7 @@ TEST_F(RequestTest, BracesInASubjectAreText) {
 }
 
 TEST_F(RequestTest, ASubjectThatMergesWithWhatFollows) {
-  fact_.prompt = "{}. So";  // "a." is one token: the subject's last is inside it
+  fact_.prompt = "{}s so";  // the subject's last letter is inside the token "as"
   auto const request = make();
   EXPECT_EQ(request.contexts[0].ids[3], 257);
   EXPECT_EQ(request.contexts[0].lookup, 3);

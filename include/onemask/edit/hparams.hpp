@@ -34,6 +34,9 @@ struct RomeHparams {
 /// support.
 RomeHparams read_rome_hparams(std::filesystem::path const& file);
 
+/// Throws UserError, naming `where`, for numbers that no edit can be made with.
+void check_rome_hparams(RomeHparams const& hparams, std::string const& where);
+
 /// What decides an edit, as one line of text: part of its name.
 std::string describe(RomeHparams const& hparams);
 

@@ -13,9 +13,9 @@ struct SummaryRow {
   std::string condition, split, relation;  ///< relation "all": every relation of the split
   std::string prompts;                     ///< "rewrite" or "paraphrase" (a fact's mean over its paraphrases)
   std::string metric;                      ///< rsr rsm kl top1_changed p_true p_new overlap5 overlap10 overlap100
-  double mean = 0, low = 0, high = 0;
-  std::int64_t n = 0;        ///< facts in the mean
-  std::int64_t planned = 0;  ///< facts that the study planned for it
+  double mean = 0, low = 0, high = 0;      ///< NaN where n is 0; the interval also where a value is not finite
+  std::int64_t n = 0;                      ///< facts in the mean
+  std::int64_t planned = 0;                ///< facts that the study planned for it
 };
 
 /// Where a fact of the study belongs.

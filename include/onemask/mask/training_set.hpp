@@ -26,7 +26,7 @@ MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const
 /// Everything about the training and validation facts that no mask changes: computed once, shared by all seeds and epochs.
 class TrainingSet {
  public:
-  /// Facts in the study's order. Their edits all have the same rank.
+  /// Facts in the study's order. Their edits all have the same rank. Throws UserError when there is none to train on.
   TrainingSet(CausalLM const& model, int layer, std::vector<MaskFact> const& training, std::vector<MaskFact> const& validation);
 
   CausalLM const& model() const { return model_; }

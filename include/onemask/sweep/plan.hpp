@@ -11,7 +11,8 @@
 
 namespace onemask {
 
-/// Facts edited together, in one batch whose composition is part of the edits' bits.
+/// Facts edited together. A batch's composition moves the last bits of its edits, so it is cut by the study; an edit that another
+/// study left in a shared object store is taken as it is.
 struct EditTask {
   std::size_t set = 0;
   std::size_t first = 0, count = 0;  ///< facts of the plan
