@@ -108,7 +108,7 @@ void read_journal(std::filesystem::path const& file, std::vector<JournalRecord>&
       records.push_back(std::move(*record));
     } else {
       log_warning("Line " + std::to_string(number) + " of the journal '" + file.string() + "' is " + (torn ? "torn" : "damaged") +
-                  " and left out; its task will be done again.");
+                  " and left out; the objects say what is done.");
     }
     first = torn ? content.size() : end + 1;
   }

@@ -32,12 +32,28 @@ void begin(Hasher& hasher, char const* kind, Fingerprints const& fingerprints) {
   hasher.text(kind).integer(object_version).text(fingerprints.model).text(fingerprints.tokenizer).text(fingerprints.execution);
 }
 
-std::string edit_key(Fact const& fact, EditSet const& set, Fingerprints const& fingerprints) {
+/// What decides an edit but for rounding.
+std::string request_key(Fact const& fact, EditSet const& set, Fingerprints const& fingerprints) {
   Hasher hasher;
   begin(hasher, "edit", fingerprints);
   hasher.text(describe(set.options.hparams)).text(fact.prompt).text(fact.subject).text(fact.target_new).integer(fact.case_id);
   for (auto const& text : set.templates) hasher.text(text);
   return hasher.hex();
+}
+
+/// One key per fact. Facts that are edited in one batch move each other's last bits, so a key names the whole batch and the place in it.
+std::vector<std::string> edit_keys(std::vector<SplitFact> const& facts, EditSet const& set, Fingerprints const& fingerprints) {
+  std::vector<std::string> requests, keys;
+  for (auto const& item : facts) requests.push_back(request_key(item.fact, set, fingerprints));
+  auto const batch = static_cast<std::size_t>(set.options.batch);
+  for (std::size_t first = 0; first < requests.size(); first += batch) {
+    auto const last = std::min(first + batch, requests.size());
+    Hasher whole;
+    for (auto f = first; f < last; ++f) whole.text(requests[f]);
+    auto const name = whole.hex();
+    for (auto f = first; f < last; ++f) keys.push_back(Hasher().text(name).integer(static_cast<long long>(f - first)).hex());
+  }
+  return keys;
 }
 
 std::string mask_key(MaskTask const& mask, Plan const& plan, Fingerprints const& fingerprints, std::string const& train_split) {
@@ -117,8 +133,8 @@ Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector
                       "' sweeps mask.validation_share, but all its masks share one split. Run it once per value.");
     }
     EditSet set{edit_name(point.name), point.edit, templates[p], {}};
-    for (auto const& item : plan.facts) set.keys.push_back(edit_key(item.fact, set, fingerprints));
-    auto const same = [&](EditSet const& other) { return other.keys == set.keys && other.options.batch == set.options.batch; };
+    set.keys = edit_keys(plan.facts, set, fingerprints);
+    auto const same = [&](EditSet const& other) { return other.keys == set.keys; };
     auto found = std::find_if(plan.sets.begin(), plan.sets.end(), same);
     if (found == plan.sets.end()) found = plan.sets.insert(plan.sets.end(), std::move(set));
     MaskTask mask{static_cast<std::size_t>(found - plan.sets.begin()), point.name, point.mask, point.mask_seed, {}};

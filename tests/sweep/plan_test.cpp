@@ -87,14 +87,15 @@ TEST_F(PlanTest, EditKeysChangeWithWhatDecidesAnEdit) {
   EXPECT_TRUE(seen.insert(all_edits(plan({}, {"m", "t", "e"}, {"{}", "No. {}"}))).second);
 }
 
-TEST_F(PlanTest, EditKeysChangeWithTheirFactAlone) {
-  auto const before = plan();
+TEST_F(PlanTest, EditKeysChangeWithTheirBatchAlone) {
+  auto const before = plan({{"edit.batch=4"}, {}, {}});
   auto records = nlohmann::json::parse(read_file(folder_ / "train.json"));
   records[4]["requested_rewrite"]["target_new"]["str"] = "Greek";
   records[6]["requested_rewrite"]["target_true"]["str"] = "Dutch";  // does not decide the edit
   write_records(folder_ / "train.json", records);
-  auto const after = plan();
-  for (std::size_t f = 0; f < 25; ++f) EXPECT_EQ(before.sets[0].keys[f] == after.sets[0].keys[f], f != 4) << f;
+  auto const after = plan({{"edit.batch=4"}, {}, {}});
+  // Batches of 4: only the one with fact 4 is another.
+  for (std::size_t f = 0; f < 25; ++f) EXPECT_EQ(before.sets[0].keys[f] == after.sets[0].keys[f], f < 4 || f > 7) << f;
   EXPECT_NE(before.masks[0].key, after.masks[0].key);
 }
 
@@ -104,10 +105,8 @@ TEST_F(PlanTest, NothingElseChangesEdits) {
                           "mask.ranks=1", "mask.validation_share=0.3", "peer_compatible=true"}) {
     EXPECT_EQ(all_edits(plan({{set}, {}, {}})), before) << set;
   }
-  // A part of the facts has the same keys.
-  auto const part = plan({{}, {}, 3});
-  EXPECT_EQ(part.facts.size(), 6U);
-  EXPECT_EQ(part.sets[0].keys[1], plan().sets[0].keys[1]);
+  // Another cut into batches gives other edits.
+  EXPECT_NE(all_edits(plan({{"edit.batch=5"}, {}, {}})), before);
 }
 
 TEST_F(PlanTest, MaskKeysChangeWithWhatDecidesAMask) {

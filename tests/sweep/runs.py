@@ -27,7 +27,7 @@ class Start:
             list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True
         )
 
-    def finish(self, seconds: float = 30) -> int:
+    def finish(self, seconds: float = 60) -> int:
         """The exit code, once. A start that takes longer is killed, and fails the test."""
         try:
             code = self.process.wait(seconds)
@@ -153,7 +153,7 @@ class WorldTest(unittest.TestCase):
         cls.folder = Path(cls._temporary.name)
         cls.study = make_world(cls.folder / "world")
 
-    def expect_ends(self, start: Start, code: int, seconds: float = 30) -> str:
+    def expect_ends(self, start: Start, code: int, seconds: float = 60) -> str:
         """What the program said."""
         ended = start.finish(seconds)
         self.assertEqual(ended, code, start.said())

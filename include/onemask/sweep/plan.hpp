@@ -11,8 +11,7 @@
 
 namespace onemask {
 
-/// Facts edited together. A batch's composition moves the last bits of its edits, so it is cut by the study; an edit that another
-/// study left in a shared object store is taken as it is.
+/// Facts edited together. They move each other's last bits, so batches are cut by the study and are part of the edits' keys.
 struct EditTask {
   std::size_t set = 0;
   std::size_t first = 0, count = 0;  ///< facts of the plan
