@@ -51,6 +51,12 @@ class RomeGolden : public GoldenTest {
     return edits;
   }
 
+  /// The golden edits with all contexts, made once for all tests.
+  Edits const& full_edits(nlohmann::json const& golden) {
+    static Edits const edits = edit(golden, "rome_full", 12);
+    return edits;
+  }
+
   void compare(Edits const& edits, nlohmann::json const& golden, SafetensorsFile const& numbers) {
     auto const& records = golden.at("records");
     int close = 0;
@@ -101,7 +107,7 @@ TEST_F(RomeGolden, TokensAndPlaces) {
 
 TEST_F(RomeGolden, ManyAtATime) {
   auto const golden = json("rome.json");
-  compare(edit(golden, "rome_full", 12), golden, tensors("rome.safetensors"));
+  compare(full_edits(golden), golden, tensors("rome.safetensors"));
 }
 
 TEST_F(RomeGolden, OneAtATimeWithThePublishedSteps) {
@@ -112,7 +118,7 @@ TEST_F(RomeGolden, OneAtATimeWithThePublishedSteps) {
 TEST_F(RomeGolden, ProbabilitiesAfterTheEdit) {
   auto const golden = json("rome.json");
   auto const numbers = tensors("rome.safetensors");
-  auto const edits = edit(golden, "rome_full", 12);
+  auto const& edits = full_edits(golden);
   auto const lm = model();
   auto const words = tokenizer();
   auto const score = [&](nlohmann::json const& probe, at::Tensor const& left, at::Tensor const& right) {
