@@ -67,7 +67,11 @@ TEST(Aggregate, AFactCountsOnceHoweverManyParaphrasesItHas) {
   EXPECT_NEAR(find(summary, "mask", "train", "all", "paraphrase", "rsm")->mean, ((1.0 + 3 - 5) / 3 + 8) / 2, 1e-12);
   EXPECT_NEAR(find(summary, "mask", "train", "all", "paraphrase", "rsr")->mean, (2.0 / 3 + 1) / 2, 1e-12);
   EXPECT_EQ(find(summary, "mask", "train", "all", "paraphrase", "rsr")->n, 2);
-  EXPECT_EQ(find(summary, "mask", "train", "all", "rewrite", "rsr"), nullptr);
+  // Nothing was scored on rewrite prompts: the row stands, with n 0 of what was planned.
+  auto const* rewrite = find(summary, "mask", "train", "all", "rewrite", "rsr");
+  EXPECT_EQ(rewrite->n, 0);
+  EXPECT_EQ(rewrite->planned, 2);
+  EXPECT_TRUE(std::isnan(rewrite->mean) && std::isnan(rewrite->low) && std::isnan(rewrite->high));
 }
 
 TEST(Aggregate, MissingRowsLowerOnlyN) {
@@ -88,17 +92,17 @@ TEST(Aggregate, MissingRowsLowerOnlyN) {
 }
 
 TEST(Aggregate, OrderOfConditionsThenOfFacts) {
-  std::vector<FactPlace> const facts{{"b", "P9", true}, {"a", "P1", true}};
+  std::vector<FactPlace> const facts{{"b", "P9", false}, {"a", "P1", false}};
   std::vector const rows{row(1, 0, 0, 0, -1), row(0, 0, 0, 0, -1), row(0, 1, 0, 0, -1)};
   std::vector<std::string> order;
   for (auto const& r : aggregate(rows, facts, {"z", "y"})) {
     if (r.metric == "rsr") order.push_back(r.condition + ' ' + r.split + ' ' + r.relation);
   }
-  EXPECT_THAT(order, testing::ElementsAre("z b all", "z b P9", "z a all", "z a P1", "y b all", "y b P9"));
+  EXPECT_THAT(order, testing::ElementsAre("z b all", "z b P9", "z a all", "z a P1", "y b all", "y b P9", "y a all", "y a P1"));
 }
 
 TEST(Aggregate, RowsOfNoFactOrConditionChangeNothing) {
-  std::vector<FactPlace> const facts{{"train", "P1", true}};
+  std::vector<FactPlace> const facts{{"train", "P1", false}};
   std::vector const rows{row(0, 0, 0, 0, -1), row(7, 0, 0, -9, 0), row(-1, 0, 0, -9, 0), row(0, 5, 0, -9, 0),
                          row(0, -1, 0, -9, 0)};
   auto const summary = aggregate(rows, facts, {"edited"});
@@ -108,7 +112,7 @@ TEST(Aggregate, RowsOfNoFactOrConditionChangeNothing) {
 }
 
 std::vector<SummaryRow> summary_of(std::size_t facts) {
-  std::vector<FactPlace> places(facts, {"train", "P1", true});
+  std::vector<FactPlace> places(facts, {"train", "P1", false});
   std::vector<PromptMetrics> rows;
   for (std::size_t f = 0; f < facts; ++f) {
     // Margins -2 … 2 in turn, two of five restored.
