@@ -103,6 +103,9 @@ def table(tasks: list[Task], runs: list[Run]) -> str:
 
 
 def main() -> None:
+    # What launch/env.sh sets: one thread a rank, and Open MPI's consent to start as root.
+    for name in ("OMP_NUM_THREADS", "OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"):
+        os.environ.setdefault(name, "1")
     shared = shared_folder()
     names = [task.name for task in TASKS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
