@@ -59,6 +59,7 @@ Summary::Summary(StudyFile const& study) : kinds_(read_kinds(need_table(study, "
   for (std::size_t row = 0; row < table.rows(); ++row) {
     Group const group{split[row], relation[row]};
     if (std::find(groups_.begin(), groups_.end(), group) == groups_.end()) groups_.push_back(group);
+    if (n[row] == 0) continue;  // planned, but nothing is scored yet: the table shows a dash
     estimates_.insert_or_assign({condition[row], group, prompts[row], metric[row]},
                                 Estimate{mean[row], low[row], high[row], n[row], planned[row]});
   }
