@@ -41,7 +41,8 @@ std::string request_key(Fact const& fact, EditSet const& set, Fingerprints const
   return hasher.hex();
 }
 
-/// One key per fact. Facts that are edited in one batch move each other's last bits, so a key names the whole batch and the place in it.
+/// One key per fact. Facts that are edited in one batch move each other's last bits, so a key names the whole batch and the place
+/// in it.
 std::vector<std::string> edit_keys(std::vector<SplitFact> const& facts, EditSet const& set, Fingerprints const& fingerprints) {
   std::vector<std::string> requests, keys;
   for (auto const& item : facts) requests.push_back(request_key(item.fact, set, fingerprints));
