@@ -126,12 +126,6 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
   section.read("clamp_norm_factor", h.clamp_norm_factor);
   section.read("kl_factor", h.kl_factor);
   section.read("context_template_length_params", h.context_template_length_params);
-  if (!is_positive(h.v_lr)) throw section.fault("v_lr", "must be positive");
-  if (!is_positive(h.clamp_norm_factor)) throw section.fault("clamp_norm_factor", "must be positive");
-  for (auto const& [length, count] : h.context_template_length_params) {
-    if (length < 2 || count < 0)
-      throw section.fault("context_template_length_params", "must be pairs of a length over 1 and a count");
-  }
   section.read("template_seed", edit.template_seed);
   section.read_at_least("batch", edit.batch, 1);
   if (section.has("templates")) {
@@ -143,7 +137,7 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
     }
     check_context_templates(edit.templates, file.string());
   }
-  check_rome_hparams(h, "The section 'edit' of the study");
+  check_rome_hparams(h, section.file() + ", section edit");
   section.finish();
   return edit;
 }

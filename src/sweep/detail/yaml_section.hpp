@@ -54,6 +54,9 @@ class YamlSection {
     if (!(value >= least)) throw fault(key, "must be at least " + std::to_string(least));
   }
 
+  /// For messages: "The study FILE".
+  std::string file() const { return "The study " + file_; }
+
   std::vector<std::string> keys() const {
     std::vector<std::string> names;
     if (node_ && node_.IsMap()) {
@@ -73,7 +76,7 @@ class YamlSection {
   UserError fault(std::string const& key, std::string const& problem, std::string const& end = ".") const {
     auto name = path_ + key;
     if (name.ends_with('.')) name.pop_back();  // the section itself
-    return UserError("The study " + file_ + ": " + (name.empty() ? "it" : "'" + name + "'") + " " + problem + end);
+    return UserError(file() + ": " + (name.empty() ? "it" : "'" + name + "'") + " " + problem + end);
   }
 
  private:
