@@ -17,6 +17,22 @@ std::unique_ptr<CausalLM> load_causal_lm(Checkpoint const& checkpoint, Placement
   return maker->second(checkpoint, placement);
 }
 
+Projection CausalLM::projection(int layer) const {
+  auto projection = stored_projection(layer);
+  auto const replaced = replaced_.find(layer);
+  if (replaced != replaced_.end()) projection.weight = replaced->second;
+  return projection;
+}
+
+std::unique_ptr<CausalLM> CausalLM::with_projections(std::map<int, at::Tensor> weights) const {
+  auto result = copy();
+  for (auto& [layer, weight] : weights) {
+    ONEMASK_EXPECT(weight.sizes() == projection(layer).weight.sizes());
+    result->replaced_.insert_or_assign(layer, std::move(weight));
+  }
+  return result;
+}
+
 void require_layer(CausalLM const& model, int layer, std::string const& where) {
   auto const layers = model.config().layers;
   if (layer < 0 || layer >= layers) {

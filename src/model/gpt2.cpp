@@ -75,15 +75,17 @@ class Gpt2 final : public CausalLM {
     return activate(config().activation, apply(block.up, norm(block.norm2, after)));
   }
 
-  Projection projection(int layer) const override {
-    auto const& down = blocks_[layer].down;
-    return {block_name(layer) + ".mlp.c_proj.weight", down.weight.t(), down.bias};
-  }
-
   at::Tensor final_norm(at::Tensor const& residual) const override { return norm(norm_, residual); }
   at::Tensor head() const override { return head_; }
 
  private:
+  std::unique_ptr<CausalLM> copy() const override { return std::make_unique<Gpt2>(*this); }
+
+  Projection stored_projection(int layer) const override {
+    auto const& down = blocks_[layer].down;
+    return {block_name(layer) + ".mlp.c_proj.weight", down.weight.t(), down.bias};
+  }
+
   static std::string block_name(int layer) { return "transformer.h." + std::to_string(layer); }
 
   at::Tensor norm(Affine const& scale, at::Tensor const& x) const {

@@ -101,14 +101,16 @@ class Llama final : public CausalLM {
     return at::silu(apply(block.gate, input)) * apply(block.up, input);
   }
 
-  Projection projection(int layer) const override {
-    return {block_name(layer) + ".mlp.down_proj.weight", blocks_[layer].down.weight, blocks_[layer].down.bias};
-  }
-
   at::Tensor final_norm(at::Tensor const& residual) const override { return norm(norm_, residual); }
   at::Tensor head() const override { return head_; }
 
  private:
+  std::unique_ptr<CausalLM> copy() const override { return std::make_unique<Llama>(*this); }
+
+  Projection stored_projection(int layer) const override {
+    return {block_name(layer) + ".mlp.down_proj.weight", blocks_[layer].down.weight, blocks_[layer].down.bias};
+  }
+
   static std::string block_name(int layer) { return "model.layers." + std::to_string(layer); }
 
   /// RMSNorm, its mean square taken in float32 whatever the dtype.

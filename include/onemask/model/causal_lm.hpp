@@ -4,6 +4,7 @@
 #include <onemask/model/config.hpp>
 #include <onemask/model/device.hpp>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,7 +34,6 @@ class CausalLM {
   CausalLM(ModelConfig config, Placement placement, std::string fingerprint)
       : config_(std::move(config)), placement_(placement), fingerprint_(std::move(fingerprint)) {}
   virtual ~CausalLM() = default;
-  CausalLM(CausalLM const&) = delete;
   CausalLM& operator=(CausalLM const&) = delete;
 
   ModelConfig const& config() const { return config_; }
@@ -53,19 +53,31 @@ class CausalLM {
   virtual at::Tensor attention_output(int layer, at::Tensor const& context) const = 0;
   /// The input of the second projection (ROME's key), [tokens, inner], from the residual stream before and after attention.
   virtual at::Tensor mlp_key(int layer, at::Tensor const& before, at::Tensor const& after) const = 0;
-  virtual Projection projection(int layer) const = 0;
   /// [tokens, hidden]
   virtual at::Tensor final_norm(at::Tensor const& residual) const = 0;
   /// The unembedding, [vocabulary, hidden].
   virtual at::Tensor head() const = 0;
 
+  Projection projection(int layer) const;
+  /// The same model but for the weights [out, in] of some layers' second projections; all other weights are shared. Gradients flow
+  /// into weights that ask for them.
+  std::unique_ptr<CausalLM> with_projections(std::map<int, at::Tensor> weights) const;
+
   /// Logits of normalised hidden states: [tokens, hidden] -> [tokens, vocabulary].
   at::Tensor logits(at::Tensor const& normed) const { return at::linear(normed, head()); }
 
+ protected:
+  CausalLM(CausalLM const&) = default;
+
  private:
+  virtual std::unique_ptr<CausalLM> copy() const = 0;
+  /// As in the checkpoint.
+  virtual Projection stored_projection(int layer) const = 0;
+
   ModelConfig config_;
   Placement placement_;
   std::string fingerprint_;
+  std::map<int, at::Tensor> replaced_;  ///< weights of second projections by layer
 };
 
 /// Builds the checkpoint's family on the device. Weights stay memory-mapped where dtype and device allow it.
