@@ -35,6 +35,7 @@ struct Command {
 std::vector<Command> all_commands();
 
 Command study_command(std::string const& name);  ///< sweep, edit, mask, eval or gather
+Command stats_command();
 Command report_command();
 Command tokenize_command();
 Command predict_command();

@@ -1,5 +1,6 @@
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
+#include <onemask/core/error.hpp>
 #include <onemask/data/tokenizer.hpp>
 
 #include <iostream>
@@ -20,11 +21,21 @@ std::string format(Tokenizer const& tokenizer, std::string const& text, bool jso
   return id_line + "\n" + piece_line + "\n";
 }
 
+/// A line of stdin that is a JSON string.
+std::string parse_line(std::string const& line, std::size_t number) {
+  auto const value = nlohmann::json::parse(line, nullptr, false);
+  if (!value.is_string())
+    throw UserError("Line " + std::to_string(number) +
+                    " of stdin is not a JSON string such as \"two\\nlines\"; with --json-input every line must be one.");
+  return value.get<std::string>();
+}
+
 CommandResult tokenize(po::variables_map const& values) {
   auto const tokenizer = Tokenizer::open(need_option(values, "model", "the folder of a model or tokenizer"));
   auto texts = operands(values);
   if (texts.empty()) {
-    for (std::string line; std::getline(std::cin, line);) texts.push_back(line);
+    for (std::string line; std::getline(std::cin, line);)
+      texts.push_back(values.contains("json-input") ? parse_line(line, texts.size() + 1) : line);
   }
   CommandResult result;
   for (auto const& text : texts) result.output += format(tokenizer, text, values.contains("json"));
@@ -46,6 +57,7 @@ Command tokenize_command() {
                   [](po::variables_map const& values, Environment const&) { return tokenize(values); }};
   command.options.add_options()                                                                                                 //
       ("model", po::value<std::string>()->value_name("FOLDER"), "with tokenizer.json, or vocab.json and merges.txt; required")  //
+      ("json-input", "every line of stdin is a JSON string, so that texts may hold line breaks")                                //
       ("json", "a JSON object a line: text, ids, pieces");
   return command;
 }

@@ -40,12 +40,14 @@ struct RemoveOnFailure {
 }
 
 /// 0, or the errno of the step that failed.
-int write_all(Descriptor& out, std::string_view content) {
-  while (!content.empty()) {
-    ssize_t const written = ::write(out.number(), content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno;
-    content.remove_prefix(static_cast<std::size_t>(written));
+int write_all(Descriptor& out, std::span<std::string_view const> pieces) {
+  for (auto content : pieces) {
+    while (!content.empty()) {
+      ssize_t const written = ::write(out.number(), content.data(), content.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return errno;
+      content.remove_prefix(static_cast<std::size_t>(written));
+    }
   }
   return ::fsync(out.number()) == 0 && out.close() ? 0 : errno;
 }
@@ -69,12 +71,16 @@ std::string read_file(std::filesystem::path const& file) {
 }
 
 void write_file_atomically(std::filesystem::path const& file, std::string_view content) {
+  write_file_atomically(file, std::span(&content, 1));
+}
+
+void write_file_atomically(std::filesystem::path const& file, std::span<std::string_view const> pieces) {
   if (!file.has_filename()) throw RunError("Cannot write '" + file.string() + "': it names a folder. Give the name of a file.");
   std::filesystem::path const temporary = temporary_name(file);
   Descriptor out(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0666);
   if (!out.open()) throw_write_error(file, errno);
   RemoveOnFailure guard{temporary};
-  if (int const error = write_all(out, content)) throw_write_error(file, error);
+  if (int const error = write_all(out, pieces)) throw_write_error(file, error);
   if (std::rename(temporary.c_str(), file.c_str()) != 0) throw_write_error(file, errno);
   guard.armed = false;
 

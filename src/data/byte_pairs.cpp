@@ -1,5 +1,7 @@
 #include "data/detail/byte_pairs.hpp"
 
+#include "data/detail/utf8.hpp"
+
 #include <queue>
 #include <tuple>
 
@@ -12,7 +14,7 @@ std::uint64_t key_of(std::int32_t left, std::int32_t right) {
 
 constexpr std::int32_t merged_away = -1;
 
-/// A token of a partly merged word, in a list of its neighbours; the word's size stands for none.
+/// A token of a partly merged word, in a list of its neighbours; the number of all stands for none.
 struct Symbol {
   std::int32_t id;
   std::size_t previous, next;
@@ -35,16 +37,31 @@ Merge const* BytePairs::find(std::int32_t left, std::int32_t right) const {
   return found == merges_.end() ? nullptr : &found->second;
 }
 
+std::vector<std::int32_t> BytePairs::unmerged(std::string_view word) const {
+  std::vector<std::int32_t> ids;
+  ids.reserve(word.size());
+  while (!word.empty()) {
+    auto const length = characters.empty() ? 1 : character_length(word);
+    auto const whole = characters.find(word.substr(0, length));
+    if (whole != characters.end()) {
+      ids.push_back(whole->second);
+    } else {
+      for (char const byte : word.substr(0, length)) ids.push_back(byte_ids[static_cast<unsigned char>(byte)]);
+    }
+    word.remove_prefix(length);
+  }
+  return ids;
+}
+
 void BytePairs::encode(std::string_view word, std::vector<std::int64_t>& ids) const {
   if (auto const whole = whole_words.find(word); whole != whole_words.end()) {
     ids.push_back(whole->second);
     return;
   }
-  std::size_t const none = word.size();
-  std::vector<Symbol> symbols(word.size());
-  for (std::size_t i = 0; i < word.size(); ++i) {
-    symbols[i] = {byte_ids[static_cast<unsigned char>(word[i])], i == 0 ? none : i - 1, i + 1};
-  }
+  auto const start = unmerged(word);
+  std::size_t const none = start.size();
+  std::vector<Symbol> symbols(none);
+  for (std::size_t i = 0; i < none; ++i) symbols[i] = {start[i], i == 0 ? none : i - 1, i + 1};
 
   std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> candidates;
   auto const merge_at = [&](std::size_t left) -> Merge const* {
@@ -54,7 +71,7 @@ void BytePairs::encode(std::string_view word, std::vector<std::int64_t>& ids) co
   auto const consider = [&](std::size_t left) {
     if (Merge const* const merge = merge_at(left)) candidates.push({merge->rank, left});
   };
-  for (std::size_t i = 0; i < word.size(); ++i) consider(i);
+  for (std::size_t i = 0; i < none; ++i) consider(i);
 
   while (!candidates.empty()) {
     Candidate const best = candidates.top();
@@ -70,7 +87,7 @@ void BytePairs::encode(std::string_view word, std::vector<std::int64_t>& ids) co
     consider(left.previous);
     consider(best.left);
   }
-  for (std::size_t i = 0; i < word.size(); i = symbols[i].next) ids.push_back(symbols[i].id);
+  for (std::size_t i = 0; i < none; i = symbols[i].next) ids.push_back(symbols[i].id);
 }
 
 }  // namespace onemask::detail

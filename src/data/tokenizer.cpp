@@ -1,3 +1,4 @@
+#include "data/detail/normalizer.hpp"
 #include "data/detail/tokenizer_tables.hpp"
 #include "data/detail/utf8.hpp"
 #include <onemask/core/error.hpp>
@@ -11,7 +12,16 @@ namespace onemask {
 namespace {
 
 using detail::AddedTokens;
+using detail::SpacePrefix;
 using detail::TokenizerTables;
+
+/// `text` with U+2581 for spaces, and one before it where `prefix` says so.
+std::string with_written_spaces(std::string_view text, SpacePrefix prefix, bool at_start) {
+  auto result = detail::replaced(text, " ", detail::written_space);
+  bool const wanted = prefix == SpacePrefix::always || (prefix == SpacePrefix::first && at_start);
+  if (wanted && !result.starts_with(detail::written_space)) result.insert(0, detail::written_space);
+  return result;
+}
 
 void encode_words(TokenizerTables const& tables, std::string_view text, std::vector<std::int64_t>& ids) {
   std::vector<std::string_view> words{text}, pieces;
@@ -23,17 +33,17 @@ void encode_words(TokenizerTables const& tables, std::string_view text, std::vec
   for (std::string_view const word : words) tables.pairs.encode(word, ids);
 }
 
-/// `added`: the added tokens still to be looked for, one set after the other.
-void encode_between(TokenizerTables const& tables, std::span<AddedTokens const> added, std::string_view text,
-                    std::vector<std::int64_t>& ids) {
-  if (text.empty()) return;
-  if (added.empty()) return encode_words(tables, text, ids);
-  while (auto const occurrence = added.front().find(text)) {
-    encode_between(tables, added.subspan(1), text.substr(0, occurrence->begin), ids);
+/// Appends the ids of the tokens of `added` in `text` and, in between, what `encode(part, at_start)` appends for the rest.
+template <typename Encode>
+void encode_around(AddedTokens const& added, std::string_view text, bool at_start, std::vector<std::int64_t>& ids,
+                   Encode const& encode) {
+  while (auto const occurrence = added.find(text)) {
+    if (occurrence->begin > 0) encode(text.substr(0, occurrence->begin), at_start);
     ids.push_back(occurrence->id);
     text.remove_prefix(occurrence->end);
+    at_start = false;
   }
-  encode_between(tables, added.subspan(1), text, ids);
+  if (!text.empty()) encode(text, at_start);
 }
 
 std::string const& text_of(TokenizerTables const& tables, std::int64_t id) {
@@ -62,14 +72,29 @@ std::vector<std::int64_t> Tokenizer::encode(std::string_view text, SpecialTokens
                     ". Convert the file it comes from to UTF-8.");
   }
   std::vector<std::int64_t> ids;
-  std::span<AddedTokens const> const added = tables_->added;
-  encode_between(*tables_, special == SpecialTokens::recognised ? added : added.first(0), text, ids);
+  bool const recognise = special == SpecialTokens::recognised;
+  auto const& tables = *tables_;
+  auto const encode_rest = [&](std::string_view part, bool at_start) {
+    if (!tables.space_prefix) return encode_words(tables, part, ids);
+    encode_words(tables, with_written_spaces(part, *tables.space_prefix, at_start), ids);
+  };
+  auto const encode_normalized = [&](std::string_view part, bool at_start) {
+    auto const normal = detail::normalize(tables.normalizer, part);
+    if (!recognise) return encode_rest(normal, at_start);
+    encode_around(tables.added[1], normal, at_start, ids, encode_rest);
+  };
+  if (recognise) {
+    encode_around(tables.added[0], text, true, ids, encode_normalized);
+  } else if (!text.empty()) {
+    encode_normalized(text, true);
+  }
   return ids;
 }
 
 std::string Tokenizer::decode(std::span<std::int64_t const> ids) const {
   std::string text;
   for (std::int64_t const id : ids) text += text_of(*tables_, id);
+  if (tables_->begins_with_space && text.starts_with(' ')) text.erase(0, 1);
   return text;
 }
 
@@ -84,6 +109,9 @@ std::optional<std::int64_t> Tokenizer::bos() const {
 }
 std::optional<std::int64_t> Tokenizer::eos() const {
   return tables_->eos;
+}
+bool Tokenizer::begins_with_space() const {
+  return tables_->begins_with_space;
 }
 bool Tokenizer::adds_bos() const {
   return tables_->adds_bos;

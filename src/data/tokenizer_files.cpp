@@ -1,6 +1,7 @@
 #include "data/detail/json_field.hpp"
 #include "data/detail/tokenizer_builder.hpp"
 #include "data/detail/tokenizer_tables.hpp"
+#include "data/detail/utf8.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/text.hpp>
@@ -40,7 +41,7 @@ class OptionalFile {
 [[noreturn]] void fail_unsupported(JsonField const& field) {
   std::optional<JsonField> const type = field.find("type");
   field.fail((type ? "is of the type '" + type->text() + "'" : std::string("has no type")) +
-             ", which is not supported; the byte-level byte-pair encodings of GPT-2 and Llama-3 are.");
+             ", which is not supported; the byte-pair encodings of GPT-2, GPT-J, Llama, Mistral and Qwen2 are.");
 }
 
 bool is_of_type(JsonField const& field, std::string_view type) {
@@ -56,6 +57,10 @@ void refuse(std::optional<JsonField> const& field) {
   if (field) field->fail("is set, which is not supported.");
 }
 
+Spelling spelling_of(JsonField const& model) {
+  return is_true(model.find("byte_fallback")) ? Spelling::characters : Spelling::bytes;
+}
+
 void read_model(JsonField const& model, std::string const& place, TokenizerBuilder& builder) {
   if (model.find("type") && !is_of_type(model, "BPE")) fail_unsupported(model);  // the oldest files give no type
   refuse(model.find("dropout"));
@@ -63,7 +68,7 @@ void read_model(JsonField const& model, std::string const& place, TokenizerBuild
     std::optional<JsonField> const field = model.find(affix);
     if (field && !field->text().empty()) refuse(field);
   }
-  builder.add_vocabulary(model.at("vocab"), is_true(model.find("ignore_merges")));
+  builder.add_vocabulary(model.at("vocab"), spelling_of(model), is_true(model.find("ignore_merges")));
   std::size_t rank = 0;
   for (JsonField const& merge : model.at("merges").elements()) {
     std::string const here = place + ": merge " + std::to_string(rank++);
@@ -77,6 +82,40 @@ void read_model(JsonField const& model, std::string const& place, TokenizerBuild
       builder.add_merge(pair[0], pair[1], here);
     }
   }
+}
+
+/// A text of a step of the file that has to be the one given.
+void require_text(JsonField const& field, std::string_view text) {
+  if (field.text() != text) field.fail("must be '" + std::string(text) + "'; others are not supported.");
+}
+
+void read_normalizer(JsonField const& normalizer, TokenizerBuilder& builder) {
+  bool const several = is_of_type(normalizer, "Sequence");
+  for (JsonField const& step : several ? normalizer.at("normalizers").elements() : std::vector{normalizer}) {
+    if (is_of_type(step, "NFC")) {
+      builder.add_normalizer_step(NormalizerStep::nfc);
+    } else if (is_of_type(step, "Prepend")) {
+      require_text(step.at("prepend"), written_space);
+      builder.add_normalizer_step(NormalizerStep::prepend_space);
+    } else if (is_of_type(step, "Replace")) {
+      require_text(step.at("pattern").at("String"), " ");
+      require_text(step.at("content"), written_space);
+      builder.add_normalizer_step(NormalizerStep::write_spaces);
+    } else {
+      fail_unsupported(step);
+    }
+  }
+}
+
+/// The step that writes U+2581 for spaces, where the whole text is one word.
+void read_metaspace(JsonField const& step, TokenizerBuilder& builder) {
+  if (!is_of_type(step, "Metaspace")) fail_unsupported(step);
+  require_text(step.at("replacement"), written_space);
+  if (step.at("split").boolean()) step.at("split").fail("is true, which is not supported.");
+  std::optional<JsonField> const scheme = step.find("prepend_scheme");
+  std::string const name = scheme ? scheme->text() : "always";
+  if (name != "never" && name != "first" && name != "always") scheme->fail("must be 'never', 'first' or 'always'.");
+  builder.set_space_prefix(name == "never" ? SpacePrefix::never : name == "first" ? SpacePrefix::first : SpacePrefix::always);
 }
 
 /// One of the steps that cut a text into words; true for the last one, which turns words into bytes.
@@ -114,6 +153,7 @@ std::optional<std::int64_t> read_prefix(JsonField const& processor) {
   };
   if (is_of_type(processor, "Sequence")) {
     for (JsonField const& part : processor.at("processors").elements()) {
+      if (is_of_type(part, "Sequence")) part.fail("is a Sequence within a Sequence, which is not supported.");
       if (auto const id = read_prefix(part)) put(*id);
     }
   } else if (is_of_type(processor, "TemplateProcessing")) {
@@ -134,9 +174,13 @@ std::optional<std::int64_t> read_tokenizer_json(std::filesystem::path const& fil
   nlohmann::json const content = parse_json_file(file);
   std::string const place = place_of(file);
   JsonField const tokenizer(content, place);
-  if (auto const normalizer = tokenizer.find("normalizer")) fail_unsupported(*normalizer);
+  if (auto const normalizer = tokenizer.find("normalizer")) read_normalizer(*normalizer, builder);
   read_model(tokenizer.at("model"), place, builder);
-  read_word_steps(tokenizer.at("pre_tokenizer"), place, builder);
+  if (spelling_of(tokenizer.at("model")) == Spelling::bytes) {
+    read_word_steps(tokenizer.at("pre_tokenizer"), place, builder);
+  } else if (auto const step = tokenizer.find("pre_tokenizer")) {
+    read_metaspace(*step, builder);
+  }
   if (auto const added = tokenizer.find("added_tokens")) {
     for (JsonField const& token : added->elements()) builder.add_token(token, token.at("id").integer());
   }
@@ -150,7 +194,7 @@ std::optional<std::int64_t> read_tokenizer_json(std::filesystem::path const& fil
 void read_vocabulary_and_merges(std::filesystem::path const& folder, OptionalFile const& settings, TokenizerBuilder& builder) {
   std::filesystem::path const vocabulary_file = folder / "vocab.json", merges_file = folder / "merges.txt";
   nlohmann::json const vocabulary = parse_json_file(vocabulary_file);
-  builder.add_vocabulary(JsonField(vocabulary, place_of(vocabulary_file)), false);
+  builder.add_vocabulary(JsonField(vocabulary, place_of(vocabulary_file)), Spelling::bytes, false);
   std::size_t number = 0;
   for (std::string& line : split_text(read_file(merges_file), '\n')) {
     std::string const here = place_of(merges_file) + ": line " + std::to_string(++number);
@@ -201,7 +245,6 @@ std::optional<std::int64_t> read_special(std::filesystem::path const& folder, Op
 
 TokenizerTables read_tokenizer(std::filesystem::path const& folder) {
   OptionalFile const settings(folder / "tokenizer_config.json");
-  if (auto const field = settings.find("add_prefix_space"); is_true(field)) field->fail("is true, which is not supported.");
   TokenizerBuilder builder;
   std::optional<std::int64_t> prefix, default_special;
   if (std::filesystem::exists(folder / "tokenizer.json")) {
@@ -230,6 +273,11 @@ TokenizerTables read_tokenizer(std::filesystem::path const& folder) {
     throw UserError(place_of(folder / "tokenizer_config.json") + ": add_bos_token is true, but no bos_token is named.");
 
   TokenizerTables tables = std::move(builder).build();
+  auto const space = settings.find("add_prefix_space");
+  if (space && space->boolean() != tables.begins_with_space) {
+    space->fail(std::string("contradicts the tokenizer's other files, which put ") + (tables.begins_with_space ? "a" : "no") +
+                " space before a text; that is not supported.");
+  }
   tables.bos = bos;
   tables.eos = eos;
   tables.adds_bos = adds_bos;

@@ -6,24 +6,6 @@
 namespace onemask::detail {
 namespace {
 
-/// Length of the well-formed character at the start of `text`, or 0.
-std::size_t character_length(std::string_view text) {
-  auto const byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  auto const continues = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
-  unsigned const first = byte(0), second = byte(1);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return continues(1) ? 2 : 0;
-  if ((first & 0xF0u) == 0xE0) {
-    bool const allowed = !(first == 0xE0 && second < 0xA0) && !(first == 0xED && second > 0x9F);
-    return allowed && continues(1) && continues(2) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    bool const allowed = !(first == 0xF0 && second < 0x90) && !(first == 0xF4 && second > 0x8F);
-    return allowed && continues(1) && continues(2) && continues(3) ? 4 : 0;
-  }
-  return 0;
-}
-
 constexpr bool is_printable(unsigned byte) {
   return (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
 }
@@ -42,6 +24,23 @@ constexpr std::array<std::int16_t, alphabet_end> make_alphabet() {
 constexpr auto alphabet = make_alphabet();
 
 }  // namespace
+
+std::size_t character_length(std::string_view text) {
+  auto const byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  auto const continues = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
+  unsigned const first = byte(0), second = byte(1);
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first <= 0xDF) return continues(1) ? 2 : 0;
+  if ((first & 0xF0u) == 0xE0) {
+    bool const allowed = !(first == 0xE0 && second < 0xA0) && !(first == 0xED && second > 0x9F);
+    return allowed && continues(1) && continues(2) ? 3 : 0;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    bool const allowed = !(first == 0xF0 && second < 0x90) && !(first == 0xF4 && second > 0x8F);
+    return allowed && continues(1) && continues(2) && continues(3) ? 4 : 0;
+  }
+  return 0;
+}
 
 std::optional<std::size_t> first_invalid_utf8(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
@@ -64,6 +63,21 @@ std::optional<std::string> bytes_of_token(std::string_view token) {
     bytes += static_cast<char>(alphabet[code]);
   }
   return bytes;
+}
+
+std::optional<unsigned char> byte_of_token(std::string_view token) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return std::nullopt;
+  auto const high = digits.find(token[3]), low = digits.find(token[4]);
+  if (high == digits.npos || low == digits.npos) return std::nullopt;
+  return static_cast<unsigned char>(high * 16 + low);
+}
+
+std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
+  std::string result;
+  for (std::size_t found; (found = text.find(from)) != text.npos; text.remove_prefix(found + from.size()))
+    result.append(text.substr(0, found)).append(to);
+  return result.append(text);
 }
 
 }  // namespace onemask::detail

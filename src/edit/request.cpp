@@ -26,9 +26,9 @@ EditRequest::Row make_row(Tokenizer const& tokenizer, std::string const& text, s
 }  // namespace
 
 EditRequest make_edit_request(Tokenizer const& tokenizer, Fact const& fact, ContextTemplates const& templates,
-                              RomeHparams const& hparams, std::int64_t positions) {
+                              EditHparams const& hparams, std::int64_t positions) {
   auto const record = "The record with case_id " + std::to_string(fact.case_id);
-  EditRequest request{fact.case_id, {}, {}, {}};
+  EditRequest request{fact.case_id, {}, {}, {}, fact.subject};
   try {
     request.target = encode_target(tokenizer, fact.target_new);
   } catch (UserError const& e) {

@@ -6,67 +6,115 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <optional>
 
 namespace onemask {
 namespace {
 
 constexpr std::size_t resamples = 1000;
 
-struct Metric {
-  char const* name;
-  std::function<double(PromptMetrics const&)> value;
+using Value = std::function<double(PromptMetrics const&)>;
+
+/// A fact's mean of a value over its prompts of one kind, as part of a metric.
+struct Part {
+  PromptKind kind;
+  Value value;
 };
 
-std::vector<Metric> const& metrics() {
-  static std::vector<Metric> const all{{"rsr", [](auto const& r) { return r.lp_true > r.lp_new ? 1.0 : 0.0; }},
-                                       {"rsm", [](auto const& r) { return r.lp_true - r.lp_new; }},
-                                       {"kl", [](auto const& r) { return r.kl; }},
-                                       {"top1_changed", [](auto const& r) { return static_cast<double>(r.top1_changed); }},
-                                       {"p_true", [](auto const& r) { return std::exp(r.lp_true); }},
-                                       {"p_new", [](auto const& r) { return std::exp(r.lp_new); }},
-                                       {"overlap5", [](auto const& r) { return r.overlap5; }},
-                                       {"overlap10", [](auto const& r) { return r.overlap10; }},
-                                       {"overlap100", [](auto const& r) { return r.overlap100; }}};
-  return all;
+/// A mean over facts; of several parts the harmonic mean of their means, over the facts that have them all.
+struct Metric {
+  char const* prompts;
+  char const* name;
+  std::vector<Part> parts;
+};
+
+/// log P per token of an object, in nats.
+double true_per_token(PromptMetrics const& row) {
+  return row.lp_true / static_cast<double>(row.tokens_true);
+}
+double new_per_token(PromptMetrics const& row) {
+  return row.lp_new / static_cast<double>(row.tokens_new);
+}
+
+double edit_succeeds(PromptMetrics const& row) {
+  return new_per_token(row) > true_per_token(row) ? 1 : 0;
+}
+double edit_magnitude(PromptMetrics const& row) {
+  return std::exp(new_per_token(row)) - std::exp(true_per_token(row));
+}
+double neighbor_stays(PromptMetrics const& row) {
+  return true_per_token(row) > new_per_token(row) ? 1 : 0;
+}
+
+std::vector<Metric> all_metrics() {
+  std::vector<Metric> metrics;
+  for (auto const& [kind, prompts] :
+       {std::pair(PromptKind::rewrite, "rewrite"), std::pair(PromptKind::paraphrase, "paraphrase")}) {
+    auto const add = [&](char const* name, Value const& value) { metrics.push_back({prompts, name, {{kind, value}}}); };
+    add("rsr", [](auto const& r) { return r.lp_true > r.lp_new ? 1 : 0; });
+    add("rsm", [](auto const& r) { return r.lp_true - r.lp_new; });
+    add("kl", [](auto const& r) { return r.kl; });
+    add("top1_changed", [](auto const& r) { return static_cast<double>(r.top1_changed); });
+    add("p_true", [](auto const& r) { return std::exp(r.lp_true); });
+    add("p_new", [](auto const& r) { return std::exp(r.lp_new); });
+    add("overlap5", [](auto const& r) { return r.overlap5; });
+    add("overlap10", [](auto const& r) { return r.overlap10; });
+    add("overlap100", [](auto const& r) { return r.overlap100; });
+    add("success", edit_succeeds);
+    add("magnitude", edit_magnitude);
+  }
+  metrics.push_back({"neighborhood", "success", {{PromptKind::neighborhood, neighbor_stays}}});
+  metrics.push_back(
+      {"neighborhood", "magnitude", {{PromptKind::neighborhood, [](auto const& r) { return -edit_magnitude(r); }}}});
+  metrics.push_back({"all",
+                     "score",
+                     {{PromptKind::rewrite, edit_succeeds},
+                      {PromptKind::paraphrase, edit_succeeds},
+                      {PromptKind::neighborhood, neighbor_stays}}});
+  return metrics;
+}
+
+bool has_prompts(FactPlace const& fact, PromptKind kind) {
+  return kind == PromptKind::rewrite || (kind == PromptKind::paraphrase ? fact.has_paraphrases : fact.has_neighborhood);
 }
 
 /// A group's facts that are averaged together.
 struct Group {
   std::string split, relation;
-  std::vector<std::int64_t> facts;
+  std::vector<std::size_t> facts;
 };
 
 std::vector<Group> make_groups(std::vector<FactPlace> const& facts) {
   std::vector<Group> groups;
   std::map<std::pair<std::string, std::string>, std::size_t> index;
-  auto const add = [&](std::string const& split, std::string const& relation, std::int64_t fact) {
+  auto const add = [&](std::string const& split, std::string const& relation, std::size_t fact) {
     auto const [found, is_new] = index.try_emplace({split, relation}, groups.size());
     if (is_new) groups.push_back({split, relation, {}});
     groups[found->second].facts.push_back(fact);
   };
   for (std::size_t f = 0; f < facts.size(); ++f) {
-    add(facts[f].split, "all", static_cast<std::int64_t>(f));
-    add(facts[f].split, facts[f].relation, static_cast<std::int64_t>(f));
+    add(facts[f].split, "all", f);
+    add(facts[f].split, facts[f].relation, f);
   }
   return groups;
 }
 
-/// Per fact: the mean of every metric over the fact's prompts of one kind under one condition.
-using FactMeans = std::map<std::int64_t, std::vector<double>>;
+/// By fact; nothing where no prompt of the kind is scored.
+using FactMeans = std::vector<std::optional<double>>;
 
-FactMeans means_by_fact(std::vector<PromptMetrics const*> const& rows) {
-  FactMeans sums;
-  std::map<std::int64_t, double> counts;
+FactMeans means_by_fact(std::vector<PromptMetrics const*> const& rows, Part const& part, std::size_t facts) {
+  FactMeans means(facts);
+  std::vector<double> counts(facts);
   for (auto const* row : rows) {
-    auto& sum = sums[row->fact];
-    sum.resize(metrics().size());
-    for (std::size_t m = 0; m < sum.size(); ++m) sum[m] += metrics()[m].value(*row);
-    counts[row->fact] += 1;
+    auto const fact = static_cast<std::size_t>(row->fact);
+    if (row->kind != part.kind || fact >= facts) continue;
+    means[fact] = means[fact].value_or(0) + part.value(*row);
+    counts[fact] += 1;
   }
-  for (auto& [fact, sum] : sums) {
-    for (auto& value : sum) value /= counts[fact];
+  for (std::size_t f = 0; f < facts; ++f) {
+    if (means[f]) *means[f] /= counts[f];
   }
-  return sums;
+  return means;
 }
 
 /// How often each of n facts is drawn in each resample, [resamples][n]: the same for every metric and condition of n facts.
@@ -79,64 +127,71 @@ std::vector<std::vector<double>> draw(std::size_t n) {
   return weights;
 }
 
-void summarise(SummaryRow row, std::vector<std::vector<double>> const& series, std::vector<std::vector<double>> const& weights,
-               std::vector<SummaryRow>& out) {
-  auto const n = series.front().size();
-  row.n = static_cast<std::int64_t>(n);
-  row.mean = row.low = row.high = std::numeric_limits<double>::quiet_NaN();
-  for (std::size_t m = 0; m < series.size(); ++m) {
-    row.metric = metrics()[m].name;
-    if (n == 0) {
-      out.push_back(row);
-      continue;
-    }
-    double sum = 0;
-    for (auto value : series[m]) sum += value;
-    row.mean = sum / static_cast<double>(n);
-    std::vector<double> means(resamples);
-    for (std::size_t r = 0; r < resamples; ++r) {
-      double resampled = 0;
-      for (std::size_t i = 0; i < n; ++i) resampled += weights[r][i] * series[m][i];
-      means[r] = resampled / static_cast<double>(n);
-    }
-    if (std::isfinite(sum)) {
-      std::sort(means.begin(), means.end());
-      row.low = means[resamples * 25 / 1000];
-      row.high = means[resamples * 975 / 1000 - 1];
-    }
-    out.push_back(row);
-  }
+/// One value per fact.
+using Series = std::vector<double>;
+
+double mean(Series const& series, std::vector<double> const& weights) {
+  double sum = 0;
+  for (std::size_t i = 0; i < series.size(); ++i) sum += weights[i] * series[i];
+  return sum / static_cast<double>(series.size());
+}
+
+/// Harmonic mean of the means of several series; of a single one its mean.
+double combined_mean(std::vector<Series> const& parts, std::vector<double> const& weights) {
+  if (parts.size() == 1) return mean(parts.front(), weights);
+  double inverse = 0;  // infinite where a mean is 0
+  for (auto const& series : parts) inverse += 1 / mean(series, weights);
+  return static_cast<double>(parts.size()) / inverse;
+}
+
+/// Mean and interval of series over the same facts, at least one.
+void estimate(SummaryRow& row, std::vector<Series> const& parts, std::vector<std::vector<double>> const& weights) {
+  row.mean = combined_mean(parts, std::vector<double>(parts.front().size(), 1));
+  if (!std::isfinite(row.mean)) return;
+  std::vector<double> means;
+  for (auto const& weight : weights) means.push_back(combined_mean(parts, weight));
+  std::sort(means.begin(), means.end());
+  row.low = means[resamples * 25 / 1000];
+  row.high = means[resamples * 975 / 1000 - 1];
 }
 
 }  // namespace
 
 std::vector<SummaryRow> aggregate(std::vector<PromptMetrics> const& rows, std::vector<FactPlace> const& facts,
                                   std::vector<std::string> const& conditions) {
-  std::map<std::pair<std::int64_t, bool>, std::vector<PromptMetrics const*>> by_kind;
-  for (auto const& row : rows) by_kind[{row.condition, row.prompt > 0}].push_back(&row);
-  std::map<std::pair<std::int64_t, bool>, FactMeans> means;
-  for (auto const& [kind, some] : by_kind) means[kind] = means_by_fact(some);
+  auto const metrics = all_metrics();
+  auto const groups = make_groups(facts);
+  std::map<std::int64_t, std::vector<PromptMetrics const*>> rows_of;
+  for (auto const& row : rows) rows_of[row.condition].push_back(&row);
 
+  constexpr auto unknown = std::numeric_limits<double>::quiet_NaN();
   std::map<std::size_t, std::vector<std::vector<double>>> weights;
   std::vector<SummaryRow> summary;
-  auto const groups = make_groups(facts);
   for (std::size_t c = 0; c < conditions.size(); ++c) {
+    std::vector<std::vector<FactMeans>> means;  // of each part of each metric
+    for (auto const& metric : metrics) {
+      means.emplace_back();
+      for (auto const& part : metric.parts)
+        means.back().push_back(means_by_fact(rows_of[static_cast<std::int64_t>(c)], part, facts.size()));
+    }
     for (auto const& group : groups) {
-      for (bool paraphrase : {false, true}) {
-        SummaryRow row{conditions[c], group.split, group.relation, paraphrase ? "paraphrase" : "rewrite", {}, 0, 0, 0, 0, 0};
-        row.planned = std::count_if(group.facts.begin(), group.facts.end(),
-                                    [&](auto f) { return !paraphrase || facts[static_cast<std::size_t>(f)].has_paraphrases; });
-        auto const& values = means[{static_cast<std::int64_t>(c), paraphrase}];
-        std::vector<std::vector<double>> series(metrics().size());
+      for (std::size_t m = 0; m < metrics.size(); ++m) {
+        auto const& [prompts, name, parts] = metrics[m];
+        SummaryRow row{conditions[c], group.split, group.relation, prompts, name, unknown, unknown, unknown, 0, 0};
+        std::vector<Series> series(parts.size());
         for (auto fact : group.facts) {
-          auto const found = values.find(fact);
-          if (found == values.end()) continue;
-          for (std::size_t m = 0; m < series.size(); ++m) series[m].push_back(found->second[m]);
+          row.planned += std::all_of(parts.begin(), parts.end(), [&](auto const& p) { return has_prompts(facts[fact], p.kind); });
+          if (!std::all_of(means[m].begin(), means[m].end(), [&](auto const& of) { return of[fact].has_value(); })) continue;
+          row.n += 1;
+          for (std::size_t p = 0; p < parts.size(); ++p) series[p].push_back(*means[m][p][fact]);
         }
-        auto const n = series.front().size();
         if (row.planned == 0) continue;
-        if (!weights.contains(n)) weights[n] = draw(n);
-        summarise(row, series, weights[n], summary);
+        if (row.n > 0) {
+          auto const n = series.front().size();
+          if (!weights.contains(n)) weights[n] = draw(n);
+          estimate(row, series, weights[n]);
+        }
+        summary.push_back(std::move(row));
       }
     }
   }

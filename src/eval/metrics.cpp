@@ -18,6 +18,7 @@ struct Batch {
   std::vector<std::int64_t> edit;     ///< of each prompt
   std::vector<EvaluationFact> facts;  ///< of each prompt
   std::vector<std::int64_t> numbers;  ///< place of each prompt in its fact
+  std::vector<PromptKind> kinds;      ///< of each prompt
   at::Tensor left, right;
 };
 
@@ -28,7 +29,7 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
   for (auto const& item : facts) {
     if (edited && item.edit == nullptr) continue;
     auto const& fact = *item.fact;
-    auto const add = [&](std::string const& text) {
+    auto const add = [&](std::string const& text, PromptKind kind) {
       TwoWayPrompt prompt{encode_prompt(tokenizer, text, options.leading_space), encode_target(tokenizer, fact.target_true),
                           encode_target(tokenizer, fact.target_new)};
       auto const longest = prompt.prompt.size() + std::max(prompt.target_true.size(), prompt.target_new.size()) - 1;
@@ -39,14 +40,18 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
       }
       batch.numbers.push_back(batch.facts.empty() || batch.facts.back().index != item.index ? 0 : batch.numbers.back() + 1);
       batch.prompts.push_back(std::move(prompt));
+      batch.kinds.push_back(kind);
       batch.edit.push_back(static_cast<std::int64_t>(lefts.size()));
       batch.facts.push_back(item);
     };
-    add(fact.question());
+    add(fact.question(), PromptKind::rewrite);
     if (options.paraphrases) {
-      for (auto const& paraphrase : fact.paraphrase_prompts) add(paraphrase);
+      for (auto const& paraphrase : fact.paraphrase_prompts) add(paraphrase, PromptKind::paraphrase);
     }
-    if (edited) {
+    if (options.neighborhood) {
+      for (auto const& neighbor : fact.neighborhood_prompts) add(neighbor, PromptKind::neighborhood);
+    }
+    if (edited && item.edit->left.defined()) {
       lefts.push_back(item.edit->left);
       rights.push_back(item.edit->right);
     }
@@ -80,6 +85,9 @@ void compare(Tokenizer const& tokenizer, Batch const& batch, TwoWayBatch::Scores
     PromptMetrics row{batch.facts[i].index,
                       condition,
                       batch.numbers[i],
+                      batch.kinds[i],
+                      std::ssize(batch.prompts[i].target_true),
+                      std::ssize(batch.prompts[i].target_new),
                       scores.lp_true[p].item<double>(),
                       scores.lp_new[p].item<double>(),
                       kl[p].item<double>(),
@@ -106,11 +114,11 @@ void compare(Tokenizer const& tokenizer, Batch const& batch, TwoWayBatch::Scores
   }
 }
 
-using Integers = std::array<std::int64_t PromptMetrics::*, 7>;
+using Integers = std::array<std::int64_t PromptMetrics::*, 9>;
 using Doubles = std::array<double PromptMetrics::*, 6>;
-constexpr Integers integers{&PromptMetrics::fact,        &PromptMetrics::condition, &PromptMetrics::prompt,
-                            &PromptMetrics::rank_true,   &PromptMetrics::rank_new,  &PromptMetrics::top1,
-                            &PromptMetrics::top1_changed};
+constexpr Integers integers{&PromptMetrics::fact,        &PromptMetrics::condition,  &PromptMetrics::prompt,
+                            &PromptMetrics::tokens_true, &PromptMetrics::tokens_new, &PromptMetrics::rank_true,
+                            &PromptMetrics::rank_new,    &PromptMetrics::top1,       &PromptMetrics::top1_changed};
 constexpr Doubles doubles{&PromptMetrics::lp_true,  &PromptMetrics::lp_new,    &PromptMetrics::kl,
                           &PromptMetrics::overlap5, &PromptMetrics::overlap10, &PromptMetrics::overlap100};
 
@@ -130,8 +138,11 @@ std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& toke
       auto const& condition = conditions[c];
       if (condition.edited != edited) continue;
       auto const mask = condition.keep.defined() ? condition.keep.to(model.device(), model.dtype()) : at::Tensor();
-      bool const same = !edited && !mask.defined();
-      auto const scores = same ? original : prompts.score({batch.left, batch.right, mask});
+      auto const score = [&] {
+        if (condition.shared) return prompts.score({}, *condition.shared());
+        return edited || mask.defined() ? prompts.score({batch.left, batch.right, mask}) : original;
+      };
+      auto const scores = score();
       compare(tokenizer, batch, original, scores, static_cast<std::int64_t>(c), options.compare_texts, rows);
     }
   }
@@ -140,31 +151,41 @@ std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& toke
 
 std::string to_bytes(std::vector<PromptMetrics> const& rows) {
   auto const count = static_cast<std::int64_t>(rows.size());
+  auto kinds = at::empty({count}, at::kLong);
   auto whole = at::empty({count, static_cast<std::int64_t>(integers.size())}, at::kLong);
   auto real = at::empty({count, static_cast<std::int64_t>(doubles.size())}, at::kDouble);
+  auto* k = kinds.data_ptr<std::int64_t>();
   auto* w = whole.data_ptr<std::int64_t>();
   auto* r = real.data_ptr<double>();
   for (auto const& row : rows) {
+    *k++ = static_cast<std::int64_t>(row.kind);
     for (auto member : integers) *w++ = row.*member;
     for (auto member : doubles) *r++ = row.*member;
   }
-  return write_safetensors({{"integers", whole}, {"reals", real}}, {});
+  return write_safetensors({{"kinds", kinds}, {"integers", whole}, {"reals", real}}, {});
 }
 
 std::vector<PromptMetrics> metrics_from_bytes(std::string bytes, std::string const& source) {
   auto const file = SafetensorsFile::parse(std::move(bytes), source);
+  auto const kinds = file.tensor("kinds").contiguous();
   auto const whole = file.tensor("integers").contiguous(), real = file.tensor("reals").contiguous();
-  bool const fits = whole.dim() == 2 && real.dim() == 2 && whole.size(0) == real.size(0) && whole.scalar_type() == at::kLong &&
-                    real.scalar_type() == at::kDouble && whole.size(1) == std::ssize(integers) &&
-                    real.size(1) == std::ssize(doubles);
-  if (!fits) throw UserError(source + " does not hold evaluation rows. Delete it; it will be made again.");
-  std::vector<PromptMetrics> rows(static_cast<std::size_t>(whole.size(0)));
-  auto const* w = whole.data_ptr<std::int64_t>();
-  auto const* r = real.data_ptr<double>();
-  for (auto& row : rows) {
-    for (auto member : integers) row.*member = *w++;
-    for (auto member : doubles) row.*member = *r++;
+  bool fits = kinds.dim() == 1 && whole.dim() == 2 && real.dim() == 2 && kinds.size(0) == whole.size(0) &&
+              whole.size(0) == real.size(0) && kinds.scalar_type() == at::kLong && whole.scalar_type() == at::kLong &&
+              real.scalar_type() == at::kDouble && whole.size(1) == std::ssize(integers) && real.size(1) == std::ssize(doubles);
+  std::vector<PromptMetrics> rows(fits ? static_cast<std::size_t>(whole.size(0)) : 0);
+  if (!rows.empty()) {
+    auto const* k = kinds.data_ptr<std::int64_t>();
+    auto const* w = whole.data_ptr<std::int64_t>();
+    auto const* r = real.data_ptr<double>();
+    for (auto& row : rows) {
+      fits = fits && *k >= 0 && *k <= static_cast<std::int64_t>(PromptKind::neighborhood);
+      row.kind = static_cast<PromptKind>(*k++);
+      for (auto member : integers) row.*member = *w++;
+      for (auto member : doubles) row.*member = *r++;
+      fits = fits && row.tokens_true > 0 && row.tokens_new > 0;
+    }
   }
+  if (!fits) throw UserError(source + " does not hold evaluation rows. Delete it; it will be made again.");
   return rows;
 }
 

@@ -60,6 +60,7 @@ std::string describe(MaskOptions const& o) {
        << to_string(o.restoration) << ' ' << o.margin << " sparsity " << o.sparsity_target << ' ' << o.sparsity_weight0 << ' '
        << o.sparsity_weight1 << " distillation " << o.distillation_weight << ' ' << to_string(o.temperature_schedule) << ' '
        << o.temperature0 << ' ' << o.temperature1 << " validation " << o.validation_share << " space " << o.leading_space;
+  for (auto layer : o.layers) text << " layer " << layer;
   return text.str();
 }
 

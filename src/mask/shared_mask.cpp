@@ -6,7 +6,7 @@
 namespace onemask {
 
 std::string to_bytes(SharedMask const& mask) {
-  nlohmann::json const facts{{"layer", mask.layer}, {"seed", mask.seed}, {"epochs", mask.epochs}};
+  nlohmann::json const facts{{"layers", mask.layers}, {"seed", mask.seed}, {"epochs", mask.epochs}};
   return write_safetensors({{"soft", mask.soft}}, {{"mask", facts.dump()}});
 }
 
@@ -15,15 +15,19 @@ SharedMask shared_mask_from_bytes(std::string bytes, std::string const& source) 
   SharedMask mask;
   try {
     auto const facts = nlohmann::json::parse(file.metadata().at("mask"));
-    mask.layer = facts.at("layer").get<int>();
+    mask.layers = facts.at("layers").get<std::vector<int>>();
     mask.seed = facts.at("seed").get<std::uint64_t>();
     mask.epochs = facts.at("epochs").get<std::vector<MaskEpoch>>();
   } catch (std::exception const& e) {
     throw UserError(source + " is not a shared mask: " + e.what() + ". Delete it; it will be made again.");
   }
   mask.soft = file.tensor("soft");
-  if (mask.soft.dim() != 2 || mask.soft.scalar_type() != at::kFloat) {
-    throw UserError(source + " is not a shared mask: 'soft' must be a float32 matrix. Delete it; it will be made again.");
+  auto const layers = std::ssize(mask.layers);
+  if (layers == 0 || mask.soft.dim() != 2 || mask.soft.size(0) % layers != 0 || mask.soft.scalar_type() != at::kFloat) {
+    throw UserError(
+        source +
+        " is not a shared mask: 'soft' must be a float32 matrix with as many rows for every layer. Delete it; it will be "
+        "made again.");
   }
   return mask;
 }

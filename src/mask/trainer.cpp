@@ -74,11 +74,11 @@ MaskTrainer::MaskTrainer(TrainingSet const& facts, MaskOptions options, at::Tens
       mean_(at::zeros_like(theta_)),
       square_(at::zeros_like(theta_)),
       soft_(soft_mask(0)) {
-  auto const weight = facts.model().projection(facts.layer()).weight;
-  if (theta_.sizes() != weight.sizes()) {
+  auto const shape = facts.mask_shape();
+  if (theta_.sizes() != at::IntArrayRef(shape)) {
     throw ShapeError("The mask's theta is " + std::to_string(theta_.size(0)) + " x " + std::to_string(theta_.size(-1)) +
-                     ", but the matrix [out, in] is " + std::to_string(weight.size(0)) + " x " + std::to_string(weight.size(1)) +
-                     ".");
+                     ", but the masked matrices [layers * out, in] are " + std::to_string(shape[0]) + " x " +
+                     std::to_string(shape[1]) + ".");
   }
 }
 
@@ -93,6 +93,8 @@ at::Tensor MaskTrainer::gradient(std::span<std::size_t const> batch, int epoch, 
   auto sums = at::zeros({2}, total.options());
   auto const size = static_cast<double>(batch.size());
   auto const top = static_cast<int>(model.config().layers) - 1;
+  auto const lowest = facts_.layers().front();
+  auto const out = model.config().hidden;
   auto const part = static_cast<std::size_t>(options_.micro_batch);
   for (std::size_t first = 0, index = 0; first < batch.size(); first += part, ++index) {
     if (static_cast<int>(index % static_cast<std::size_t>(share_.ranks)) != share_.rank) continue;
@@ -101,9 +103,10 @@ at::Tensor MaskTrainer::gradient(std::span<std::size_t const> batch, int epoch, 
     at::Tensor normed;
     {
       c10::AutoGradMode const gradients(true);
-      Pass const pass(model, facts.rows.layout);
-      auto const residual = pass.finish(facts_.layer(), facts.rows.half, {facts.left, facts.right, facts.edit, leaf});
-      normed = model.final_norm(pass.run(facts_.layer() + 1, top, residual, facts.last.layout, facts.last.tokens));
+      auto const masked = facts_.masked_above(leaf);
+      Pass const pass(*masked, facts.rows.layout);
+      auto const residual = pass.finish(lowest, facts.rows.half, {facts.left, facts.right, facts.edit, leaf.narrow(0, 0, out)});
+      normed = model.final_norm(pass.run(lowest + 1, top, residual, facts.last.layout, facts.last.tokens));
     }
     c10::NoGradGuard const no_gradients;
     auto const losses = losses_of(model, facts, normed.detach(), options_, distillation_temperature(options_, epoch));
@@ -167,10 +170,12 @@ double MaskTrainer::validate() {
   if (facts_.validation_size() == 0) return 0;
   auto restored = at::zeros({1}, at::TensorOptions().dtype(at::kLong).device(soft_.device()));
   auto const mask = soft_.to(facts_.model().dtype());
+  auto const masked = facts_.masked_above(mask);
+  auto const lowest = mask.narrow(0, 0, facts_.model().config().hidden);
   auto const& batches = facts_.validation();
   for (std::size_t i = 0; i < batches.size(); ++i) {
     if (static_cast<int>(i % static_cast<std::size_t>(share_.ranks)) != share_.rank) continue;
-    auto const scores = batches[i].prompts.score({batches[i].left, batches[i].right, mask});
+    auto const scores = batches[i].prompts.score({batches[i].left, batches[i].right, lowest}, *masked);
     restored.add_((scores.lp_true > scores.lp_new).sum().item<std::int64_t>());
   }
   reducer_.add(restored);
@@ -179,7 +184,7 @@ double MaskTrainer::validate() {
 }
 
 SharedMask MaskTrainer::mask(std::uint64_t seed) const {
-  return {facts_.layer(), seed, soft_.to(at::kCPU).clone(), mask_epochs_};
+  return {facts_.layers(), seed, soft_.to(at::kCPU).clone(), mask_epochs_};
 }
 
 std::string MaskTrainer::checkpoint() const {

@@ -3,6 +3,8 @@
 #include <onemask/mask/training_set.hpp>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include <c10/core/GradMode.h>
 
@@ -18,11 +20,13 @@ std::vector<std::vector<std::int64_t>> all_prompts(std::vector<MaskFact> const& 
   return rows;
 }
 
-/// One factor of every fact: [facts, rank, size].
-at::Tensor stack_factor(std::vector<MaskFact> const& facts, at::Tensor MaskFact::*factor, at::Device device) {
-  std::vector<at::Tensor> factors;
-  for (auto const& fact : facts) factors.push_back(fact.*factor);
-  return at::stack(factors).to(device);
+/// One factor of every fact, [facts, rank, size]; undefined where facts have none.
+at::Tensor stacked(std::vector<at::Tensor> const& factors) {
+  return factors.front().defined() ? at::stack(factors) : at::Tensor();
+}
+
+at::Tensor on(at::Device device, at::Tensor const& tensor) {
+  return tensor.defined() ? tensor.to(device) : tensor;
 }
 
 Wanted last_tokens(Layout const& layout) {
@@ -56,14 +60,22 @@ MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const
 
 TrainingSet::TrainingSet(CausalLM const& model, int layer, std::vector<MaskFact> const& training,
                          std::vector<MaskFact> const& validation)
-    : model_(model),
-      layer_(layer),
-      cache_(model, layer, all_prompts(training)),
+    : TrainingSet(model, model, {layer}, training, validation) {}
+
+TrainingSet::TrainingSet(CausalLM const& original, CausalLM const& edited, std::vector<int> layers,
+                         std::vector<MaskFact> const& training, std::vector<MaskFact> const& validation)
+    : model_(edited),
+      layers_(std::move(layers)),
+      cache_(edited, layers_.front(), all_prompts(training)),
       validation_size_(static_cast<std::int64_t>(validation.size())) {
   if (training.empty())
     throw UserError("There is no fact with an edit to train a mask on: the split is empty, or all its edits failed.");
   c10::NoGradGuard const no_gradients;
-  auto const device = model.device();
+  auto const device = original.device();
+  auto const layer = layers_.front();
+  std::optional<CachedRows> own;  // rows of the original, where they are other ones
+  if (&original != &edited) own.emplace(original, layer, all_prompts(training));
+  auto const& unedited = own ? *own : cache_;
   std::int64_t row = 0;
   for (auto const& fact : training) {
     Entry entry;
@@ -72,8 +84,8 @@ TrainingSet::TrainingSet(CausalLM const& model, int layer, std::vector<MaskFact>
       entry.rows.push_back(row++);
       objects.insert(objects.end(), {fact.target_true.front(), fact.target_new.front()});
     }
-    entry.left = fact.left.to(device);
-    entry.right = fact.right.to(device);
+    entry.left = on(device, fact.left);
+    entry.right = on(device, fact.right);
     entry.objects = index_tensor(objects, device).view({-1, 2});
     facts_.push_back(std::move(entry));
   }
@@ -85,12 +97,12 @@ TrainingSet::TrainingSet(CausalLM const& model, int layer, std::vector<MaskFact>
       rows.insert(rows.end(), facts_[f].rows.begin(), facts_[f].rows.end());
       counts.push_back(static_cast<std::int64_t>(facts_[f].rows.size()));
     }
-    auto const batch = cache_.batch(rows);
+    auto const batch = unedited.batch(rows);
     auto const wanted = last_tokens(batch.layout);
-    Pass const pass(model, batch.layout);
-    auto const top = static_cast<int>(model.config().layers) - 1;
+    Pass const pass(original, batch.layout);
+    auto const top = static_cast<int>(original.config().layers) - 1;
     auto const hidden = pass.run(layer + 1, top, pass.finish(layer, batch.half), wanted.layout, wanted.tokens);
-    auto const references = model.final_norm(hidden).split_with_sizes(counts);
+    auto const references = original.final_norm(hidden).split_with_sizes(counts);
     for (auto f = first; f < last; ++f) facts_[f].reference = references[f - first];
   }
   for (std::size_t first = 0; first < validation.size(); first += facts_at_once) {
@@ -99,13 +111,27 @@ TrainingSet::TrainingSet(CausalLM const& model, int layer, std::vector<MaskFact>
         validation.begin() + static_cast<std::ptrdiff_t>(std::min(validation.size(), first + facts_at_once)));
     std::vector<TwoWayPrompt> prompts;
     std::vector<std::int64_t> edits;
+    std::vector<at::Tensor> lefts, rights;
     for (auto const& fact : some) {
       edits.push_back(static_cast<std::int64_t>(prompts.size()));
       prompts.push_back({fact.prompts.front(), fact.target_true, fact.target_new});
+      lefts.push_back(on(device, fact.left));
+      rights.push_back(on(device, fact.right));
     }
-    validation_.push_back({TwoWayBatch(model, layer, prompts, edits), stack_factor(some, &MaskFact::left, device),
-                           stack_factor(some, &MaskFact::right, device)});
+    validation_.push_back({TwoWayBatch(edited, layer, prompts, edits), stacked(lefts), stacked(rights)});
   }
+}
+
+std::vector<std::int64_t> TrainingSet::mask_shape() const {
+  auto const weight = model_.projection(layers_.front()).weight;
+  return {std::ssize(layers_) * weight.size(0), weight.size(1)};
+}
+
+std::unique_ptr<CausalLM> TrainingSet::masked_above(at::Tensor const& mask) const {
+  auto const parts = mask.chunk(std::ssize(layers_), 0);
+  std::map<int, at::Tensor> weights;
+  for (std::size_t i = 1; i < layers_.size(); ++i) weights[layers_[i]] = model_.projection(layers_[i]).weight * parts[i];
+  return model_.with_projections(std::move(weights));
 }
 
 TrainingSet::MicroBatch TrainingSet::micro_batch(std::span<std::size_t const> facts) const {
@@ -126,8 +152,8 @@ TrainingSet::MicroBatch TrainingSet::micro_batch(std::span<std::size_t const> fa
   auto batch = cache_.batch(rows);
   auto last = last_tokens(batch.layout);
   auto edit = index_tensor(fact_of_row, device).index_select(0, batch.layout.row);
-  return {std::move(batch),  std::move(last),     std::move(edit),  at::stack(lefts),
-          at::stack(rights), at::cat(references), at::cat(objects), at::tensor(weights).to(device)};
+  return {std::move(batch), std::move(last),     std::move(edit),  stacked(lefts),
+          stacked(rights),  at::cat(references), at::cat(objects), at::tensor(weights).to(device)};
 }
 
 }  // namespace onemask

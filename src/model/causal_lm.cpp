@@ -8,11 +8,12 @@ namespace onemask {
 
 std::unique_ptr<CausalLM> load_causal_lm(Checkpoint const& checkpoint, Placement placement) {
   using Maker = std::unique_ptr<CausalLM> (*)(Checkpoint const&, Placement);
-  static std::map<std::string, Maker> const makers{{"gpt2", make_gpt2}, {"llama", make_llama}};
+  static std::map<std::string, Maker> const makers{
+      {"gpt2", make_gpt2}, {"gptj", make_gptj}, {"llama", make_llama}, {"mistral", make_llama}, {"qwen2", make_llama}};
   auto const maker = makers.find(checkpoint.config().family);
   if (maker == makers.end()) {
     throw UserError("The checkpoint " + checkpoint.folder().string() + " is of the family '" + checkpoint.config().family +
-                    "', which onemask does not know; it knows gpt2 and llama.");
+                    "', which onemask does not know; it knows gpt2, gptj, llama, mistral and qwen2.");
   }
   return maker->second(checkpoint, placement);
 }

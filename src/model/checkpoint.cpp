@@ -25,7 +25,7 @@ bool there(std::filesystem::path const& path) {
 
 /// Prefix of all tensors but the unembedding in a checkpoint of the model with its head.
 std::string prefix_of(std::string const& family) {
-  return family == "gpt2" ? "transformer." : "model.";
+  return family == "gpt2" || family == "gptj" ? "transformer." : "model.";
 }
 
 [[noreturn]] void refuse_folder(std::filesystem::path const& folder) {
@@ -64,6 +64,10 @@ void hash_config(Hasher& hasher, ModelConfig const& config) {
     hasher.number(scaling.factor).number(scaling.low_frequency_factor).number(scaling.high_frequency_factor);
     hasher.integer(scaling.original_positions);
   }
+  // Hashed only where they are set, so that checkpoints without them keep their fingerprints.
+  if (config.sliding_window) hasher.text("sliding_window").integer(*config.sliding_window);
+  if (config.qkv_bias) hasher.text("qkv_bias");
+  if (config.rotary_dim > 0) hasher.text("rotary_dim").integer(config.rotary_dim);
 }
 
 }  // namespace

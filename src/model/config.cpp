@@ -25,6 +25,11 @@ class Fields {
     throw UserError(where_ + ": '" + field + "' is " + (value ? detail::excerpt(*value) : "missing") + "; " + expected + ".");
   }
 
+  bool is_null(std::string const& field) const {
+    auto const found = object_.find(field);
+    return found != object_.end() && found->is_null();
+  }
+
   Json const* find(std::string const& field) const {
     auto const found = object_.find(field);
     return found == object_.end() || found->is_null() ? nullptr : &*found;
@@ -107,9 +112,10 @@ void read_tokens(Fields const& fields, ModelConfig& config) {
   config.eos = fields.token("eos_token_id", config.vocabulary);
 }
 
-ModelConfig read_gpt2(Fields const& fields) {
+/// What the files of GPT-2 and GPT-J have in common.
+ModelConfig read_gpt(Fields const& fields, std::string const& family) {
   ModelConfig config{};
-  config.family = "gpt2";
+  config.family = family;
   config.layers = fields.size("n_layer", most_layers);
   config.hidden = fields.size("n_embd", widest);
   config.heads = config.kv_heads = fields.size("n_head", widest);
@@ -123,18 +129,33 @@ ModelConfig read_gpt2(Fields const& fields) {
   config.activation =
       read_activation(fields, "activation_function", "gelu_new",
                       {{"gelu_new", "gelu_new"}, {"gelu_pytorch_tanh", "gelu_new"}, {"gelu", "gelu"}, {"relu", "relu"}});
+  read_tokens(fields, config);
+  return config;
+}
+
+ModelConfig read_gpt2(Fields const& fields) {
+  auto config = read_gpt(fields, "gpt2");
   config.tied_head = fields.flag("tie_word_embeddings", true);
   config.scale_attention = fields.flag("scale_attn_weights", true);
   config.scale_attention_by_inverse_layer = fields.flag("scale_attn_by_inverse_layer_idx", false);
   if (fields.flag("add_cross_attention", false))
     fields.refuse("add_cross_attention", "only models without cross-attention are supported");
-  read_tokens(fields, config);
+  return config;
+}
+
+ModelConfig read_gptj(Fields const& fields) {
+  auto config = read_gpt(fields, "gptj");
+  config.tied_head = fields.flag("tie_word_embeddings", false);
+  config.rotary_dim = fields.size("rotary_dim", config.head_dim);
+  if (config.rotary_dim % 2 != 0) fields.refuse("rotary_dim", "rotary embeddings turn pairs, it must be even");
   return config;
 }
 
 /// Rotary embedding: "rope_parameters" holds everything in newer files; "rope_theta" and "rope_scaling" do in older ones.
 void read_rope(Fields const& fields, ModelConfig& config) {
   config.rope_theta = fields.positive("rope_theta", 10000);
+  if (fields.positive("partial_rotary_factor", 1) != 1)
+    fields.refuse("partial_rotary_factor", "only rotary embeddings of whole heads (1) are supported");
   auto const newer = fields.inside("rope_parameters");
   if (newer) config.rope_theta = newer->positive("rope_theta", config.rope_theta);
   auto const rope = newer ? newer : fields.inside("rope_scaling");
@@ -150,9 +171,10 @@ void read_rope(Fields const& fields, ModelConfig& config) {
   config.rope_scaling = scaling;
 }
 
-ModelConfig read_llama(Fields const& fields) {
+/// What the files of Llama, Mistral and Qwen2 have in common.
+ModelConfig read_llama_like(Fields const& fields, std::string const& family) {
   ModelConfig config{};
-  config.family = "llama";
+  config.family = family;
   config.layers = fields.size("num_hidden_layers", most_layers);
   config.hidden = fields.size("hidden_size", widest);
   config.heads = fields.size("num_attention_heads", widest);
@@ -171,10 +193,30 @@ ModelConfig read_llama(Fields const& fields) {
   config.norm_epsilon = fields.positive("rms_norm_eps", 1e-6);
   config.activation = read_activation(fields, "hidden_act", "silu", {{"silu", "silu"}, {"swish", "silu"}});
   config.tied_head = fields.flag("tie_word_embeddings", false);
-  config.attention_bias = fields.flag("attention_bias", false);
-  config.mlp_bias = fields.flag("mlp_bias", false);
   read_rope(fields, config);
   read_tokens(fields, config);
+  return config;
+}
+
+ModelConfig read_llama(Fields const& fields) {
+  auto config = read_llama_like(fields, "llama");
+  config.attention_bias = fields.flag("attention_bias", false);
+  config.mlp_bias = fields.flag("mlp_bias", false);
+  return config;
+}
+
+ModelConfig read_mistral(Fields const& fields) {
+  auto config = read_llama_like(fields, "mistral");
+  // A file that does not speak of the window means 4096; null is how later versions say that there is none.
+  if (!fields.is_null("sliding_window")) config.sliding_window = fields.size("sliding_window", most_positions, 4096);
+  return config;
+}
+
+ModelConfig read_qwen2(Fields const& fields) {
+  auto config = read_llama_like(fields, "qwen2");
+  config.qkv_bias = true;
+  if (fields.flag("use_sliding_window", false))
+    fields.refuse("use_sliding_window", "only models that attend to all positions (false) are supported");
   return config;
 }
 
@@ -187,9 +229,11 @@ ModelConfig read_model_config(std::filesystem::path const& folder) {
   if (fields.find("quantization_config"))
     fields.refuse("quantization_config", "quantised weights are not read, use the original checkpoint");
   auto const family = fields.text("model_type", "");
-  if (family == "gpt2") return read_gpt2(fields);
-  if (family == "llama") return read_llama(fields);
-  fields.refuse("model_type", "supported are: gpt2, llama");
+  static std::map<std::string, ModelConfig (*)(Fields const&)> const readers{
+      {"gpt2", read_gpt2}, {"gptj", read_gptj}, {"llama", read_llama}, {"mistral", read_mistral}, {"qwen2", read_qwen2}};
+  auto const reader = readers.find(family);
+  if (reader == readers.end()) fields.refuse("model_type", "supported are: gpt2, gptj, llama, mistral, qwen2");
+  return reader->second(fields);
 }
 
 }  // namespace onemask

@@ -6,8 +6,10 @@
 
 namespace onemask {
 
-// One maker per family, each defined in the file of its name.
+// Each is defined in the file of its name.
 std::unique_ptr<CausalLM> make_gpt2(Checkpoint const& checkpoint, Placement placement);
+std::unique_ptr<CausalLM> make_gptj(Checkpoint const& checkpoint, Placement placement);
+/// Also Mistral and Qwen2, which differ from Llama in their configuration alone.
 std::unique_ptr<CausalLM> make_llama(Checkpoint const& checkpoint, Placement placement);
 
 }  // namespace onemask

@@ -1,3 +1,4 @@
+#include "model/detail/gelu.hpp"
 #include "model/families.hpp"
 
 #include <cmath>
@@ -17,11 +18,6 @@ struct Block {
 
 at::Tensor apply(Affine const& conv, at::Tensor const& x) {
   return at::addmm(conv.bias, x, conv.weight);
-}
-
-at::Tensor activate(std::string const& name, at::Tensor const& x) {
-  if (name == "relu") return at::relu(x);
-  return at::gelu(x, name == "gelu" ? "none" : "tanh");
 }
 
 class Gpt2 final : public CausalLM {
@@ -72,7 +68,7 @@ class Gpt2 final : public CausalLM {
 
   at::Tensor mlp_key(int layer, at::Tensor const&, at::Tensor const& after) const override {
     auto const& block = blocks_[layer];
-    return activate(config().activation, apply(block.up, norm(block.norm2, after)));
+    return detail::activate(config().activation, apply(block.up, norm(block.norm2, after)));
   }
 
   at::Tensor final_norm(at::Tensor const& residual) const override { return norm(norm_, residual); }

@@ -56,14 +56,14 @@ class Llama final : public CausalLM {
     norm_ = get("model.norm.weight", {c.hidden});
     head_ = c.tied_head ? tokens_ : get("lm_head.weight", {c.vocabulary, c.hidden});
     auto const queries = c.heads * c.head_dim, keys = c.kv_heads * c.head_dim;
+    bool const qkv_bias = c.attention_bias || c.qkv_bias;
     for (std::int64_t layer = 0; layer < c.layers; ++layer) {
       auto const scope = block_name(static_cast<int>(layer));
       auto const attention = scope + ".self_attn.", mlp = scope + ".mlp.";
       blocks_.push_back(
           {get(scope + ".input_layernorm.weight", {c.hidden}), get(scope + ".post_attention_layernorm.weight", {c.hidden}),
-           linear(attention + "q_proj", queries, c.hidden, c.attention_bias),
-           linear(attention + "k_proj", keys, c.hidden, c.attention_bias),
-           linear(attention + "v_proj", keys, c.hidden, c.attention_bias),
+           linear(attention + "q_proj", queries, c.hidden, qkv_bias), linear(attention + "k_proj", keys, c.hidden, qkv_bias),
+           linear(attention + "v_proj", keys, c.hidden, qkv_bias),
            linear(attention + "o_proj", c.hidden, queries, c.attention_bias),
            linear(mlp + "gate_proj", c.inner, c.hidden, c.mlp_bias), linear(mlp + "up_proj", c.inner, c.hidden, c.mlp_bias),
            linear(mlp + "down_proj", c.hidden, c.inner, c.mlp_bias)});

@@ -36,6 +36,7 @@ at::Tensor Pass::score_mask(Layout const& queries) const {
   auto const query_positions = queries.padded_positions.clamp_min(0).unsqueeze(2);
   auto const keys = key_positions.unsqueeze(1);
   auto allowed = keys.ge(0).logical_and(keys.le(query_positions));
+  if (auto const window = model_.config().sliding_window) allowed = allowed.logical_and(keys.gt(query_positions - *window));
   // A place past a row's end has no valid key of its own position; it may look at the row's first key, and nobody reads it.
   auto const mask = at::zeros(allowed.sizes(), at::TensorOptions().dtype(model_.dtype()).device(model_.device()));
   return mask.masked_fill(allowed.logical_not(), -std::numeric_limits<float>::infinity()).unsqueeze(1);

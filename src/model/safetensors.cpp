@@ -1,5 +1,6 @@
 #include "model/detail/json.hpp"
 #include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/model/safetensors.hpp>
 
@@ -113,6 +114,51 @@ class Mapping {
   void* address_ = nullptr;
   std::size_t size_ = 0;
 };
+
+/// A file about to be written: what stands before the data, and the tensors in the order of the data.
+struct Content {
+  std::string head;
+  std::vector<at::Tensor> tensors;
+};
+
+std::string_view bytes_of(at::Tensor const& tensor) {
+  return {static_cast<char const*>(tensor.const_data_ptr()), tensor.nbytes()};
+}
+
+Content content_of(std::map<std::string, at::Tensor> const& tensors, std::map<std::string, std::string> const& metadata) {
+  std::vector<std::pair<std::string, at::Tensor>> order;
+  for (auto const& [name, tensor] : tensors) {
+    if (name == metadata_key) throw UserError("A tensor cannot be stored under the name '" + name + "'; choose another.");
+    if (!tensor.defined() || !name_of(tensor.scalar_type()))
+      throw UserError("The tensor '" + name +
+                      "' is of a type that safetensors files cannot hold; convert it, to F32 for example.");
+    order.emplace_back(name, tensor.detach().cpu().contiguous());
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [](auto const& a, auto const& b) { return a.second.element_size() > b.second.element_size(); });
+  auto header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header[metadata_key] = metadata;
+  std::size_t end = 0;
+  for (auto const& [name, tensor] : order) {
+    auto const begin = end;
+    end += tensor.nbytes();
+    header[name] = {{"dtype", name_of(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {begin, end}}};
+  }
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (nlohmann::json::exception const&) {
+    throw UserError("A name or metadata text for a safetensors file is not valid UTF-8; choose another.");
+  }
+  text.resize((text.size() + length_size - 1) / length_size * length_size, ' ');
+  if (text.size() > longest_header)
+    throw UserError("The header of the safetensors file would exceed 100 MB; store fewer tensors in one file.");
+  std::uint64_t const header_size = text.size();
+  Content content{std::string(length_size, '\0') + text, {}};
+  std::memcpy(content.head.data(), &header_size, length_size);
+  for (auto const& [name, tensor] : order) content.tensors.push_back(tensor);
+  return content;
+}
 
 }  // namespace
 
@@ -243,40 +289,22 @@ at::Tensor SafetensorsFile::tensor(std::string const& name) const {
 
 std::string write_safetensors(std::map<std::string, at::Tensor> const& tensors,
                               std::map<std::string, std::string> const& metadata) {
-  std::vector<std::pair<std::string, at::Tensor>> order;
-  for (auto const& [name, tensor] : tensors) {
-    if (name == metadata_key) throw UserError("A tensor cannot be stored under the name '" + name + "'; choose another.");
-    if (!tensor.defined() || !name_of(tensor.scalar_type()))
-      throw UserError("The tensor '" + name +
-                      "' is of a type that safetensors files cannot hold; convert it, to F32 for example.");
-    order.emplace_back(name, tensor.detach().cpu().contiguous());
-  }
-  std::stable_sort(order.begin(), order.end(),
-                   [](auto const& a, auto const& b) { return a.second.element_size() > b.second.element_size(); });
-  auto header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header[metadata_key] = metadata;
-  std::size_t end = 0;
-  for (auto const& [name, tensor] : order) {
-    auto const begin = end;
-    end += tensor.nbytes();
-    header[name] = {{"dtype", name_of(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {begin, end}}};
-  }
-  std::string text;
-  try {
-    text = header.dump();
-  } catch (nlohmann::json::exception const&) {
-    throw UserError("A name or metadata text for a safetensors file is not valid UTF-8; choose another.");
-  }
-  text.resize((text.size() + length_size - 1) / length_size * length_size, ' ');
-  if (text.size() > longest_header)
-    throw UserError("The header of the safetensors file would exceed 100 MB; store fewer tensors in one file.");
-  std::uint64_t const header_size = text.size();
-  std::string bytes(length_size, '\0');
-  std::memcpy(bytes.data(), &header_size, length_size);
-  bytes.reserve(length_size + text.size() + end);
-  bytes += text;
-  for (auto const& [name, tensor] : order) bytes.append(static_cast<char const*>(tensor.const_data_ptr()), tensor.nbytes());
+  auto const content = content_of(tensors, metadata);
+  std::size_t size = content.head.size();
+  for (auto const& tensor : content.tensors) size += tensor.nbytes();
+  std::string bytes;
+  bytes.reserve(size);
+  bytes += content.head;
+  for (auto const& tensor : content.tensors) bytes += bytes_of(tensor);
   return bytes;
+}
+
+void save_safetensors(std::filesystem::path const& file, std::map<std::string, at::Tensor> const& tensors,
+                      std::map<std::string, std::string> const& metadata) {
+  auto const content = content_of(tensors, metadata);
+  std::vector<std::string_view> pieces{content.head};
+  for (auto const& tensor : content.tensors) pieces.push_back(bytes_of(tensor));
+  write_file_atomically(file, pieces);
 }
 
 }  // namespace onemask

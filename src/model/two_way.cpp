@@ -70,13 +70,13 @@ at::Tensor TwoWayBatch::sum(at::Tensor const& table, Terms const& terms) const {
   return at::zeros({prompts_}, values.options()).index_add(0, index_tensor(terms.prompt, device), values).to(at::kCPU);
 }
 
-TwoWayBatch::Scores TwoWayBatch::score(EditedProjection const& change) const {
+TwoWayBatch::Scores TwoWayBatch::score(EditedProjection const& change, CausalLM const& model) const {
   c10::NoGradGuard const no_gradients;
-  Pass const pass(model_, rows_.layout);
+  Pass const pass(model, rows_.layout);
   auto const residual = pass.finish(layer_, rows_.half, {change.left, change.right, edit_, change.mask});
-  auto const last = static_cast<int>(model_.config().layers) - 1;
+  auto const last = static_cast<int>(model.config().layers) - 1;
   auto const hidden = pass.run(layer_ + 1, last, residual, read_.layout, read_.tokens);
-  auto const table = log_probabilities(model_, model_.final_norm(hidden));
+  auto const table = log_probabilities(model, model.final_norm(hidden));
   std::vector<std::int64_t> first(static_cast<std::size_t>(prompts_));
   for (std::size_t i = 0; i < new_.place.size(); ++i) {
     auto const prompt = static_cast<std::size_t>(new_.prompt[i]);

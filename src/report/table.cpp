@@ -1,26 +1,15 @@
+#include "report/cells.hpp"
+#include "report/quality.hpp"
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
 #include "report/text_table.hpp"
 #include <onemask/core/text.hpp>
 #include <onemask/report/table.hpp>
 
-#include <array>
-#include <cstdio>
-
 namespace onemask {
 namespace {
 
 constexpr std::size_t longest_label = 50;  // leaves 80 of the 130 columns to the numbers
-
-std::string number(double value, int decimals) {
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
-  return text.data();
-}
-
-std::string percent(double share) {
-  return number(100 * share, 1);
-}
 
 /// The cells after the label, from what `find(prompts, metric)` knows. Zeros of a model without scores are not known for sure:
 /// its mask may be untrained.
@@ -33,8 +22,8 @@ std::vector<std::string> cells(double zeros, Find const& find) {
   std::optional<Estimate> const rsr = find("rewrite", "rsr");
   return {rsr ? percent(zeros) : "-",
           rsr ? percent(rsr->mean) : "-",
-          rsr ? "[" + percent(rsr->low) + ", " + percent(rsr->high) + "]" : "-",
-          rsr ? std::to_string(rsr->n) + "/" + std::to_string(rsr->planned) : "-",
+          rsr ? interval(*rsr) : "-",
+          rsr ? counts(*rsr) : "-",
           mean("paraphrase", "rsr", percent),
           mean("rewrite", "kl", [](double value) { return number(value, 3); }),
           mean("rewrite", "top1_changed", percent)};
@@ -48,16 +37,12 @@ void add_row(TextTable& table, std::string const& label, std::vector<std::string
 }
 
 void add_kind(TextTable& table, Summary const& summary, ModelKind const& kind, Group const& group, bool per_mask) {
-  auto const count = kind.models.size();
   auto const scored = summary.scored(kind, group);
   double zeros = 0;
   for (auto const& model : scored) zeros += model.zeros / static_cast<double>(scored.size());
-  std::string label = kind.label;
-  if (count > 1) {
-    label += " (mean of " + (scored.size() == count ? "" : std::to_string(scored.size()) + " of ") + std::to_string(count) + ")";
-  }
-  add_row(table, label, cells(zeros, [&](auto prompts, auto metric) { return summary.mean(kind, group, prompts, metric); }));
-  if (!per_mask || count < 2) return;
+  add_row(table, label_of(kind, scored.size()),
+          cells(zeros, [&](auto prompts, auto metric) { return summary.mean(kind, group, prompts, metric); }));
+  if (!per_mask || kind.models.size() < 2) return;
   for (auto const& model : kind.models) {
     add_row(table, "  " + (model.point.empty() ? model.name : model.point),
             cells(model.zeros, [&](auto prompts, auto metric) { return summary.find(model.name, group, prompts, metric); }));
@@ -104,7 +89,7 @@ std::string format_table(StudyFile const& study, TableOptions const& options) {
   std::string text = headline(study);
   Summary const summary(study);
   if (summary.groups().empty()) return text + "\nNothing is scored yet.\n" + stage_times(study);
-  bool several = false;
+  bool several = false, with_quality = false;
   for (auto const& group : summary.groups()) {
     if (group.relation != "all" && !options.by_relation) continue;
     text += "\nSplit " + group.split + (group.relation == "all" ? "" : ", relation " + group.relation) + "\n";
@@ -114,9 +99,12 @@ std::string format_table(StudyFile const& study, TableOptions const& options) {
       add_kind(table, summary, kind, group, options.per_mask);
       several = several || kind.models.size() > 1;
     }
-    text += table.text();
+    auto const quality = quality_block(summary, group, options.per_mask);
+    with_quality = with_quality || !quality.empty();
+    text += table.text() + quality;
   }
-  return text + "\n" + definitions + (several ? definition_of_mean : "") + stage_times(study);
+  return text + "\n" + definitions + (with_quality ? quality_definitions : "") + (several ? definition_of_mean : "") +
+         stage_times(study);
 }
 
 }  // namespace onemask

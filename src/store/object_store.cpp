@@ -14,16 +14,21 @@
 #include <sstream>
 #include <system_error>
 #include <unistd.h>
+#include <vector>
 
 namespace onemask {
 
 namespace {
 
 constexpr std::string_view kMagic = "1MASKOBJ";
-constexpr std::size_t kDigest = 32, kTrailer = kMagic.size() + 8 + kDigest;
+constexpr std::size_t kKey = 64, kLeastPrefix = 6, kDigest = 32, kTrailer = kMagic.size() + 8 + kDigest;
+
+bool has_digits_only(std::string const& text) {
+  return text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
 
 void expect_key(std::string const& key) {
-  bool const fits = key.size() == 64 && key.find_first_not_of("0123456789abcdef") == std::string::npos;
+  bool const fits = key.size() == kKey && has_digits_only(key);
   if (!fits) throw UserError("'" + key + "' is not the key of an object: that has 64 lower-case hexadecimal digits.");
 }
 
@@ -104,6 +109,25 @@ std::optional<std::string> ObjectStore::get(std::string const& key) const {
   log_warning("The object '" + name.string() + "' is damaged and will be made again; it was moved to '" +
               aside.filename().string() + "'.");
   return std::nullopt;
+}
+
+std::string ObjectStore::find(std::string const& prefix) const {
+  if (prefix.size() < kLeastPrefix || prefix.size() > kKey || !has_digits_only(prefix)) {
+    throw UserError("'" + prefix +
+                    "' is not the key of an object, nor the begin of one: give 6 to 64 lower-case hexadecimal digits.");
+  }
+  std::vector<std::string> keys;
+  std::error_code no_folder;  // then there is no such key
+  for (auto const& entry : std::filesystem::directory_iterator(root_ / prefix.substr(0, 2), no_folder)) {
+    auto const name = entry.path().filename().string();
+    if (name.starts_with(prefix) && name.size() == kKey && has_digits_only(name)) keys.push_back(name);
+  }
+  if (keys.empty()) throw UserError("The folder '" + root_.string() + "' has no object whose key begins with '" + prefix + "'.");
+  if (keys.size() > 1) {
+    throw UserError("The folder '" + root_.string() + "' has " + std::to_string(keys.size()) +
+                    " objects whose keys begin with '" + prefix + "'; give more digits.");
+  }
+  return keys.front();
 }
 
 void ObjectStore::put(std::string const& key, std::string_view payload) const {

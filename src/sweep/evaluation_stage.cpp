@@ -1,9 +1,13 @@
 #include "sweep/run_context.hpp"
 #include <onemask/core/error.hpp>
+#include <onemask/edit/weight_delta.hpp>
 #include <onemask/mask/baselines.hpp>
 #include <onemask/mask/shared_mask.hpp>
 
+#include <algorithm>
 #include <map>
+#include <memory>
+#include <numeric>
 
 namespace onemask {
 namespace {
@@ -20,64 +24,137 @@ class ConditionMaker {
       if (planned.set != set_) continue;
       bool const edited = planned.kind != "original" && planned.kind != "original_masked";
       conditions.push_back({planned.name, edited, planned.mask < 0 ? at::Tensor() : mask(planned)});
+      masked_layers_.push_back(planned.mask < 0 ? std::vector<int>() : task_of(planned).options.layers);
+    }
+    return conditions;
+  }
+
+  /// The same conditions for facts that share the edited model `key`.
+  std::vector<Condition> with_shared_model(std::vector<Condition> conditions, std::string const& key) const {
+    auto const edited =
+        std::make_shared<std::map<int, at::Tensor> const>(edited_weights(*run_.model, run_.batch_edit(key).deltas));
+    for (std::size_t c = 0; c < conditions.size(); ++c) {
+      auto& condition = conditions[c];
+      if (!condition.edited && !condition.keep.defined()) continue;
+      condition.shared = [this, edited, keep = condition.keep, is_edited = condition.edited, layers = masked_layers_[c]] {
+        auto weights = is_edited ? *edited : std::map<int, at::Tensor>();
+        for (std::size_t i = 0; i < layers.size(); ++i) {
+          auto const weight = weights.contains(layers[i]) ? weights.at(layers[i]) : run_.model->projection(layers[i]).weight;
+          weights[layers[i]] = weight * keep.chunk(std::ssize(layers), 0)[i].to(weight.device());
+        }
+        return run_.model->with_projections(std::move(weights));
+      };
     }
     return conditions;
   }
 
  private:
+  MaskTask const& task_of(PlannedCondition const& planned) const {
+    return run_.plan.masks[static_cast<std::size_t>(planned.mask)];
+  }
+
   at::Tensor mask(PlannedCondition const& planned) {
-    auto const& task = run_.plan.masks[static_cast<std::size_t>(planned.mask)];
+    auto const& task = task_of(planned);
     auto const keep = trained(task).keep(task.options.threshold);
     if (planned.kind == "mask" || planned.kind == "original_masked") return keep;
     auto const zeros = keep.logical_not().sum().item<std::int64_t>();
     if (planned.kind == "random") return random_mask(keep.sizes(), zeros, task.seed);
-    if (planned.kind == "magnitude") return largest_mask(weight().abs(), zeros);
-    return largest_mask(mean_delta(), zeros);
+    if (planned.kind == "magnitude") return largest_mask(weights(task.options.layers).abs(), zeros);
+    return largest_mask(delta_magnitude(task.options.layers), zeros);
   }
 
   SharedMask trained(MaskTask const& task) const {
-    auto bytes = run_.objects.get(task.key);
-    if (!bytes)
-      throw RunError("The mask " + task.key +
-                     " has vanished from the object store while the run goes on. Start the same command again.");
-    return shared_mask_from_bytes(std::move(*bytes), "object " + task.key);
+    return shared_mask_from_bytes(run_.need(task.key, "mask"), "object " + task.key);
   }
 
-  at::Tensor weight() const {
-    return run_.model->projection(run_.plan.sets[set_].options.hparams.layer).weight.to(at::kCPU, at::kFloat);
+  /// The layers' matrices below each other.
+  at::Tensor weights(std::vector<int> const& layers) const {
+    std::vector<at::Tensor> matrices;
+    for (auto layer : layers) matrices.push_back(run_.model->projection(layer).weight.to(at::kCPU, at::kFloat));
+    return at::cat(matrices);
   }
 
-  at::Tensor mean_delta() {
-    if (!mean_delta_.defined()) {
-      std::vector<at::Tensor> lefts, rights;
-      for (auto fact : run_.plan.facts_of(run_.study.train_split)) {
-        auto const edit = run_.edit(run_.plan.sets[set_], fact);
-        if (!edit.failure.empty()) continue;
-        lefts.push_back(edit.left);
-        rights.push_back(edit.right);
+  /// Mean over the training facts of |ΔW|, like `weights`.
+  at::Tensor delta_magnitude(std::vector<int> const& layers) {
+    auto& magnitude = delta_magnitudes_[layers];
+    if (magnitude.defined()) return magnitude;
+    auto const training = run_.plan.facts_of(run_.study.train_split);
+    if (is_batch()) {
+      std::vector<at::Tensor> matrices;
+      auto const edit = run_.batch_edit(run_.plan.sets[set_].keys[training.front()]);
+      for (auto const& delta : edit.deltas) {
+        if (std::find(layers.begin(), layers.end(), delta.layer) != layers.end()) matrices.push_back(delta.matrix().abs());
       }
-      mean_delta_ = mean_delta_magnitude(at::stack(lefts), at::stack(rights));
+      return magnitude = at::cat(matrices);
     }
-    return mean_delta_;
+    std::vector<at::Tensor> lefts, rights;
+    for (auto const& [fact, edit] : edits_of(run_, set_, training)) {
+      if (!edit.failure.empty()) continue;
+      lefts.push_back(edit.left);
+      rights.push_back(edit.right);
+    }
+    return magnitude = mean_delta_magnitude(at::stack(lefts), at::stack(rights));
   }
+
+  bool is_batch() const { return edits_in_batches(run_.plan.sets[set_].options.hparams.method); }
 
   RunContext const& run_;
   std::size_t set_;
-  at::Tensor mean_delta_;
+  std::vector<std::vector<int>> masked_layers_;  ///< of each condition
+  std::map<std::vector<int>, at::Tensor> delta_magnitudes_;
 };
 
-void evaluate_batch(RunContext const& run, EvaluationTask const& task, std::vector<Condition> const& conditions) {
-  auto const& set = run.plan.sets[task.set];
-  std::vector<Edit> edits;
-  for (auto fact = task.first; fact < task.first + task.count; ++fact) edits.push_back(run.edit(set, fact));
-  std::vector<EvaluationFact> facts;
-  for (std::size_t i = 0; i < task.count; ++i) {
-    facts.push_back({static_cast<std::int64_t>(task.first + i), &run.plan.facts[task.first + i].fact,
-                     edits[i].failure.empty() ? &edits[i] : nullptr});
+/// The evaluation of one set on this rank: its conditions, made when first needed.
+class Evaluator {
+ public:
+  Evaluator(RunContext const& run, std::size_t set)
+      : run_(run), set_(run.plan.sets[set]), maker_(run, set), conditions_(maker_.make()) {}
+
+  void run(EvaluationTask const& task) {
+    std::vector<std::size_t> facts(task.count);
+    std::iota(facts.begin(), facts.end(), task.first);
+    auto const edits = edits_of(run_, task.set, facts);
+    std::vector<PromptMetrics> rows;
+    // Facts that share an edited model are scored together.
+    for (std::size_t first = 0, last = 0; first < facts.size(); first = last) {
+      auto const& key = set_.keys[facts[first]];
+      bool const batch = edits_in_batches(set_.options.hparams.method);
+      while (last < facts.size() && (!batch || set_.keys[facts[last]] == key)) ++last;
+      std::vector<EvaluationFact> some;
+      for (auto i = first; i < last; ++i) {
+        some.push_back({static_cast<std::int64_t>(facts[i]), &run_.plan.facts[facts[i]].fact,
+                        edits[i].second.failure.empty() ? &edits[i].second : nullptr});
+      }
+      auto const found = evaluate(*run_.model, run_.tokenizer, set_.options.hparams.layers.front(), some,
+                                  batch ? shared_conditions(key) : conditions_, options());
+      rows.insert(rows.end(), found.begin(), found.end());
+    }
+    run_.objects.put(task.key, to_bytes(rows));
   }
-  EvaluationOptions const options{run.study.evaluation.paraphrases, run.study.peer_compatible, run.study.peer_compatible};
-  run.objects.put(task.key, to_bytes(evaluate(*run.model, run.tokenizer, set.options.hparams.layer, facts, conditions, options)));
-}
+
+ private:
+  std::vector<Condition> const& shared_conditions(std::string const& key) {
+    if (key != shared_key_) {
+      shared_ = maker_.with_shared_model(conditions_, key);
+      shared_key_ = key;
+    }
+    return shared_;
+  }
+
+  EvaluationOptions options() const {
+    return {.paraphrases = run_.study.evaluation.paraphrases,
+            .neighborhood = run_.study.evaluation.neighborhood,
+            .compare_texts = run_.study.peer_compatible,
+            .leading_space = run_.study.peer_compatible};
+  }
+
+  RunContext const& run_;
+  EditSet const& set_;
+  ConditionMaker maker_;
+  std::vector<Condition> conditions_;
+  std::string shared_key_;
+  std::vector<Condition> shared_;  ///< the conditions for facts of the edited model `shared_key_`
+};
 
 }  // namespace
 
@@ -86,11 +163,10 @@ void evaluation_stage(RunContext& run) {
   for (auto const& task : run.plan.evaluations) {
     items.push_back({"evaluation/" + std::to_string(task.set) + "/" + std::to_string(task.first), {task.key}});
   }
-  std::map<std::size_t, std::vector<Condition>> conditions;  // by set, made when this rank first needs them
+  std::map<std::size_t, Evaluator> evaluators;  // by set
   run_stage(run, "evaluation", items, [&](std::size_t index) {
     auto const& task = run.plan.evaluations[index];
-    if (!conditions.contains(task.set)) conditions[task.set] = ConditionMaker(run, task.set).make();
-    evaluate_batch(run, task, conditions[task.set]);
+    evaluators.try_emplace(task.set, run, task.set).first->second.run(task);
   });
 }
 

@@ -5,8 +5,10 @@
 #include <onemask/eval/aggregate.hpp>
 #include <onemask/mask/shared_mask.hpp>
 
+#include <algorithm>
 #include <map>
 #include <optional>
+#include <tuple>
 
 namespace onemask {
 namespace {
@@ -38,27 +40,45 @@ Table facts_table(Plan const& plan) {
 struct EditRow {
   std::size_t set, fact;
   std::string key;
-  Edit edit;
+  EditOutcome outcome;
 };
 
-Table edits_table(RunContext const& run) {
+/// One row per fact and way of editing, where it is done.
+std::vector<EditRow> edit_rows(RunContext const& run) {
   std::vector<EditRow> rows;
   for (std::size_t s = 0; s < run.plan.sets.size(); ++s) {
+    auto const& set = run.plan.sets[s];
+    if (edits_in_batches(set.options.hparams.method)) continue;
     for (std::size_t f = 0; f < run.plan.facts.size(); ++f) {
-      auto const& key = run.plan.sets[s].keys[f];
-      if (auto bytes = run.objects.get(key)) rows.push_back({s, f, key, edit_from_bytes(std::move(*bytes), "object " + key)});
+      if (auto bytes = run.objects.get(set.keys[f]))
+        rows.push_back({s, f, set.keys[f], edit_from_bytes(std::move(*bytes), "object " + set.keys[f])});
     }
   }
-  auto const real = [&](double Edit::*member) { return column<double>(rows, [=](auto const& row) { return row.edit.*member; }); };
+  for (auto const& solve : run.plan.solves) {
+    auto bytes = run.objects.get(solve.key);
+    if (!bytes) continue;
+    auto const edit = batch_edit_from_bytes(std::move(*bytes), "object " + solve.key);
+    for (std::size_t i = 0; i < solve.facts.size(); ++i) rows.push_back({solve.set, solve.facts[i], solve.key, edit.facts.at(i)});
+  }
+  std::sort(rows.begin(), rows.end(),
+            [](auto const& a, auto const& b) { return std::tie(a.set, a.fact) < std::tie(b.set, b.fact); });
+  return rows;
+}
+
+Table edits_table(RunContext const& run) {
+  auto const rows = edit_rows(run);
+  auto const real = [&](double EditOutcome::*member) {
+    return column<double>(rows, [=](auto const& row) { return row.outcome.*member; });
+  };
   return {{{"fact", column<std::int64_t>(rows, [](auto const& row) { return row.fact; })},
            {"set", column<std::string>(rows, [&](auto const& row) { return run.plan.sets[row.set].name; })},
-           {"layer", column<std::int64_t>(rows, [](auto const& row) { return row.edit.layer; })},
-           {"steps", column<std::int64_t>(rows, [](auto const& row) { return row.edit.steps; })},
-           {"loss", real(&Edit::loss)},
-           {"p_new", real(&Edit::p_new)},
-           {"delta_norm", real(&Edit::delta_norm)},
-           {"value_norm", real(&Edit::value_norm)},
-           {"failure", column<std::string>(rows, [](auto const& row) { return row.edit.failure; })},
+           {"layer", column<std::int64_t>(rows, [&](auto const& row) { return run.plan.sets[row.set].options.hparams.layer(); })},
+           {"steps", column<std::int64_t>(rows, [](auto const& row) { return row.outcome.steps; })},
+           {"loss", real(&EditOutcome::loss)},
+           {"p_new", real(&EditOutcome::p_new)},
+           {"delta_norm", real(&EditOutcome::delta_norm)},
+           {"value_norm", real(&EditOutcome::value_norm)},
+           {"failure", column<std::string>(rows, [](auto const& row) { return row.outcome.failure; })},
            {"object", column<std::string>(rows, [](auto const& row) { return row.key; })}}};
 }
 
@@ -78,6 +98,13 @@ std::map<std::size_t, TrainedMask> trained_masks(RunContext const& run) {
   return masks;
 }
 
+/// "4 5 6"
+std::string layer_list(std::vector<int> const& layers) {
+  std::string list;
+  for (auto layer : layers) list += (list.empty() ? "" : " ") + std::to_string(layer);
+  return list;
+}
+
 ByteMatrix matrix_of(TrainedMask const& trained) {
   auto const keep = trained.mask.keep(trained.task->options.threshold).to(at::kByte).contiguous();
   auto const* bytes = keep.data_ptr<std::uint8_t>();
@@ -86,7 +113,7 @@ ByteMatrix matrix_of(TrainedMask const& trained) {
           {bytes, bytes + keep.numel()},
           {{"name", trained.task->name},
            {"seed", std::to_string(trained.task->seed)},
-           {"layer", std::to_string(trained.mask.layer)},
+           {"layers", layer_list(trained.mask.layers)},
            {"threshold", std::to_string(trained.task->options.threshold)},
            {"object", trained.task->key}}};
 }
@@ -160,6 +187,9 @@ Table metrics_table(std::vector<PromptMetrics> const& rows) {
   return {{{"fact", whole(&PromptMetrics::fact)},
            {"condition", whole(&PromptMetrics::condition)},
            {"prompt", whole(&PromptMetrics::prompt)},
+           {"kind", column<std::int64_t>(rows, [](auto const& row) { return row.kind; })},
+           {"tokens_true", whole(&PromptMetrics::tokens_true)},
+           {"tokens_new", whole(&PromptMetrics::tokens_new)},
            {"lp_true", real(&PromptMetrics::lp_true)},
            {"lp_new", real(&PromptMetrics::lp_new)},
            {"kl", real(&PromptMetrics::kl)},
@@ -172,10 +202,12 @@ Table metrics_table(std::vector<PromptMetrics> const& rows) {
            {"overlap100", real(&PromptMetrics::overlap100)}}};
 }
 
-Table summary_table(Plan const& plan, bool paraphrases, std::vector<PromptMetrics> const& metrics) {
+Table summary_table(Plan const& plan, EvaluationPlan const& evaluation, std::vector<PromptMetrics> const& metrics) {
   std::vector<FactPlace> places;
-  for (auto const& item : plan.facts)
-    places.push_back({item.split, item.fact.relation, paraphrases && !item.fact.paraphrase_prompts.empty()});
+  for (auto const& item : plan.facts) {
+    places.push_back({item.split, item.fact.relation, evaluation.paraphrases && !item.fact.paraphrase_prompts.empty(),
+                      evaluation.neighborhood && !item.fact.neighborhood_prompts.empty()});
+  }
   std::vector<std::string> names;
   for (auto const& condition : plan.conditions) names.push_back(condition.name);
   auto const rows = aggregate(metrics, places, names);
@@ -218,10 +250,14 @@ Table tasks_table(std::vector<JournalRecord> const& records) {
 std::size_t count_done(RunContext const& run) {
   std::size_t done = 0;
   for (auto const& task : run.plan.edits) {
-    bool all = true;
-    for (auto f = task.first; f < task.first + task.count; ++f) all = all && run.objects.has(run.plan.sets[task.set].keys[f]);
+    bool all = task.key.empty() || run.objects.has(task.key);
+    for (auto f : task.key.empty() ? task.facts : std::vector<std::size_t>())
+      all = all && run.objects.has(run.plan.sets[task.set].keys[f]);
     done += all;
   }
+  for (auto const& [layer, key] : run.plan.moments) done += run.objects.has(key);
+  for (auto const& task : run.plan.null_spaces) done += run.objects.has(task.key);
+  for (auto const& task : run.plan.solves) done += run.objects.has(task.key);
   for (auto const& mask : run.plan.masks) done += run.objects.has(mask.key);
   for (auto const& task : run.plan.evaluations) done += run.objects.has(task.key);
   return done;
@@ -238,7 +274,7 @@ StudyFile gather(RunContext const& run) {
   file.tables["mask_epochs"] = epochs_table(masks);
   file.tables["conditions"] = conditions_table(run.plan, masks);
   file.tables["metrics"] = metrics_table(rows);
-  file.tables["summary"] = summary_table(run.plan, run.study.evaluation.paraphrases, rows);
+  file.tables["summary"] = summary_table(run.plan, run.study.evaluation, rows);
   for (auto const& [index, trained] : masks) file.matrices["masks/" + std::to_string(index)] = matrix_of(trained);
 
   // Results only: equal for every number of ranks and after any interruption. Where and how fast they were made is provenance.
@@ -248,7 +284,7 @@ StudyFile gather(RunContext const& run) {
   auto const done = count_done(run);
   file.attributes = build_info();
   file.attributes["results_sha256"] = results.hex();
-  file.attributes["schema"] = "1";
+  file.attributes["schema"] = "2";
   file.attributes["study"] = run.study.resolved;
   file.attributes["plan"] = run.plan.id;
   file.attributes["model"] = run.model->fingerprint();

@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <numeric>
+#include <set>
 
 namespace onemask {
 namespace {
@@ -32,29 +35,176 @@ void begin(Hasher& hasher, char const* kind, Fingerprints const& fingerprints) {
   hasher.text(kind).integer(object_version).text(fingerprints.model).text(fingerprints.tokenizer).text(fingerprints.execution);
 }
 
-/// What decides an edit but for rounding.
-std::string request_key(Fact const& fact, EditSet const& set, Fingerprints const& fingerprints) {
+/// What decides an edit or a value but for rounding.
+std::string request_key(Fact const& fact, EditSet const& set, Plan const& plan, Fingerprints const& fingerprints) {
   Hasher hasher;
   begin(hasher, "edit", fingerprints);
-  hasher.text(describe(set.options.hparams)).text(fact.prompt).text(fact.subject).text(fact.target_new).integer(fact.case_id);
+  auto const& hparams = set.options.hparams;
+  if (!edits_in_batches(hparams.method) && needs_moments(hparams)) hasher.text(plan.moments.at(hparams.layer()));
+  hasher.text(describe(hparams)).text(fact.prompt).text(fact.subject).text(fact.target_new).integer(fact.case_id);
   for (auto const& text : set.templates) hasher.text(text);
   return hasher.hex();
 }
 
-/// One key per fact. Facts that are edited in one batch move each other's last bits, so a key names the whole batch and the place
-/// in it.
-std::vector<std::string> edit_keys(std::vector<SplitFact> const& facts, EditSet const& set, Fingerprints const& fingerprints) {
-  std::vector<std::string> requests, keys;
-  for (auto const& item : facts) requests.push_back(request_key(item.fact, set, fingerprints));
-  auto const batch = static_cast<std::size_t>(set.options.batch);
-  for (std::size_t first = 0; first < requests.size(); first += batch) {
-    auto const last = std::min(first + batch, requests.size());
-    Hasher whole;
-    for (auto f = first; f < last; ++f) whole.text(requests[f]);
-    auto const name = whole.hex();
-    for (auto f = first; f < last; ++f) keys.push_back(Hasher().text(name).integer(static_cast<long long>(f - first)).hex());
+/// Cuts `facts` into parts of at most `size`.
+std::vector<std::vector<std::size_t>> parts_of(std::vector<std::size_t> const& facts, int size) {
+  std::vector<std::vector<std::size_t>> parts;
+  for (auto fact : facts) {
+    if (parts.empty() || std::ssize(parts.back()) == size) parts.emplace_back();
+    parts.back().push_back(fact);
   }
-  return keys;
+  return parts;
+}
+
+/// The facts, those that share a subject one after the other.
+std::vector<std::size_t> by_subject(std::vector<std::size_t> const& facts, Plan const& plan) {
+  std::map<std::string, std::vector<std::size_t>> same;
+  for (auto fact : facts) same[plan.facts[fact].fact.subject].push_back(fact);
+  std::vector<std::size_t> result;
+  for (auto fact : facts) {
+    auto& group = same[plan.facts[fact].fact.subject];
+    result.insert(result.end(), group.begin(), group.end());
+    group.clear();
+  }
+  return result;
+}
+
+/// Units of facts whose values are searched for together; facts that share a value stay in one.
+std::vector<std::vector<std::size_t>> value_parts(std::vector<std::size_t> const& facts, EditSet const& set, Plan const& plan) {
+  if (set.options.hparams.method != EditMethod::memit_merge) return parts_of(facts, set.options.batch);
+  std::vector<std::vector<std::size_t>> parts;
+  auto const ordered = by_subject(facts, plan);
+  auto const subject = [&](std::size_t fact) { return plan.facts[fact].fact.subject; };
+  for (auto fact : ordered) {
+    bool const full = parts.empty() || std::ssize(parts.back()) >= set.options.batch;
+    if (full && (parts.empty() || subject(parts.back().back()) != subject(fact))) parts.emplace_back();
+    parts.back().push_back(fact);
+  }
+  return parts;
+}
+
+std::string joined_key(std::vector<std::size_t> const& facts, std::vector<std::string> const& requests) {
+  Hasher whole;
+  for (auto fact : facts) whole.text(requests[fact]);
+  return whole.hex();
+}
+
+/// Every fact is edited by itself: one object per fact. Facts that are edited in one unit move each other's last bits, so a key
+/// names the whole unit and the place in it.
+void plan_single_edits(EditSet& set, std::size_t index, std::vector<std::string> const& requests, Plan& plan) {
+  std::vector<std::size_t> all(plan.facts.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  for (auto& facts : parts_of(all, set.options.batch)) {
+    auto const name = joined_key(facts, requests);
+    for (std::size_t i = 0; i < facts.size(); ++i)
+      set.keys[facts[i]] = Hasher().text(name).integer(static_cast<long long>(i)).hex();
+    plan.edits.push_back({index, 0, std::move(facts), {}, {}});
+  }
+}
+
+std::string solve_key(SolveTask const& solve, EditSet const& set, std::vector<std::string> const& requests, Plan const& plan) {
+  auto const& hparams = set.options.hparams;
+  Hasher hasher;
+  hasher.text("batch edit").integer(object_version).text(describe_solve(hparams)).text(solve.previous);
+  for (auto const& key : solve.values) hasher.text(key);
+  if (needs_moments(hparams)) {
+    for (auto layer : hparams.layers) hasher.text(plan.moments.at(layer));
+  }
+  return hasher.text(joined_key(solve.facts, requests)).hex();
+}
+
+/// The facts of each split in order, those held back from training with the training split.
+std::vector<std::vector<std::size_t>> split_groups(Plan const& plan, std::string const& train_split) {
+  std::vector<std::vector<std::size_t>> groups;
+  std::map<std::string, std::size_t> place;
+  for (std::size_t f = 0; f < plan.facts.size(); ++f) {
+    auto const& split = plan.facts[f].split == "validation" ? train_split : plan.facts[f].split;
+    auto const [found, is_new] = place.try_emplace(split, groups.size());
+    if (is_new) groups.emplace_back();
+    groups[found->second].push_back(f);
+  }
+  return groups;
+}
+
+/// Facts are written into models in batches: values first, in units, then one solve per batch. Splits never share a batch.
+void plan_batch_edits(EditSet& set, std::size_t index, std::vector<std::string> const& requests, std::string const& train_split,
+                      Plan& plan) {
+  auto const& options = set.options;
+  bool const searches = options.hparams.method != EditMethod::ft_l;
+  for (auto const& group : split_groups(plan, train_split)) {
+    auto const most = options.facts_per_model > 0 ? options.facts_per_model : static_cast<int>(group.size());
+    std::string previous;
+    std::size_t round = 0;
+    for (auto const& batch : parts_of(group, most)) {
+      SolveTask solve{index, round, {}, {}, previous, {}};
+      for (auto& facts : searches ? value_parts(batch, set, plan) : parts_of(batch, most)) {
+        solve.facts.insert(solve.facts.end(), facts.begin(), facts.end());
+        if (!searches) continue;
+        auto const key = Hasher().text("values").text(previous).text(joined_key(facts, requests)).hex();
+        solve.values.push_back(key);
+        // Ways of editing that differ only in the solve share their values.
+        bool const known = std::any_of(plan.edits.begin(), plan.edits.end(), [&](auto const& task) { return task.key == key; });
+        if (!known) plan.edits.push_back({index, round, std::move(facts), previous, key});
+      }
+      solve.key = solve_key(solve, set, requests, plan);
+      for (auto fact : batch) set.keys[fact] = solve.key;
+      plan.rounds = std::max(plan.rounds, round + 1);
+      if (options.sequential) {
+        previous = solve.key;
+        ++round;
+      }
+      plan.solves.push_back(std::move(solve));
+    }
+    // All facts of a sequence are in the model that it ends with.
+    if (options.sequential) {
+      for (auto fact : group) set.keys[fact] = previous;
+    }
+  }
+}
+
+/// Adds the way of editing, or finds the equal one, and plans its tasks.
+std::size_t add_set(EditSet set, std::string const& train_split, Fingerprints const& fingerprints, Plan& plan) {
+  std::vector<std::string> requests;
+  for (auto const& item : plan.facts) requests.push_back(request_key(item.fact, set, plan, fingerprints));
+  auto const& options = set.options;
+  Hasher hasher;
+  for (auto const& request : requests) hasher.text(request);
+  hasher.text(describe_solve(options.hparams))
+      .integer(options.batch)
+      .integer(options.facts_per_model)
+      .integer(options.sequential);
+  set.id = hasher.hex();
+  auto const same = std::find_if(plan.sets.begin(), plan.sets.end(), [&](auto const& other) { return other.id == set.id; });
+  if (same != plan.sets.end()) return static_cast<std::size_t>(same - plan.sets.begin());
+  set.keys.resize(plan.facts.size());
+  if (edits_in_batches(options.hparams.method)) {
+    plan_batch_edits(set, plan.sets.size(), requests, train_split, plan);
+  } else {
+    plan_single_edits(set, plan.sets.size(), requests, plan);
+  }
+  if (set.options.hparams.method == EditMethod::alphaedit) {
+    for (auto layer : set.options.hparams.layers) {
+      NullSpaceTask task{layer, set.options.hparams.nullspace_threshold, {}};
+      task.key = null_space_key(plan.moments.at(layer), task.threshold);
+      auto const known = [&](auto const& other) { return other.key == task.key; };
+      if (std::none_of(plan.null_spaces.begin(), plan.null_spaces.end(), known)) plan.null_spaces.push_back(std::move(task));
+    }
+  }
+  plan.sets.push_back(std::move(set));
+  return plan.sets.size() - 1;
+}
+
+/// A mask over a batch-edited model needs its training facts in one model.
+void require_one_model(Plan const& plan, EditSet const& set, Study const& study) {
+  if (!edits_in_batches(set.options.hparams.method)) return;
+  std::set<std::string> models;
+  for (auto const& split : {study.train_split, std::string("validation")}) {
+    for (auto fact : plan.facts_of(split)) models.insert(set.keys[fact]);
+  }
+  if (models.size() == 1) return;
+  throw UserError("The study '" + study.name + "' trains masks on the split '" + study.train_split + "', whose facts " +
+                  to_string(set.options.hparams.method) + " spreads over " + std::to_string(models.size()) +
+                  " edited models. Set edit.facts_per_model to 0, so that one model holds them all, or 'mask: none'.");
 }
 
 std::string mask_key(MaskTask const& mask, Plan const& plan, Fingerprints const& fingerprints, std::string const& train_split) {
@@ -76,7 +226,7 @@ std::string mask_key(MaskTask const& mask, Plan const& plan, Fingerprints const&
 std::string evaluation_key(EvaluationTask const& task, Plan const& plan, Study const& study, Fingerprints const& fingerprints) {
   Hasher hasher;
   begin(hasher, "evaluation", fingerprints);
-  hasher.integer(study.peer_compatible).integer(study.evaluation.paraphrases);
+  hasher.integer(study.peer_compatible).integer(study.evaluation.paraphrases).integer(study.evaluation.neighborhood);
   for (std::size_t c = 0; c < plan.conditions.size(); ++c) {
     auto const& condition = plan.conditions[c];
     if (condition.set != task.set) continue;
@@ -90,6 +240,9 @@ std::string evaluation_key(EvaluationTask const& task, Plan const& plan, Study c
     auto const& record = plan.facts[fact].fact;
     hasher.integer(static_cast<long long>(fact)).text(plan.sets[task.set].keys[fact]).text(record.target_true);
     for (auto const& paraphrase : record.paraphrase_prompts) hasher.text(paraphrase);
+    if (!study.evaluation.neighborhood) continue;
+    hasher.integer(static_cast<long long>(record.neighborhood_prompts.size()));
+    for (auto const& neighbor : record.neighborhood_prompts) hasher.text(neighbor);
   }
   return hasher.hex();
 }
@@ -114,17 +267,32 @@ std::vector<SplitFact> study_facts(Study const& study) {
   for (std::size_t f = 0; f < facts.size(); ++f) {
     if (facts[f].split == study.train_split) training.push_back(f);
   }
-  auto const share = study.points.front().mask.validation_share;
+  auto const share = study.masks ? study.points.front().mask.validation_share : 0;
   auto const held_back = static_cast<std::size_t>(std::floor(share * static_cast<double>(training.size())));
   auto const order = RandomStream({stream::split, training.size()}).permutation(training.size());
   for (std::size_t i = 0; i < held_back; ++i) facts[training[order[i]]].split = "validation";
   return facts;
 }
 
-Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector<ContextTemplates> const& templates) {
+std::vector<int> moment_layers(Study const& study) {
+  std::set<int> layers;
+  for (auto const& point : study.points) {
+    auto const& hparams = point.edit.hparams;
+    if (needs_moments(hparams)) layers.insert(hparams.layers.begin(), hparams.layers.end());
+  }
+  return {layers.begin(), layers.end()};
+}
+
+std::string null_space_key(std::string const& moment, double threshold) {
+  return Hasher().text("null space").integer(object_version).text(moment).number(threshold).hex();
+}
+
+Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector<ContextTemplates> const& templates,
+               std::map<int, std::string> const& moments) {
   Plan plan;
   plan.facts = study_facts(study);
-  if (plan.facts_of(study.train_split).empty()) {
+  plan.moments = moments;
+  if (study.masks && plan.facts_of(study.train_split).empty()) {
     throw UserError("The study '" + study.name + "' leaves no fact in its split '" + study.train_split + "' to train masks on.");
   }
   for (std::size_t p = 0; p < study.points.size(); ++p) {
@@ -133,21 +301,15 @@ Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector
       throw UserError("The study '" + study.name +
                       "' sweeps mask.validation_share, but all its masks share one split. Run it once per value.");
     }
-    EditSet set{edit_name(point.name), point.edit, templates[p], {}};
-    set.keys = edit_keys(plan.facts, set, fingerprints);
-    auto const same = [&](EditSet const& other) { return other.keys == set.keys; };
-    auto found = std::find_if(plan.sets.begin(), plan.sets.end(), same);
-    if (found == plan.sets.end()) found = plan.sets.insert(plan.sets.end(), std::move(set));
-    MaskTask mask{static_cast<std::size_t>(found - plan.sets.begin()), point.name, point.mask, point.mask_seed, {}};
+    auto const set = add_set({edit_name(point.name), point.edit, templates[p], {}, {}}, study.train_split, fingerprints, plan);
+    if (!study.masks) continue;
+    require_one_model(plan, plan.sets[set], study);
+    MaskTask mask{set, point.name, point.mask, point.mask_seed, {}};
     mask.key = mask_key(mask, plan, fingerprints, study.train_split);
     plan.masks.push_back(std::move(mask));
   }
   for (std::size_t s = 0; s < plan.sets.size(); ++s) {
     auto const& set = plan.sets[s];
-    auto const batch = static_cast<std::size_t>(set.options.batch);
-    for (std::size_t first = 0; first < plan.facts.size(); first += batch) {
-      plan.edits.push_back({s, first, std::min(batch, plan.facts.size() - first)});
-    }
     plan.conditions.push_back({with_name("original", set.name), "original", s, -1});
     plan.conditions.push_back({with_name("edited", set.name), "edited", s, -1});
     for (std::size_t m = 0; m < plan.masks.size(); ++m) {
@@ -173,6 +335,7 @@ Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector
   for (auto const& set : plan.sets) {
     for (auto const& key : set.keys) hasher.text(key);
   }
+  for (auto const& task : plan.solves) hasher.text(task.key);
   for (auto const& mask : plan.masks) hasher.text(mask.key);
   for (auto const& task : plan.evaluations) hasher.text(task.key);
   plan.id = hasher.hex();

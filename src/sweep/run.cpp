@@ -5,10 +5,10 @@
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/log.hpp>
-#include <onemask/core/text.hpp>
 #include <onemask/store/run_folder.hpp>
+#include <onemask/sweep/moments.hpp>
 
-#include <chrono>
+#include <map>
 #include <optional>
 
 #include <nlohmann/json.hpp>
@@ -55,7 +55,7 @@ void check(Study const& study, RunOptions const& options, CausalLM const& model,
   }
   auto const where = "The study '" + study.name + "'";
   for (auto const& point : study.points) {
-    require_layer(model, point.edit.hparams.layer, where);
+    for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);
     for (auto const& [length, count] : point.edit.hparams.context_template_length_params) {
       if (!point.edit.templates.empty() || length < model.config().positions) continue;
       throw UserError(where + " asks for context templates of " + std::to_string(length) +
@@ -73,6 +73,7 @@ void freeze(RunContext const& run) {
                               {"study", run.study.resolved},
                               {"facts", run.plan.facts.size()},
                               {"edit_batches", run.plan.edits.size()},
+                              {"batch_edits", run.plan.solves.size()},
                               {"masks", run.plan.masks.size()},
                               {"evaluation_batches", run.plan.evaluations.size()}};
     write_file_atomically(file, plan.dump(2) + "\n");
@@ -93,30 +94,20 @@ void freeze(RunContext const& run) {
   }
 }
 
-Plan agreed_plan(RunContext const& run, Placement const& placement) {
+Plan agreed_plan(RunContext const& run) {
   std::vector<ContextTemplates> templates;
   for (auto const& point : run.study.points) templates.push_back(templates_of(run, point.edit));
-  auto const& m = run.study.model;
-  Fingerprints const fingerprints{run.model->fingerprint(), run.tokenizer.fingerprint(),
-                                  std::string(c10::DeviceTypeName(placement.device.type(), true)) + " " + m.dtype + " " +
-                                      m.products + " threads " + std::to_string(m.threads)};
   Plan plan;
-  agree(run.world, [&] { plan = make_plan(run.study, fingerprints, templates); });
+  agree(run.world, [&] {
+    auto const layers = moment_layers(run.study);
+    auto const moments = layers.empty() ? std::map<int, std::string>() : moment_keys(run.study.moments, layers, run.fingerprints);
+    plan = make_plan(run.study, run.fingerprints, templates, moments);
+  });
   for (auto const& id : run.world.all_gather(plan.id)) {
     if (id != plan.id)
       throw UserError("The ranks see different studies, facts or models. All nodes need the same files under the same paths.");
   }
   return plan;
-}
-
-void timed(RunContext& run, void (*stage)(RunContext&)) {
-  auto const start = std::chrono::steady_clock::now();
-  stage(run);
-  auto& record = run.stages.back();
-  record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  log_info(record.name + ": " + std::to_string(record.tasks) + " tasks" +
-           (record.done_before > 0 ? ", " + std::to_string(record.done_before) + " of them done before," : "") + " in " +
-           format_duration(record.seconds));
 }
 
 }  // namespace
@@ -150,11 +141,15 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
                                Tokenizer::open(study.model.checkpoint),
                                {},
                                {},
+                               {},
                                {}});
+    auto const& m = study.model;
+    context->fingerprints = {context->model->fingerprint(), context->tokenizer.fingerprint(),
+                             execution_of(placement, m.dtype, m.products, m.threads)};
     check(study, options, *context->model, context->tokenizer, world.size());
   });
   auto& run = *context;
-  run.plan = agreed_plan(run, placement);
+  run.plan = agreed_plan(run);
   agree(world, [&] {
     if (run.is_root()) freeze(run);
   });
@@ -165,9 +160,9 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
            std::to_string(world.size()) + " ranks");
 
   if (!options.only_gather) {
-    timed(run, edit_stage);
-    if (options.last >= Stage::mask) timed(run, mask_stage);
-    if (options.last >= Stage::evaluate) timed(run, evaluation_stage);
+    edit_stage(run);
+    if (study.masks && options.last >= Stage::mask) mask_stage(run);
+    if (options.last >= Stage::evaluate) evaluation_stage(run);
   }
   RunOutcome outcome{!options.only_gather, {}};
   if (options.only_gather || options.last == Stage::gather) {

@@ -4,22 +4,55 @@
 #include <onemask/comm/task_queue.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/interrupt.hpp>
+#include <onemask/core/log.hpp>
 #include <onemask/core/progress.hpp>
+#include <onemask/core/text.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <map>
 #include <optional>
+#include <set>
 
 namespace onemask {
 
-Edit RunContext::edit(EditSet const& set, std::size_t fact) const {
-  auto const& key = set.keys[fact];
+std::string RunContext::need(std::string const& key, std::string const& what) const {
   auto bytes = objects.get(key);
   if (!bytes)
-    throw RunError("The edit " + key +
+    throw RunError("The " + what + " " + key +
                    " has vanished from the object store while the run goes on. Start the same command again.");
-  return edit_from_bytes(std::move(*bytes), "object " + key);
+  return std::move(*bytes);
+}
+
+Edit RunContext::edit(EditSet const& set, std::size_t fact) const {
+  auto const& key = set.keys[fact];
+  return edit_from_bytes(need(key, "edit"), "object " + key);
+}
+
+BatchEdit RunContext::batch_edit(std::string const& key) const {
+  return batch_edit_from_bytes(need(key, "batch edit"), "object " + key);
+}
+
+std::vector<std::pair<std::size_t, Edit>> edits_of(RunContext const& run, std::size_t set,
+                                                   std::vector<std::size_t> const& facts) {
+  std::vector<std::pair<std::size_t, Edit>> edits;
+  auto const& plan = run.plan;
+  if (!edits_in_batches(plan.sets[set].options.hparams.method)) {
+    for (auto fact : facts) edits.emplace_back(fact, run.edit(plan.sets[set], fact));
+    return edits;
+  }
+  std::map<std::size_t, Edit> found;
+  std::set<std::size_t> const wanted(facts.begin(), facts.end());
+  for (auto const& solve : plan.solves) {
+    bool const needed =
+        solve.set == set && std::any_of(solve.facts.begin(), solve.facts.end(), [&](auto f) { return wanted.contains(f); });
+    if (!needed) continue;
+    auto const batch = run.batch_edit(solve.key);
+    for (std::size_t i = 0; i < solve.facts.size(); ++i) static_cast<EditOutcome&>(found[solve.facts[i]]) = batch.facts.at(i);
+  }
+  for (auto fact : facts) edits.emplace_back(fact, found.at(fact));
+  return edits;
 }
 
 std::vector<std::size_t> pending_tasks(RunContext const& run, std::vector<TaskItem> const& tasks) {
@@ -56,25 +89,37 @@ void run_task(RunContext& run, TaskItem const& task, std::function<void()> const
   run.journal->append(record);
 }
 
+void record_stage(RunContext& run, std::string const& name, std::size_t tasks, std::size_t done_before,
+                  std::function<void()> const& work) {
+  auto const start = std::chrono::steady_clock::now();
+  work();
+  auto const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  run.stages.push_back({name, seconds, tasks, done_before});
+  log_info(name + ": " + std::to_string(tasks) + " tasks" +
+           (done_before > 0 ? ", " + std::to_string(done_before) + " of them done before," : "") + " in " +
+           format_duration(seconds));
+}
+
 void run_stage(RunContext& run, std::string const& name, std::vector<TaskItem> const& tasks,
                std::function<void(std::size_t)> const& work) {
   auto const pending = pending_tasks(run, tasks);
   auto const done = tasks.size() - pending.size();
-  run.stages.push_back({name, 0, tasks.size(), done});
-  agree(run.world, [&] {
-    std::optional<Progress> progress;
-    if (run.is_root()) progress.emplace(name, "batches", tasks.size(), done);
-    TaskQueue queue(run.world, pending.size());
-    // Tasks are dealt out in order, so rank 0 knows from its own next one about how many are done.
-    std::size_t dealt = 0;
-    while (auto const next = queue.next()) {
-      auto const index = pending[*next];
-      run_task(run, tasks[index], [&] { work(index); });
-      if (progress) progress->advance(*next + 1 - dealt);
-      dealt = *next + 1;
-      if (interrupted()) queue.stop();
-    }
-    if (progress && !interrupted()) progress->advance(pending.size() - dealt);
+  record_stage(run, name, tasks.size(), done, [&] {
+    agree(run.world, [&] {
+      std::optional<Progress> progress;
+      if (run.is_root()) progress.emplace(name, "batches", tasks.size(), done);
+      TaskQueue queue(run.world, pending.size());
+      // Tasks are dealt out in order, so rank 0 knows from its own next one about how many are done.
+      std::size_t dealt = 0;
+      while (auto const next = queue.next()) {
+        auto const index = pending[*next];
+        run_task(run, tasks[index], [&] { work(index); });
+        if (progress) progress->advance(*next + 1 - dealt);
+        dealt = *next + 1;
+        if (interrupted()) queue.stop();
+      }
+      if (progress && !interrupted()) progress->advance(pending.size() - dealt);
+    });
   });
   stop_if_interrupted(run);
 }

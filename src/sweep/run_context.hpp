@@ -2,6 +2,7 @@
 
 #include <onemask/comm/environment.hpp>
 #include <onemask/data/tokenizer.hpp>
+#include <onemask/edit/batch_edit.hpp>
 #include <onemask/model/causal_lm.hpp>
 #include <onemask/store/journal.hpp>
 #include <onemask/store/object_store.hpp>
@@ -11,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace onemask {
@@ -31,14 +33,21 @@ struct RunContext {
   ObjectStore objects;
   std::unique_ptr<CausalLM> model;
   Tokenizer tokenizer;
+  Fingerprints fingerprints;
   Plan plan;
   std::unique_ptr<Journal> journal;  ///< this rank's own
   std::vector<StageRecord> stages;
 
   bool is_root() const { return world.rank() == 0; }
-  /// The edit of a fact. Throws RunError when it is not in the store.
+  /// An object that a stage before this one has made; `what` names it. Throws RunError when it is not in the store.
+  std::string need(std::string const& key, std::string const& what) const;
+  /// The edit of a fact that has one of its own.
   Edit edit(EditSet const& set, std::size_t fact) const;
+  BatchEdit batch_edit(std::string const& key) const;
 };
+
+/// The edits of some facts of a set. Where facts share an edited model, an edit has the outcome but no factors.
+std::vector<std::pair<std::size_t, Edit>> edits_of(RunContext const& run, std::size_t set, std::vector<std::size_t> const& facts);
 
 /// A unit of work of a stage.
 struct TaskItem {
@@ -51,6 +60,10 @@ std::vector<std::size_t> pending_tasks(RunContext const& run, std::vector<TaskIt
 
 /// Runs `work` and journals it: done with its seconds, or failed with its reason (and throws on).
 void run_task(RunContext& run, TaskItem const& task, std::function<void()> const& work);
+
+/// Does the work of a stage and records its time. Collective.
+void record_stage(RunContext& run, std::string const& name, std::size_t tasks, std::size_t done_before,
+                  std::function<void()> const& work);
 
 /// Deals the pending tasks of a stage out to all ranks and runs `work` on them, with progress on rank 0. Collective.
 void run_stage(RunContext& run, std::string const& name, std::vector<TaskItem> const& tasks,

@@ -107,27 +107,37 @@ std::vector<FactSelection> read_facts(YamlSection section) {
 
 EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
   EditOptions edit;
-  edit.hparams = read_rome_hparams(base / section.need<std::string>("hparams"));
-  std::string method = to_string(edit.hparams.variant);
-  section.read("method", method);
-  if (method == "rome") {
-    edit.hparams.variant = RomeVariant::rome;
-  } else if (method == "r-rome") {
-    edit.hparams.variant = RomeVariant::r_rome;
-  } else {
-    throw section.fault("method", "is '" + method + "'; this version knows rome and r-rome");
-  }
+  edit.hparams = read_edit_hparams(base / section.need<std::string>("hparams"));
   auto& h = edit.hparams;
-  section.read("layer", h.layer);
+  if (section.has("method")) {
+    try {
+      h.method = parse_edit_method(section.need<std::string>("method"));
+    } catch (UserError const& e) {
+      throw section.fault("method", e.what());
+    }
+  }
+  if (section.has("layer")) h.layers = {section.need<int>("layer")};
+  section.read("layers", h.layers);
   section.read("v_num_grad_steps", h.v_num_grad_steps);
   section.read("v_lr", h.v_lr);
   section.read("v_loss_layer", h.v_loss_layer);
   section.read("v_weight_decay", h.v_weight_decay);
   section.read("clamp_norm_factor", h.clamp_norm_factor);
   section.read("kl_factor", h.kl_factor);
+  section.read("mom2_adjustment", h.mom2_adjustment);
+  section.read("mom2_update_weight", h.mom2_update_weight);
+  section.read("emmet_lambda", h.emmet_lambda);
+  section.read("nullspace_threshold", h.nullspace_threshold);
+  section.read("L2", h.l2);
+  section.read("num_steps", h.num_steps);
+  section.read("lr", h.lr);
+  section.read("weight_decay", h.weight_decay);
+  section.read("norm_constraint", h.norm_constraint);
   section.read("context_template_length_params", h.context_template_length_params);
   section.read("template_seed", edit.template_seed);
   section.read_at_least("batch", edit.batch, 1);
+  section.read_at_least("facts_per_model", edit.facts_per_model, 0);
+  section.read("sequential", edit.sequential);
   if (section.has("templates")) {
     auto const file = base / section.need<std::string>("templates");
     try {
@@ -137,13 +147,29 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
     }
     check_context_templates(edit.templates, file.string());
   }
-  check_rome_hparams(h, section.file() + ", section edit");
+  check_edit_hparams(h, section.file() + ", section edit");
   section.finish();
   return edit;
 }
 
-void read_mask(YamlSection section, MaskOptions& mask, std::uint64_t& seed, std::string& split, int& ranks) {
+/// "last", "all" or a list of edited layers.
+std::vector<int> read_masked_layers(YamlSection& section, std::vector<int> const& edited) {
+  if (!section.has("layers")) return {edited.back()};
+  auto const node = section.node("layers");
+  if (node.IsScalar() && node.Scalar() == "last") return {edited.back()};
+  if (node.IsScalar() && node.Scalar() == "all") return edited;
+  std::vector<int> layers;
+  section.read("layers", layers);
+  bool const fine = !layers.empty() && std::is_sorted(layers.begin(), layers.end(), std::less_equal<>()) &&
+                    std::includes(edited.begin(), edited.end(), layers.begin(), layers.end());
+  if (!fine) throw section.fault("layers", "must be last, all, or an ascending list of layers that edit.layers names");
+  return layers;
+}
+
+void read_mask(YamlSection section, std::vector<int> const& edited, MaskOptions& mask, std::uint64_t& seed, std::string& split,
+               int& ranks) {
   section.read("seed", seed);
+  mask.layers = read_masked_layers(section, edited);
   section.read("train_split", split);
   if (section.has("ranks") && section.need<std::string>("ranks") != "auto") section.read_at_least("ranks", ranks, 1);
   section.read_at_least("epochs", mask.epochs, 1);
@@ -188,12 +214,40 @@ void read_mask(YamlSection section, MaskOptions& mask, std::uint64_t& seed, std:
   section.finish();
 }
 
+/// File names, with "*" and "?", under `base`.
+std::vector<std::filesystem::path> read_paths(YamlSection& section, char const* key, std::filesystem::path const& base) {
+  std::vector<std::filesystem::path> paths;
+  if (!section.has(key)) return paths;
+  try {
+    for (auto const& name : one_or_many(section.node(key))) paths.push_back(base / name);
+  } catch (YAML::Exception const&) {
+    throw section.fault(key, "must be a file name or a list of file names");
+  }
+  return paths;
+}
+
+MomentsOptions read_moments(YamlSection section, std::filesystem::path const& base) {
+  MomentsOptions moments;
+  moments.text = read_paths(section, "text", base);
+  if (section.has("ids")) moments.ids = base / section.need<std::string>("ids");
+  section.read_at_least("tokens", moments.tokens, std::int64_t{0});
+  section.read_at_least("segment", moments.segment, 0);
+  if (section.has("files")) {
+    std::map<int, std::string> files;
+    section.read("files", files);
+    for (auto const& [layer, file] : files) moments.files[layer] = base / file;
+  }
+  section.finish();
+  return moments;
+}
+
 EvaluationPlan read_evaluation(YamlSection section) {
   static std::set<std::string> const known{"random", "magnitude", "delta_magnitude"};
   EvaluationPlan plan;
   section.read_at_least("batch", plan.batch, 1);
   section.read("baselines", plan.baselines);
   section.read("paraphrases", plan.paraphrases);
+  section.read("neighborhood", plan.neighborhood);
   section.read("masked_original", plan.masked_original);
   for (auto const& name : plan.baselines) {
     if (!known.contains(name))
@@ -211,17 +265,22 @@ Study interpret(YAML::Node const& document, std::string const& file, std::filesy
   study.name = root.need<std::string>("name");
   study.model = read_model(root.section("model"), base);
   study.facts = read_facts(root.section("facts"));
+  study.moments = read_moments(root.section("moments"), base);
   study.evaluation = read_evaluation(root.section("evaluation"));
   root.read("peer_compatible", study.peer_compatible);
   root.has("sweep");
   StudyPoint point;
   point.edit = read_edit(root.section("edit"), base);
-  read_mask(root.section("mask"), point.mask, point.mask_seed, study.train_split, study.ranks_per_mask);
+  auto const mask = root.node("mask");
+  study.masks = !(mask && mask.IsScalar() && mask.Scalar() == "none");
+  if (study.masks)
+    read_mask(root.section("mask"), point.edit.hparams.layers, point.mask, point.mask_seed, study.train_split,
+              study.ranks_per_mask);
   point.mask.leading_space = study.peer_compatible;
   root.finish();
   bool const known =
       std::any_of(study.facts.begin(), study.facts.end(), [&](auto const& s) { return s.split == study.train_split; });
-  if (!known)
+  if (study.masks && !known)
     throw UserError("The study " + file + ": 'mask.train_split' is '" + study.train_split + "', but 'facts' has no such split.");
   study.points.push_back(std::move(point));
   return study;

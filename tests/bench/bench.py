@@ -39,6 +39,7 @@ TASKS = [
     Task("rome", "edit", OURS + "rome {shared}", "rome --limit 3"),
     Task("mask", "fact and epoch", OURS + "mask {shared} 2", "mask --facts 99 --batch 50 --epochs 1"),
     Task("eval", "fact and mode", OURS + "eval {shared}", "eval --limit 20"),
+    Task("stats", "token and layer", OURS + "stats {shared}", "stats --layers 4"),
 ]
 
 

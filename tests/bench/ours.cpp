@@ -1,11 +1,13 @@
 // The work that tests/bench/peer.py does, done by onemask; prints one JSON line with seconds and n.
-//   mpirun -n 2 ours rome|mask|eval SHARED [repetitions]
+//   mpirun -n 2 ours rome|mask|eval|stats SHARED [epochs of mask, threads of stats]
 // Seconds are the slowest rank's, without start-up and loading, as the peer's are.
 #include "support/golden_mask.hpp"
+#include "support/temporary_folder.hpp"
 #include <onemask/comm/environment.hpp>
 #include <onemask/edit/rome.hpp>
 #include <onemask/eval/metrics.hpp>
 #include <onemask/mask/trainer.hpp>
+#include <onemask/sweep/moments.hpp>
 
 #include <chrono>
 #include <cstdlib>
@@ -43,8 +45,8 @@ double timed(Communicator const& world, Run run) {
 Work edit_facts(Golden const& golden, Communicator const& world) {
   auto const reference = golden.json("rome.json");
   auto const templates = golden.json("context_templates.json").at("rome_full").get<ContextTemplates>();
-  RomeHparams hparams;
-  hparams.layer = 2;
+  EditHparams hparams;
+  hparams.layers = {2};
   hparams.v_loss_layer = 7;
   hparams.v_lr = 2;
   hparams.clamp_norm_factor = 8;
@@ -103,22 +105,40 @@ Work evaluate_facts(Golden const& golden, Communicator const& world) {
   return {timed(world, [&] { evaluate(*golden.model, golden.tokenizer, 2, mine, conditions, {false}); }), 50 * conditions.size()};
 }
 
+/// Second moments of four layers over the golden tokens, from reading them to the objects in the store.
+Work second_moments(Golden const& golden, Communicator const& world, int threads) {
+  set_threads(threads);
+  test::TemporaryFolder const own;
+  std::filesystem::path const folder = world.broadcast(own.path().string(), 0);
+  MomentsOptions options;
+  options.ids = golden.shared / "golden/cov.safetensors";
+  auto const make = [&](std::int64_t tokens) {
+    options.tokens = tokens;
+    make_moments(world, *golden.model, golden.tokenizer, options, {0, 1, 2, 3}, ObjectStore(folder / "objects"), folder, {});
+  };
+  make(2048);  // warms up
+  Work const work{timed(world, [&] { make(32768); }), 32768 * 4};
+  world.barrier();
+  return work;
+}
+
 }  // namespace
 }  // namespace onemask
 
 int main(int argc, char** argv) {
   onemask::Environment const environment(argc, argv);
   if (argc < 3) {
-    std::cerr << "usage: ours rome|mask|eval SHARED [epochs]\n";
+    std::cerr << "usage: ours rome|mask|eval|stats SHARED [epochs of mask, threads of stats]\n";
     return 2;
   }
   onemask::set_threads(1);
   std::string const what = argv[1];
   onemask::Golden const golden{argv[2]};
   auto const world = environment.world();
-  auto const work = what == "rome"   ? onemask::edit_facts(golden, world)
-                    : what == "mask" ? onemask::train_mask(golden, world, argc > 3 ? std::atoi(argv[3]) : 2)
-                                     : onemask::evaluate_facts(golden, world);
+  auto const work = what == "rome"    ? onemask::edit_facts(golden, world)
+                    : what == "mask"  ? onemask::train_mask(golden, world, argc > 3 ? std::atoi(argv[3]) : 2)
+                    : what == "stats" ? onemask::second_moments(golden, world, argc > 3 ? std::atoi(argv[3]) : 1)
+                                      : onemask::evaluate_facts(golden, world);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   if (world.rank() == 0) {

@@ -9,6 +9,7 @@ where it is read, no forward run twice. A fair comparison quotes the ratio to bo
   peer.py rome --limit 3 --threads 1 --check
   peer.py mask --facts 99 --batch 50 --epochs 1 --mended
   peer.py eval --limit 20
+  peer.py stats --layers 4 --check
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 import peer_eval
 import peer_mask
 import peer_rome
+import peer_stats
 import torch
 from peer_common import TOLERANCE, shared_folder
 
@@ -64,6 +66,10 @@ def parse_options() -> argparse.Namespace:
     edits = [golden / "mask_edits_train.json", golden / "mask_edits_heldout.json"]
     evaluation.add_argument("--edits", type=Path, nargs="+", default=edits, help="edits of the records, tensors beside them")
     evaluation.add_argument("--mask", type=Path, default=golden / "eval_mask.safetensors")
+
+    stats = add_command("stats", peer_stats.run, "cov.safetensors", "take second moments; --mended: of all layers in one pass")
+    stats.add_argument("--layers", type=positive, default=4, help="the lowest so many")
+    stats.add_argument("--batch", type=positive, default=4, help="segments at once")
     return parser.parse_args()
 
 

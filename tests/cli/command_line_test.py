@@ -9,7 +9,7 @@ from pathlib import Path
 
 from program import PROGRAM, onemask
 
-COMMANDS = ["sweep", "edit", "mask", "eval", "gather", "report", "tokenize", "predict"]
+COMMANDS = ["sweep", "edit", "mask", "eval", "gather", "report", "stats", "tokenize", "predict"]
 
 
 class Help(unittest.TestCase):

@@ -31,6 +31,16 @@ class Tokenize(unittest.TestCase):
         self.assertEqual("".join(first["pieces"]), first["text"])
         self.assertEqual(second, {"text": " is", "ids": [318], "pieces": [" is"]})
 
+    def test_lines_of_stdin_may_be_json_strings(self):
+        texts = ["two\nlines", "", '"quoted" \u00e9']
+        stdin = "".join(json.dumps(text) + "\n" for text in texts)
+        result = onemask("tokenize", "--model", MODEL, "--json", "--json-input", stdin=stdin)
+        self.assertEqual([json.loads(line)["text"] for line in result.stdout.splitlines()], texts, result.stderr)
+        for line in ["7", "two words", '["a"]', ""]:
+            result = onemask("tokenize", "--model", MODEL, "--json-input", stdin=f'"a"\n{line}\n')
+            self.assertEqual((result.returncode, result.stdout), (2, ""), line)
+            self.assertIn("Line 2 of stdin", result.stderr)
+
     def test_a_text_may_look_like_an_option(self):
         result = onemask("tokenize", "--model", MODEL, "--json", "--", "--help")
         self.assertEqual((result.returncode, json.loads(result.stdout)["text"]), (0, "--help"), result.stderr)

@@ -282,7 +282,7 @@ TEST(HostileFiles, AreRefusedByNameAndPlace) {
   json const base = tiny_tokenizer({"a b", "b c"});
   auto const at = [](char const* pointer) { return json::json_pointer(pointer); };
   std::vector<Case> const cases = {
-      {at("/normalizer"), {{"type", "NFC"}}, "'normalizer' is of the type 'NFC'"},
+      {at("/normalizer"), {{"type", "Lowercase"}}, "'normalizer' is of the type 'Lowercase'"},
       {at("/pre_tokenizer"), nullptr, "lacks 'pre_tokenizer'"},
       {at("/pre_tokenizer/type"), "Metaspace", "'pre_tokenizer' is of the type 'Metaspace'"},
       {at("/pre_tokenizer/add_prefix_space"), true, "'pre_tokenizer.add_prefix_space' is true"},
@@ -292,6 +292,9 @@ TEST(HostileFiles, AreRefusedByNameAndPlace) {
       {at("/pre_tokenizer"), split("\\C"), "does not compile"},
       {at("/post_processor"), {{"type", "BertProcessing"}}, "'BertProcessing'"},
       {at("/post_processor"), {{"type", "TemplateProcessing"}}, "lacks 'single'"},
+      {at("/post_processor"),
+       {{"type", "Sequence"}, {"processors", json::array({{{"type", "Sequence"}}})}},
+       "'post_processor.processors.0' is a Sequence"},
       {at("/model"), 3, "'model' must be an object, not number"},
       {at("/model/type"), "WordPiece", "'model' is of the type 'WordPiece'"},
       {at("/model/dropout"), 0.1, "'model.dropout' is set"},

@@ -47,9 +47,9 @@ model_parallel: false
 
 class HparamsTest : public testing::Test {
  protected:
-  RomeHparams read(std::string const& text) const {
+  EditHparams read(std::string const& text) const {
     write_file_atomically(folder_ / "h.yaml", text);
-    return read_rome_hparams(folder_ / "h.yaml");
+    return read_edit_hparams(folder_ / "h.yaml");
   }
   std::string complaint(std::string const& text) const {
     try {
@@ -72,8 +72,8 @@ class HparamsTest : public testing::Test {
 
 TEST_F(HparamsTest, TheFormatOfEasyEditUnchanged) {
   auto const h = read(gpt2_xl);
-  EXPECT_EQ(h.variant, RomeVariant::rome);
-  EXPECT_EQ(h.layer, 17);
+  EXPECT_EQ(h.method, EditMethod::rome);
+  EXPECT_EQ(h.layer(), 17);
   EXPECT_EQ(h.fact_token, "subject_last");
   EXPECT_EQ(h.v_num_grad_steps, 20);
   EXPECT_EQ(h.v_lr, 0.5);
@@ -85,7 +85,7 @@ TEST_F(HparamsTest, TheFormatOfEasyEditUnchanged) {
 }
 
 TEST_F(HparamsTest, OtherVariantAndToken) {
-  EXPECT_EQ(read(with("alg_name", "alg_name: R-ROME")).variant, RomeVariant::r_rome);
+  EXPECT_EQ(read(with("alg_name", "alg_name: R-ROME")).method, EditMethod::r_rome);
   EXPECT_EQ(read(with("fact_token", "fact_token: last")).fact_token, "last");
   EXPECT_THAT(complaint(with("alg_name", "alg_name: MEMIT")), HasSubstr("MEMIT"));
   EXPECT_THAT(complaint(with("fact_token", "fact_token: subject_first")), HasSubstr("subject_last"));
@@ -95,7 +95,7 @@ TEST_F(HparamsTest, DefaultsWhereEasyEditHasSome) {
   auto const h = read(with("context_template_length_params", ""));
   EXPECT_THAT(h.context_template_length_params, ElementsAre(Pair(5, 10), Pair(10, 10)));
   EXPECT_EQ(read(with("fact_token", "")).fact_token, "subject_last");
-  EXPECT_EQ(read(with("mom2_adjustment", "")).layer, 17);
+  EXPECT_EQ(read(with("mom2_adjustment", "")).layer(), 17);
 }
 
 TEST_F(HparamsTest, MissingKeys) {
@@ -146,20 +146,20 @@ TEST_F(HparamsTest, FilesThatAreNone) {
   for (auto const* text : {"", "[]", "3", "{", "layers: [1\n", "\xff\xfe", "? [a]\n: 1\n", "&a [*a]"}) {
     EXPECT_THAT(complaint(text), HasSubstr("h.yaml")) << text;
   }
-  EXPECT_THROW(read_rome_hparams(folder_ / "none.yaml"), UserError);
-  EXPECT_THROW(read_rome_hparams(folder_.path()), UserError);
+  EXPECT_THROW(read_edit_hparams(folder_ / "none.yaml"), UserError);
+  EXPECT_THROW(read_edit_hparams(folder_.path()), UserError);
 }
 
 TEST_F(HparamsTest, EveryFileThatComesWithTheProgram) {
   std::set<std::string> layers;
   for (auto const& entry :
        std::filesystem::directory_iterator(std::filesystem::path(ONEMASK_SOURCE_DIR) / "res" / "hparams" / "rome")) {
-    auto const h = read_rome_hparams(entry.path());
-    EXPECT_GT(h.v_loss_layer, h.layer) << entry.path();
+    auto const h = read_edit_hparams(entry.path());
+    EXPECT_GT(h.v_loss_layer, h.layer()) << entry.path();
     layers.insert(entry.path().stem().string());
   }
   EXPECT_TRUE(layers.contains("gpt2-xl"));
-  auto const ours = read_rome_hparams(std::filesystem::path(ONEMASK_SOURCE_DIR) / "res" / "hparams" / "rome" / "gpt2-xl.yaml");
+  auto const ours = read_edit_hparams(std::filesystem::path(ONEMASK_SOURCE_DIR) / "res" / "hparams" / "rome" / "gpt2-xl.yaml");
   EXPECT_EQ(describe(ours), describe(read(gpt2_xl)));
 }
 

@@ -34,7 +34,7 @@ class RequestTest : public testing::Test {
 
   test::TemporaryFolder folder_;
   Fact fact_;
-  RomeHparams hparams_;
+  EditHparams hparams_;
 };
 
 TEST_F(RequestTest, RowsEndBeforeTheTargetsLastToken) {

@@ -7,9 +7,9 @@ namespace {
 
 class RomeGolden : public GoldenTest {
  protected:
-  static RomeHparams hparams_of(nlohmann::json const& h) {
-    RomeHparams hparams;
-    hparams.layer = h.at("layers").at(0).get<int>();
+  static EditHparams hparams_of(nlohmann::json const& h) {
+    EditHparams hparams;
+    hparams.layers = h.at("layers").get<std::vector<int>>();
     hparams.v_num_grad_steps = h.at("v_num_grad_steps").get<int>();
     hparams.v_lr = h.at("v_lr").get<double>();
     hparams.v_loss_layer = h.at("v_loss_layer").get<int>();

@@ -15,11 +15,11 @@ TEST(RomeOnGpu, GivesTheEditsOfTheCpu) {
   auto const checkpoint = Checkpoint::open(folder.path());
   auto const cpu = load_causal_lm(checkpoint, {at::kCPU, at::kFloat});
   auto const gpu = load_causal_lm(checkpoint, {at::Device(at::kCUDA, 0), at::kFloat});
-  RomeHparams hparams;
-  hparams.layer = 1;
+  EditHparams hparams;
+  hparams.layers = {1};
   hparams.v_loss_layer = 2;
-  std::vector<EditRequest> const requests{{1, {7, 9}, {{{3, 4, 5, 6, 7}, 2}, {{8, 3, 4, 5, 6, 7}, 3}}, {{5, 20, 21}, 0}},
-                                          {2, {11}, {{{30, 31, 32}, 1}, {{8, 30, 31, 32}, 2}}, {{31, 20, 21}, 0}}};
+  std::vector<EditRequest> const requests{{1, {7, 9}, {{{3, 4, 5, 6, 7}, 2}, {{8, 3, 4, 5, 6, 7}, 3}}, {{5, 20, 21}, 0}, "a"},
+                                          {2, {11}, {{{30, 31, 32}, 1}, {{8, 30, 31, 32}, 2}}, {{31, 20, 21}, 0}, "b"}};
   auto const expected = rome(*cpu, requests, hparams), got = rome(*gpu, requests, hparams);
   for (std::size_t i = 0; i < requests.size(); ++i) {
     EXPECT_LT(largest_difference(got[i].edit.left, expected[i].edit.left), 1e-3);

@@ -55,11 +55,11 @@ DenseRow dense_row(CausalLM const& model, EditRequest::Row const& row, int layer
 }
 
 /// Loss of a request under delta, from whole rows one by one (arXiv 2202.05262, equation 4).
-RomeTrace::Step dense_loss(CausalLM const& model, EditRequest const& request, RomeHparams const& h, at::Tensor const& delta) {
+ValueStep dense_loss(CausalLM const& model, EditRequest const& request, EditHparams const& h, at::Tensor const& delta) {
   auto const count = std::ssize(request.target);
-  RomeTrace::Step step{};
+  ValueStep step{};
   for (auto const& context : request.contexts) {
-    auto const table = dense_row(model, context, h.layer, h.v_loss_layer, delta).log_probabilities;
+    auto const table = dense_row(model, context, h.layer(), h.v_loss_layer, delta).log_probabilities;
     double sum = 0;
     for (std::ptrdiff_t k = 0; k < count; ++k) {
       sum += table[std::ssize(context.ids) - count + k][request.target[static_cast<std::size_t>(k)]].item<double>();
@@ -69,10 +69,10 @@ RomeTrace::Step dense_loss(CausalLM const& model, EditRequest const& request, Ro
   }
   auto const nothing = at::zeros_like(delta);
   auto const before =
-      dense_row(model, request.essence, h.layer, h.v_loss_layer, nothing).log_probabilities[request.essence.lookup];
-  auto const after = dense_row(model, request.essence, h.layer, h.v_loss_layer, delta).log_probabilities[request.essence.lookup];
+      dense_row(model, request.essence, h.layer(), h.v_loss_layer, nothing).log_probabilities[request.essence.lookup];
+  auto const after = dense_row(model, request.essence, h.layer(), h.v_loss_layer, delta).log_probabilities[request.essence.lookup];
   step.kl = h.kl_factor * (after.exp() * (after - before)).sum().item<double>();
-  auto const v0 = dense_row(model, request.contexts.front(), h.layer, h.v_loss_layer, nothing).value.norm().item<double>();
+  auto const v0 = dense_row(model, request.contexts.front(), h.layer(), h.v_loss_layer, nothing).value.norm().item<double>();
   step.weight_decay = h.v_weight_decay * delta.norm().item<double>() / (v0 * v0);
   step.loss = step.nll + step.kl + step.weight_decay;
   return step;
@@ -81,7 +81,7 @@ RomeTrace::Step dense_loss(CausalLM const& model, EditRequest const& request, Ro
 class Rome : public testing::TestWithParam<char const*> {
  protected:
   Rome() {
-    hparams_.layer = 1;
+    hparams_.layers = {1};
     hparams_.v_loss_layer = 2;
     hparams_.v_num_grad_steps = 12;
     hparams_.v_lr = 0.3;
@@ -103,7 +103,7 @@ class Rome : public testing::TestWithParam<char const*> {
   /// Targets right behind the edited token, which delta therefore reaches without attention.
   std::vector<EditRequest> const direct_{make_request(4, {0, 3, 6}, 0, 1), make_request(5, {0, 2, 4}, 0, 1),
                                          make_request(6, {0, 5, 1}, 0, 1)};
-  RomeHparams hparams_;
+  EditHparams hparams_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Families, Rome, testing::Values("gpt2", "llama"));
@@ -119,7 +119,7 @@ TEST_P(Rome, TheEditedMatrixMapsThePlainKeyToTheNewValue) {
 }
 
 TEST_P(Rome, AveragedKeyInTheOtherVariant) {
-  hparams_.variant = RomeVariant::r_rome;
+  hparams_.method = EditMethod::r_rome;
   for (auto const& request : requests_) {
     auto const [edit, trace] = one(request);
     auto mean = at::zeros_like(trace.key);
@@ -229,21 +229,22 @@ TEST_P(Rome, StopsOnceTheLossIsSmall) {
 }
 
 TEST_P(Rome, ALossLayerBelowTheTop) {
-  hparams_.layer = 0;
+  hparams_.layers = {0};
   hparams_.v_loss_layer = 1;
   auto const trace = one(requests_[0]).trace;
   EXPECT_NEAR(trace.steps.back().loss, dense_loss(*model_, requests_[0], hparams_, trace.delta).loss, 1e-4);
 }
 
 TEST_P(Rome, TheEditedLayerMayBeTheLast) {
-  hparams_.layer = hparams_.v_loss_layer = 2;
+  hparams_.layers = {2};
+  hparams_.v_loss_layer = 2;
   auto const trace = one(requests_[1]).trace;
   EXPECT_NEAR(trace.steps.back().loss, dense_loss(*model_, requests_[1], hparams_, trace.delta).loss, 1e-4);
 }
 
 TEST_P(Rome, LayersThatAreNotThere) {
   auto const complaint = [&](int layer, int loss_layer) {
-    hparams_.layer = layer;
+    hparams_.layers = {layer};
     hparams_.v_loss_layer = loss_layer;
     try {
       rome(*model_, requests_, hparams_);
@@ -267,8 +268,8 @@ TEST(RomeFailure, ALossThatIsNotFiniteSetsItsRequestAside) {
   auto const model = checkpoint.load();
   std::vector const requests{make_request(1, {0, 3, 6}, 2, 2), make_request(2, {0, 2, 39}, 3, 1),
                              make_request(3, {0, 2, 4}, 1, 1)};
-  RomeHparams hparams;
-  hparams.layer = 1;
+  EditHparams hparams;
+  hparams.layers = {1};
   hparams.v_loss_layer = 2;
   hparams.v_num_grad_steps = 4;
   auto const results = rome(*model, requests, hparams);

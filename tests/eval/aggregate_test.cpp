@@ -13,6 +13,7 @@ PromptMetrics row(std::int64_t fact, std::int64_t condition, std::int64_t prompt
   result.fact = fact;
   result.condition = condition;
   result.prompt = prompt;
+  result.kind = prompt > 0 ? PromptKind::paraphrase : PromptKind::rewrite;
   result.lp_true = lp_true;
   result.lp_new = lp_new;
   result.kl = kl;
@@ -107,7 +108,7 @@ TEST(Aggregate, RowsOfNoFactOrConditionChangeNothing) {
                          row(0, -1, 0, -9, 0)};
   auto const summary = aggregate(rows, facts, {"edited"});
   EXPECT_EQ(find(summary, "edited", "train", "all", "rewrite", "rsm")->mean, 1);
-  EXPECT_EQ(summary.size(), 2U * 9);
+  EXPECT_EQ(summary.size(), 2U * 11);
   EXPECT_TRUE(aggregate({}, {}, {}).empty());
 }
 

@@ -23,7 +23,8 @@ class MetricsGolden : public GoldenTest {
     auto const keep = tensors("eval_mask.safetensors").tensor("mask").t().to(at::kBool);
     std::vector<Condition> const conditions{{"original", false, {}}, {"edited", true, {}}, {"pruned", true, keep}};
     // The texts of tokens decide ranks and overlaps here; the space in front is the published evaluation's own.
-    auto const rows = evaluate(*lm, words, 2, facts, conditions, {false, true, leading_space});
+    auto const rows =
+        evaluate(*lm, words, 2, facts, conditions, {.paraphrases = false, .compare_texts = true, .leading_space = leading_space});
     ASSERT_EQ(rows.size(), 3 * facts.size());
     for (auto const& row : rows) {
       auto const& condition = conditions[static_cast<std::size_t>(row.condition)].name;

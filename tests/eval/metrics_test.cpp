@@ -2,9 +2,11 @@
 #include "support/tiny_model.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/eval/metrics.hpp>
+#include <onemask/eval/predict.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <tuple>
 
 #include <gmock/gmock.h>
@@ -73,7 +75,7 @@ TEST_F(MetricsTest, FactsPromptsAndConditionsAreNamed) {
     if (condition == 0 || condition == 3) expected.emplace_back(condition, 20, 0);
   }
   EXPECT_EQ(places, expected);
-  EXPECT_EQ(run({{"edited", true, {}}}, {false, false, false}).size(), 1U);
+  EXPECT_EQ(run({{"edited", true, {}}}, {.paraphrases = false}).size(), 1U);
 }
 
 TEST_F(MetricsTest, NumbersOfAnEditedAndMaskedModelByHand) {
@@ -122,9 +124,54 @@ TEST_F(MetricsTest, NumbersOfAnEditedAndMaskedModelByHand) {
   }
 }
 
+TEST_F(MetricsTest, TheNeighborhoodFollowsTheParaphrases) {
+  facts_[0].neighborhood_prompts = {"Cy speaks", "The language of Di is"};
+  auto const rows = run({{"edited", true, {}}}, {.neighborhood = true});
+  std::vector<std::pair<std::int64_t, PromptKind>> places;
+  for (auto const& row : rows) places.emplace_back(row.prompt, row.kind);
+  EXPECT_THAT(places, testing::ElementsAre(std::pair(0, PromptKind::rewrite), std::pair(1, PromptKind::paraphrase),
+                                           std::pair(2, PromptKind::paraphrase), std::pair(3, PromptKind::neighborhood),
+                                           std::pair(4, PromptKind::neighborhood)));
+  // Without paraphrases the neighborhood takes their numbers, not their kind.
+  auto const without = run({{"edited", true, {}}}, {.paraphrases = false, .neighborhood = true});
+  ASSERT_EQ(without.size(), 3U);
+  EXPECT_EQ(without[1].prompt, 1);
+  EXPECT_EQ(without[1].kind, PromptKind::neighborhood);
+  EXPECT_EQ(run({{"edited", true, {}}}).size(), 3U);
+}
+
+TEST_F(MetricsTest, ObjectsAreScoredTokenByToken) {
+  facts_[0].neighborhood_prompts = {"Cy speaks", "The language of Di is"};
+  auto const words = Tokenizer::open(folder_.path());
+  std::vector const texts{facts_[0].question(), facts_[0].paraphrase_prompts[0], facts_[0].paraphrase_prompts[1],
+                          facts_[0].neighborhood_prompts[0], facts_[0].neighborhood_prompts[1]};
+  // Every byte of these objects is a token: the chain of next-token probabilities is theirs.
+  auto const log_probability = [&](std::string text, std::string const& object) {
+    double sum = 0;
+    for (char const letter : " " + object) {
+      auto const wanted = words.encode(std::string(1, letter)).at(0);
+      for (auto const& next : predict(*model_, words, text, tiny_vocabulary)) {
+        if (next.id == wanted) sum += std::log(next.probability);
+      }
+      text += letter;
+    }
+    return sum;
+  };
+  auto const rows = run({{"original", false, {}}}, {.neighborhood = true});
+  ASSERT_EQ(rows.size(), 6U);
+  for (auto const& row : rows) {
+    EXPECT_EQ(row.tokens_true, row.fact == 10 ? 6 : 2);
+    EXPECT_EQ(row.tokens_new, 5);
+    if (row.fact != 10) continue;
+    auto const& text = texts[static_cast<std::size_t>(row.prompt)];
+    EXPECT_NEAR(row.lp_true, log_probability(text, "Welsh"), 1e-4) << text;
+    EXPECT_NEAR(row.lp_new, log_probability(text, "Thai"), 1e-4) << text;
+  }
+}
+
 TEST_F(MetricsTest, TextsAreComparedOnRequest) {
   facts_[0].target_true = "x";
-  auto const rows = run({{"edited", true, {}}}, {true, true, false});
+  auto const rows = run({{"edited", true, {}}}, {.compare_texts = true});
   auto const tokens = run({{"edited", true, {}}});
   for (std::size_t i = 0; i < rows.size(); ++i) {
     EXPECT_EQ(rows[i].lp_true, tokens[i].lp_true);
@@ -181,8 +228,9 @@ std::string complaint(std::string const& bytes) {
 }
 
 TEST(MetricsBytes, RoundTrip) {
-  std::vector<PromptMetrics> const rows{{1, 2, 3, -0.5, -1.0 / 3, 1e-300, 4, 5, 6, 1, 0.2, 0.3, 0.04},
-                                        {7, 0, 0, -9, -8, 0, -1, 2, 3, 0, 1, 1, 1}};
+  std::vector<PromptMetrics> const rows{
+      {1, 2, 3, PromptKind::neighborhood, 8, 9, -0.5, -1.0 / 3, 1e-300, 4, 5, 6, 1, 0.2, 0.3, 0.04},
+      {7, 0, 0, PromptKind::rewrite, 1, 2, -9, -8, 0, -1, 2, 3, 0, 1, 1, 1}};
   auto const back = metrics_from_bytes(to_bytes(rows), "bytes");
   ASSERT_EQ(back.size(), 2U);
   EXPECT_EQ(to_bytes(back), to_bytes(rows));
@@ -190,6 +238,10 @@ TEST(MetricsBytes, RoundTrip) {
   EXPECT_EQ(row.fact, 1);
   EXPECT_EQ(row.condition, 2);
   EXPECT_EQ(row.prompt, 3);
+  EXPECT_EQ(row.kind, PromptKind::neighborhood);
+  EXPECT_EQ(back[1].kind, PromptKind::rewrite);
+  EXPECT_EQ(row.tokens_true, 8);
+  EXPECT_EQ(row.tokens_new, 9);
   EXPECT_EQ(row.lp_true, -0.5);
   EXPECT_EQ(row.lp_new, -1.0 / 3);
   EXPECT_EQ(row.kl, 1e-300);
@@ -207,18 +259,33 @@ TEST(MetricsBytes, DamagedOrOfAnotherKind) {
   auto const good = to_bytes(std::vector<PromptMetrics>(2));
   for (std::size_t size = 0; size < good.size(); ++size)
     EXPECT_THAT(complaint(good.substr(0, size)), HasSubstr("objects/ef")) << size;
-  auto const integers = at::zeros({2, 7}, at::kLong), reals = at::zeros({2, 6}, at::kDouble);
-  EXPECT_EQ(complaint(write_safetensors({{"integers", integers}, {"reals", reals}}, {})), "");
-  for (auto const& tensors :
-       std::vector<std::map<std::string, at::Tensor>>{{},
-                                                      {{"integers", integers}},
-                                                      {{"integers", integers}, {"reals", at::zeros({3, 6}, at::kDouble)}},
-                                                      {{"integers", integers}, {"reals", at::zeros({2, 5}, at::kDouble)}},
-                                                      {{"integers", at::zeros({2, 6}, at::kLong)}, {"reals", reals}},
-                                                      {{"integers", integers.flatten()}, {"reals", reals}},
-                                                      {{"integers", integers.to(at::kInt)}, {"reals", reals}},
-                                                      {{"integers", integers}, {"reals", reals.to(at::kFloat)}}}) {
-    EXPECT_THAT(complaint(write_safetensors(tensors, {})), HasSubstr("objects/ef"));
+  auto const kinds = at::zeros({2}, at::kLong), integers = at::ones({2, 9}, at::kLong), reals = at::zeros({2, 6}, at::kDouble);
+  auto const complaint_with = [&](std::string const& name, std::optional<at::Tensor> const& tensor) {
+    std::map<std::string, at::Tensor> tensors{{"kinds", kinds}, {"integers", integers}, {"reals", reals}};
+    tensors.erase(name);
+    if (tensor) tensors[name] = *tensor;
+    return complaint(write_safetensors(tensors, {}));
+  };
+  EXPECT_EQ(complaint_with("kinds", kinds), "");
+  auto const no_tokens = integers.clone();
+  no_tokens[1][3] = 0;  // which a mean over them would divide by
+  for (auto const& [name, tensor] :
+       std::vector<std::pair<std::string, std::optional<at::Tensor>>>{{"kinds", {}},
+                                                                      {"kinds", kinds + 3},
+                                                                      {"kinds", kinds - 1},
+                                                                      {"kinds", at::zeros({3}, at::kLong)},
+                                                                      {"kinds", kinds.unsqueeze(0)},
+                                                                      {"kinds", kinds.to(at::kDouble)},
+                                                                      {"integers", {}},
+                                                                      {"integers", no_tokens},
+                                                                      {"integers", at::ones({2, 7}, at::kLong)},
+                                                                      {"integers", integers.flatten()},
+                                                                      {"integers", integers.to(at::kInt)},
+                                                                      {"reals", {}},
+                                                                      {"reals", at::zeros({3, 6}, at::kDouble)},
+                                                                      {"reals", at::zeros({2, 5}, at::kDouble)},
+                                                                      {"reals", reals.to(at::kFloat)}}) {
+    EXPECT_THAT(complaint_with(name, tensor), HasSubstr("objects/ef")) << name;
   }
 }
 

@@ -12,7 +12,7 @@ using testing::HasSubstr;
 
 SharedMask example() {
   SharedMask mask;
-  mask.layer = 5;
+  mask.layers = {5};
   mask.seed = 0xFEDCBA9876543210;
   mask.soft = at::sigmoid(random_tensor({4, 6}, 1));
   mask.epochs = {{1.5, 0.25, 1.0 / 3, 7, 0.5, 11, 0.125}, {1, 0, 0, 1e-300, 1, 11, 1}};
@@ -38,7 +38,7 @@ TEST(SharedMaskTest, ThresholdsOfTheSoftMask) {
 TEST(SharedMaskTest, RoundTrip) {
   auto const mask = example();
   auto const back = shared_mask_from_bytes(to_bytes(mask), "bytes");
-  EXPECT_EQ(back.layer, 5);
+  EXPECT_EQ(back.layers, std::vector<int>{5});
   EXPECT_EQ(back.seed, mask.seed);
   EXPECT_TRUE(at::equal(back.soft, mask.soft));
   ASSERT_EQ(back.epochs.size(), 2U);
@@ -60,15 +60,15 @@ TEST(SharedMaskTest, CutAnywhere) {
 }
 
 TEST(SharedMaskTest, OtherFiles) {
-  std::string const facts = R"({"layer": 1, "seed": 2, "epochs": []})";
+  std::string const facts = R"({"layers": [1], "seed": 2, "epochs": []})";
   EXPECT_EQ(complaint(write_safetensors({{"soft", at::zeros({2, 2})}}, {{"mask", facts}})), "");
   EXPECT_THAT(complaint(write_safetensors({{"soft", at::zeros({2, 2})}}, {})), HasSubstr("objects/cd"));
   EXPECT_THAT(complaint(write_safetensors({}, {{"mask", facts}})), HasSubstr("objects/cd"));
   EXPECT_THAT(complaint(write_safetensors({{"soft", at::zeros({4})}}, {{"mask", facts}})), HasSubstr("objects/cd"));
   EXPECT_THAT(complaint(write_safetensors({{"soft", at::zeros({2, 2}, at::kDouble)}}, {{"mask", facts}})),
               HasSubstr("objects/cd"));
-  for (auto const* text : {"", "{", "[]", "3", "{}", R"({"layer": "x", "seed": 1, "epochs": []})",
-                           R"({"layer": 1, "seed": 1, "epochs": [{}]})", R"({"layer": 1, "seed": 1, "epochs": 3})"}) {
+  for (auto const* text : {"", "{", "[]", "3", "{}", R"({"layers": "x", "seed": 1, "epochs": []})",
+                           R"({"layers": [1], "seed": 1, "epochs": [{}]})", R"({"layers": [1], "seed": 1, "epochs": 3})"}) {
     EXPECT_THAT(complaint(write_safetensors({{"soft", at::zeros({2, 2})}}, {{"mask", text}})), HasSubstr("objects/cd")) << text;
   }
 }

@@ -152,7 +152,7 @@ TEST_F(Trainer, EveryNumberOfRanksGivesTheSameBits) {
   expect_same(group, single);
   EXPECT_FALSE(at::equal(group.theta(), theta()));
   auto const mask = group.mask(77);
-  EXPECT_EQ(mask.layer, edited_layer);
+  EXPECT_EQ(mask.layers, std::vector<int>{edited_layer});
   EXPECT_EQ(mask.seed, 77U);
   ASSERT_EQ(mask.epochs.size(), 3U);
   for (auto const& epoch : mask.epochs) {

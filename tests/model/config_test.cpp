@@ -36,6 +36,34 @@ json llama_3b() {
     "tie_word_embeddings": true, "torch_dtype": "bfloat16", "use_cache": true, "vocab_size": 128256})");
 }
 
+/// GPT-J-6B as it is published, without what it says of training and generation.
+json gptj_6b() {
+  return json::parse(
+      R"({"activation_function": "gelu_new", "architectures": ["GPTJForCausalLM"], "bos_token_id": 50256, "eos_token_id": 50256,
+    "gradient_checkpointing": false, "layer_norm_epsilon": 1e-05, "model_type": "gptj", "n_embd": 4096, "n_head": 16, "n_inner": null,
+    "n_layer": 28, "n_positions": 2048, "rotary": true, "rotary_dim": 64, "scale_attn_weights": true, "tie_word_embeddings": false,
+    "vocab_size": 50400})");
+}
+
+/// Mistral 7B v0.1 as it is published.
+json mistral_7b() {
+  return json::parse(
+      R"({"architectures": ["MistralForCausalLM"], "bos_token_id": 1, "eos_token_id": 2, "hidden_act": "silu", "hidden_size": 4096,
+    "initializer_range": 0.02, "intermediate_size": 14336, "max_position_embeddings": 32768, "model_type": "mistral",
+    "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 8, "rms_norm_eps": 1e-05, "rope_theta": 10000.0,
+    "sliding_window": 4096, "tie_word_embeddings": false, "vocab_size": 32000})");
+}
+
+/// Qwen2.5 7B as it is published.
+json qwen_7b() {
+  return json::parse(
+      R"({"architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 151643, "eos_token_id": 151643,
+    "hidden_act": "silu", "hidden_size": 3584, "initializer_range": 0.02, "intermediate_size": 18944, "max_position_embeddings": 131072,
+    "max_window_layers": 28, "model_type": "qwen2", "num_attention_heads": 28, "num_hidden_layers": 28, "num_key_value_heads": 4,
+    "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "sliding_window": 131072, "tie_word_embeddings": false, "use_sliding_window": false,
+    "vocab_size": 152064})");
+}
+
 ModelConfig read_text(std::string const& text) {
   test::TemporaryFolder const folder;
   std::ofstream(folder / "config.json") << text;
@@ -128,6 +156,47 @@ TEST(Config, ReadsLlamaDefaults) {
   EXPECT_FALSE(read_back.tied_head);
 }
 
+TEST(Config, ReadsGptJ) {
+  auto const config = read(gptj_6b());
+  EXPECT_EQ(config.family, "gptj");
+  EXPECT_EQ(config.layers, 28);
+  EXPECT_EQ(config.head_dim, 256);
+  EXPECT_EQ(config.rotary_dim, 64);
+  EXPECT_EQ(config.inner, 16384);
+  EXPECT_EQ(config.vocabulary, 50400);
+  EXPECT_FALSE(config.tied_head);
+  for (json const& wrong : {json(0), json(63), json(258), json(), json("64")})
+    EXPECT_THAT(complaint(gptj_6b(), {{"rotary_dim", wrong}}), HasSubstr("'rotary_dim' is"));
+}
+
+TEST(Config, ReadsMistral) {
+  auto const config = read(mistral_7b());
+  EXPECT_EQ(config.family, "mistral");
+  EXPECT_EQ(config.head_dim, 128);
+  EXPECT_EQ(config.kv_heads, 8);
+  EXPECT_EQ(config.sliding_window, 4096);
+  EXPECT_FALSE(config.attention_bias || config.qkv_bias || config.mlp_bias || config.rope_scaling);
+  EXPECT_EQ(read_with(mistral_7b(), {{"sliding_window", nullptr}}).sliding_window, std::nullopt);  // as of v0.2
+  EXPECT_EQ(read_with(mistral_7b(), {{"head_dim", 64}}).head_dim, 64);
+  auto silent = mistral_7b();
+  silent.erase("sliding_window");
+  EXPECT_EQ(read(silent).sliding_window, 4096);
+  for (json const& wrong : {json(0), json(-1), json("4096"), json(1.5)})
+    EXPECT_THAT(complaint(mistral_7b(), {{"sliding_window", wrong}}), HasSubstr("'sliding_window' is " + wrong.dump()));
+}
+
+TEST(Config, ReadsQwen2) {
+  auto const config = read(qwen_7b());
+  EXPECT_EQ(config.family, "qwen2");
+  EXPECT_EQ(config.head_dim, 128);
+  EXPECT_EQ(config.rope_theta, 1e6);
+  EXPECT_TRUE(config.qkv_bias);
+  EXPECT_FALSE(config.attention_bias || config.mlp_bias || config.tied_head);
+  EXPECT_EQ(config.sliding_window, std::nullopt);  // the file names a window, but does not use it
+  EXPECT_THAT(complaint(qwen_7b(), {{"use_sliding_window", true}}), HasSubstr("'use_sliding_window' is true"));
+  EXPECT_THAT(complaint(qwen_7b(), {{"rope_scaling", {{"type", "yarn"}, {"factor", 4.0}}}}), HasSubstr("\"yarn\""));
+}
+
 TEST(Config, ReadsTheNewerRopeParameters) {
   auto config = llama_3b();
   auto rope = config["rope_scaling"];
@@ -147,7 +216,7 @@ TEST(Config, OfSeveralEndTokensTakesTheFirst) {
 
 TEST(Config, RefusesWhatIsNotSupportedAndSaysWhatIs) {
   EXPECT_THAT(complaint(gpt2_xl(), {{"model_type", "mamba"}}),
-              AllOf(HasSubstr("config.json: 'model_type' is \"mamba\""), HasSubstr("gpt2, llama")));
+              AllOf(HasSubstr("config.json: 'model_type' is \"mamba\""), HasSubstr("gpt2, gptj, llama, mistral, qwen2")));
   EXPECT_THAT(complaint(gpt2_xl(), {{"model_type", nullptr}}), HasSubstr("'model_type' is missing"));
   EXPECT_THAT(complaint(gpt2_xl(), {{"activation_function", "swiglu"}}),
               AllOf(HasSubstr("\"swiglu\""), HasSubstr("gelu, gelu_new")));
@@ -155,6 +224,7 @@ TEST(Config, RefusesWhatIsNotSupportedAndSaysWhatIs) {
   EXPECT_THAT(complaint(llama_3b(), {{"hidden_act", "gelu"}}), HasSubstr("silu"));
   EXPECT_THAT(complaint(llama_3b(), {{"rope_scaling", {{"type", "dynamic"}, {"factor", 2.0}}}}),
               AllOf(HasSubstr("'rope_scaling': 'type' is \"dynamic\""), HasSubstr("default, llama3")));
+  EXPECT_THAT(complaint(llama_3b(), {{"partial_rotary_factor", 0.5}}), HasSubstr("partial_rotary_factor"));
   EXPECT_THAT(complaint(llama_3b(), {{"quantization_config", json::object()}}), HasSubstr("quantised"));
 }
 

@@ -1,4 +1,4 @@
-#include "support/tiny_model.hpp"
+#include "model/tiny_families.hpp"
 #include <onemask/model/head_loss.hpp>
 
 #include <c10/core/GradMode.h>
@@ -10,7 +10,8 @@ namespace {
 /// Three more tokens than one slice of the loss, so that slices have to be joined.
 constexpr std::int64_t tokens = 259;
 
-class HeadLossTest : public testing::Test {
+/// The same tests for a head without and one with a bias, which adds nothing to slopes.
+class HeadLossTest : public testing::TestWithParam<char const*> {
  protected:
   HeadLossTest() {
     RandomStream random({5});
@@ -19,7 +20,10 @@ class HeadLossTest : public testing::Test {
     targets_ = at::tensor(ids, at::kLong);
   }
 
-  at::Tensor wide_logits(at::Tensor const& hidden) const { return at::matmul(hidden, model_->head().to(at::kDouble).t()); }
+  at::Tensor wide_logits(at::Tensor const& hidden) const {
+    auto const logits = at::matmul(hidden, model_->head().to(at::kDouble).t());
+    return model_->head_bias().defined() ? logits + model_->head_bias() : logits;
+  }
 
   /// Compares value and gradient with a float64 loss per token, by central differences along random directions of each token.
   template <typename Loss>
@@ -35,18 +39,20 @@ class HeadLossTest : public testing::Test {
     }
   }
 
-  std::unique_ptr<CausalLM> const model_ = tiny_gpt2().load();
+  std::unique_ptr<CausalLM> const model_ = GetParam() == std::string("gptj") ? tiny_gptj().load() : tiny_gpt2().load();
   at::Tensor const hidden_ = random_tensor({tokens, 16}, 1), other_ = random_tensor({tokens, 16}, 2);
   at::Tensor targets_;
 };
 
-TEST_F(HeadLossTest, LikelihoodOfATarget) {
+INSTANTIATE_TEST_SUITE_P(Families, HeadLossTest, testing::Values("gpt2", "gptj"));
+
+TEST_P(HeadLossTest, LikelihoodOfATarget) {
   check(negative_log_likelihood(*model_, hidden_, targets_), [&](at::Tensor const& hidden) {
     return at::log_softmax(wide_logits(hidden), -1).gather(1, targets_.unsqueeze(1)).squeeze(1).neg();
   });
 }
 
-TEST_F(HeadLossTest, DivergenceFromAReference) {
+TEST_P(HeadLossTest, DivergenceFromAReference) {
   auto const reference = log_probabilities(*model_, other_);
   auto const wide = at::log_softmax(wide_logits(other_.to(at::kDouble)), -1);
   EXPECT_LT(largest_difference(reference, wide), 1e-5);
@@ -56,13 +62,13 @@ TEST_F(HeadLossTest, DivergenceFromAReference) {
   });
 }
 
-TEST_F(HeadLossTest, DivergenceFromItselfIsZeroAndFlat) {
+TEST_P(HeadLossTest, DivergenceFromItselfIsZeroAndFlat) {
   auto const same = divergence_from(*model_, hidden_, log_probabilities(*model_, hidden_));
   EXPECT_LT(same.value.abs().max().item<double>(), 1e-6);
   EXPECT_LT(same.gradient.abs().max().item<double>(), 1e-5);
 }
 
-TEST_F(HeadLossTest, DistillationAtATemperature) {
+TEST_P(HeadLossTest, DistillationAtATemperature) {
   auto const scores = at::stack({targets_, targets_.flip(0)}, 1);
   for (double temperature : {1.0, 3.5}) {
     auto const ours = distillation(*model_, hidden_, other_, temperature, scores);
@@ -75,7 +81,7 @@ TEST_F(HeadLossTest, DistillationAtATemperature) {
   }
 }
 
-TEST_F(HeadLossTest, NoGradientsAreLeftBehind) {
+TEST_P(HeadLossTest, NoGradientsAreLeftBehind) {
   c10::AutoGradMode const gradients(true);
   auto const leaf = hidden_.clone().requires_grad_(true);
   EXPECT_FALSE(negative_log_likelihood(*model_, leaf, targets_).value.requires_grad());

@@ -75,6 +75,70 @@ edited + mask (mean of 1 of 2)     20.0   80.0   [50.0, 100.0]      10/10       
   EXPECT_THAT(format_table(example_study(), {.per_mask = true}), Not(HasSubstr("P30")));
 }
 
+/// One more row of the summary, of 20 facts.
+void add_summary(StudyFile& study, char const* condition, char const* prompts, char const* metric, double mean, double low,
+                 double high) {
+  for (auto const& [name, value] : {std::pair("condition", condition), std::pair("split", "heldout"),
+                                    std::pair("relation", "all"), std::pair("prompts", prompts), std::pair("metric", metric)}) {
+    column<std::string>(study, "summary", name).push_back(value);
+  }
+  for (auto const& [name, value] : {std::pair("mean", mean), std::pair("low", low), std::pair("high", high)})
+    column<double>(study, "summary", name).push_back(value);
+  column<std::int64_t>(study, "summary", "n").push_back(20);
+  column<std::int64_t>(study, "summary", "planned").push_back(20);
+}
+
+TEST(Table, ShowsTheQualityOfEditsWhereTheNeighborhoodIsScored) {
+  EXPECT_THAT(format_table(example_study()), Not(HasSubstr("quality")));
+  auto study = example_study();
+  for (auto& [name, values] : study.tables.at("conditions").columns) {
+    // The unedited model, the edited one and two masks.
+    std::visit([](auto& some) { some.resize(4); }, values);
+  }
+  add_summary(study, "original", "rewrite", "success", 0.005, 0, 0.01);
+  add_summary(study, "original", "rewrite", "magnitude", -0.981, -0.99, -0.9712);
+  add_summary(study, "original", "neighborhood", "success", 0.75, 0.7, 0.8);
+  add_summary(study, "edited", "rewrite", "success", 1, 1, 1);
+  add_summary(study, "edited", "rewrite", "magnitude", 0.9, 0.88, 0.92);
+  add_summary(study, "edited", "paraphrase", "success", 0.5, 0.4, 0.6);
+  add_summary(study, "edited", "paraphrase", "magnitude", 0.123, 0.1, 0.2);
+  add_summary(study, "edited", "neighborhood", "success", 0.25, 0.2, 0.3);
+  add_summary(study, "edited", "neighborhood", "magnitude", -0.01, -0.02, 0);
+  add_summary(study, "edited", "all", "score", 3.0 / 7, 0.4, 0.45);
+  add_summary(study, "m0", "neighborhood", "success", 0.5, 0.4, 0.6);
+  add_summary(study, "m1", "neighborhood", "success", 0.7, 0.5, 0.9);
+  EXPECT_THAT(format_table(study), HasSubstr(R"(
+editing quality          success %   95 % interval  magnitude %   95 % interval  n/planned
+unedited
+  rewrite (ES, EM)             0.5      [0.0, 1.0]        -98.1  [-99.0, -97.1]      20/20
+  paraphrase (PS, PM)            -               -            -               -          -
+  neighborhood (NS, NM)       75.0    [70.0, 80.0]            -               -      20/20
+  score                          -               -                                       -
+edited
+  rewrite (ES, EM)           100.0  [100.0, 100.0]         90.0    [88.0, 92.0]      20/20
+  paraphrase (PS, PM)         50.0    [40.0, 60.0]         12.3    [10.0, 20.0]      20/20
+  neighborhood (NS, NM)       25.0    [20.0, 30.0]         -1.0     [-2.0, 0.0]      20/20
+  score                       42.9    [40.0, 45.0]                                   20/20
+edited + mask (mean of 2)
+  rewrite (ES, EM)               -               -            -               -          -
+  paraphrase (PS, PM)            -               -            -               -          -
+  neighborhood (NS, NM)       60.0    [45.0, 75.0]            -               -      20/20
+  score                          -               -                                       -
+)"));
+  EXPECT_THAT(format_table(study), HasSubstr("harmonic mean of the three successes"));
+  EXPECT_THAT(format_table(study, {.per_mask = true}), HasSubstr(R"(
+  mask.seed=1
+    rewrite (ES, EM)               -               -            -               -          -
+    paraphrase (PS, PM)            -               -            -               -          -
+    neighborhood (NS, NM)       70.0    [50.0, 90.0]            -               -      20/20
+    score                          -               -                                       -
+)"));
+  // A relation whose neighborhood is not scored has none.
+  auto const relations = format_table(study, {.by_relation = true});
+  auto const first = relations.find("editing quality  ");
+  EXPECT_EQ(relations.find("editing quality  ", first + 1), std::string::npos);
+}
+
 TEST(Table, OfACompleteStudyIsNotCalledPartial) {
   auto study = example_study();
   study.attributes["status"] = "COMPLETE";

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <sys/resource.h>
 
@@ -88,6 +89,32 @@ TEST_F(ObjectStoreTest, RefusesWhatIsNoKey) {
     EXPECT_THROW(store_.has(bad), UserError);
     EXPECT_THROW(store_.get(bad), UserError);
     EXPECT_THROW(store_.put(bad, "x"), UserError);
+  }
+}
+
+TEST_F(ObjectStoreTest, FindsAKeyByItsBegin) {
+  auto const one = "abcdef0" + std::string(57, '1'), two = "abcdef1" + std::string(57, '1');
+  store_.put(one, "one");
+  EXPECT_EQ(store_.find("abcdef"), one);
+  store_.put(two, "two");
+  EXPECT_EQ(store_.find("abcdef0"), one);
+  EXPECT_EQ(store_.find(two), two);
+  std::ofstream(file(one).string() + ".damaged") << "moved aside";
+  EXPECT_EQ(store_.find("abcdef01"), one);
+  for (auto const& [bad, part] : std::map<std::string, std::string>{{"abcdef", "2 objects"},
+                                                                    {"abcdef2", "no object"},
+                                                                    {"012345", "no object"},
+                                                                    {"abcde", "6 to 64"},
+                                                                    {"", "6 to 64"},
+                                                                    {"../../etc", "6 to 64"},
+                                                                    {"ABCDEF0", "6 to 64"},
+                                                                    {one + "1", "6 to 64"}}) {
+    try {
+      store_.find(bad);
+      ADD_FAILURE() << bad;
+    } catch (UserError const& error) {
+      EXPECT_THAT(error.what(), testing::HasSubstr(part)) << bad;
+    }
   }
 }
 

@@ -16,7 +16,9 @@ class PlanTest : public StudyFolder {
   Plan plan(StudyOverrides const& overrides = {}, Fingerprints const& fingerprints = {"m", "t", "e"},
             ContextTemplates const& templates = {"{}", "Yes. {}"}) const {
     auto const study = read(overrides);
-    return make_plan(study, fingerprints, std::vector<ContextTemplates>(study.points.size(), templates));
+    std::map<int, std::string> moments;
+    for (auto layer : moment_layers(study)) moments[layer] = "moment " + std::to_string(layer);
+    return make_plan(study, fingerprints, std::vector<ContextTemplates>(study.points.size(), templates), moments);
   }
 
   static std::string all_edits(Plan const& plan) {
@@ -44,8 +46,7 @@ TEST_F(PlanTest, CountsOfTasksAndFacts) {
   EXPECT_EQ(p.sets[0].keys.size(), 25U);
   EXPECT_EQ(std::set<std::string>(p.sets[0].keys.begin(), p.sets[0].keys.end()).size(), 25U);
   ASSERT_EQ(p.edits.size(), 3U);
-  EXPECT_EQ(p.edits[2].first, 20U);
-  EXPECT_EQ(p.edits[2].count, 5U);
+  EXPECT_THAT(p.edits[2].facts, ElementsAre(20, 21, 22, 23, 24));
   ASSERT_EQ(p.evaluations.size(), 4U);
   EXPECT_EQ(p.evaluations[3].first, 24U);
   EXPECT_EQ(p.evaluations[3].count, 1U);
@@ -97,6 +98,108 @@ TEST_F(PlanTest, EditKeysChangeWithTheirBatchAlone) {
   // Batches of 4: only the one with fact 4 is another.
   for (std::size_t f = 0; f < 25; ++f) EXPECT_EQ(before.sets[0].keys[f] == after.sets[0].keys[f], f < 4 || f > 7) << f;
   EXPECT_NE(before.masks[0].key, after.masks[0].key);
+}
+
+TEST_F(PlanTest, AnAdjustedKeyDependsOnItsSecondMoment) {
+  EXPECT_TRUE(plan().moments.empty());
+  auto const adjusted = plan({{"edit.mom2_adjustment=true"}, {}, {}});
+  EXPECT_EQ(adjusted.moments.size(), 1U);
+  EXPECT_NE(all_edits(adjusted), all_edits(plan()));
+  EXPECT_EQ(adjusted.tasks(), plan().tasks() + 1);
+}
+
+/// Facts written into models together: 25 facts, 20 of them (2 held back) in the split "train".
+class BatchPlanTest : public PlanTest {
+ protected:
+  Plan batch_plan(std::vector<std::string> const& more, std::vector<std::string> const& sweep = {}) const {
+    std::vector<std::string> set{"edit.method=memit", "edit.layers=[0, 1]", "edit.batch=8", "moments.text=corpus.txt"};
+    set.insert(set.end(), more.begin(), more.end());
+    return plan({set, sweep, {}});
+  }
+};
+
+TEST_F(BatchPlanTest, OneModelForEverySplit) {
+  auto const p = batch_plan({});
+  ASSERT_EQ(p.edits.size(), 4U);  // 8 + 8 + 4 facts, and 5
+  EXPECT_THAT(p.edits[2].facts, ElementsAre(16, 17, 18, 19));
+  EXPECT_THAT(p.edits[3].facts, ElementsAre(20, 21, 22, 23, 24));
+  ASSERT_EQ(p.solves.size(), 2U);
+  EXPECT_EQ(p.solves[0].facts.size(), 20U);
+  EXPECT_THAT(p.solves[0].values, ElementsAre(p.edits[0].key, p.edits[1].key, p.edits[2].key));
+  EXPECT_THAT(p.solves[1].values, ElementsAre(p.edits[3].key));
+  EXPECT_EQ(p.rounds, 1U);
+  for (std::size_t f = 0; f < 25; ++f) EXPECT_EQ(p.sets[0].keys[f], p.solves[f < 20 ? 0 : 1].key) << f;
+  EXPECT_THAT(p.moments, testing::SizeIs(2));
+  EXPECT_EQ(p.tasks(), 2U + 4 + 2 + 1 + p.evaluations.size());
+}
+
+TEST_F(BatchPlanTest, BatchesOfFactsInModelsOfTheirOwn) {
+  auto const p = batch_plan({"edit.facts_per_model=10", "mask=none"});
+  ASSERT_EQ(p.solves.size(), 3U);
+  EXPECT_NE(p.sets[0].keys[9], p.sets[0].keys[10]);
+  EXPECT_TRUE(p.masks.empty());
+  for (auto const& condition : p.conditions) EXPECT_EQ(condition.mask, -1);
+  EXPECT_EQ(p.facts_of("train").size(), 20U);  // none held back where nothing is trained
+}
+
+TEST_F(BatchPlanTest, ASequenceOfBatchesEndsInOneModel) {
+  auto const p = batch_plan({"edit.facts_per_model=10", "edit.sequential=true"});
+  ASSERT_EQ(p.solves.size(), 3U);
+  EXPECT_EQ(p.rounds, 2U);
+  EXPECT_EQ(p.solves[0].previous, "");
+  EXPECT_EQ(p.solves[1].previous, p.solves[0].key);
+  EXPECT_EQ(p.solves[1].round, 1U);
+  EXPECT_EQ(p.solves[2].previous, "");  // the held-out facts begin anew
+  EXPECT_EQ(p.edits[2].previous, p.solves[0].key);
+  for (std::size_t f = 0; f < 20; ++f) EXPECT_EQ(p.sets[0].keys[f], p.solves[1].key) << f;
+}
+
+TEST_F(BatchPlanTest, WeightsSweptShareTheirValues) {
+  auto const p = batch_plan({}, {"edit.mom2_update_weight=100,1000,10000"});
+  EXPECT_EQ(p.sets.size(), 3U);
+  EXPECT_EQ(p.edits.size(), 4U);
+  EXPECT_EQ(p.solves.size(), 6U);
+  EXPECT_EQ(p.solves[0].values, p.solves[2].values);
+  EXPECT_NE(p.solves[0].key, p.solves[2].key);
+  // What decides a value keeps them apart.
+  EXPECT_EQ(batch_plan({}, {"edit.clamp_norm_factor=1,2"}).edits.size(), 8U);
+}
+
+TEST_F(BatchPlanTest, MethodsThatSolveDifferentlyShareTheirValues) {
+  auto const p = batch_plan({}, {"edit.method=memit,emmet,alphaedit,memit-merge"});
+  EXPECT_EQ(p.sets.size(), 4U);
+  EXPECT_EQ(p.edits.size(), 8U);  // merged values are other ones
+  EXPECT_EQ(p.null_spaces.size(), 2U);
+  EXPECT_EQ(batch_plan({"edit.layers=[1]"}, {"edit.method=ft-l"}).edits.size(), 0U);
+  EXPECT_TRUE(batch_plan({"edit.layers=[1]"}, {"edit.method=ft-l"}).moments.empty());
+}
+
+TEST_F(BatchPlanTest, FactsThatShareASubjectStayTogetherWhenTheyAreMerged) {
+  auto records = nlohmann::json::parse(read_file(folder_ / "train.json"));
+  for (auto place : {0, 9, 18}) records[place]["requested_rewrite"]["subject"] = "Same";
+  write_records(folder_ / "train.json", records);
+  auto const p = batch_plan({"edit.method=memit-merge", "edit.batch=2"});
+  EXPECT_THAT(p.edits[0].facts, ElementsAre(0, 9, 18));
+  EXPECT_THAT(p.edits[1].facts, ElementsAre(1, 2));
+}
+
+TEST_F(BatchPlanTest, KeysDependOnWhatIsSolved) {
+  std::set<std::string> seen{all_edits(batch_plan({}))};
+  for (auto const* set : {"edit.mom2_update_weight=7", "edit.layers=[1]", "edit.v_lr=0.25", "edit.facts_per_model=20",
+                          "edit.method=emmet", "edit.batch=9"}) {
+    bool const is_new = seen.insert(all_edits(batch_plan({set}))).second;
+    EXPECT_EQ(is_new, std::string(set) != "edit.facts_per_model=20") << set;  // the same model
+  }
+}
+
+TEST_F(BatchPlanTest, MasksNeedTheirFactsInOneModel) {
+  try {
+    batch_plan({"edit.facts_per_model=10"});
+    FAIL();
+  } catch (UserError const& e) {
+    EXPECT_THAT(e.what(), HasSubstr("2 edited models"));
+    EXPECT_THAT(e.what(), HasSubstr("edit.facts_per_model"));
+  }
 }
 
 TEST_F(PlanTest, NothingElseChangesEdits) {
@@ -154,12 +257,29 @@ TEST_F(PlanTest, EvaluationKeysChangeWithWhatIsScored) {
   std::set<std::string> seen{all_evaluations(plan())};
   for (auto const* set :
        {"mask.threshold=0.8", "mask.seed=3", "edit.v_lr=0.25", "evaluation.baselines=[random]", "evaluation.paraphrases=false",
-        "evaluation.masked_original=false", "evaluation.batch=3", "peer_compatible=true"}) {
+        "evaluation.masked_original=false", "evaluation.batch=3", "peer_compatible=true", "evaluation.neighborhood=true"}) {
     EXPECT_TRUE(seen.insert(all_evaluations(plan({{set}, {}, {}}))).second) << set;
   }
   for (auto const* set : {"name=other", "mask.checkpoint_every=2", "mask.ranks=1"}) {
     EXPECT_FALSE(seen.insert(all_evaluations(plan({{set}, {}, {}}))).second) << set;
   }
+}
+
+TEST_F(PlanTest, TheNeighborhoodCountsOnlyWhereItIsScored) {
+  auto const on = [&] { return all_evaluations(plan({{"evaluation.neighborhood=true"}, {}, {}})); };
+  auto const before = on(), without = all_evaluations(plan());
+  auto records = nlohmann::json::parse(read_file(folder_ / "train.json"));
+  auto const neighbors = records[0]["neighborhood_prompts"];
+  // A paraphrase more and a neighbor less are the same texts in the same order, but not the same questions.
+  records[0]["paraphrase_prompts"].push_back(neighbors[0]);
+  write_records(folder_ / "train.json", records);
+  auto const with_paraphrase = all_evaluations(plan());
+  auto const all_neighbors = on();
+  records[0]["neighborhood_prompts"] = {neighbors[1]};
+  write_records(folder_ / "train.json", records);
+  EXPECT_NE(with_paraphrase, without);
+  EXPECT_EQ(all_evaluations(plan()), with_paraphrase);
+  EXPECT_EQ((std::set{before, all_neighbors, on()}.size()), 3U);
 }
 
 TEST_F(PlanTest, TheIdStandsForAllKeys) {

@@ -26,6 +26,9 @@ class SameBits(WorldTest):
         self.assertEqual(set(one.texts("edits/failure")), {""})
         self.assertEqual(set(one.texts("facts/split")), {"train", "validation", "heldout", "ood"})
         self.assertGreater(len(one.values["metrics/kl"][2]), 8 * 1000)
+        kinds = struct.unpack(f"<{one.values['metrics/kind'][0][0]}q", one.values["metrics/kind"][2])
+        self.assertEqual(set(kinds), {0, 1, 2})
+        self.assertEqual(set(one.texts("summary/prompts")), {"rewrite", "paraphrase", "neighborhood", "all"})
 
         for name, ranks, words in [("two", 2, []), ("three", 3, []), ("pair", 2, ["--set", "mask.ranks=2"]),
                                    ("pair and one", 3, ["--set", "mask.ranks=2"]), ("all", 3, ["--set", "mask.ranks=3"])]:  # fmt: skip

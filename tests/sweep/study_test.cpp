@@ -40,13 +40,15 @@ TEST_F(StudyTest, Defaults) {
   EXPECT_FALSE(study.peer_compatible);
   EXPECT_THAT(study.evaluation.baselines, ElementsAre("random", "magnitude", "delta_magnitude"));
   EXPECT_TRUE(study.evaluation.paraphrases && study.evaluation.masked_original);
+  EXPECT_FALSE(study.evaluation.neighborhood);
+  EXPECT_TRUE(read({{"evaluation.neighborhood=true"}, {}, {}}).evaluation.neighborhood);
   ASSERT_EQ(study.points.size(), 1U);
   auto const& point = study.points.front();
   EXPECT_EQ(point.name, "mask");
   EXPECT_EQ(point.mask_seed, 0U);
   EXPECT_EQ(describe(point.mask), describe(MaskOptions()));
-  EXPECT_EQ(point.edit.hparams.layer, 1);
-  EXPECT_EQ(point.edit.hparams.variant, RomeVariant::rome);
+  EXPECT_EQ(point.edit.hparams.layer(), 1);
+  EXPECT_EQ(point.edit.hparams.method, EditMethod::rome);
   EXPECT_EQ(point.edit.batch, 16);
   EXPECT_TRUE(point.edit.templates.empty());
 }
@@ -112,7 +114,7 @@ TEST_F(StudyTest, OverridesReplaceAndCreateSections) {
                            {}});
   EXPECT_EQ(study.name, "other");
   EXPECT_EQ(study.points.front().edit.hparams.v_lr, 2);
-  EXPECT_EQ(study.points.front().edit.hparams.variant, RomeVariant::r_rome);
+  EXPECT_EQ(study.points.front().edit.hparams.method, EditMethod::r_rome);
   EXPECT_THAT(study.evaluation.baselines, ElementsAre("random"));
   EXPECT_EQ(study.model.threads, 3);
   EXPECT_EQ(study.facts[0].limit, 4U);
@@ -214,6 +216,7 @@ TEST_F(StudyTest, ValuesThatAreWrong) {
                           "edit.clamp_norm_factor=0",
                           "model.threads=0",
                           "evaluation.batch=0",
+                          "evaluation.neighborhood=some",
                           "evaluation.baselines=[rando]",
                           "facts.train.files={a: 1}",
                           "facts.train.limit=-1",

@@ -49,6 +49,7 @@ mask:
   checkpoint_every: 1
 evaluation:
   batch: 8
+  neighborhood: true
 sweep:
   mask.seed: 0..2
 """
@@ -124,7 +125,7 @@ def records(first: int, count: int, relations: dict[str, str]) -> list[dict]:
                 "target_true": {"str": true, "id": "Q1"}, "target_new": {"str": new + "x", "id": "Q2"},
             },
             "paraphrase_prompts": [f"{name(3, 8)}. {subject} is in", f"{subject}, of"][: case_id % 3],
-            "neighborhood_prompts": [], "attribute_prompts": [], "generation_prompts": [],
+            "neighborhood_prompts": ["Alma Ott is in", "Otto Alm, of"][: case_id // 2 % 3], "attribute_prompts": [], "generation_prompts": [],
         })  # fmt: skip
     return facts
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,5 +13,7 @@ std::string read_file(std::filesystem::path const& file);
 /// Replaces `file` so that a reader, or a crash at any moment, sees the old content or the new one, never a part: written to a
 /// temporary name beside it, fsynced, renamed, folder fsynced. Throws RunError (a full disk says so); what was there stays.
 void write_file_atomically(std::filesystem::path const& file, std::string_view content);
+/// The same with a content that lies in pieces, one behind the other.
+void write_file_atomically(std::filesystem::path const& file, std::span<std::string_view const> pieces);
 
 }  // namespace onemask

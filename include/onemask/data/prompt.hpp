@@ -9,10 +9,11 @@
 namespace onemask {
 
 /// Token ids of a text that begins a sequence: BOS first where the tokenizer adds one. `leading_space` puts one space in front,
-/// as the published code does for GPT-2 when it trains and evaluates masks (but not when it edits).
+/// as the published code does for GPT-2 when it trains and evaluates masks (but not when it edits); tokenizers that begin with
+/// one anyway get no second.
 std::vector<std::int64_t> encode_prompt(Tokenizer const& tokenizer, std::string_view text, bool leading_space = false);
 
-/// Token ids of a target as it continues a prompt: " " + target. Throws UserError when it tokenizes to nothing.
+/// Token ids of a target as it continues a prompt, behind one space. Throws UserError when it tokenizes to nothing.
 std::vector<std::int64_t> encode_target(Tokenizer const& tokenizer, std::string_view target);
 
 }  // namespace onemask

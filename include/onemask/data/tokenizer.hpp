@@ -21,20 +21,23 @@ enum class SpecialTokens {
   plain_text,  ///< the characters it is written with
 };
 
-/// Byte-level byte-pair encoding (Radford et al. 2019, section 2.2), as GPT-2 and Llama-3 use it. Ids equal those of Hugging
-/// Face's tokenizers and decode(encode(text)) == text for every text. Immutable: copies share their tables, and threads may share
-/// a copy.
+/// Byte-pair encoding, on bytes (Radford et al. 2019, section 2.2) as GPT-2, GPT-J, Llama-3 and Qwen2 use it, or on characters
+/// with bytes for those that have no token (SentencePiece; Kudo & Richardson 2018) as Llama-2 and Mistral do. Ids equal those of
+/// Hugging Face's tokenizers. decode(encode(text)) == text, save that Qwen2's tokenizer brings the text into Unicode's form C,
+/// and that those on characters give a space for U+2581 and behind added tokens, and may drop one space at the text's beginning.
+/// Immutable: copies share their tables, and threads may share a copy.
 class Tokenizer {
  public:
   /// Reads tokenizer.json or, where there is none, vocab.json and merges.txt by GPT-2's rules; tokenizer_config.json,
   /// special_tokens_map.json and config.json where present. A "truncation" or "padding" rule of the file is not applied. Throws
-  /// UserError naming file and place when a file is damaged or asks for something other than byte-level byte-pair encoding.
+  /// UserError naming file and place when a file is damaged or asks for something other than these encodings.
   static Tokenizer open(std::filesystem::path const& folder);
 
   /// Ids of a text, without a token for its beginning or end. Throws UserError, with the byte offset, when it is not UTF-8.
   std::vector<std::int64_t> encode(std::string_view text, SpecialTokens special = SpecialTokens::recognised) const;
 
-  /// The bytes of all tokens in a row; not valid UTF-8 where `ids` cuts a character. Throws UserError for an id that is no token.
+  /// The bytes of all tokens in a row, without the space that the tokenizer puts before a text; not valid UTF-8 where `ids` cuts
+  /// a character. Throws UserError for an id that is no token.
   std::string decode(std::span<std::int64_t const> ids) const;
 
   /// The bytes of one token. Throws UserError for an id that is no token.
@@ -46,6 +49,10 @@ class Tokenizer {
   /// The tokens for the beginning and the end of a text, where the files name them.
   std::optional<std::int64_t> bos() const;
   std::optional<std::int64_t> eos() const;
+
+  /// Whether `encode` puts a space before a text, so that it gives the ids the text has behind others, as those of Llama-2 and
+  /// Mistral do.
+  bool begins_with_space() const;
 
   /// Whether the model expects bos() before a text: add_bos_token in tokenizer_config.json, or a template in tokenizer.json.
   bool adds_bos() const;

@@ -6,6 +6,7 @@
 #include <onemask/edit/hparams.hpp>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace onemask {
@@ -21,11 +22,12 @@ struct EditRequest {
   std::vector<std::int64_t> target;  ///< tokens of " " + new object
   std::vector<Row> contexts;         ///< one per template, each ending in the target but for its last token
   Row essence;                       ///< "{subject} is a", which must keep its prediction
+  std::string subject = {};
 };
 
 /// Tokenizes a fact for editing. Throws UserError naming the record when its target tokenizes to nothing, or when a row is longer
 /// than `positions`.
 EditRequest make_edit_request(Tokenizer const& tokenizer, Fact const& fact, ContextTemplates const& templates,
-                              RomeHparams const& hparams, std::int64_t positions);
+                              EditHparams const& hparams, std::int64_t positions);
 
 }  // namespace onemask

@@ -1,9 +1,8 @@
 #pragma once
 
 #include <onemask/edit/edit.hpp>
-#include <onemask/edit/hparams.hpp>
-#include <onemask/edit/request.hpp>
-#include <onemask/model/causal_lm.hpp>
+#include <onemask/edit/key_basis.hpp>
+#include <onemask/edit/value_search.hpp>
 
 #include <span>
 #include <vector>
@@ -12,13 +11,10 @@ namespace onemask {
 
 /// What ROME found on its way, for tests and for people who look closely.
 struct RomeTrace {
-  struct Step {
-    double loss, nll, kl, weight_decay, p_new;
-  };
-  std::vector<Step> steps;  ///< one per forward pass; kl and weight_decay with their factors
-  at::Tensor key;           ///< [in] mean key over the contexts
-  at::Tensor target_init;   ///< [out] v0
-  at::Tensor delta;         ///< [out]
+  std::vector<ValueStep> steps;  ///< one per forward pass
+  at::Tensor key;                ///< [in] mean key over the contexts
+  at::Tensor target_init;        ///< [out] v0
+  at::Tensor delta;              ///< [out]
 };
 
 struct RomeResult {
@@ -26,12 +22,12 @@ struct RomeResult {
   RomeTrace trace;
 };
 
-/// Edits every request by itself, all of them in one batch (ROME, arXiv 2202.05262, section 3.1; settings as in its code).
+/// Edits every request by itself, all of them in one batch (ROME, arXiv 2202.05262, section 3.1; settings as in its code). With
+/// hparams.mom2_adjustment the key is multiplied by the inverse of `moment`, the second moment of the layer's keys.
 ///
-/// Only what depends on delta is computed again in a step: the layers above the edited one, on the tokens from the subject's last
-/// one onwards; everything before is kept from one pass over the whole rows. The result of a request depends on the others in the
-/// batch only through rounding. Not finite losses set a request aside: its edit has a `failure`.
-/// Throws UserError when the hparams name layers that the model does not have.
-std::vector<RomeResult> rome(CausalLM const& model, std::span<EditRequest const> requests, RomeHparams const& hparams);
+/// The result of a request depends on the others in the batch only through rounding. What is not finite sets a request aside: its
+/// edit has a `failure`. Throws UserError when the hparams name layers that the model does not have.
+std::vector<RomeResult> rome(CausalLM const& model, std::span<EditRequest const> requests, EditHparams const& hparams,
+                             KeyBasis const* moment = nullptr);
 
 }  // namespace onemask

@@ -11,21 +11,30 @@ namespace onemask {
 /// A mean over facts with its 95 % interval (percentile bootstrap over facts, 1000 resamples).
 struct SummaryRow {
   std::string condition, split, relation;  ///< relation "all": every relation of the split
-  std::string prompts;                     ///< "rewrite" or "paraphrase" (a fact's mean over its paraphrases)
-  std::string metric;                      ///< rsr rsm kl top1_changed p_true p_new overlap5 overlap10 overlap100
-  double mean = 0, low = 0, high = 0;      ///< NaN where n is 0; the interval also where a value is not finite
-  std::int64_t n = 0;                      ///< facts in the mean
-  std::int64_t planned = 0;                ///< facts that the study planned for it
+  std::string prompts;  ///< "rewrite", "paraphrase" or "neighborhood" (a fact's mean over its prompts of the kind), or "all"
+  std::string metric;   ///< rsr rsm kl top1_changed p_true p_new overlap5 overlap10 overlap100 success magnitude, or score
+  double mean = 0, low = 0, high = 0;  ///< NaN where n is 0; the interval also where a value is not finite
+  std::int64_t n = 0;                  ///< facts in the mean
+  std::int64_t planned = 0;            ///< facts that the study planned for it
 };
 
 /// Where a fact of the study belongs.
 struct FactPlace {
   std::string split, relation;
   bool has_paraphrases = true;
+  bool has_neighborhood = false;
 };
 
 /// Means of all metrics for every condition, split and relation, in the order of the conditions and of the facts. `facts` are the
 /// study's facts, indexed by PromptMetrics::fact; a fact without rows lowers n, never `planned`.
+///
+/// The quality of edits by CounterFact's definitions (ROME, arXiv 2202.05262, section 3.4; MEMIT, arXiv 2210.07229,
+/// section 5.2.2), where P(object) is the exponential of the mean log-probability of the object's tokens:
+///   success    share of prompts with P(new) > P(true): ES on rewrite prompts, PS on paraphrases;
+///              with P(true) > P(new) on the neighborhood: NS
+///   magnitude  P(new) - P(true): EM, PM; P(true) - P(new): NM
+///   score      harmonic mean of ES, PS and NS over the facts that have prompts of all three kinds; 0 where one of them is
+/// The neighborhood has these metrics alone.
 std::vector<SummaryRow> aggregate(std::vector<PromptMetrics> const& rows, std::vector<FactPlace> const& facts,
                                   std::vector<std::string> const& conditions);
 

@@ -6,6 +6,8 @@
 #include <onemask/model/two_way.hpp>
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,7 +19,14 @@ struct Condition {
   std::string name;    ///< e.g. "original", "edited", "mask.seed=0", "random (mask.seed=0)"
   bool edited = true;  ///< with each fact's own edit in place
   at::Tensor keep;     ///< bool [out, in], false where the edited matrix is zeroed; undefined: no mask
+  /// Makes the model where all facts share one: equal to the original below the edited layer, any edit and mask in place. Empty:
+  /// the original with each fact's own edit and `keep`.
+  std::function<std::unique_ptr<CausalLM>()> shared = {};
 };
+
+/// What a prompt of a fact asks: for its own object, once as in the edit and then in other words, or for that of another subject
+/// which shares the true object and which the edit should leave alone.
+enum class PromptKind : std::int64_t { rewrite, paraphrase, neighborhood };
 
 /// One prompt of one fact under one condition. The definitions, prompt by prompt:
 ///   lp_true, lp_new   log P of the whole object, " " + text, after the prompt (sum over its tokens)
@@ -28,7 +37,9 @@ struct Condition {
 struct PromptMetrics {
   std::int64_t fact = 0;  ///< place in the study
   std::int64_t condition = 0;
-  std::int64_t prompt = 0;  ///< 0: rewrite prompt, 1 …: paraphrases
+  std::int64_t prompt = 0;  ///< 0: rewrite prompt, 1 …: paraphrases, then the neighborhood
+  PromptKind kind = PromptKind::rewrite;
+  std::int64_t tokens_true = 1, tokens_new = 1;  ///< lengths of the objects
   double lp_true = 0, lp_new = 0, kl = 0;
   std::int64_t rank_true = 0, rank_new = 0;
   std::int64_t top1 = 0;          ///< likeliest token
@@ -36,7 +47,8 @@ struct PromptMetrics {
   double overlap5 = 0, overlap10 = 0, overlap100 = 0;
 };
 
-/// A fact to evaluate. Without an edit (a failed one) only unedited conditions are scored.
+/// A fact to evaluate. Without an edit (a failed one) only unedited conditions are scored; an edit without factors stands for a
+/// model that facts share.
 struct EvaluationFact {
   std::int64_t index = 0;
   Fact const* fact = nullptr;
@@ -45,6 +57,7 @@ struct EvaluationFact {
 
 struct EvaluationOptions {
   bool paraphrases = true;
+  bool neighborhood = false;
   /// As in the published code: ranks and overlaps compare texts of tokens instead of tokens, among the 100 likeliest, and a rank
   /// is -1 where the object's text is not among them.
   bool compare_texts = false;

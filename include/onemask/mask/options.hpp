@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace onemask {
 
@@ -13,6 +14,7 @@ enum class TemperatureSchedule { linear, cosine };
 /// Settings of the shared mask ("One Mask to Rule Them All", arXiv 2605.28839, section 3 and its code). Defaults are the paper's
 /// for ROME; facts and epochs are the study's.
 struct MaskOptions {
+  std::vector<int> layers;  ///< masked ones among the edited, ascending; empty: the highest
   int epochs = 301;
   int batch = 50;        ///< facts per optimizer step
   int micro_batch = 10;  ///< facts per unit of work; part of the result's bits, as is `batch`

@@ -17,9 +17,10 @@ struct MaskEpoch {
   double zeros = 0;  ///< share of entries under the study's threshold
 };
 
-/// One mask over the whole edited matrix, shared by all facts: the layer runs with (W + ΔW_i) ∘ M for fact i.
+/// One mask over the whole edited matrix, shared by all facts: the layer runs with (W + ΔW_i) ∘ M for fact i. A mask of several
+/// layers has their matrices below each other: "out" is then layers * out.
 struct SharedMask {
-  int layer = 0;
+  std::vector<int> layers;  ///< ascending
   std::uint64_t seed = 0;
   at::Tensor soft;  ///< [out, in] float32 on the CPU, M of the last step
   std::vector<MaskEpoch> epochs;

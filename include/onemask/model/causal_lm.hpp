@@ -28,7 +28,7 @@ struct KeyValue {
 
 /// The pieces of a decoder-only transformer that differ from family to family; Pass puts them together. Everything works on
 /// packed tokens (see Layout), keeps no state and builds no gradients for weights. A new family is one file that derives from
-/// this and a line in families.cpp.
+/// this and a line in causal_lm.cpp.
 class CausalLM {
  public:
   CausalLM(ModelConfig config, Placement placement, std::string fingerprint)
@@ -57,14 +57,16 @@ class CausalLM {
   virtual at::Tensor final_norm(at::Tensor const& residual) const = 0;
   /// The unembedding, [vocabulary, hidden].
   virtual at::Tensor head() const = 0;
+  /// [vocabulary], undefined where the family has none, as all but GPT-J.
+  virtual at::Tensor head_bias() const { return {}; }
 
   Projection projection(int layer) const;
-  /// The same model but for the weights [out, in] of some layers' second projections; all other weights are shared. Gradients flow
-  /// into weights that ask for them.
+  /// The same model but for the weights [out, in] of some layers' second projections; all other weights are shared. Gradients
+  /// flow into weights that ask for them.
   std::unique_ptr<CausalLM> with_projections(std::map<int, at::Tensor> weights) const;
 
   /// Logits of normalised hidden states: [tokens, hidden] -> [tokens, vocabulary].
-  at::Tensor logits(at::Tensor const& normed) const { return at::linear(normed, head()); }
+  at::Tensor logits(at::Tensor const& normed) const { return at::linear(normed, head(), head_bias()); }
 
  protected:
   CausalLM(CausalLM const&) = default;

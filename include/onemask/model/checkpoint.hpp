@@ -16,8 +16,8 @@ namespace onemask {
 /// A model as Hugging Face's save_pretrained writes it: config.json and model.safetensors, or model.safetensors.index.json and
 /// the files it names. Weights stay memory-mapped; no pickle is ever executed.
 ///
-/// Files of the bare model lack the family's prefix ("transformer." for GPT-2, "model." for Llama); every name is found with and
-/// without it: "h.0.mlp.c_proj.weight" and "transformer.h.0.mlp.c_proj.weight" are the same tensor.
+/// Files of the bare model lack the family's prefix ("transformer." for GPT-2 and GPT-J, "model." for others); every name is
+/// found with and without it: "h.0.mlp.c_proj.weight" and "transformer.h.0.mlp.c_proj.weight" are the same tensor.
 class Checkpoint {
  public:
   /// Throws UserError when the folder holds no such model or when any of its files is damaged.
@@ -30,8 +30,13 @@ class Checkpoint {
   /// floating-point type, ShapeError naming both shapes when its shape differs.
   at::Tensor tensor(std::string const& name, at::IntArrayRef shape) const;
   bool contains(std::string const& name) const;
+  /// Its name in the files, with or without the prefix; empty when it is missing.
+  std::string stored_name(std::string const& name) const;
   /// As they are in the files, sorted.
   std::vector<std::string> names() const;
+
+  /// The files of weights by name.
+  std::map<std::string, SafetensorsFile> const& files() const { return files_; }
 
   /// Size of all weights [bytes].
   std::uint64_t bytes() const;
@@ -43,7 +48,6 @@ class Checkpoint {
   Checkpoint(std::filesystem::path folder, ModelConfig config) : folder_(std::move(folder)), config_(std::move(config)) {}
   void add_file();
   void add_shards();
-  std::string stored_name(std::string const& name) const;
 
   std::filesystem::path folder_;
   ModelConfig config_;

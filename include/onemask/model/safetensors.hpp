@@ -59,5 +59,8 @@ class SafetensorsFile {
 /// aligned), then by name. Throws UserError for a type the format lacks or a name that cannot be stored.
 std::string write_safetensors(std::map<std::string, at::Tensor> const& tensors,
                               std::map<std::string, std::string> const& metadata);
+/// Writes these bytes to a file, atomically, without a copy of them in memory. Throws RunError when the disk fails.
+void save_safetensors(std::filesystem::path const& file, std::map<std::string, at::Tensor> const& tensors,
+                      std::map<std::string, std::string> const& metadata);
 
 }  // namespace onemask

@@ -30,7 +30,9 @@ class TwoWayBatch {
     at::Tensor log_probabilities;  ///< [prompts, vocabulary] float32, of the token after the prompt
     at::Tensor lp_true, lp_new;    ///< [prompts] float64 on the CPU: log P of the whole object
   };
-  Scores score(EditedProjection const& change) const;
+  Scores score(EditedProjection const& change) const { return score(change, model_); }
+  /// The same under a model that differs from the batch's own in the layers above the edited one, or in that one's projection.
+  Scores score(EditedProjection const& change, CausalLM const& model) const;
 
  private:
   /// A token whose log-probability is part of an object's: read at a place, summed into a prompt.

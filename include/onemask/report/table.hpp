@@ -13,8 +13,9 @@ struct TableOptions {
 };
 
 /// The results of a study for people: for every split one line per kind of model (unedited, edited, edited + mask, the baselines,
-/// unedited + mask) with its zeros, RSR, KL and changed first tokens, what these mean, and the wall time of the stages. Lines are
-/// UTF-8 and end in '\n'. COMPLETE or PARTIAL and the number of tasks stand on top.
+/// unedited + mask) with its zeros, RSR, KL and changed first tokens, where the neighborhood is scored the quality of the edits
+/// by CounterFact's definitions, what these mean, and the wall time of the stages. Lines are UTF-8 and end in '\n'. COMPLETE or
+/// PARTIAL and the number of tasks stand on top.
 ///
 /// Throws UserError when the file lacks an attribute, a table or a column of a gathered study, or names a condition of a kind
 /// that is not known.

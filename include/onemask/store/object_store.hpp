@@ -24,6 +24,8 @@ class ObjectStore {
   /// The payload, or nothing when the object is not there. One that fails its check is moved aside, with a warning, and counts as
   /// absent.
   std::optional<std::string> get(std::string const& key) const;
+  /// The one key that begins with `prefix`, at least 6 digits. Throws UserError when there is none, or more than one.
+  std::string find(std::string const& prefix) const;
   /// Stores the payload; an object that `has` already is left alone. Throws RunError when the disk fails; what was there stays.
   void put(std::string const& key, std::string_view payload) const;
 

@@ -6,15 +6,37 @@
 #include <onemask/sweep/study.hpp>
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 namespace onemask {
 
-/// Facts edited together. They move each other's last bits, so batches are cut by the study and are part of the edits' keys.
+/// Facts whose edits are searched for together; for methods that edit in batches, whose values are. They move each other's last
+/// bits, so these units are cut by the study and are part of the objects' keys.
 struct EditTask {
   std::size_t set = 0;
-  std::size_t first = 0, count = 0;  ///< facts of the plan
+  std::size_t round = 0;           ///< place in a sequence of batches
+  std::vector<std::size_t> facts;  ///< of the plan
+  std::string previous;            ///< the batch edit that the model carries already; empty: none
+  std::string key;                 ///< object of the values; empty where every fact's edit is an object (EditSet::keys)
+};
+
+/// Facts written into one model together.
+struct SolveTask {
+  std::size_t set = 0;
+  std::size_t round = 0;
+  std::vector<std::size_t> facts;
+  std::vector<std::string> values;  ///< objects of the facts' values in order; none where the method searches for none
+  std::string previous;             ///< the batch edit before it in a sequence; empty: none
+  std::string key;                  ///< object
+};
+
+/// The directions that AlphaEdit may change a layer in.
+struct NullSpaceTask {
+  int layer = 0;
+  double threshold = 0;
+  std::string key;
 };
 
 /// All facts of the study under one way of editing.
@@ -22,7 +44,8 @@ struct EditSet {
   std::string name;  ///< the swept edit keys, "" when none is swept
   EditOptions options;
   ContextTemplates templates;
-  std::vector<std::string> keys;  ///< object of every fact's edit
+  std::string id;                 ///< hash of all that decides the edits
+  std::vector<std::string> keys;  ///< object of every fact's edit, or of the edited model that holds it
 };
 
 /// One mask to train on the edits of a set.
@@ -53,13 +76,19 @@ struct EvaluationTask {
 struct Plan {
   std::vector<SplitFact> facts;  ///< those held back from training are of the split "validation"
   std::vector<EditSet> sets;
+  std::map<int, std::string> moments;  ///< objects of the second moments that editing needs, by layer
+  std::vector<NullSpaceTask> null_spaces;
   std::vector<EditTask> edits;
+  std::vector<SolveTask> solves;
+  std::size_t rounds = 1;  ///< of edits and solves
   std::vector<MaskTask> masks;
   std::vector<PlannedCondition> conditions;
   std::vector<EvaluationTask> evaluations;
   std::string id;  ///< hash of all keys
 
-  std::size_t tasks() const { return edits.size() + masks.size() + evaluations.size(); }
+  std::size_t tasks() const {
+    return moments.size() + null_spaces.size() + edits.size() + solves.size() + masks.size() + evaluations.size();
+  }
   /// Indices of the facts of a split.
   std::vector<std::size_t> facts_of(std::string const& split) const;
 };
@@ -71,8 +100,15 @@ struct Fingerprints {
   std::string execution;  ///< device kind, products, threads per rank
 };
 
-/// `templates[i]` are the context templates of study.points[i].
-Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector<ContextTemplates> const& templates);
+/// `templates[i]` are the context templates of study.points[i]; `moments` the names of the second moments' objects by layer, of
+/// the layers that `moment_layers` gives.
+Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector<ContextTemplates> const& templates,
+               std::map<int, std::string> const& moments);
+
+/// The layers whose second moments the study's edits need, ascending.
+std::vector<int> moment_layers(Study const& study);
+/// The name of a null space's object.
+std::string null_space_key(std::string const& moment, double threshold);
 
 /// The facts of a study in order, a share of the training split set apart as "validation".
 std::vector<SplitFact> study_facts(Study const& study);

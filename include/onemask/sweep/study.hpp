@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -23,12 +24,24 @@ struct ModelOptions {
   int threads = 1;                   ///< per rank
 };
 
+/// What second moments are taken over: texts, or token ids, or nothing where `files` has every layer. All but the files' names
+/// decides bits.
+struct MomentsOptions {
+  std::vector<std::filesystem::path> text;     ///< files or patterns, see Corpus::of_texts
+  std::filesystem::path ids;                   ///< *.safetensors with one integer tensor [segments, length], or JSON lines
+  std::int64_t tokens = 0;                     ///< only the first so many, 0: all
+  int segment = 0;                             ///< longest segment [tokens], 0: the model's positions, at most 1024
+  std::map<int, std::filesystem::path> files;  ///< finished ones by layer, see import_second_moment
+};
+
 /// How facts are edited.
 struct EditOptions {
-  RomeHparams hparams;
+  EditHparams hparams;
   ContextTemplates templates;  ///< given ones; empty: sampled from the model
   std::uint64_t template_seed = 0;
-  int batch = 16;  ///< facts per unit of work
+  int batch = 16;           ///< facts per unit of work
+  int facts_per_model = 0;  ///< for methods that edit in batches; 0: all facts of a split
+  bool sequential = false;  ///< every batch is written into the model that carries those before it
 };
 
 /// How masks are scored.
@@ -36,6 +49,7 @@ struct EvaluationPlan {
   int batch = 16;  ///< facts per unit of work
   std::vector<std::string> baselines = {"random", "magnitude", "delta_magnitude"};
   bool paraphrases = true;
+  bool neighborhood = false;    ///< score other subjects with the same true object
   bool masked_original = true;  ///< score the unedited model under each mask as well
 };
 
@@ -54,7 +68,9 @@ struct Study {
   ModelOptions model;
   std::vector<FactSelection> facts;   ///< one per split, in order
   std::string train_split = "train";  ///< the split that masks are trained on
+  bool masks = true;                  ///< whether any are trained
   int ranks_per_mask = 0;             ///< 0: as many as give every mask a group, at least 1
+  MomentsOptions moments;             ///< the text for second moments
   EvaluationPlan evaluation;
   bool peer_compatible = false;
   std::vector<StudyPoint> points;

@@ -25,21 +25,23 @@ struct Merge {
   std::int32_t rank, id;
 };
 
-/// The merge table: how the bytes of a word become tokens.
+/// The merge table: how the characters or bytes of a word become tokens.
 class BytePairs {
  public:
+  TextMap<std::int32_t> characters;          ///< token of each whole character; those without one begin as their bytes
   std::array<std::int32_t, 256> byte_ids{};  ///< token of each single byte
   TextMap<std::int32_t> whole_words;         ///< words that are one token whatever the merges say (ignore_merges of Llama-3)
 
   /// False, and nothing changes, when the pair has a merge already.
   bool add_merge(std::int32_t left, std::int32_t right, Merge merge);
 
-  /// Appends the ids of one word: of all neighbours the pair with the lowest rank is merged, the leftmost first, until none is
-  /// left (Sennrich et al. 2016, algorithm 1). Time n log n in the word's bytes.
+  /// Appends the ids of one word (valid UTF-8): of all neighbours the pair with the lowest rank is merged, the leftmost first,
+  /// until none is left (Sennrich et al. 2016, algorithm 1). Time n log n in the word's bytes.
   void encode(std::string_view word, std::vector<std::int64_t>& ids) const;
 
  private:
   Merge const* find(std::int32_t left, std::int32_t right) const;
+  std::vector<std::int32_t> unmerged(std::string_view word) const;
 
   std::unordered_map<std::uint64_t, Merge> merges_;  // by both ids
 };

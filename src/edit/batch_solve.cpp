@@ -1,0 +1,218 @@
+#include <onemask/core/error.hpp>
+#include <onemask/edit/batch_solve.hpp>
+#include <onemask/model/pass.hpp>
+
+#include <algorithm>
+#include <map>
+
+#include <ATen/ops/cholesky_solve.h>
+#include <ATen/ops/linalg_cholesky_ex.h>
+#include <c10/core/GradMode.h>
+
+namespace onemask {
+namespace {
+
+constexpr std::size_t requests_at_once = 64;
+
+/// Some requests' contexts up to the subject's last token, stopped halfway through the layer that is solved for next.
+struct Part {
+  Layout layout;
+  at::Tensor lookups;       ///< [rows] index of each row's subject's last token, its last
+  at::Tensor row_value;     ///< [rows]
+  at::Tensor row_share;     ///< [rows] float64: of each row in its value's mean key
+  Layout plain;             ///< rows of the plain contexts
+  at::Tensor plain_tokens;  ///< [tokens] their tokens in the pack
+  at::Tensor plain_value, plain_share;
+  Halfway half;
+};
+
+/// What each value is shared by: facts, numbered from 0 without the values that nobody needs.
+struct Members {
+  std::map<std::int64_t, std::int64_t> number;  ///< of a row of the target values
+  std::vector<double> count;
+};
+
+Members members_of(TargetValues const& targets) {
+  Members members;
+  for (std::size_t f = 0; f < targets.facts.size(); ++f) {
+    if (!targets.facts[f].failure.empty()) continue;
+    auto const number = members.number.try_emplace(targets.value_of[f], std::ssize(members.count)).first->second;
+    if (number == std::ssize(members.count)) members.count.push_back(0);
+    members.count[static_cast<std::size_t>(number)] += 1;
+  }
+  return members;
+}
+
+/// The first `count` places of every row.
+std::vector<std::vector<std::int64_t>> places_of(std::vector<std::int64_t> const& counts) {
+  std::vector<std::vector<std::int64_t>> places;
+  for (auto count : counts) {
+    places.emplace_back(static_cast<std::size_t>(count));
+    for (std::int64_t p = 0; p < count; ++p) places.back()[static_cast<std::size_t>(p)] = p;
+  }
+  return places;
+}
+
+at::Tensor doubles(std::vector<double> const& values, at::Device device) {
+  return at::tensor(at::ArrayRef<double>(values), at::kDouble).to(device);
+}
+
+Part make_part(CausalLM const& model, std::vector<EditRequest const*> const& requests, std::vector<std::int64_t> const& value_of,
+               Members const& members, int layer) {
+  std::vector<std::vector<std::int64_t>> rows;
+  std::vector<std::int64_t> lookups, row_value, plain_counts, plain_tokens;
+  std::vector<double> row_share, plain_share;
+  std::int64_t token = 0;
+  for (std::size_t r = 0; r < requests.size(); ++r) {
+    auto const& contexts = requests[r]->contexts;
+    auto const share = 1 / members.count[static_cast<std::size_t>(value_of[r])];
+    for (std::size_t c = 0; c < contexts.size(); ++c) {
+      auto const count = contexts[c].lookup + 1;
+      rows.emplace_back(contexts[c].ids.begin(), contexts[c].ids.begin() + count);
+      row_value.push_back(value_of[r]);
+      // The plain context weighs as much as all others together.
+      auto const others = static_cast<double>(contexts.size() - 1);
+      row_share.push_back(others == 0 ? share : share / (c == 0 ? 2 : 2 * others));
+      if (c == 0) {
+        plain_counts.push_back(count);
+        plain_share.push_back(share);
+        for (std::int64_t t = 0; t < count; ++t) plain_tokens.push_back(token + t);
+      }
+      token += count;
+      lookups.push_back(token - 1);
+    }
+  }
+  auto const device = model.device();
+  auto const packed = pack_rows(rows, device);
+  Pass const pass(model, packed.layout);
+  return {packed.layout,
+          index_tensor(lookups, device),
+          index_tensor(row_value, device),
+          doubles(row_share, device),
+          make_layout(places_of(plain_counts), device),
+          index_tensor(plain_tokens, device),
+          index_tensor(value_of, device),
+          doubles(plain_share, device),
+          pass.halfway(layer, pass.run(0, layer - 1, pass.embed(packed.ids)))};
+}
+
+/// Adds share-weighted rows to the sums [n, values] of the values that they belong to.
+void add_to(at::Tensor const& sums, at::Tensor const& rows, at::Tensor const& share, at::Tensor const& value) {
+  sums.index_add_(1, value, (rows.to(at::kDouble) * share.unsqueeze(1)).t());
+}
+
+at::Tensor mean_keys(std::vector<Part> const& parts, std::int64_t values) {
+  auto const& keys = parts.front().half.key;
+  auto sums = at::zeros({keys.size(1), values}, keys.options().dtype(at::kDouble));
+  for (auto const& part : parts) add_to(sums, part.half.key.index_select(0, part.lookups), part.row_share, part.row_value);
+  return sums;
+}
+
+/// The residual stream behind layer `last` at the plain contexts' last tokens, from `layer` halfway.
+at::Tensor current_values(CausalLM const& model, std::vector<Part> const& parts, int layer, int last, std::int64_t values) {
+  auto const& residual = parts.front().half.residual;
+  auto sums = at::zeros({residual.size(1), values}, residual.options().dtype(at::kDouble));
+  for (auto const& part : parts) {
+    Pass const pass(model, part.plain);
+    Halfway const half{part.half.residual.index_select(0, part.plain_tokens), part.half.key.index_select(0, part.plain_tokens)};
+    auto const ends = want(part.plain, std::vector<std::vector<std::int64_t>>(part.plain.counts.size(), {-1}));
+    add_to(sums, pass.run(layer + 1, last, pass.finish(layer, half), ends.layout, ends.tokens), part.plain_share,
+           part.plain_value);
+  }
+  return sums;
+}
+
+void advance(CausalLM const& model, std::vector<Part>& parts, int layer, int next) {
+  for (auto& part : parts) {
+    Pass const pass(model, part.layout);
+    part.half = pass.halfway(next, pass.run(layer + 1, next - 1, pass.finish(layer, part.half)));
+  }
+}
+
+/// (ridge I + A)⁻¹ B of a symmetric A that is not negative.
+at::Tensor ridge_solve(at::Tensor a, double ridge, at::Tensor const& b) {
+  a = a.clone();
+  a.diagonal().add_(ridge);
+  auto const [lower, info] = at::linalg_cholesky_ex(a);
+  if (info.item<int>() != 0) {
+    throw UserError(
+        "The keys of these facts depend on each other, so that no update meets them all: facts share a subject, or there are "
+        "more "
+        "facts than the keys are wide. Use memit-merge, fewer facts_per_model, or a larger emmet_lambda.");
+  }
+  return at::cholesky_solve(b, lower, /*upper=*/false);
+}
+
+}  // namespace
+
+at::Tensor adjusted_keys(KeyBasis const& basis, at::Tensor const& whitened, at::Tensor const& before,
+                         EditHparams const& hparams) {
+  auto const values = whitened.size(1);
+  double ridge = hparams.mom2_update_weight;
+  if (hparams.method == EditMethod::emmet) ridge = values > 1 ? hparams.mom2_update_weight * hparams.emmet_lambda : 0;
+  if (hparams.method == EditMethod::alphaedit) ridge = hparams.l2;
+  // K̃ (ridge I + K̃ᵀK̃)⁻¹ = (ridge I + K̃K̃ᵀ)⁻¹ K̃: the smaller of the two is solved.
+  if (!before.defined() && values <= whitened.size(0)) {
+    auto const gram = at::matmul(whitened.t(), whitened);
+    return basis.restore(ridge_solve(gram, ridge, whitened.t()).t());
+  }
+  auto gram = at::matmul(whitened, whitened.t());
+  if (before.defined()) gram = gram + at::matmul(before, before.t());
+  return basis.restore(ridge_solve(gram, ridge, whitened));
+}
+
+BatchEdit solve_batch(CausalLM const& model, std::span<EditRequest const> requests, TargetValues const& targets,
+                      EditHparams const& hparams, std::map<int, KeyBasis> const& bases, BatchEdit const* previous,
+                      std::vector<LayerSolve>* trace) {
+  c10::NoGradGuard const no_gradients;
+  ONEMASK_EXPECT(requests.size() == targets.facts.size());
+  for (auto layer : hparams.layers) require_layer(model, layer, "The hparams' 'layers'");
+  auto const members = members_of(targets);
+  auto const values = std::ssize(members.count);
+  if (values == 0) throw UserError("No fact is left to be edited: the search for its value failed for every one.");
+
+  auto const first_layer = hparams.layers.front(), last_layer = hparams.layer();
+  std::vector<Part> parts;
+  std::vector<EditRequest const*> some;
+  std::vector<std::int64_t> value_of;
+  for (std::size_t f = 0; f < requests.size(); ++f) {
+    if (targets.facts[f].failure.empty()) {
+      some.push_back(&requests[f]);
+      value_of.push_back(members.number.at(targets.value_of[f]));
+    }
+    if (some.size() == requests_at_once || (f + 1 == requests.size() && !some.empty())) {
+      parts.push_back(make_part(model, some, value_of, members, first_layer));
+      some.clear();
+      value_of.clear();
+    }
+  }
+  std::vector<std::int64_t> rows(members.count.size());
+  for (auto const& [row, number] : members.number) rows[static_cast<std::size_t>(number)] = row;
+  auto const wanted = targets.values.index_select(0, index_tensor(rows, at::kCPU)).to(model.device(), at::kDouble).t();
+
+  BatchEdit edit{targets.facts, {}, {}};
+  auto edited = model.with_projections({});
+  for (std::size_t i = 0; i < hparams.layers.size(); ++i) {
+    auto const layer = hparams.layers[i];
+    auto const& basis = bases.at(layer);
+    auto const keys = mean_keys(parts, values);
+    auto const current = current_values(*edited, parts, layer, last_layer, values);
+    auto const residual = (wanted - current) / static_cast<double>(hparams.layers.size() - i);
+    auto const whitened = basis.whiten(keys);
+    auto const before = previous != nullptr && previous->keys.contains(layer)
+                            ? previous->keys.at(layer).to(whitened.device(), at::kDouble)
+                            : at::Tensor();
+    auto const adjusted = adjusted_keys(basis, whitened, before, hparams);
+    if (trace != nullptr) trace->push_back({layer, keys, current, residual, adjusted});
+    if (hparams.method == EditMethod::alphaedit)
+      edit.keys[layer] = (before.defined() ? at::cat({before, whitened}, 1) : whitened).to(at::kCPU, at::kFloat).contiguous();
+    edit.deltas.push_back(make_delta(layer, residual.t(), adjusted.t()));
+    edited = edited->with_projections(edited_weights(*edited, {edit.deltas.back()}));
+    if (i + 1 < hparams.layers.size()) advance(*edited, parts, layer, hparams.layers[i + 1]);
+  }
+  for (std::size_t i = 0; previous != nullptr && i < edit.deltas.size(); ++i)
+    edit.deltas[i] = sum(previous->deltas.at(i), edit.deltas[i]);
+  return edit;
+}
+
+}  // namespace onemask

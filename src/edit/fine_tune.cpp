@@ -1,0 +1,121 @@
+#include <onemask/core/error.hpp>
+#include <onemask/edit/fine_tune.hpp>
+#include <onemask/model/cached_rows.hpp>
+#include <onemask/model/head_loss.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include <c10/core/GradMode.h>
+
+namespace onemask {
+namespace {
+
+constexpr double enough = 0.01;
+constexpr std::size_t facts_at_once = 32;
+
+/// Some facts' plain prompts with their objects, stopped halfway through the tuned layer.
+struct Part {
+  std::size_t first = 0, count = 0;
+  CachedRows::Batch rows;
+  Wanted read;         ///< the places that say the objects' tokens
+  at::Tensor targets;  ///< [places]
+  at::Tensor share;    ///< [places] float32: 1 / tokens of the object
+  at::Tensor fact;     ///< [places] fact of each, counted from `first`
+};
+
+std::vector<Part> make_parts(CausalLM const& model, std::span<EditRequest const> requests, int layer) {
+  std::vector<Part> parts;
+  for (std::size_t first = 0; first < requests.size(); first += facts_at_once) {
+    auto const count = std::min(facts_at_once, requests.size() - first);
+    std::vector<std::vector<std::int64_t>> rows, offsets;
+    std::vector<std::int64_t> targets, facts;
+    std::vector<double> share;
+    for (std::size_t f = 0; f < count; ++f) {
+      auto const& request = requests[first + f];
+      auto const& ids = request.contexts.front().ids;
+      rows.push_back(ids);
+      offsets.emplace_back();
+      for (std::size_t k = 0; k < request.target.size(); ++k) {
+        offsets.back().push_back(std::ssize(ids) - std::ssize(request.target) + static_cast<std::int64_t>(k));
+        targets.push_back(request.target[k]);
+        facts.push_back(static_cast<std::int64_t>(f));
+        share.push_back(1 / static_cast<double>(request.target.size()));
+      }
+    }
+    std::vector<std::int64_t> all(count);
+    std::iota(all.begin(), all.end(), std::int64_t{0});
+    auto batch = CachedRows(model, layer, rows).batch(all);
+    auto const read = want(batch.layout, offsets);
+    auto const device = model.device();
+    parts.push_back({first, count, std::move(batch), read, index_tensor(targets, device),
+                     at::tensor(at::ArrayRef<double>(share), at::kFloat).to(device), index_tensor(facts, device)});
+  }
+  return parts;
+}
+
+/// -log P of the objects, mean over their tokens, [facts]; with `leaf`, adds the gradient of their sum over `facts` to leaf.grad.
+at::Tensor losses(CausalLM const& model, Part const& part, int layer, at::Tensor const& leaf, double facts) {
+  auto const weight = model.projection(layer).weight;
+  at::Tensor normed;
+  {
+    c10::AutoGradMode const gradients(true);
+    auto const tuned = model.with_projections({{layer, weight + leaf.to(weight.scalar_type())}});
+    Pass const pass(*tuned, part.rows.layout);
+    auto const last = static_cast<int>(model.config().layers) - 1;
+    normed = model.final_norm(pass.run(layer + 1, last, pass.finish(layer, part.rows.half), part.read.layout, part.read.tokens));
+  }
+  auto const likelihood = negative_log_likelihood(model, normed.detach(), part.targets);
+  normed.backward(likelihood.gradient * (part.share / facts).to(model.dtype()).unsqueeze(1));
+  auto const count = static_cast<std::int64_t>(part.count);
+  return at::zeros({count}, likelihood.value.options()).index_add(0, part.fact, likelihood.value * part.share);
+}
+
+}  // namespace
+
+BatchEdit fine_tune(CausalLM const& model, std::span<EditRequest const> requests, EditHparams const& hparams,
+                    BatchEdit const* previous) {
+  c10::NoGradGuard const no_gradients;
+  auto const layer = hparams.layer();
+  require_layer(model, layer, "The hparams' 'layers'");
+  auto const parts = make_parts(model, requests, layer);
+  auto const weight = model.projection(layer).weight.to(at::kFloat);
+  auto change = at::zeros_like(weight), mean = at::zeros_like(weight), square = at::zeros_like(weight);
+  auto const count = static_cast<double>(requests.size());
+  BatchEdit edit;
+  edit.facts.resize(requests.size());
+  for (int step = 1;; ++step) {
+    auto leaf = change.clone().requires_grad_(true);
+    double loss = 0;
+    for (auto const& part : parts) {
+      auto const values = losses(model, part, layer, leaf, count).to(at::kCPU, at::kDouble);
+      for (std::size_t f = 0; f < part.count; ++f) {
+        auto const value = values[static_cast<std::int64_t>(f)].item<double>();
+        loss += value / count;
+        edit.facts[part.first + f] = {requests[part.first + f].case_id, step, value, std::exp(-value), 0, 0, ""};
+      }
+    }
+    if (!std::isfinite(loss) || !leaf.grad().isfinite().all().item<bool>()) {
+      throw UserError("Fine-tuning " + std::to_string(requests.size()) + " facts came to numbers that are not finite in step " +
+                      std::to_string(step) + ". Use a smaller lr.");
+    }
+    if (loss < enough || step == hparams.num_steps) break;
+    auto const gradient = leaf.grad() + hparams.weight_decay * (weight + change);
+    mean.mul_(0.9).add_(gradient, 0.1);
+    square.mul_(0.999).addcmul_(gradient, gradient, 0.001);
+    auto const denominator = (square.sqrt() / std::sqrt(1 - std::pow(0.999, step))).add_(1e-8);
+    change.addcdiv_(mean, denominator, -hparams.lr / (1 - std::pow(0.9, step)));
+    if (hparams.norm_constraint > 0) change.clamp_(-hparams.norm_constraint, hparams.norm_constraint);
+  }
+  auto const change_norm = change.norm().item<double>(), weight_norm = weight.norm().item<double>();
+  for (auto& fact : edit.facts) {
+    fact.delta_norm = change_norm;
+    fact.value_norm = weight_norm;
+  }
+  edit.deltas.push_back(make_dense_delta(layer, change));
+  if (previous != nullptr) edit.deltas.front() = sum(previous->deltas.front(), edit.deltas.front());
+  return edit;
+}
+
+}  // namespace onemask

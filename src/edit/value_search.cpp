@@ -1,0 +1,299 @@
+#include <onemask/core/error.hpp>
+#include <onemask/edit/value_search.hpp>
+#include <onemask/model/head_loss.hpp>
+#include <onemask/model/pass.hpp>
+
+#include <cmath>
+#include <map>
+#include <numeric>
+
+#include <c10/core/GradMode.h>
+
+namespace onemask {
+namespace {
+
+constexpr double early_stop_loss = 0.05;
+
+/// All rows of a batch: request after request, each with its contexts and then its essence prompt.
+struct Rows {
+  std::int64_t values = 0;
+  std::vector<std::vector<std::int64_t>> ids;
+  std::vector<std::int64_t> lookups;                         ///< place of the edited token in each row
+  std::vector<std::int64_t> value;                           ///< value that each row searches for
+  std::vector<std::int64_t> plain;                           ///< row of each request's plain context
+  std::vector<double> plain_share, essence_share;            ///< of each request in its value's mean over requests
+  std::vector<std::vector<std::int64_t>> read;               ///< offsets in the row's suffix that the loss reads
+  std::vector<std::int64_t> targets;                         ///< token to predict at each read place of a context row, in order
+  std::vector<double> weights;                               ///< of each of these in its object's mean
+  std::vector<std::int64_t> target_value;                    ///< value of each of these
+  std::vector<std::int64_t> target_context;                  ///< context row of each of these, counted over the batch
+  std::vector<std::int64_t> context_places, essence_places;  ///< indices among all read places
+  std::vector<std::int64_t> context_rows;
+  std::vector<double> context_share;  ///< of each context row in its value's mean over contexts
+};
+
+Rows lay_out(std::span<EditRequest const> requests, std::span<std::int64_t const> value_of) {
+  Rows rows;
+  std::map<std::int64_t, double> contexts, members;  // of each value
+  for (std::size_t r = 0; r < requests.size(); ++r) {
+    contexts[value_of[r]] += static_cast<double>(requests[r].contexts.size());
+    members[value_of[r]] += 1;
+  }
+  rows.values = std::ssize(members);
+  std::int64_t place = 0;
+  for (std::size_t r = 0; r < requests.size(); ++r) {
+    auto const& request = requests[r];
+    auto const value = value_of[r];
+    auto const count = static_cast<std::int64_t>(request.target.size());
+    auto const add = [&](EditRequest::Row const& row) {
+      rows.ids.push_back(row.ids);
+      rows.lookups.push_back(row.lookup);
+      rows.value.push_back(value);
+      rows.read.emplace_back();
+    };
+    rows.plain.push_back(static_cast<std::int64_t>(rows.ids.size()));
+    rows.plain_share.push_back(1 / members[value]);
+    for (auto const& context : request.contexts) {
+      rows.context_rows.push_back(static_cast<std::int64_t>(rows.ids.size()));
+      rows.context_share.push_back(1 / contexts[value]);
+      add(context);
+      auto const first = static_cast<std::int64_t>(context.ids.size()) - count - context.lookup;
+      for (std::int64_t k = 0; k < count; ++k) {
+        rows.read.back().push_back(first + k);
+        rows.targets.push_back(request.target[static_cast<std::size_t>(k)]);
+        rows.weights.push_back(1 / static_cast<double>(count));
+        rows.target_value.push_back(value);
+        rows.target_context.push_back(static_cast<std::int64_t>(rows.context_rows.size()) - 1);
+        rows.context_places.push_back(place++);
+      }
+    }
+    add(request.essence);
+    rows.essence_share.push_back(1 / members[value]);
+    rows.read.back().push_back(0);
+    rows.essence_places.push_back(place++);
+  }
+  return rows;
+}
+
+/// The part of the model that delta reaches: the residual stream after the edited layer from the edited token on, and the past of
+/// the layers above.
+struct Suffix {
+  Pass pass;
+  at::Tensor residual;  ///< [tokens, hidden] before delta
+  at::Tensor first;     ///< [rows] index of each row's edited token
+  Wanted read;
+  int first_layer, last_layer;
+
+  /// Normalised hidden states at all read places.
+  at::Tensor run(CausalLM const& model, at::Tensor const& added) const {
+    return model.final_norm(pass.run(first_layer, last_layer, residual.index_add(0, first, added), read.layout, read.tokens));
+  }
+};
+
+struct Start {
+  Suffix suffix;
+  at::Tensor keys;    ///< [rows, in] at the edited token
+  at::Tensor origin;  ///< [rows, hidden] what values are measured against there
+};
+
+Start run_once(CausalLM const& model, Rows const& rows, EditHparams const& hparams, ValueOrigin origin) {
+  c10::NoGradGuard const no_gradients;
+  auto const packed = pack_rows(rows.ids, model.device());
+  Pass const pass(model, packed.layout);
+  auto const layer = hparams.layer();
+  auto const half = pass.halfway(layer, pass.run(0, layer - 1, pass.embed(packed.ids)));
+  auto const output = project(model.projection(layer), half.key);
+  auto const residual = half.residual + output;
+
+  std::vector<KeyValue> seen;
+  auto const top = pass.run(layer + 1, hparams.v_loss_layer - 1, residual, &seen);
+  if (hparams.v_loss_layer > layer) {
+    seen.resize(static_cast<std::size_t>(hparams.v_loss_layer) + 1);
+    seen.back() =
+        model.keys_values(hparams.v_loss_layer, model.attention_input(hparams.v_loss_layer, top), packed.layout.positions);
+  }
+
+  std::vector<std::int64_t> edited, tokens, first;
+  std::vector<std::vector<std::int64_t>> places;
+  std::int64_t begin = 0;
+  for (std::size_t row = 0; row < rows.ids.size(); ++row) {
+    auto const last = rows.lookups[row] + rows.read[row].back();
+    edited.push_back(begin + rows.lookups[row]);
+    first.push_back(static_cast<std::int64_t>(tokens.size()));
+    places.emplace_back();
+    for (auto place = rows.lookups[row]; place <= last; ++place) {
+      places.back().push_back(place);
+      tokens.push_back(begin + place);
+    }
+    begin += packed.layout.counts[row];
+  }
+  auto const edited_tokens = index_tensor(edited, model.device());
+  auto const layout = make_layout(places, model.device());
+  return {{Pass(model, layout, make_past(packed.layout, seen, layer + 1, rows.lookups)),
+           residual.index_select(0, index_tensor(tokens, model.device())), index_tensor(first, model.device()),
+           want(layout, rows.read), layer + 1, hparams.v_loss_layer},
+          half.key.index_select(0, edited_tokens).to(at::kFloat),
+          (origin == ValueOrigin::residual ? residual : output).index_select(0, edited_tokens).to(at::kFloat)};
+}
+
+/// Adam on one vector per value; a finished one stays.
+class DeltaOptimizer {
+ public:
+  DeltaOptimizer(at::Tensor const& like, double rate) : mean_(at::zeros_like(like)), square_(at::zeros_like(like)), rate_(rate) {}
+
+  void step(at::Tensor& delta, at::Tensor const& gradient, at::Tensor const& active, at::Tensor const& radius) {
+    ++steps_;
+    mean_.mul_(0.9).add_(gradient, 0.1);
+    square_.mul_(0.999).addcmul_(gradient, gradient, 0.001);
+    auto const scale = rate_ / (1 - std::pow(0.9, steps_));
+    auto const denominator = (square_.sqrt() / std::sqrt(1 - std::pow(0.999, steps_))).add_(1e-8);
+    auto moved = delta - scale * mean_ / denominator;
+    auto const norm = moved.norm(2, {1}, true);
+    moved = at::where(norm > radius, moved * (radius / norm), moved);
+    delta.copy_(at::where(active, moved, delta));
+  }
+
+ private:
+  at::Tensor mean_, square_;
+  double rate_;
+  int steps_ = 0;
+};
+
+std::vector<double> to_doubles(at::Tensor const& values) {
+  auto const flat = values.to(at::kCPU, at::kDouble).contiguous();
+  return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
+}
+
+/// Sums of rows [n, …] by the group that each belongs to, in order: [groups, …].
+at::Tensor sums_by(at::Tensor const& rows, at::Tensor const& group, std::int64_t groups) {
+  auto sizes = rows.sizes().vec();
+  sizes.front() = groups;
+  return at::zeros(sizes, rows.options()).index_add(0, group, rows);
+}
+
+void check_layers(CausalLM const& model, EditHparams const& hparams) {
+  for (auto layer : hparams.layers) require_layer(model, layer, "The hparams' 'layers'");
+  require_layer(model, hparams.v_loss_layer, "The hparams' 'v_loss_layer'");
+  if (hparams.v_loss_layer < hparams.layer()) {
+    throw UserError("The hparams' 'v_loss_layer' is " + std::to_string(hparams.v_loss_layer) + ", below the edited layer " +
+                    std::to_string(hparams.layer()) + ", where no edit is seen. Name the edited layer or one above it.");
+  }
+}
+
+}  // namespace
+
+FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requests, std::span<std::int64_t const> value_of,
+                        EditHparams const& hparams, ValueOrigin origin) {
+  check_layers(model, hparams);
+  ONEMASK_EXPECT(!requests.empty() && requests.size() == value_of.size());
+  auto const device = model.device();
+  auto const rows = lay_out(requests, value_of);
+  auto const start = run_once(model, rows, hparams, origin);
+  auto const count = rows.values;
+  auto const on_device = [&](std::vector<std::int64_t> const& indices) { return index_tensor(indices, device); };
+  auto const numbers = [&](std::vector<double> const& values) {
+    return at::tensor(at::ArrayRef<double>(values), at::kFloat).to(device);
+  };
+  auto const row_value = on_device(rows.value);
+  auto const context_rows = on_device(rows.context_rows);
+  auto const plain = on_device(rows.plain);
+  auto const targets = on_device(rows.targets);
+  auto const target_value = on_device(rows.target_value);
+  auto const target_context = on_device(rows.target_context);
+  auto const value_of_context = row_value.index_select(0, context_rows);
+  auto const value_of_request = row_value.index_select(0, plain);
+  auto const context_share = numbers(rows.context_share);
+  auto const request_share = numbers(rows.plain_share);
+  auto const object_share = numbers(rows.weights);
+  auto const weights = object_share * context_share.index_select(0, target_context);
+  auto const context_places = on_device(rows.context_places);
+  auto const essence_places = on_device(rows.essence_places);
+
+  FoundValues found;
+  found.steps.resize(static_cast<std::size_t>(count));
+  found.failures.resize(static_cast<std::size_t>(count));
+  at::Tensor value_norm;
+  {
+    c10::NoGradGuard const no_gradients;
+    auto const mean = [&](at::Tensor const& table, at::Tensor const& some, at::Tensor const& share, at::Tensor const& value) {
+      return sums_by(table.index_select(0, some) * share.unsqueeze(1), value, count);
+    };
+    found.keys = mean(start.keys, context_rows, context_share, value_of_context);
+    found.plain_keys = mean(start.keys, plain, request_share, value_of_request);
+    found.origin = mean(start.origin, plain, request_share, value_of_request);
+    value_norm = found.origin.norm(2, {1}, true);
+  }
+  auto const radius = value_norm * hparams.clamp_norm_factor;
+  auto const decay = hparams.v_weight_decay / value_norm.square();
+
+  auto delta = at::zeros_like(found.origin);
+  DeltaOptimizer optimizer(delta, hparams.v_lr);
+  auto active = at::ones({count, 1}, at::TensorOptions().dtype(at::kBool).device(device));
+  auto const set_aside = [&](at::Tensor const& fine, char const* what, int step) {
+    auto const still = to_doubles(active), is_fine = to_doubles(fine);
+    for (std::size_t v = 0; v < still.size(); ++v) {
+      if (still[v] != 0 && is_fine[v] == 0)
+        found.failures[v] = std::string("the ") + what + " is not finite in step " + std::to_string(step);
+    }
+    active = active.logical_and(fine);
+  };
+  at::Tensor reference;  // log-probabilities at the essence places before any change
+  for (int step = 0; step < hparams.v_num_grad_steps; ++step) {
+    auto leaf = delta.detach().clone().requires_grad_(true);
+    at::Tensor normed;
+    {
+      c10::AutoGradMode const gradients(true);
+      normed = start.suffix.run(model, leaf.index_select(0, row_value).to(model.dtype()));
+    }
+    c10::NoGradGuard const no_gradients;
+    auto const hidden = normed.detach();
+    auto const essence = hidden.index_select(0, essence_places);
+    if (!reference.defined()) reference = log_probabilities(model, essence);
+    auto const likelihood = negative_log_likelihood(model, hidden.index_select(0, context_places), targets);
+    auto const drift = divergence_from(model, essence, reference);
+
+    auto const nll = sums_by(likelihood.value * weights, target_value, count);
+    auto const nll_of_context = sums_by(likelihood.value * object_share, target_context, context_rows.size(0));
+    auto const p_new = sums_by(at::exp(-nll_of_context) * context_share, value_of_context, count);
+    auto const kl = sums_by(drift.value * request_share, value_of_request, count) * hparams.kl_factor;
+    auto const norm = delta.norm(2, {1}, true);
+    auto const penalty = (decay * norm).squeeze(1);
+    auto const loss = nll + kl + penalty;
+
+    auto const still = to_doubles(active);
+    auto const losses = to_doubles(loss), nlls = to_doubles(nll), kls = to_doubles(kl), penalties = to_doubles(penalty),
+               ps = to_doubles(p_new);
+    for (std::size_t v = 0; v < still.size(); ++v) {
+      if (still[v] != 0) found.steps[v].push_back({losses[v], nlls[v], kls[v], penalties[v], ps[v]});
+    }
+    set_aside(loss.isfinite().unsqueeze(1), "loss", step);
+    active = active.logical_and(loss.unsqueeze(1) >= early_stop_loss);
+    if (step + 1 == hparams.v_num_grad_steps || !active.any().item<bool>()) break;
+
+    auto slope = at::zeros_like(hidden);
+    slope.index_copy_(0, context_places, likelihood.gradient * weights.to(model.dtype()).unsqueeze(1));
+    slope.index_copy_(0, essence_places, drift.gradient * (request_share * hparams.kl_factor).to(model.dtype()).unsqueeze(1));
+    normed.backward(slope);
+    auto const pull = at::where(norm > 0, delta * (decay / norm), at::zeros_like(delta));
+    auto const gradient = leaf.grad().to(at::kFloat) + pull;
+    set_aside(gradient.isfinite().all(1, true), "gradient", step);
+    optimizer.step(delta, gradient, active, radius);
+  }
+  found.delta = delta;
+  return found;
+}
+
+std::vector<std::int64_t> own_values(std::size_t requests) {
+  std::vector<std::int64_t> values(requests);
+  std::iota(values.begin(), values.end(), std::int64_t{0});
+  return values;
+}
+
+std::vector<std::int64_t> values_by_subject(std::span<EditRequest const> requests) {
+  std::map<std::string, std::int64_t> numbers;
+  std::vector<std::int64_t> values;
+  for (auto const& request : requests) values.push_back(numbers.try_emplace(request.subject, std::ssize(numbers)).first->second);
+  return values;
+}
+
+}  // namespace onemask

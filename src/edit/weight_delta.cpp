@@ -1,0 +1,50 @@
+#include <onemask/core/error.hpp>
+#include <onemask/edit/weight_delta.hpp>
+
+namespace onemask {
+namespace {
+
+at::Tensor stored(at::Tensor const& tensor) {
+  return tensor.to(at::kCPU, at::kFloat).contiguous();
+}
+
+}  // namespace
+
+at::Tensor WeightDelta::matrix() const {
+  return dense.defined() ? dense : at::matmul(left.t(), right);
+}
+
+WeightDelta make_delta(int layer, at::Tensor const& left, at::Tensor const& right) {
+  ONEMASK_EXPECT(left.size(0) == right.size(0));
+  bool const factors_are_smaller = left.numel() + right.numel() < left.size(1) * right.size(1);
+  if (!factors_are_smaller) return make_dense_delta(layer, at::matmul(left.t(), right));
+  return {layer, stored(left), stored(right), {}};
+}
+
+WeightDelta make_dense_delta(int layer, at::Tensor const& matrix) {
+  return {layer, {}, {}, stored(matrix)};
+}
+
+WeightDelta sum(WeightDelta const& first, WeightDelta const& second) {
+  ONEMASK_EXPECT(first.layer == second.layer);
+  if (first.left.defined() && second.left.defined())
+    return make_delta(first.layer, at::cat({first.left, second.left}), at::cat({first.right, second.right}));
+  return make_dense_delta(first.layer, first.matrix() + second.matrix());
+}
+
+std::map<int, at::Tensor> edited_weights(CausalLM const& model, std::vector<WeightDelta> const& deltas) {
+  std::map<int, at::Tensor> weights;
+  for (auto const& delta : deltas) {
+    auto const weight = model.projection(delta.layer).weight;
+    auto const change = delta.matrix().to(weight.device());
+    if (change.sizes() != weight.sizes()) {
+      throw ShapeError("The delta of layer " + std::to_string(delta.layer) + " [out, in] is " + std::to_string(change.size(0)) +
+                       " x " + std::to_string(change.size(1)) + ", but the model's matrix is " + std::to_string(weight.size(0)) +
+                       " x " + std::to_string(weight.size(1)) + ". The edit is of another model.");
+    }
+    weights[delta.layer] = (weight.to(at::kFloat) + change).to(weight.scalar_type());
+  }
+  return weights;
+}
+
+}  // namespace onemask

@@ -1,0 +1,32 @@
+#include "report/cells.hpp"
+
+#include <array>
+#include <cstdio>
+
+namespace onemask {
+
+std::string number(double value, int decimals) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
+  return text.data();
+}
+
+std::string percent(double share) {
+  return number(100 * share, 1);
+}
+
+std::string interval(Estimate const& value) {
+  return "[" + percent(value.low) + ", " + percent(value.high) + "]";
+}
+
+std::string counts(Estimate const& value) {
+  return std::to_string(value.n) + "/" + std::to_string(value.planned);
+}
+
+std::string label_of(ModelKind const& kind, std::size_t scored) {
+  auto const count = kind.models.size();
+  if (count < 2) return kind.label;
+  return kind.label + " (mean of " + (scored == count ? "" : std::to_string(scored) + " of ") + std::to_string(count) + ")";
+}
+
+}  // namespace onemask

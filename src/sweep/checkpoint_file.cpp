@@ -1,0 +1,34 @@
+#include "sweep/checkpoint_file.hpp"
+
+#include <onemask/core/file.hpp>
+#include <onemask/core/hash.hpp>
+#include <onemask/core/log.hpp>
+
+namespace onemask {
+namespace {
+
+constexpr std::size_t digits = 64;
+
+}  // namespace
+
+std::optional<std::string> CheckpointFile::read() const {
+  if (!std::filesystem::exists(file_)) return {};
+  auto content = read_file(file_);
+  if (content.size() < digits || content.substr(0, digits) != sha256(std::string_view(content).substr(digits))) {
+    log_warning("The checkpoint " + file_.string() + " is damaged; its work starts anew.");
+    return {};
+  }
+  content.erase(0, digits);
+  return content;
+}
+
+void CheckpointFile::write(std::string const& bytes) const {
+  if (file_.has_parent_path()) std::filesystem::create_directories(file_.parent_path());
+  write_file_atomically(file_, sha256(bytes) + bytes);
+}
+
+void CheckpointFile::remove() const {
+  std::filesystem::remove(file_);
+}
+
+}  // namespace onemask

@@ -1,0 +1,158 @@
+#include "data/tiny_tokenizer.hpp"
+#include "support/temporary_folder.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/data/corpus.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace onemask::test {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr std::int64_t vocabulary = 256;
+
+/// Every byte of a text is a token.
+class CorpusTest : public testing::Test {
+ protected:
+  Tokenizer tokenizer(bool bos = false) const {
+    TemporaryFolder const folder;
+    auto content = tiny_tokenizer();
+    write_text(folder / "tokenizer.json", content.dump());
+    if (bos) write_text(folder / "tokenizer_config.json", R"({"bos_token": "!", "add_bos_token": true})");
+    return Tokenizer::open(folder.path());
+  }
+
+  std::filesystem::path file(std::string const& name, std::string const& content) const {
+    write_text(folder_ / name, content);
+    return folder_ / name;
+  }
+
+  /// All segments as texts.
+  std::vector<std::string> texts(Corpus const& corpus, std::int64_t longest = 1000, bool bos = false) const {
+    std::vector<std::string> all;
+    auto const words = tokenizer(bos);
+    for (std::size_t u = 0; u < corpus.units(); ++u) {
+      for (auto const& segment : corpus.segments(u, words, longest, vocabulary)) all.push_back(words.decode(segment.ids));
+    }
+    return all;
+  }
+
+  template <typename Call>
+  static std::string refusal(Call const& call) {
+    try {
+      call();
+    } catch (UserError const& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(CorpusTest, BlankLinesPartDocuments) {
+  auto const corpus = Corpus::of_texts({file("a.txt", "\n \none\n\t\r\ntwo\nlines\n\n\nthree")});
+  ASSERT_EQ(corpus.units(), 1u);
+  EXPECT_THAT(texts(corpus), ElementsAre("one", "two\nlines", "three"));
+  EXPECT_THAT(corpus.place(0, 1), AllOf(HasSubstr("a.txt"), HasSubstr("line 5")));
+  EXPECT_THAT(corpus.place(0, 2), HasSubstr("line 9"));
+}
+
+TEST_F(CorpusTest, LongDocumentsAreCutIntoSegments) {
+  auto const corpus = Corpus::of_texts({file("a.txt", "abcdefgh\n\nxyz")});
+  EXPECT_THAT(texts(corpus, 3), ElementsAre("abc", "def", "gh", "xyz"));
+  EXPECT_THAT(texts(corpus, 3, true), ElementsAre("!ab", "!cd", "!ef", "!gh", "!xy", "!z"));
+  EXPECT_EQ(corpus.segments(0, tokenizer(), 3, vocabulary)[3].document, 1u);
+  EXPECT_NE(refusal([&] { texts(corpus, 1, true); }), "");
+}
+
+TEST_F(CorpusTest, FilesFollowEachOther) {
+  file("b1.txt", "2");
+  file("b0.txt", "1");
+  auto const lines = file("c.jsonl", "{\"text\": \"3\\n\\n3\"}\n\n{\"text\": \"\"}\n{\"text\": \"4\", \"id\": 7}\n");
+  auto const corpus = Corpus::of_texts({folder_ / "b*.txt", lines});
+  EXPECT_TRUE(corpus.is_text());
+  EXPECT_THAT(texts(corpus), ElementsAre("1", "2", "3\n\n3", "4"));
+  EXPECT_THAT(corpus.place(2, 2), HasSubstr("line 4"));
+}
+
+TEST_F(CorpusTest, IdsComeFromLinesOrRows) {
+  auto const corpus = Corpus::of_ids(file("a.jsonl", "[104, 105]\n[]\n[33]\n"));
+  EXPECT_FALSE(corpus.is_text());
+  EXPECT_THAT(texts(corpus, 1000, true), ElementsAre("hi", "!"));
+  auto const rows = Corpus::of_rows({{104, 105}, {}, {33}}, "rows", "hash");
+  EXPECT_THAT(texts(rows, 1), ElementsAre("h", "i", "!"));
+  EXPECT_EQ(rows.place(0, 2), "'rows', row 3");
+  EXPECT_EQ(rows.fingerprint(), "hash");
+}
+
+TEST_F(CorpusTest, UnitsHoldEveryDocumentOnce) {
+  std::string content;
+  std::vector<std::string> expected;
+  for (int d = 0; d < 200; ++d) {
+    expected.push_back(std::to_string(d) + std::string(900, 'x'));
+    content += expected.back() + "\n\n";
+  }
+  auto const corpus = Corpus::of_texts({file("a.txt", content)});
+  EXPECT_EQ(corpus.units(), 25u);  // a unit ends with the document in which it reaches 7 KiB
+  EXPECT_EQ(texts(corpus), expected);
+  EXPECT_EQ(Corpus::of_rows(std::vector(10, std::vector<std::int64_t>(512, 1)), "rows", "").units(), 3u);  // of 2048 tokens
+}
+
+TEST_F(CorpusTest, TextWithoutBlankLinesIsCutAtLines) {
+  std::string content;
+  for (int l = 0; l < 300; ++l) content += std::string(999, 'x') + "\n";
+  auto const corpus = Corpus::of_texts({file("a.txt", content)});
+  auto const all = texts(corpus, 1'000'000);
+  ASSERT_EQ(all.size(), 5u);  // of 66 lines, the first number of lines that reaches 64 KiB
+  EXPECT_EQ(all[0].size(), 65'999u);
+  EXPECT_EQ(all[4].size(), 35'999u);
+}
+
+TEST_F(CorpusTest, FingerprintIsOfContentAndItsReading) {
+  auto const print = [&](std::string const& name, std::string const& content) {
+    return Corpus::of_texts({file(name, content)}).fingerprint();
+  };
+  EXPECT_EQ(print("a.txt", "one"), print("b.txt", "one"));
+  EXPECT_NE(print("a.txt", "one"), print("a.txt", "two"));
+  EXPECT_NE(print("a.txt", "[1]"), print("a.jsonl", "[1]"));
+  EXPECT_NE(Corpus::of_ids(file("a.jsonl", "[1]")).fingerprint(), print("a.jsonl", "[1]"));
+}
+
+TEST_F(CorpusTest, BadFilesAreNamed) {
+  EXPECT_THAT(refusal([&] { Corpus::of_texts({folder_ / "absent.txt"}); }), HasSubstr("absent.txt"));
+  EXPECT_THAT(refusal([&] { Corpus::of_texts({folder_ / "no*.txt"}); }), HasSubstr("no*.txt"));
+  EXPECT_THAT(refusal([&] { Corpus::of_texts({folder_.path()}); }), HasSubstr("is no file"));
+  EXPECT_THAT(refusal([&] { Corpus::of_texts({file("blank.txt", " \n\n")}); }), HasSubstr("blank.txt"));
+  EXPECT_NE(refusal([&] { Corpus::of_texts({}); }), "");
+  EXPECT_NE(refusal([&] { Corpus::of_rows({}, "rows", ""); }), "");
+}
+
+TEST_F(CorpusTest, BadLinesAreNamed) {
+  auto const text = [&](std::string const& name, std::string const& content) {
+    return refusal([&] { texts(Corpus::of_texts({file(name, content)})); });
+  };
+  auto const ids = [&](std::string const& content) { return refusal([&] { texts(Corpus::of_ids(file("i.jsonl", content))); }); };
+  EXPECT_THAT(text("a.txt", "fine\n\nnot \xff fine"), AllOf(HasSubstr("a.txt', line 3"), HasSubstr("UTF-8")));
+  EXPECT_THAT(text("a.jsonl", "{\"text\": \"a\"}\n{\"text\": "), HasSubstr("a.jsonl', line 2"));
+  EXPECT_THAT(text("a.jsonl", "{\"txt\": \"a\"}"), AllOf(HasSubstr("line 1"), HasSubstr("'text'")));
+  EXPECT_THAT(text("a.jsonl", "[1]"), HasSubstr("line 1"));
+  EXPECT_THAT(ids("[1]\n{\"text\": \"a\"}"), HasSubstr("line 2"));
+  EXPECT_THAT(ids("[1, -2]"), HasSubstr("line 1"));
+  EXPECT_THAT(ids("[1.5]"), HasSubstr("line 1"));
+  EXPECT_THAT(ids("[255]\n[256]"), AllOf(HasSubstr("line 2"), HasSubstr("256"), HasSubstr("0 to 255")));
+  EXPECT_THAT(refusal([&] { texts(Corpus::of_rows({{1}, {-1}}, "rows", "")); }), AllOf(HasSubstr("row 2"), HasSubstr("-1")));
+}
+
+TEST_F(CorpusTest, AFileThatShrinksIsNoticed) {
+  auto const corpus = Corpus::of_texts({file("a.txt", "one\n\ntwo")});
+  file("a.txt", "one");
+  EXPECT_THROW(texts(corpus), RunError);
+}
+
+}  // namespace
+}  // namespace onemask::test
