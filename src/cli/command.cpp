@@ -37,7 +37,7 @@ std::string sentence(std::string text) {
 
 std::vector<Command> all_commands() {
   return {study_command("sweep"), study_command("edit"), study_command("mask"), study_command("eval"), study_command("gather"),
-          report_command(),       stats_command(),       tokenize_command(),    predict_command()};
+          report_command(),       stats_command(),       tokenize_command(),    predict_command(),     export_command()};
 }
 
 std::string help(Command const& command) {

@@ -39,6 +39,7 @@ Command stats_command();
 Command report_command();
 Command tokenize_command();
 Command predict_command();
+Command export_command();
 
 /// The text of `onemask NAME --help`.
 std::string help(Command const& command);

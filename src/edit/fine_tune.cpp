@@ -72,6 +72,23 @@ at::Tensor losses(CausalLM const& model, Part const& part, int layer, at::Tensor
   return at::zeros({count}, likelihood.value.options()).index_add(0, part.fact, likelihood.value * part.share);
 }
 
+/// The requests whose loss can be computed; the others' outcomes get a failure.
+std::vector<EditRequest> finite_ones(CausalLM const& model, std::span<EditRequest const> requests, int layer,
+                                     std::vector<EditOutcome>& outcomes) {
+  auto const nothing = at::zeros_like(model.projection(layer).weight, at::kFloat);
+  std::vector<EditRequest> fine;
+  for (auto const& part : make_parts(model, requests, layer)) {
+    auto const values = losses(model, part, layer, nothing.clone().requires_grad_(true), 1).to(at::kCPU, at::kDouble);
+    for (std::size_t f = 0; f < part.count; ++f) {
+      auto const& request = requests[part.first + f];
+      auto const loss = values[static_cast<std::int64_t>(f)].item<double>();
+      outcomes.push_back({request.case_id, 0, loss, 0, 0, 0, std::isfinite(loss) ? "" : "the loss is not finite in step 0"});
+      if (std::isfinite(loss)) fine.push_back(request);
+    }
+  }
+  return fine;
+}
+
 }  // namespace
 
 BatchEdit fine_tune(CausalLM const& model, std::span<EditRequest const> requests, EditHparams const& hparams,
@@ -79,12 +96,17 @@ BatchEdit fine_tune(CausalLM const& model, std::span<EditRequest const> requests
   c10::NoGradGuard const no_gradients;
   auto const layer = hparams.layer();
   require_layer(model, layer, "The hparams' 'layers'");
-  auto const parts = make_parts(model, requests, layer);
+  BatchEdit edit;
+  auto const tuned = finite_ones(model, requests, layer, edit.facts);
+  if (tuned.empty()) throw UserError("No fact is left to be fine-tuned: the loss of every one is not finite.");
+  std::vector<EditOutcome*> outcomes;
+  for (auto& fact : edit.facts) {
+    if (fact.failure.empty()) outcomes.push_back(&fact);
+  }
+  auto const parts = make_parts(model, tuned, layer);
   auto const weight = model.projection(layer).weight.to(at::kFloat);
   auto change = at::zeros_like(weight), mean = at::zeros_like(weight), square = at::zeros_like(weight);
-  auto const count = static_cast<double>(requests.size());
-  BatchEdit edit;
-  edit.facts.resize(requests.size());
+  auto const count = static_cast<double>(tuned.size());
   for (int step = 1;; ++step) {
     auto leaf = change.clone().requires_grad_(true);
     double loss = 0;
@@ -93,11 +115,12 @@ BatchEdit fine_tune(CausalLM const& model, std::span<EditRequest const> requests
       for (std::size_t f = 0; f < part.count; ++f) {
         auto const value = values[static_cast<std::int64_t>(f)].item<double>();
         loss += value / count;
-        edit.facts[part.first + f] = {requests[part.first + f].case_id, step, value, std::exp(-value), 0, 0, ""};
+        auto& outcome = *outcomes[part.first + f];
+        outcome = {outcome.case_id, step, value, std::exp(-value), 0, 0, ""};
       }
     }
     if (!std::isfinite(loss) || !leaf.grad().isfinite().all().item<bool>()) {
-      throw UserError("Fine-tuning " + std::to_string(requests.size()) + " facts came to numbers that are not finite in step " +
+      throw UserError("Fine-tuning " + std::to_string(tuned.size()) + " facts came to numbers that are not finite in step " +
                       std::to_string(step) + ". Use a smaller lr.");
     }
     if (loss < enough || step == hparams.num_steps) break;
@@ -109,9 +132,9 @@ BatchEdit fine_tune(CausalLM const& model, std::span<EditRequest const> requests
     if (hparams.norm_constraint > 0) change.clamp_(-hparams.norm_constraint, hparams.norm_constraint);
   }
   auto const change_norm = change.norm().item<double>(), weight_norm = weight.norm().item<double>();
-  for (auto& fact : edit.facts) {
-    fact.delta_norm = change_norm;
-    fact.value_norm = weight_norm;
+  for (auto* fact : outcomes) {
+    fact->delta_norm = change_norm;
+    fact->value_norm = weight_norm;
   }
   edit.deltas.push_back(make_dense_delta(layer, change));
   if (previous != nullptr) edit.deltas.front() = sum(previous->deltas.front(), edit.deltas.front());

@@ -121,7 +121,7 @@ struct Content {
   std::vector<at::Tensor> tensors;
 };
 
-std::string_view bytes_of(at::Tensor const& tensor) {
+std::string_view data_of(at::Tensor const& tensor) {
   return {static_cast<char const*>(tensor.const_data_ptr()), tensor.nbytes()};
 }
 
@@ -295,7 +295,7 @@ std::string write_safetensors(std::map<std::string, at::Tensor> const& tensors,
   std::string bytes;
   bytes.reserve(size);
   bytes += content.head;
-  for (auto const& tensor : content.tensors) bytes += bytes_of(tensor);
+  for (auto const& tensor : content.tensors) bytes += data_of(tensor);
   return bytes;
 }
 
@@ -303,7 +303,7 @@ void save_safetensors(std::filesystem::path const& file, std::map<std::string, a
                       std::map<std::string, std::string> const& metadata) {
   auto const content = content_of(tensors, metadata);
   std::vector<std::string_view> pieces{content.head};
-  for (auto const& tensor : content.tensors) pieces.push_back(bytes_of(tensor));
+  for (auto const& tensor : content.tensors) pieces.push_back(data_of(tensor));
   write_file_atomically(file, pieces);
 }
 

@@ -114,7 +114,7 @@ std::optional<std::string> ObjectStore::get(std::string const& key) const {
 std::string ObjectStore::find(std::string const& prefix) const {
   if (prefix.size() < kLeastPrefix || prefix.size() > kKey || !has_digits_only(prefix)) {
     throw UserError("'" + prefix +
-                    "' is not the key of an object, nor the begin of one: give 6 to 64 lower-case hexadecimal digits.");
+                    "' is not the key of an object, nor the beginning of one: give 6 to 64 lower-case hexadecimal digits.");
   }
   std::vector<std::string> keys;
   std::error_code no_folder;  // then there is no such key

@@ -30,8 +30,7 @@ class Editor {
   explicit Editor(RunContext const& run) : run_(run) {}
 
   void make_null_space(NullSpaceTask const& task) const {
-    auto const moment = second_moment(task.layer);
-    run_.objects.put(task.key, matrix_bytes(KeyBasis::null_space(moment.matrix, task.threshold, name_of(task.layer))));
+    run_.objects.put(task.key, matrix_bytes(KeyBasis::null_space(second_moment(task.layer), task.threshold)));
   }
 
   void search(EditTask const& task) {
@@ -79,8 +78,6 @@ class Editor {
   }
 
  private:
-  static std::string name_of(int layer) { return "The second moment of keys of layer " + std::to_string(layer); }
-
   static void warn(EditOutcome const& fact) {
     if (!fact.failure.empty())
       log_warning("The fact with case_id " + std::to_string(fact.case_id) + " is set aside: " + fact.failure + ".");
@@ -109,8 +106,7 @@ class Editor {
     if (null_space)
       return bases_.emplace(key, KeyBasis::of_null_space(matrix_from_bytes(run_.need(key, "null space"), "object " + key)))
           .first->second;
-    auto const c = second_moment(layer);
-    return bases_.emplace(key, KeyBasis::of_moment(c.matrix, c.tokens, name_of(layer))).first->second;
+    return bases_.emplace(key, KeyBasis::of_moment(second_moment(layer))).first->second;
   }
 
   /// The model with a batch edit written into it; the plain one where there is none.

@@ -1,9 +1,8 @@
+#include "sweep/checkpoint_file.hpp"
 #include "sweep/run_context.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/comm/task_queue.hpp>
 #include <onemask/core/error.hpp>
-#include <onemask/core/file.hpp>
-#include <onemask/core/hash.hpp>
 #include <onemask/core/interrupt.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/progress.hpp>
@@ -16,38 +15,11 @@
 namespace onemask {
 namespace {
 
-/// A mask's training so far, in a file of the run that is replaced as it goes on: a hash, then the trainer's checkpoint.
-class CheckpointFile {
- public:
-  CheckpointFile(RunContext const& run, MaskTask const& mask)
-      : file_(run.options.folder / "checkpoints" / (mask.key + ".safetensors")) {}
-
-  std::optional<std::string> read() const {
-    if (!std::filesystem::exists(file_)) return {};
-    auto const content = read_file(file_);
-    if (content.size() < digits || content.substr(0, digits) != sha256(std::string_view(content).substr(digits))) {
-      log_warning("The mask checkpoint " + file_.string() + " is damaged; that mask's training starts anew.");
-      return {};
-    }
-    return content.substr(digits);
-  }
-  void write(std::string const& checkpoint) const {
-    std::filesystem::create_directories(file_.parent_path());
-    write_file_atomically(file_, sha256(checkpoint) + checkpoint);
-  }
-  void remove() const { std::filesystem::remove(file_); }
-  std::string name() const { return file_.string(); }
-
- private:
-  static constexpr std::size_t digits = 64;
-  std::filesystem::path file_;
-};
-
 /// Trains one mask over a group, from its last checkpoint if there is one. Returns false when a signal interrupted it; its
 /// checkpoint is written then.
 bool train(RunContext const& run, MaskTask const& task, TrainingSet const& facts, Communicator const& group, Progress* progress) {
   bool const leads = group.rank() == 0;
-  CheckpointFile const file(run, task);
+  CheckpointFile const file(run.options.folder / "checkpoints" / (task.key + ".safetensors"));
   auto const reducer = make_reducer(group, run.model->device());
   MaskTrainer trainer(facts, task.options, initial_theta(task.options, facts.mask_shape(), task.seed),
                       shuffled(task.seed, facts.size()), {group.rank(), group.size()}, *reducer);

@@ -276,6 +276,12 @@ Study interpret(YAML::Node const& document, std::string const& file, std::filesy
   if (study.masks)
     read_mask(root.section("mask"), point.edit.hparams.layers, point.mask, point.mask_seed, study.train_split,
               study.ranks_per_mask);
+  auto const& moments = study.moments;
+  if (needs_moments(point.edit.hparams) && moments.text.empty() && moments.ids.empty() && moments.files.empty()) {
+    throw UserError("The study " + file + ": editing with " + to_string(point.edit.hparams.method) +
+                    " needs second moments of keys, but there is no section 'moments' that says over which text. Give it 'text', "
+                    "'ids' or 'files'.");
+  }
   point.mask.leading_space = study.peer_compatible;
   root.finish();
   bool const known =

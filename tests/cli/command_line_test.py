@@ -9,7 +9,7 @@ from pathlib import Path
 
 from program import PROGRAM, onemask
 
-COMMANDS = ["sweep", "edit", "mask", "eval", "gather", "report", "stats", "tokenize", "predict"]
+COMMANDS = ["sweep", "edit", "mask", "eval", "gather", "report", "stats", "tokenize", "predict", "export"]
 
 
 class Help(unittest.TestCase):
@@ -57,6 +57,8 @@ class Usage(unittest.TestCase):
         self.assertIn("RUN", self.refused("report"))
         self.assertIn("--model is missing", self.refused("tokenize", "text"))
         self.assertIn("PROMPT", self.refused("predict", "--model", "folder"))
+        self.assertIn("--objects is missing", self.refused("export", "--model", "folder"))
+        self.assertIn("--edits", self.refused("export", "--model", "folder", "--objects", "folder", "--out", "new"))
         self.assertIn("'--out'", self.refused("sweep", "study.yaml", "--out"))
 
     def test_wrong_values(self):
@@ -77,6 +79,9 @@ class Usage(unittest.TestCase):
             self.assertIn("study.h5", self.refused("report", folder))
             self.assertIn(folder, self.refused("tokenize", "--model", folder, "text"))
             self.assertIn(folder, self.refused("predict", "--model", folder, "text"))
+            words = ["export", "--model", folder, "--out", f"{folder}/new", "--edits", "abcdef"]
+            self.assertIn("absent", self.refused(*words, "--objects", f"{folder}/absent"))
+            self.assertIn(folder, self.refused(*words, "--objects", folder))
 
     def test_one_rank_speaks_for_all(self):
         message = self.refused("sweep", "absent.yaml", "--out", "run", "--limit", "none", ranks=3)

@@ -87,7 +87,7 @@ TEST_F(HparamsTest, TheFormatOfEasyEditUnchanged) {
 TEST_F(HparamsTest, OtherVariantAndToken) {
   EXPECT_EQ(read(with("alg_name", "alg_name: R-ROME")).method, EditMethod::r_rome);
   EXPECT_EQ(read(with("fact_token", "fact_token: last")).fact_token, "last");
-  EXPECT_THAT(complaint(with("alg_name", "alg_name: MEMIT")), HasSubstr("MEMIT"));
+  EXPECT_THAT(complaint(with("alg_name", "alg_name: MEND")), AllOf(HasSubstr("MEND"), HasSubstr("AlphaEdit")));
   EXPECT_THAT(complaint(with("fact_token", "fact_token: subject_first")), HasSubstr("subject_last"));
 }
 
@@ -96,6 +96,40 @@ TEST_F(HparamsTest, DefaultsWhereEasyEditHasSome) {
   EXPECT_THAT(h.context_template_length_params, ElementsAre(Pair(5, 10), Pair(10, 10)));
   EXPECT_EQ(read(with("fact_token", "")).fact_token, "subject_last");
   EXPECT_EQ(read(with("mom2_adjustment", "")).layer(), 17);
+}
+
+TEST_F(HparamsTest, MethodsForManyFacts) {
+  auto memit = with("alg_name", "alg_name: MEMIT");
+  memit.replace(memit.find("layers: [17]"), 12, "layers: [13, 14]");
+  auto const h = read(memit + "mom2_update_weight: 20000\n");
+  EXPECT_EQ(h.method, EditMethod::memit);
+  EXPECT_THAT(h.layers, ElementsAre(13, 14));
+  EXPECT_EQ(h.layer(), 14);
+  EXPECT_EQ(h.mom2_update_weight, 20000);
+  EXPECT_TRUE(needs_moments(h));
+  auto emmet = memit;
+  auto const e = read(emmet.replace(emmet.find("MEMIT"), 5, "EMMET") + "emmet_lambda: 0\n");
+  EXPECT_EQ(e.method, EditMethod::emmet);
+  EXPECT_EQ(e.mom2_update_weight, 1);
+  EXPECT_EQ(e.emmet_lambda, 0);
+  auto alpha = memit;
+  auto const a = read(alpha.replace(alpha.find("MEMIT"), 5, "AlphaEdit") + "nullspace_threshold: 0.05\nL2: 3\n");
+  EXPECT_EQ(a.nullspace_threshold, 0.05);
+  EXPECT_EQ(a.l2, 3);
+  EXPECT_THAT(complaint(memit + "mom2_update_weight: 0\n"), HasSubstr("mom2_update_weight"));
+  memit.replace(memit.find("[13, 14]"), 8, "[14, 13]");
+  EXPECT_THAT(complaint(memit), AllOf(HasSubstr("'layers'"), HasSubstr("ascending")));
+}
+
+TEST_F(HparamsTest, FineTuning) {
+  std::string const ft = "alg_name: FT\nlayers: [0]\nnum_steps: 25\nlr: 5e-4\nweight_decay: 0\nkl_factor: 0\n";
+  auto const h = read(ft + "norm_constraint: 5e-5\n");
+  EXPECT_EQ(h.method, EditMethod::ft_l);
+  EXPECT_EQ(h.norm_constraint, 5e-5);
+  EXPECT_FALSE(needs_moments(h));
+  EXPECT_EQ(read(ft + "norm_constraint: false\n").norm_constraint, 0);
+  EXPECT_THAT(complaint(ft), HasSubstr("norm_constraint"));
+  EXPECT_THAT(complaint(ft + "norm_constraint: -1\n"), HasSubstr("norm_constraint"));
 }
 
 TEST_F(HparamsTest, MissingKeys) {
@@ -132,7 +166,6 @@ TEST_F(HparamsTest, WrongTypesAndValues) {
            {"clamp_norm_factor", "clamp_norm_factor: -1"},
            {"kl_factor", "kl_factor:"},
            {"kl_factor", "kl_factor: .nan"},
-           {"mom2_adjustment", "mom2_adjustment: true"},
            {"mom2_adjustment", "mom2_adjustment: 3"},
            {"context_template_length_params", "context_template_length_params: [5, 10]"},
            {"context_template_length_params", "context_template_length_params: [[5, 10, 3]]"},

@@ -38,8 +38,7 @@ class MemitGolden : public GoldenTest {
     }
     auto const moments = tensors("cov.safetensors");
     for (auto layer : hparams_.layers) {
-      bases_.emplace(layer, KeyBasis::of_moment(moments.tensor("moment." + std::to_string(layer)), 32768,
-                                                "the second moment of layer " + std::to_string(layer)));
+      bases_.emplace(layer, KeyBasis::of_moment({layer, 32768, moments.tensor("moment." + std::to_string(layer)), "", {}}));
     }
   }
 

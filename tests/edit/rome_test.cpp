@@ -70,7 +70,8 @@ ValueStep dense_loss(CausalLM const& model, EditRequest const& request, EditHpar
   auto const nothing = at::zeros_like(delta);
   auto const before =
       dense_row(model, request.essence, h.layer(), h.v_loss_layer, nothing).log_probabilities[request.essence.lookup];
-  auto const after = dense_row(model, request.essence, h.layer(), h.v_loss_layer, delta).log_probabilities[request.essence.lookup];
+  auto const after =
+      dense_row(model, request.essence, h.layer(), h.v_loss_layer, delta).log_probabilities[request.essence.lookup];
   step.kl = h.kl_factor * (after.exp() * (after - before)).sum().item<double>();
   auto const v0 = dense_row(model, request.contexts.front(), h.layer(), h.v_loss_layer, nothing).value.norm().item<double>();
   step.weight_decay = h.v_weight_decay * delta.norm().item<double>() / (v0 * v0);

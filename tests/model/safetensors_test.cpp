@@ -91,6 +91,14 @@ TEST(Safetensors, WritesAViewInItsOwnOrder) {
   EXPECT_THAT(file.metadata(), IsEmpty());
 }
 
+TEST(Safetensors, SavesTheSameBytes) {
+  test::TemporaryFolder const folder;
+  save_safetensors(folder / "file", some_tensors(), {{"format", "pt"}});
+  EXPECT_EQ(read_file(folder / "file"), write_safetensors(some_tensors(), {{"format", "pt"}}));
+  save_safetensors(folder / "empty", {}, {});
+  EXPECT_EQ(read_file(folder / "empty"), write_safetensors({}, {}));
+}
+
 TEST(Safetensors, RefusesToWriteWhatTheFormatCannotHold) {
   EXPECT_THROW(write_safetensors({{"c", at::empty({1}, at::kComplexFloat)}}, {}), UserError);
   EXPECT_THROW(write_safetensors({{"undefined", at::Tensor()}}, {}), UserError);

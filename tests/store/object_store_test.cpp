@@ -92,7 +92,7 @@ TEST_F(ObjectStoreTest, RefusesWhatIsNoKey) {
   }
 }
 
-TEST_F(ObjectStoreTest, FindsAKeyByItsBegin) {
+TEST_F(ObjectStoreTest, FindsAKeyByItsBeginning) {
   auto const one = "abcdef0" + std::string(57, '1'), two = "abcdef1" + std::string(57, '1');
   store_.put(one, "one");
   EXPECT_EQ(store_.find("abcdef"), one);

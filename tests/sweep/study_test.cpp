@@ -46,7 +46,9 @@ TEST_F(StudyTest, Defaults) {
   auto const& point = study.points.front();
   EXPECT_EQ(point.name, "mask");
   EXPECT_EQ(point.mask_seed, 0U);
-  EXPECT_EQ(describe(point.mask), describe(MaskOptions()));
+  MaskOptions defaults;
+  defaults.layers = {1};
+  EXPECT_EQ(describe(point.mask), describe(defaults));
   EXPECT_EQ(point.edit.hparams.layer(), 1);
   EXPECT_EQ(point.edit.hparams.method, EditMethod::rome);
   EXPECT_EQ(point.edit.batch, 16);
@@ -207,7 +209,13 @@ TEST_F(StudyTest, ValuesThatAreWrong) {
                           "mask.ranks=some",
                           "mask.checkpoint_every=0",
                           "edit.batch=0",
-                          "edit.method=memit",
+                          "edit.method=menit",
+                          "edit.method=memit",  // without a section moments
+                          "mask.layers=[2]",
+                          "mask.layers=some",
+                          "mask.layers=[]",
+                          "edit.layers=[1, 1]",
+                          "edit.facts_per_model=-1",
                           "edit.v_num_grad_steps=0",
                           "edit.hparams=none.yaml",
                           "edit.templates=none.json",

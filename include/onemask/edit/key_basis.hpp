@@ -1,7 +1,6 @@
 #pragma once
 
-#include <cstdint>
-#include <string>
+#include <onemask/edit/second_moment.hpp>
 
 #include <ATen/ATen.h>
 
@@ -13,12 +12,11 @@ namespace onemask {
 ///   Preserved keys are not touched: U spans the null space of C,  whiten = Uᵀ,  restore = U (AlphaEdit, arXiv 2410.02355).
 class KeyBasis {
  public:
-  /// From C in float32. `where` names it in messages. Throws UserError when C is not positive definite, saying how many tokens it
-  /// takes at least.
-  static KeyBasis of_moment(at::Tensor const& moment, std::int64_t tokens, std::string const& where);
+  /// Throws UserError when C is not positive definite, saying how many tokens it takes at least.
+  static KeyBasis of_moment(SecondMoment const& moment);
 
   /// Eigenvectors of C with eigenvalues below `threshold`, float32 [in, directions]. Throws UserError when there is none.
-  static at::Tensor null_space(at::Tensor const& moment, double threshold, std::string const& where);
+  static at::Tensor null_space(SecondMoment const& moment, double threshold);
   static KeyBasis of_null_space(at::Tensor const& eigenvectors);
 
   at::Tensor whiten(at::Tensor const& keys) const;   ///< [in, n] -> [directions, n]
@@ -31,8 +29,5 @@ class KeyBasis {
   at::Tensor matrix_;  ///< L, or U
   bool triangular_;
 };
-
-/// Throws UserError naming `where` when so few tokens cannot make a second moment of keys [inner] positive definite.
-void require_enough_tokens(std::int64_t tokens, std::int64_t inner, std::string const& where);
 
 }  // namespace onemask

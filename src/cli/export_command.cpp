@@ -1,0 +1,246 @@
+#include "cli/command.hpp"
+#include "cli/json_line.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/core/log.hpp>
+#include <onemask/edit/batch_edit.hpp>
+#include <onemask/mask/shared_mask.hpp>
+#include <onemask/model/rewrite.hpp>
+#include <onemask/store/object_store.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <set>
+
+namespace onemask {
+namespace {
+
+using Words = std::vector<std::string>;
+
+/// What the command line asks for.
+struct ExportRequest {
+  std::filesystem::path model, objects, out;
+  Words edits;  ///< keys, or beginnings of keys
+  std::optional<std::string> mask;
+  double threshold = 0;
+  std::string dtype;
+  bool json = false;
+};
+
+double threshold_of(po::variables_map const& values) {
+  if (!values.contains("threshold")) {
+    throw UserError(
+        "The option --threshold is missing: entries where the mask is below it become zero. The study's is in its study.h5, "
+        "attribute 'threshold' of masks/0 and so on.");
+  }
+  auto const text = values["threshold"].as<std::string>();
+  double number = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || !(number > 0 && number < 1)) {
+    throw UserError("The option --threshold must be a number between 0 and 1, but is '" + text + "'.");
+  }
+  return number;
+}
+
+ExportRequest request_of(po::variables_map const& values) {
+  ExportRequest request;
+  request.model = need_option(values, "model", "the folder of the model that was edited");
+  request.objects = need_option(values, "objects", "the folder with the objects of a run, RUN/objects");
+  request.out = need_option(values, "out", "the folder to write");
+  if (values.contains("edits")) request.edits = values["edits"].as<Words>();
+  if (values.contains("mask")) {
+    request.mask = need_option(values, "mask", "the key of a mask");
+    request.threshold = threshold_of(values);
+  } else if (values.contains("threshold")) {
+    throw UserError("The option --threshold is for a mask; give its key with --mask, or leave both out.");
+  }
+  if (request.edits.empty() && !request.mask)
+    throw UserError("There is nothing to export: name edits with --edits, a mask with --mask, or both.");
+  request.dtype = values["dtype"].as<std::string>();
+  request.json = values.contains("json");
+  std::error_code unreadable;
+  if (!std::filesystem::is_directory(request.objects, unreadable))
+    throw UserError("There is no folder '" + request.objects.string() + "'; --objects names RUN/objects of the run RUN.");
+  return request;
+}
+
+/// An object of the store.
+struct Object {
+  std::string key, bytes;
+  std::string kind;  ///< the entry of its metadata that describes it: "edit", "batch_edit", "mask", another, or ""
+
+  std::string name() const { return "The object " + key; }
+};
+
+Object find_object(ObjectStore const& objects, std::string const& prefix) {
+  Object object;
+  object.key = objects.find(prefix);
+  auto bytes = objects.get(object.key);
+  if (!bytes) throw UserError(object.name() + " is damaged. Run the study again; it will be made again.");
+  object.bytes = std::move(*bytes);
+  try {
+    auto const metadata = SafetensorsFile::parse(object.bytes, object.name()).metadata();
+    if (metadata.size() == 1) object.kind = metadata.begin()->first;
+  } catch (UserError const&) {
+    // Not all objects are tensors; this one is neither an edit nor a mask.
+  }
+  return object;
+}
+
+[[noreturn]] void refuse_kind(Object const& object, std::string const& wanted) {
+  auto const is_mask = object.kind == "mask", is_edit = object.kind == "edit" || object.kind == "batch_edit";
+  throw UserError(object.name() + " is not " + wanted + ", but " +
+                  (is_mask ? "a mask; give it with --mask."
+                   : is_edit
+                       ? "an edit; give it with --edits."
+                       : "something else of the run. Keys of edits are in study.h5, table 'edits', column 'object', those of "
+                         "masks in table 'conditions', column 'mask_key'."));
+}
+
+void expect_shape(CausalLM const& model, std::string const& what, int layer, std::int64_t out, std::int64_t in) {
+  require_layer(model, layer, what);
+  auto const& config = model.config();
+  if (out == config.hidden && in == config.inner) return;
+  throw ShapeError(what + " is of another model: for layer " + std::to_string(layer) + " it has the shape [" +
+                   std::to_string(out) + ", " + std::to_string(in) + "], but the model's matrix [out, in] is [" +
+                   std::to_string(config.hidden) + ", " + std::to_string(config.inner) + "]. Give the model that was edited.");
+}
+
+/// Warns of a fact that was not edited.
+void warn(EditOutcome const& fact) {
+  if (!fact.failure.empty())
+    log_warning("The fact with case_id " + std::to_string(fact.case_id) + " is not written: its edit failed (" + fact.failure +
+                ").");
+}
+
+/// The deltas of one --edits key.
+std::vector<WeightDelta> deltas_of(Object object) {
+  if (object.kind == "batch_edit") {
+    auto edit = batch_edit_from_bytes(std::move(object.bytes), object.name());
+    for (auto const& fact : edit.facts) warn(fact);
+    return edit.deltas;
+  }
+  if (object.kind != "edit") refuse_kind(object, "an edit");
+  auto const edit = edit_from_bytes(std::move(object.bytes), object.name());
+  warn(edit);
+  if (!edit.failure.empty()) return {};
+  return {{edit.layer, edit.left, edit.right, {}}};
+}
+
+/// What all edits together add, by layer.
+std::map<int, WeightDelta> sum_of_edits(CausalLM const& model, ObjectStore const& objects, Words const& keys) {
+  std::map<int, WeightDelta> sums;
+  std::set<std::string> known;
+  for (auto const& prefix : keys) {
+    auto object = find_object(objects, prefix);
+    auto const name = object.name();
+    if (!known.insert(object.key).second) throw UserError(name + " is given twice to --edits. Keep one.");
+    for (auto const& delta : deltas_of(std::move(object))) {
+      bool const dense = delta.dense.defined();
+      expect_shape(model, name, delta.layer, dense ? delta.dense.size(0) : delta.left.size(1),
+                   dense ? delta.dense.size(1) : delta.right.size(1));
+      auto const [place, is_first] = sums.try_emplace(delta.layer, delta);
+      if (!is_first) place->second = sum(place->second, delta);
+    }
+  }
+  return sums;
+}
+
+SharedMask find_mask(CausalLM const& model, ObjectStore const& objects, std::string const& prefix) {
+  auto object = find_object(objects, prefix);
+  if (object.kind != "mask") refuse_kind(object, "a mask");
+  auto mask = shared_mask_from_bytes(std::move(object.bytes), object.name());
+  for (auto layer : mask.layers)
+    expect_shape(model, object.name(), layer, mask.soft.size(0) / std::ssize(mask.layers), mask.soft.size(1));
+  return mask;
+}
+
+/// The second projections that differ from the model's, [out, in] float32 by layer.
+std::map<int, at::Tensor> exported_projections(CausalLM const& model, ExportRequest const& request) {
+  ObjectStore const objects(request.objects);
+  auto const edits = sum_of_edits(model, objects, request.edits);
+  std::optional<SharedMask> mask;
+  if (request.mask) mask = find_mask(model, objects, *request.mask);
+
+  auto const exact = [&](int layer) { return model.projection(layer).weight.to(at::kFloat); };
+  std::map<int, at::Tensor> plain;
+  std::vector<WeightDelta> deltas;
+  for (auto const& [layer, delta] : edits) {
+    plain[layer] = exact(layer);
+    deltas.push_back(delta);
+  }
+  auto weights = edited_weights(*model.with_projections(std::move(plain)), deltas);
+  if (!mask) return weights;
+  auto const keep = mask->keep(request.threshold).chunk(std::ssize(mask->layers), 0);
+  for (std::size_t i = 0; i < keep.size(); ++i) {
+    auto const layer = mask->layers[i];
+    weights[layer] = (weights.contains(layer) ? weights.at(layer) : exact(layer)) * keep[i];
+  }
+  return weights;
+}
+
+std::string json_of(TensorChange const& change) {
+  return json_line({{"tensor", change.name},
+                    {"file", change.file},
+                    {"shape", change.shape},
+                    {"dtype", change.dtype},
+                    {"norm", change.norm},
+                    {"relative", change.relative},
+                    {"largest", change.largest},
+                    {"sha256_before", change.sha256_before},
+                    {"sha256_after", change.sha256_after}}) +
+         "\n";
+}
+
+std::string text_of(TensorChange const& change) {
+  std::string shape;
+  for (auto size : change.shape) shape += (shape.empty() ? "" : ", ") + std::to_string(size);
+  std::array<char, 128> numbers{};
+  std::snprintf(numbers.data(), numbers.size(), "  norm of the change %.6g (%.4g %% of the old), largest entry %.6g\n",
+                change.norm, 100 * change.relative, change.largest);
+  return change.name + " [" + shape + "] " + change.dtype + " in " + change.file + "\n" + numbers.data() + "  SHA-256 before " +
+         change.sha256_before + "\n  SHA-256 after  " + change.sha256_after + "\n";
+}
+
+CommandResult run_export(po::variables_map const& values, Environment const&) {
+  auto const request = request_of(values);
+  auto const checkpoint = Checkpoint::open(request.model);
+  auto const model = load_as_stored(checkpoint);
+  auto const changes = rewrite_checkpoint(checkpoint, *model, exported_projections(*model, request), request.dtype, request.out);
+  CommandResult result;
+  for (auto const& change : changes) result.output += request.json ? json_of(change) : text_of(change);
+  return result;
+}
+
+}  // namespace
+
+Command export_command() {
+  Command command{"export",
+                  "--model FOLDER --objects RUN/objects [--edits KEY ...] [--mask KEY --threshold T] --out FOLDER [options]",
+                  "Writes an edited or masked model as a Hugging Face checkpoint.\n"
+                  "Prints the tensors that changed. A KEY, or at least 6 of its first digits, is in RUN/study.h5: of an edit in\n"
+                  "table 'edits', column 'object'; of a mask in table 'conditions', column 'mask_key'. Edits add up.",
+                  "  onemask export --model checkpoints/gpt2-xl --objects results/study/objects --edits 3f9a1c --out edited\n"
+                  "  onemask export --model checkpoints/gpt2-xl --objects results/study/objects --edits 3f9a1c --mask 81d2e0 \\\n"
+                  "    --threshold 0.7 --dtype float16 --out restored\n",
+                  0,
+                  false,
+                  po::options_description("options", 110),
+                  run_export};
+  auto const text = [](char const* name) { return po::value<std::string>()->value_name(name); };
+  command.options.add_options()                                                                                      //
+      ("model", text("FOLDER"), "checkpoint that was edited, as save_pretrained writes it; required")                //
+      ("objects", text("FOLDER"), "where the run keeps edits and masks; required")                                   //
+      ("edits", po::value<Words>()->multitoken()->value_name("KEY ..."), "edits of one fact, or of many at once")    //
+      ("mask", text("KEY"), "a mask, put on the edited matrices; without --edits on the model's own")                //
+      ("threshold", text("T"), "the mask keeps entries that are at least T; required with --mask")                   //
+      ("out", text("FOLDER"), "written whole or not at all; must be absent or empty; required")                      //
+      ("dtype", text("T")->default_value("keep"), "of the weights: keep (as they are), float32, float16, bfloat16")  //
+      ("json", "a JSON object a line: tensor, file, shape, dtype, norm, relative, largest, sha256_before, sha256_after");
+  return command;
+}
+
+}  // namespace onemask

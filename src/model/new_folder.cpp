@@ -1,0 +1,77 @@
+#include "model/new_folder.hpp"
+
+#include <onemask/core/error.hpp>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <random>
+#include <string>
+#include <system_error>
+#include <unistd.h>
+
+namespace onemask {
+namespace {
+
+/// Beside `target`, so that a rename suffices; no other process chooses it as well.
+std::filesystem::path temporary_name(std::filesystem::path const& target) {
+  std::random_device device;
+  std::array<char, 32> suffix{};
+  std::snprintf(suffix.data(), suffix.size(), ".%08x%08x.tmp", static_cast<unsigned>(device()), static_cast<unsigned>(device()));
+  std::string name = ".";
+  name += target.filename().string();
+  name += suffix.data();
+  return target.parent_path() / name;
+}
+
+[[noreturn]] void fail(std::filesystem::path const& folder, std::string const& reason) {
+  throw RunError("Cannot make the folder '" + folder.string() + "': " + reason + ". Check the disk and its permissions.");
+}
+
+/// Waits until all files of the file system that `folder` is on are written.
+void sync_file_system(std::filesystem::path const& folder) {
+  int const descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  bool const synced = descriptor >= 0 && ::syncfs(descriptor) == 0;
+  int const error = errno;
+  if (descriptor >= 0) ::close(descriptor);
+  if (!synced) fail(folder, std::strerror(error));
+}
+
+}  // namespace
+
+std::filesystem::path whole_path(std::filesystem::path const& folder) {
+  std::error_code error;
+  auto const path = std::filesystem::weakly_canonical(std::filesystem::absolute(folder), error);
+  if (error) throw UserError("The folder '" + folder.string() + "' cannot be looked up: " + error.message() + ".");
+  return path.has_filename() ? path : path.parent_path();
+}
+
+NewFolder::NewFolder(std::filesystem::path const& target) : target_(whole_path(target)), path_(temporary_name(target_)) {
+  std::error_code error;
+  if (std::filesystem::exists(target_, error)) {
+    if (!std::filesystem::is_directory(target_, error))
+      throw UserError("'" + target.string() + "' is there and is not a folder. Choose another name.");
+    if (!std::filesystem::is_empty(target_, error))
+      throw UserError("The folder '" + target.string() + "' is not empty, and nothing is written over. Choose another one.");
+  }
+  std::filesystem::create_directories(path_, error);
+  if (error) fail(target, error.message());
+}
+
+NewFolder::~NewFolder() {
+  std::error_code ignored;
+  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+}
+
+void NewFolder::appear() {
+  sync_file_system(path_);
+  std::error_code error;
+  std::filesystem::rename(path_, target_, error);
+  if (error) fail(target_, error.message());
+  path_.clear();
+  sync_file_system(target_.parent_path());
+}
+
+}  // namespace onemask

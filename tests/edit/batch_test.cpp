@@ -1,0 +1,407 @@
+#include "support/tiny_model.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/edit/batch_solve.hpp>
+#include <onemask/edit/fine_tune.hpp>
+#include <onemask/edit/fit_memory.hpp>
+#include <onemask/edit/rome.hpp>
+#include <onemask/model/pass.hpp>
+
+#include <cmath>
+
+#include <c10/core/GradMode.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace onemask::test {
+namespace {
+
+using testing::HasSubstr;
+
+double relative(at::Tensor const& a, at::Tensor const& b) {
+  return ((a.to(at::kDouble) - b.to(at::kDouble)).norm() / b.to(at::kDouble).norm()).item<double>();
+}
+
+/// A second moment [size, size] of more keys than it is wide.
+at::Tensor moment(std::int64_t size, std::uint64_t seed) {
+  auto const keys = random_tensor({3 * size, size}, seed);
+  return at::matmul(keys.t(), keys) / static_cast<double>(3 * size);
+}
+
+EditHparams hparams_of(EditMethod method) {
+  EditHparams hparams;
+  hparams.method = method;
+  hparams.layers = {0, 1};
+  hparams.v_loss_layer = 2;
+  hparams.v_num_grad_steps = 8;
+  hparams.v_lr = 0.3;
+  hparams.clamp_norm_factor = 3;
+  hparams.mom2_update_weight = 2.5;
+  hparams.l2 = 0.7;
+  return hparams;
+}
+
+/// The formulas as the papers write them, on matrices small enough to invert.
+class AdjustedKeys : public testing::TestWithParam<std::int64_t> {
+ protected:
+  at::Tensor const c_ = moment(12, 1).to(at::kDouble);
+  at::Tensor const k_ = random_tensor({12, GetParam()}, 2).to(at::kDouble);
+  at::Tensor const one_ = at::eye(12, at::kDouble);
+  KeyBasis const basis_ = KeyBasis::of_moment({0, 36, c_.to(at::kFloat), "", {}});
+
+  at::Tensor adjusted(EditHparams const& hparams) const { return adjusted_keys(basis_, basis_.whiten(k_), {}, hparams); }
+};
+
+INSTANTIATE_TEST_SUITE_P(Values, AdjustedKeys, testing::Values(1, 5, 30));
+
+TEST_P(AdjustedKeys, Memit) {
+  auto const expected = at::matmul(at::inverse(2.5 * c_ + at::matmul(k_, k_.t())), k_);
+  EXPECT_LT(relative(adjusted(hparams_of(EditMethod::memit)), expected), 1e-5);
+}
+
+TEST_P(AdjustedKeys, EmmetAsPublished) {
+  auto hparams = hparams_of(EditMethod::emmet);
+  hparams.emmet_lambda = 0.1;
+  auto const scaled = at::inverse(2.5 * c_);
+  auto inner = at::matmul(at::matmul(k_.t(), scaled), k_);
+  if (k_.size(1) > 1) inner = inner + 0.1 * at::eye(k_.size(1), at::kDouble);
+  EXPECT_LT(relative(adjusted(hparams), at::matmul(at::matmul(scaled, k_), at::inverse(inner))), 1e-5);
+}
+
+TEST_P(AdjustedKeys, AlphaEditWithEarlierBatches) {
+  auto const hparams = hparams_of(EditMethod::alphaedit);
+  auto const u = KeyBasis::null_space({0, 36, c_.to(at::kFloat), "", {}}, 0.6);
+  ASSERT_LT(u.size(1), 12);
+  auto const basis = KeyBasis::of_null_space(u);
+  auto const p = at::matmul(u, u.t()).to(at::kDouble);
+  auto const before = random_tensor({12, 4}, 3).to(at::kDouble);
+  auto const without = at::matmul(at::inverse(at::matmul(p, at::matmul(k_, k_.t())) + 0.7 * one_), at::matmul(p, k_));
+  EXPECT_LT(relative(adjusted_keys(basis, basis.whiten(k_), {}, hparams), without), 1e-5);
+  auto const all = at::matmul(k_, k_.t()) + at::matmul(before, before.t());
+  auto const with = at::matmul(at::inverse(at::matmul(p, all) + 0.7 * one_), at::matmul(p, k_));
+  EXPECT_LT(relative(adjusted_keys(basis, basis.whiten(k_), basis.whiten(before), hparams), with), 1e-5);
+}
+
+TEST(KeyBasisTest, TooFewTokensSaysHowManyAreNeeded) {
+  for (std::int64_t tokens : {5, 11}) {
+    try {
+      KeyBasis::of_moment({3, tokens, moment(12, 1), "", {}});
+      FAIL();
+    } catch (UserError const& e) {
+      EXPECT_THAT(e.what(), testing::AllOf(HasSubstr("layer 3"), HasSubstr("at least 12"), HasSubstr("several times as many")));
+    }
+  }
+}
+
+TEST(KeyBasisTest, AMatrixThatIsNotPositiveDefinite) {
+  auto const keys = random_tensor({4, 12}, 1);  // of rank 4
+  EXPECT_THROW(KeyBasis::of_moment({0, 1000, at::matmul(keys.t(), keys), "", {}}), UserError);
+  EXPECT_THROW(KeyBasis::of_moment({0, 1000, at::full({3, 3}, std::nan("")), "", {}}), UserError);
+  EXPECT_THROW(KeyBasis::null_space({0, 36, moment(12, 1), "", {}}, 1e-9), UserError);
+}
+
+TEST(WeightDeltaTest, TheSmallerFormIsKept) {
+  auto const left = random_tensor({3, 8}, 1), right = random_tensor({3, 20}, 2);
+  auto const factors = make_delta(1, left, right);
+  EXPECT_TRUE(factors.left.defined() && !factors.dense.defined());
+  auto const many = make_delta(1, random_tensor({6, 8}, 1), random_tensor({6, 20}, 2));
+  EXPECT_TRUE(many.dense.defined() && !many.left.defined());
+  EXPECT_LT(largest_difference(sum(factors, many).matrix(), factors.matrix() + many.matrix()), 1e-5);
+  auto const twice = sum(factors, factors);
+  EXPECT_LT(largest_difference(twice.matrix(), 2 * factors.matrix()), 1e-5);
+}
+
+TEST(WeightDeltaTest, AnotherModelsDelta) {
+  auto const model = tiny_gpt2().load();
+  EXPECT_THROW(edited_weights(*model, {make_dense_delta(1, at::zeros({5, 64}))}), ShapeError);
+}
+
+TEST(BatchEditBytes, RoundTripAndDamage) {
+  BatchEdit edit;
+  edit.facts = {{7, 3, 0.5, 0.25, 1, 2, ""}, {8, 1, 9, 0, 0, 0, "the loss is not finite in step 0"}};
+  edit.deltas = {make_delta(2, random_tensor({1, 4}, 1), random_tensor({1, 9}, 2)),
+                 make_dense_delta(5, random_tensor({4, 9}, 3))};
+  edit.keys[2] = random_tensor({9, 2}, 4);
+  auto const bytes = to_bytes(edit);
+  auto const back = batch_edit_from_bytes(bytes, "x");
+  EXPECT_EQ(to_bytes(back), bytes);
+  EXPECT_EQ(back.facts[1].failure, edit.facts[1].failure);
+  EXPECT_TRUE(at::equal(back.deltas[0].matrix(), edit.deltas[0].matrix()));
+  for (std::size_t cut = 0; cut < bytes.size(); cut += 37)
+    EXPECT_THROW(batch_edit_from_bytes(bytes.substr(0, cut), "x"), UserError);
+  EXPECT_THROW(batch_edit_from_bytes(to_bytes(Edit{}), "x"), UserError);
+}
+
+/// Facts of random tokens on a small model with real second moments.
+class Batch : public testing::TestWithParam<char const*> {
+ protected:
+  Batch() {
+    for (int layer : {0, 1}) {
+      auto const inner = model_->projection(layer).weight.size(1);
+      bases_.emplace(layer,
+                     KeyBasis::of_moment({layer, 3 * inner, moment(inner, 40 + static_cast<std::uint64_t>(layer)), "", {}}));
+    }
+  }
+
+  static EditRequest request(std::uint64_t seed, std::vector<std::size_t> const& prefixes = {0, 3, 5}) {
+    EditRequest request;
+    request.case_id = static_cast<std::int64_t>(seed);
+    request.subject = "subject " + std::to_string(seed);
+    request.target = random_ids(1 + seed % 2, 10 * seed + 1);
+    auto const subject = random_ids(2 + seed % 3, 10 * seed + 2), between = random_ids(seed % 3, 10 * seed + 3);
+    for (auto length : prefixes) {
+      auto ids = random_ids(length, 10 * seed + 4 + 100 * length);
+      ids.insert(ids.end(), subject.begin(), subject.end());
+      auto const lookup = std::ssize(ids) - 1;
+      ids.insert(ids.end(), between.begin(), between.end());
+      ids.insert(ids.end(), request.target.begin(), request.target.end() - 1);
+      request.contexts.push_back({ids, lookup});
+    }
+    request.essence = {subject, std::ssize(subject) - 1};
+    return request;
+  }
+  static std::vector<EditRequest> requests(std::uint64_t count) {
+    std::vector<EditRequest> list;
+    for (std::uint64_t seed = 1; seed <= count; ++seed) list.push_back(request(seed));
+    return list;
+  }
+
+  /// The input of a layer's projection, and the residual stream behind layer 1, at a row's edited token: by whole passes.
+  std::pair<at::Tensor, at::Tensor> read(CausalLM const& model, EditRequest::Row const& row, int layer) const {
+    c10::NoGradGuard const no_gradients;
+    auto const packed = pack_rows({row.ids}, at::kCPU);
+    Pass const pass(model, packed.layout);
+    auto const half = pass.halfway(layer, pass.run(0, layer - 1, pass.embed(packed.ids)));
+    return {half.key[row.lookup], pass.run(0, 1, pass.embed(packed.ids))[row.lookup]};
+  }
+
+  std::unique_ptr<CausalLM> const model_ = GetParam() == std::string("gpt2") ? tiny_gpt2().load() : tiny_llama().load();
+  std::map<int, KeyBasis> bases_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Families, Batch, testing::Values("gpt2", "llama"));
+
+TEST_P(Batch, EveryLayerIsReadAfterTheLayersBelowAreUpdated) {
+  auto const hparams = hparams_of(EditMethod::memit);
+  auto const facts = requests(5);
+  auto const targets = find_target_values(*model_, facts, hparams);
+  std::vector<LayerSolve> trace;
+  auto const edit = solve_batch(*model_, facts, targets, hparams, bases_, nullptr, &trace);
+  ASSERT_EQ(edit.deltas.size(), 2U);
+  auto edited = model_->with_projections({});
+  for (std::size_t i = 0; i < 2; ++i) {
+    auto const layer = hparams.layers[i];
+    std::vector<at::Tensor> keys, missing;
+    for (std::size_t f = 0; f < facts.size(); ++f) {
+      at::Tensor key;
+      auto const& contexts = facts[f].contexts;
+      for (std::size_t c = 0; c < contexts.size(); ++c) {
+        auto const part = read(*edited, contexts[c], layer).first * (c == 0 ? 0.5 : 0.25);
+        key = key.defined() ? key + part : part;
+      }
+      keys.push_back(key);
+      missing.push_back((targets.values[static_cast<std::int64_t>(f)] - read(*edited, contexts[0], layer).second) /
+                        (2.0 - static_cast<double>(i)));
+    }
+    EXPECT_LT(relative(trace[i].keys, at::stack(keys, 1)), 1e-5) << layer;
+    EXPECT_LT(relative(trace[i].residual, at::stack(missing, 1)), 1e-4) << layer;
+    EXPECT_LT(relative(edit.deltas[i].matrix(), at::matmul(trace[i].residual, trace[i].adjusted.t())), 1e-5);
+    edited = edited->with_projections(edited_weights(*edited, {edit.deltas[i]}));
+  }
+}
+
+TEST_P(Batch, EmmetMeetsEveryValueExactly) {
+  auto hparams = hparams_of(EditMethod::emmet);
+  hparams.layers = {1};
+  hparams.emmet_lambda = 0;
+  std::vector<EditRequest> facts;
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) facts.push_back(request(seed, {0}));
+  auto const targets = find_target_values(*model_, facts, hparams);
+  auto const edit = solve_batch(*model_, facts, targets, hparams, bases_);
+  auto const edited = model_->with_projections(edited_weights(*model_, edit.deltas));
+  for (std::size_t f = 0; f < facts.size(); ++f) {
+    auto const after = read(*edited, facts[f].contexts[0], 1).second;
+    EXPECT_LT(relative(after, targets.values[static_cast<std::int64_t>(f)]), 1e-3) << f;
+  }
+}
+
+TEST_P(Batch, EmmetOfOneFactIsRome) {
+  auto hparams = hparams_of(EditMethod::emmet);
+  hparams.layers = {1};
+  auto const facts = std::vector<EditRequest>{request(3, {0})};
+  auto const batch = solve_batch(*model_, facts, find_target_values(*model_, facts, hparams), hparams, bases_);
+  // ROME measures its steps against the MLP's output, MEMIT's family against the residual stream: without clamp and decay the
+  // same values are found.
+  hparams.clamp_norm_factor = 1e9;
+  hparams.v_weight_decay = 0;
+  auto const free = solve_batch(*model_, facts, find_target_values(*model_, facts, hparams), hparams, bases_);
+  hparams.method = EditMethod::rome;
+  hparams.mom2_adjustment = true;
+  auto const edit = rome(*model_, facts, hparams, &bases_.at(1)).front().edit;
+  EXPECT_LT(relative(free.deltas[0].matrix(), at::matmul(edit.left.t(), edit.right)), 1e-4);
+  EXPECT_FALSE(batch.deltas.empty());
+}
+
+TEST_P(Batch, AlphaEditLeavesPreservedKeysAlone) {
+  auto hparams = hparams_of(EditMethod::alphaedit);
+  hparams.layers = {1};
+  auto const inner = model_->projection(1).weight.size(1);
+  auto const preserved = random_tensor({inner / 2, inner}, 9);
+  auto const u = KeyBasis::null_space({1, inner, at::matmul(preserved.t(), preserved), "", {}}, 1e-3);
+  EXPECT_EQ(u.size(1), inner - inner / 2);
+  std::map<int, KeyBasis> const bases{{1, KeyBasis::of_null_space(u)}};
+  auto const facts = requests(4);
+  auto const edit = solve_batch(*model_, facts, find_target_values(*model_, facts, hparams), hparams, bases);
+  auto const change = edit.deltas[0].matrix();
+  EXPECT_GT(change.norm().item<double>(), 1e-2);
+  EXPECT_LT(relative(at::matmul(change, preserved.t()) + at::ones({16, inner / 2}), at::ones({16, inner / 2})), 1e-4);
+  EXPECT_EQ(edit.keys.at(1).size(1), 4);
+}
+
+TEST_P(Batch, ASecondBatchGoesIntoTheModelThatCarriesTheFirst) {
+  for (auto method : {EditMethod::memit, EditMethod::alphaedit}) {
+    auto const hparams = hparams_of(method);
+    std::map<int, KeyBasis> bases = bases_;
+    if (method == EditMethod::alphaedit) {
+      bases.clear();
+      for (int layer : {0, 1}) {
+        auto const inner = model_->projection(layer).weight.size(1);
+        bases.emplace(layer, KeyBasis::of_null_space(KeyBasis::null_space({layer, inner, moment(inner, 5), "", {}}, 0.5)));
+      }
+    }
+    auto const facts = requests(6);
+    auto const first_half = std::span(facts).first(3), second_half = std::span(facts).subspan(3);
+    auto const first = solve_batch(*model_, first_half, find_target_values(*model_, first_half, hparams), hparams, bases);
+    auto const carrying = model_->with_projections(edited_weights(*model_, first.deltas));
+    auto const values = find_target_values(*carrying, second_half, hparams);
+    auto const second = solve_batch(*carrying, second_half, values, hparams, bases, &first);
+    auto const alone = solve_batch(*carrying, second_half, values, hparams, bases);
+    for (std::size_t i = 0; i < 2; ++i) {
+      auto const total = first.deltas[i].matrix() + alone.deltas[i].matrix();
+      if (method == EditMethod::memit) {
+        EXPECT_LT(relative(second.deltas[i].matrix(), total), 1e-5);
+      } else {
+        EXPECT_GT(relative(second.deltas[i].matrix(), total), 1e-4);  // the first batch's keys are preserved
+      }
+    }
+    if (method == EditMethod::alphaedit) {
+      EXPECT_EQ(second.keys.at(0).size(1), 6);
+    }
+  }
+}
+
+TEST_P(Batch, FactsThatFailedArePassedOver) {
+  auto const hparams = hparams_of(EditMethod::memit);
+  auto const facts = requests(4);
+  auto targets = find_target_values(*model_, facts, hparams);
+  targets.facts[1].failure = "the gradient is not finite in step 2";
+  targets.values[1].fill_(NAN);
+  auto const edit = solve_batch(*model_, facts, targets, hparams, bases_);
+  for (auto const& delta : edit.deltas) EXPECT_TRUE(delta.matrix().isfinite().all().item<bool>());
+  EXPECT_EQ(edit.facts[1].failure, targets.facts[1].failure);
+  EXPECT_EQ(edit.facts.size(), 4U);
+  for (auto& fact : targets.facts) fact.failure = "x";
+  EXPECT_THROW(solve_batch(*model_, facts, targets, hparams, bases_), UserError);
+}
+
+TEST_P(Batch, ValuesThatAreNotFiniteAreSetAside) {
+  auto const hparams = hparams_of(EditMethod::memit);
+  auto const weight = model_->projection(2).weight;
+  auto const broken = model_->with_projections({{2, at::full_like(weight, NAN)}});
+  auto const all = find_target_values(*broken, requests(2), hparams);
+  for (auto const& fact : all.facts) EXPECT_THAT(fact.failure, HasSubstr("not finite"));
+}
+
+TEST_P(Batch, FactsOfOneSubjectShareAValueWhenMerged) {
+  auto hparams = hparams_of(EditMethod::memit_merge);
+  auto facts = requests(3);
+  // The third asks something else of the first's subject.
+  facts[2].subject = facts[0].subject;
+  for (std::size_t c = 0; c < 3; ++c) {
+    auto const count = static_cast<std::size_t>(facts[0].contexts[c].lookup + 1);
+    auto ids = facts[0].contexts[c].ids;
+    ids.resize(count);
+    ids.push_back(5);
+    ids.insert(ids.end(), facts[2].target.begin(), facts[2].target.end() - 1);
+    facts[2].contexts[c] = {ids, facts[0].contexts[c].lookup};
+  }
+  facts[2].essence = facts[0].essence;
+  auto const merged = find_target_values(*model_, facts, hparams);
+  EXPECT_EQ(merged.values.size(0), 2);
+  EXPECT_EQ(merged.value_of, (std::vector<std::int64_t>{0, 1, 0}));
+  std::vector<LayerSolve> trace;
+  solve_batch(*model_, facts, merged, hparams, bases_, nullptr, &trace);
+  EXPECT_EQ(trace[0].keys.size(1), 2);
+  // Unmerged, their keys are the same and their values are not.
+  hparams.method = EditMethod::memit;
+  auto const apart = find_target_values(*model_, facts, hparams);
+  trace.clear();
+  solve_batch(*model_, facts, apart, hparams, bases_, nullptr, &trace);
+  EXPECT_LT(relative(trace[0].keys.select(1, 0), trace[0].keys.select(1, 2)), 1e-5);
+  EXPECT_GT(relative(apart.values[0], apart.values[2]), 1e-3);
+}
+
+TEST_P(Batch, FineTuningStaysWithinItsBounds) {
+  EditHparams hparams;
+  hparams.method = EditMethod::ft_l;
+  hparams.layers = {1};
+  hparams.num_steps = 6;
+  hparams.lr = 0.01;
+  hparams.norm_constraint = 0.025;
+  auto const facts = requests(40);  // two parts
+  auto const edit = fine_tune(*model_, facts, hparams);
+  auto const change = edit.deltas.at(0).matrix();
+  EXPECT_NEAR(change.abs().max().item<double>(), 0.025, 1e-6);
+  hparams.num_steps = 1;
+  auto const before = fine_tune(*model_, facts, hparams);
+  EXPECT_EQ(before.deltas[0].matrix().abs().max().item<double>(), 0);
+  double loss_before = 0, loss_after = 0;
+  for (auto const& fact : before.facts) loss_before += fact.loss;
+  for (auto const& fact : edit.facts) loss_after += fact.loss;
+  EXPECT_LT(loss_after, 0.95 * loss_before);
+  // The first step of Adam moves every entry by the learning rate, against the gradient.
+  hparams.num_steps = 2;
+  auto const step = fine_tune(*model_, facts, hparams).deltas[0].matrix();
+  EXPECT_NEAR(step.abs().median().item<double>(), 0.01, 1e-4);
+}
+
+TEST_P(Batch, FineTuningFollowsTheGradient) {
+  EditHparams hparams;
+  hparams.method = EditMethod::ft_l;
+  hparams.layers = {1};
+  hparams.num_steps = 2;
+  hparams.lr = 1e-3;
+  hparams.norm_constraint = 0;
+  auto const facts = requests(3);
+  auto const step = fine_tune(*model_, facts, hparams).deltas[0].matrix();
+  auto const loss_with = [&](at::Tensor const& change) {
+    auto const edited = model_->with_projections({{1, model_->projection(1).weight + change}});
+    EditHparams none = hparams;
+    none.num_steps = 1;
+    double loss = 0;
+    for (auto const& fact : fine_tune(*edited, facts, none).facts) loss += fact.loss;
+    return loss;
+  };
+  EXPECT_LT(loss_with(step), loss_with(at::zeros_like(step)));
+  EXPECT_GT(loss_with(-step), loss_with(at::zeros_like(step)));
+}
+
+TEST(FitMemory, HalvesUntilItFits) {
+  std::vector<EditRequest> requests(10);
+  for (std::size_t i = 0; i < requests.size(); ++i) requests[i].case_id = static_cast<std::int64_t>(i);
+  std::vector<std::size_t> sizes;
+  auto const work = [&](std::size_t most) {
+    return [&, most](std::span<EditRequest const> some) {
+      if (some.size() > most) throw c10::OutOfMemoryError({"", "", 0}, "CUDA out of memory");
+      sizes.push_back(some.size());
+      std::vector<std::int64_t> ids;
+      for (auto const& request : some) ids.push_back(request.case_id);
+      return ids;
+    };
+  };
+  EXPECT_THAT(in_parts_that_fit<std::int64_t>(requests, work(3)), testing::ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+  EXPECT_THAT(sizes, testing::ElementsAre(2, 3, 2, 3));
+  EXPECT_THROW(in_parts_that_fit<std::int64_t>(requests, work(0)), c10::OutOfMemoryError);
+}
+
+}  // namespace
+}  // namespace onemask::test

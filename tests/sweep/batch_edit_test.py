@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Many facts in one model: the same bits on every number of ranks and after a kill, for every method, and what is refused."""
+
+import random
+import signal
+import sys
+import unittest
+
+from runs import Results, Run, WorldTest
+
+HPARAMS = """\
+alg_name: MEMIT
+layers: [0, 1]
+fact_token: subject_last
+v_num_grad_steps: 8
+v_lr: 0.5
+v_loss_layer: 2
+v_weight_decay: 0.5
+clamp_norm_factor: 2
+kl_factor: 0.0625
+mom2_adjustment: true
+mom2_update_weight: 0.5
+nullspace_threshold: 0.01
+context_template_length_params: [[4, 2]]
+"""
+
+
+class BatchEdits(WorldTest):
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        world = cls.study.parent
+        choice = random.Random(5)
+        words = ["".join(choice.choices("abcdefghijklmnopqrstuvwxyz", k=choice.randint(1, 8))) for _ in range(900)]
+        paragraphs = [" ".join(words[first : first + 15]) for first in range(0, 900, 15)]
+        (world / "corpus.txt").write_text("\n\n".join(paragraphs))
+        (world / "memit.yaml").write_text(HPARAMS)
+        study = cls.study.read_text().replace("hparams: hparams.yaml", "hparams: memit.yaml").replace("0..2", "0..1")
+        cls.batch_study = world / "batch.yaml"
+        cls.batch_study.write_text(study + "moments: {text: corpus.txt, tokens: 2000}\n")
+        cls.edit_study = world / "edits.yaml"  # without masks
+        cls.edit_study.write_text(cls.batch_study.read_text().split("mask:")[0] + "mask: none\nmoments: {text: corpus.txt}\n")
+
+    def run_on(self, ranks: int, name: str, *words: object, study: str = "batch_study") -> Results:
+        run = Run(getattr(self, study), self.folder / name, *words)
+        said = self.expect_ends(run.start(ranks), 0, 120)
+        self.assertNotIn("PARTIAL", said)
+        return run.results()
+
+    def test_the_same_bits_on_any_number_of_ranks(self):
+        words = ["--set", "mask.layers=all"]
+        one = self.run_on(1, "one", *words)
+        self.assertEqual(one.values["masks/0"][0], (64, 128))  # the matrices of two layers below each other
+        self.assertEqual(one.texts("edits/failure"), [""] * 34)
+        self.assertEqual(len(set(one.texts("edits/object"))), 3)  # an edited model per split
+        for ranks in (2, 3):
+            self.expect_same_results(self.run_on(ranks, f"on {ranks}", *words), one)
+        self.expect_same_results(self.run_on(3, "pair and one", *words, "--set", "mask.ranks=2"), one)
+
+    def test_every_method_in_one_study(self):
+        words = ["--sweep", "edit.method=memit,emmet,alphaedit,memit-merge"]
+        one = self.run_on(1, "methods on 1", *words, study="edit_study")
+        self.assertEqual(set(one.texts("conditions/kind")), {"original", "edited"})
+        self.assertEqual(len(set(one.texts("edits/set"))), 4)
+        self.assertEqual(len(set(one.texts("edits/object"))), 12)
+        self.expect_same_results(self.run_on(3, "methods on 3", *words, study="edit_study"), one)
+        for name, words in [("tuned", ["edit.method=ft-l", "edit.layers=[1]", "edit.num_steps=3"]),
+                            ("adjusted", ["edit.hparams=hparams.yaml", "edit.mom2_adjustment=true"])]:  # fmt: skip
+            words = [word for setting in words for word in ("--set", setting)]
+            one = self.run_on(1, f"{name} on 1", *words, study="edit_study")
+            self.expect_same_results(self.run_on(2, f"{name} on 2", *words, study="edit_study"), one)
+
+    def test_batches_one_after_the_other(self):
+        words = ["--set", "edit.facts_per_model=8", "--set", "edit.sequential=true"]
+        one = self.run_on(1, "sequence on 1", *words)
+        self.expect_same_results(self.run_on(3, "sequence on 3", *words), one)
+        self.assertEqual(len(set(one.texts("edits/object"))), 5)  # three batches of the training facts, one of each other split
+
+    def test_killed_while_values_are_searched_and_masks_trained(self):
+        undisturbed = self.run_on(2, "undisturbed")
+        run = Run(self.batch_study, self.folder / "killed")
+        start = run.start(2)
+        self.wait_until(start, lambda: len(run.done("edit")) >= 2, "two values were found")
+        start.signal(signal.SIGKILL)
+        start.finish()
+        found = set(run.done("edit"))
+        start = run.start(3)
+        self.wait_until(start, lambda: run.checkpoints(), "a mask had a checkpoint")
+        start.signal(signal.SIGKILL)
+        start.finish()
+        self.expect_ends(run.start(1), 0, 120)
+        self.expect_same_results(run.results(), undisturbed)
+        self.assertEqual(len(run.done("edit")), len(set(run.done("edit"))))  # nothing was searched for twice
+        self.assertLessEqual(found, set(run.done("edit")))
+
+    def expect_refused(self, name: str, sentence: str, *words: object) -> None:
+        said = self.expect_ends(Run(self.batch_study, self.folder / name, *words).start(2), 2)
+        self.assertRegex(said, sentence)
+
+    def test_what_is_refused(self):
+        self.expect_refused("few tokens", "50 tokens.* at least 128", "--set", "moments.tokens=50")
+        self.expect_refused("no moments", "no section 'moments'", "--set", "moments={}")
+        self.expect_refused("no corpus", "none.txt", "--set", "moments.text=none.txt")
+        self.expect_refused("many models", r"3 edited\s+models", "--set", "edit.facts_per_model=8")
+        self.expect_refused("no such layer", "layer 7", "--set", "edit.layers=[1, 7]")
+        self.expect_refused("no null space", "nullspace_threshold", "--set", "edit.method=alphaedit", "--set", "edit.nullspace_threshold=1e-12")
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main(verbosity=1))
