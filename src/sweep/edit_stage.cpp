@@ -27,7 +27,9 @@ at::Tensor matrix_from_bytes(std::string bytes, std::string const& source) {
 /// What this rank's edits of a stage share.
 class Editor {
  public:
-  explicit Editor(RunContext const& run) : run_(run) {}
+  explicit Editor(RunContext const& run) : run_(run) {
+    for (auto const& task : run.plan.edits) unit_facts_[task.key] = task.facts;
+  }
 
   void make_null_space(NullSpaceTask const& task) const {
     run_.objects.put(task.key, matrix_bytes(KeyBasis::null_space(second_moment(task.layer), task.threshold)));
@@ -70,17 +72,33 @@ class Editor {
       run_.objects.put(task.key, to_bytes(edit));
       return;
     }
-    std::vector<TargetValues> values;
-    for (auto const& key : task.values) values.push_back(target_values_from_bytes(run_.need(key, "values"), "object " + key));
     std::map<int, KeyBasis> bases;
     for (auto layer : hparams.layers) bases.emplace(layer, basis(hparams, layer));
-    run_.objects.put(task.key, to_bytes(solve_batch(model, requests, joined(values), hparams, bases, previous)));
+    run_.objects.put(task.key, to_bytes(solve_batch(model, requests, values_of(task), hparams, bases, previous)));
   }
 
  private:
   static void warn(EditOutcome const& fact) {
     if (!fact.failure.empty())
       log_warning("The fact with case_id " + std::to_string(fact.case_id) + " is set aside: " + fact.failure + ".");
+  }
+
+  /// The values of the task's facts, out of the units that they were searched in.
+  TargetValues values_of(SolveTask const& task) const {
+    std::vector<TargetValues> units;
+    std::map<std::size_t, std::size_t> place;  // of each fact in all units together
+    std::size_t count = 0;
+    for (auto const& key : task.values) {
+      units.push_back(target_values_from_bytes(run_.need(key, "values"), "object " + key));
+      for (auto fact : unit_facts_.at(key)) place[fact] = count++;
+    }
+    auto const all = joined(units);
+    TargetValues result{{}, {}, all.values};
+    for (auto fact : task.facts) {
+      result.facts.push_back(all.facts.at(place.at(fact)));
+      result.value_of.push_back(all.value_of.at(place.at(fact)));
+    }
+    return result;
   }
 
   std::vector<EditRequest> requests_of(std::vector<std::size_t> const& facts, EditSet const& set) const {
@@ -121,7 +139,8 @@ class Editor {
   }
 
   RunContext const& run_;
-  std::map<std::string, KeyBasis> bases_;  ///< by object
+  std::map<std::string, std::vector<std::size_t>> unit_facts_;  ///< by object of values
+  std::map<std::string, KeyBasis> bases_;                       ///< by object
   std::string carried_;
   std::optional<BatchEdit> previous_;
   std::unique_ptr<CausalLM> edited_;

@@ -126,28 +126,46 @@ std::vector<std::vector<std::size_t>> split_groups(Plan const& plan, std::string
   return groups;
 }
 
+/// Plans the search for the facts' values in a model that carries `previous`; the units' objects, and which of them has each
+/// fact.
+std::map<std::size_t, std::string> plan_values(std::vector<std::size_t> const& facts, EditTask const& like, EditSet const& set,
+                                               std::vector<std::string> const& requests, Plan& plan) {
+  std::map<std::size_t, std::string> unit_of;
+  for (auto& part : value_parts(facts, set, plan)) {
+    auto task = like;
+    task.key = Hasher().text("values").text(like.previous).text(joined_key(part, requests)).hex();
+    for (auto fact : part) unit_of[fact] = task.key;
+    // Ways of editing that differ only in the solve share their values.
+    bool const known =
+        std::any_of(plan.edits.begin(), plan.edits.end(), [&](auto const& other) { return other.key == task.key; });
+    task.facts = std::move(part);
+    if (!known) plan.edits.push_back(std::move(task));
+  }
+  return unit_of;
+}
+
 /// Facts are written into models in batches: values first, in units, then one solve per batch. Splits never share a batch.
 void plan_batch_edits(EditSet& set, std::size_t index, std::vector<std::string> const& requests, std::string const& train_split,
                       Plan& plan) {
   auto const& options = set.options;
-  bool const searches = options.hparams.method != EditMethod::ft_l;
+  auto const method = options.hparams.method;
+  bool const searches = method != EditMethod::ft_l;
+  // Values do not depend on the batch, unless it goes into a model that others changed, or facts of a batch share them.
+  bool const by_batch = options.sequential || method == EditMethod::memit_merge;
   for (auto const& group : split_groups(plan, train_split)) {
-    auto const most = options.facts_per_model > 0 ? options.facts_per_model : static_cast<int>(group.size());
+    std::map<std::size_t, std::string> unit_of;
+    if (searches && !by_batch) unit_of = plan_values(group, {index, 0, {}, {}, {}}, set, requests, plan);
     std::string previous;
     std::size_t round = 0;
-    for (auto const& batch : parts_of(group, most)) {
-      SolveTask solve{index, round, {}, {}, previous, {}};
-      for (auto& facts : searches ? value_parts(batch, set, plan) : parts_of(batch, most)) {
-        solve.facts.insert(solve.facts.end(), facts.begin(), facts.end());
-        if (!searches) continue;
-        auto const key = Hasher().text("values").text(previous).text(joined_key(facts, requests)).hex();
-        solve.values.push_back(key);
-        // Ways of editing that differ only in the solve share their values.
-        bool const known = std::any_of(plan.edits.begin(), plan.edits.end(), [&](auto const& task) { return task.key == key; });
-        if (!known) plan.edits.push_back({index, round, std::move(facts), previous, key});
+    for (auto& batch : parts_of(group, options.facts_per_model > 0 ? options.facts_per_model : static_cast<int>(group.size()))) {
+      if (searches && by_batch) unit_of = plan_values(batch, {index, round, {}, previous, {}}, set, requests, plan);
+      SolveTask solve{index, round, std::move(batch), {}, previous, {}};
+      for (auto fact : solve.facts) {
+        if (searches && std::find(solve.values.begin(), solve.values.end(), unit_of[fact]) == solve.values.end())
+          solve.values.push_back(unit_of[fact]);
       }
       solve.key = solve_key(solve, set, requests, plan);
-      for (auto fact : batch) set.keys[fact] = solve.key;
+      for (auto fact : solve.facts) set.keys[fact] = solve.key;
       plan.rounds = std::max(plan.rounds, round + 1);
       if (options.sequential) {
         previous = solve.key;

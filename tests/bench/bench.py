@@ -30,6 +30,7 @@ class Task:
     item: str  # what one of n is
     ours: str  # command line; empty: only the peers run
     peer: str  # arguments of peer.py
+    sweep: str = ""  # command line of ours over eight λ, run beside the one of `ours`
 
 
 # As many ranks of one thread as the peers have threads.
@@ -40,6 +41,7 @@ TASKS = [
     Task("mask", "fact and epoch", OURS + "mask {shared} 2", "mask --facts 99 --batch 50 --epochs 1"),
     Task("eval", "fact and mode", OURS + "eval {shared}", "eval --limit 20"),
     Task("stats", "token and layer", OURS + "stats {shared}", "stats --layers 4"),
+    Task("memit", "fact", OURS + "memit {shared}", "memit --limit 3", sweep=OURS + "memit {shared} 8"),
 ]
 
 
@@ -81,9 +83,16 @@ def time_command(task: str, variant: str, command: list[str]) -> Run:
 
 def commands(task: Task, places: dict, ours: dict[str, str]) -> dict[str, list[str]]:
     peer = [sys.executable, str(HERE / "peer.py"), *task.peer.split(), "--model", places["model"], "--threads", places["threads"]]
-    line = ours.get(task.name, task.ours)
-    own = {"ours": [word.format(**places) for word in shlex.split(line)]} if line else {}
+    # A command given in place of ours has no sweep to compare with.
+    lines = {"ours": ours[task.name]} if task.name in ours else {"ours": task.ours, "sweep": task.sweep}
+    own = {variant: [word.format(**places) for word in shlex.split(line)] for variant, line in lines.items() if line}
     return {**own, "peer": peer, "mended": [*peer, "--mended"]}
+
+
+def median(task: str, variant: str, runs: list[Run]) -> float | None:
+    """Seconds per item; None where nothing was run."""
+    values = [run.seconds_per_item for run in runs if (run.task, run.variant) == (task, variant)]
+    return statistics.median(values) if values else None
 
 
 def table(tasks: list[Task], runs: list[Run]) -> str:
@@ -92,10 +101,7 @@ def table(tasks: list[Task], runs: list[Run]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for task in tasks:
-        seconds = {}
-        for variant in ("ours", "peer", "mended"):
-            values = [run.seconds_per_item for run in runs if (run.task, run.variant) == (task.name, variant)]
-            seconds[variant] = statistics.median(values) if values else None
+        seconds = {variant: median(task.name, variant, runs) for variant in ("ours", "peer", "mended")}
         ratios = [seconds[v] / seconds["ours"] if seconds["ours"] else None for v in ("peer", "mended")]
         cells = [f"{value:.3g}" if value is not None else "–" for value in (*seconds.values(), *ratios)]
         loads = " ".join(f"{run.load:.1f}" for run in runs if run.task == task.name)
@@ -136,6 +142,10 @@ def main() -> None:
             runs += [time_command(task.name, variant, command) for variant, command in commands(task, places, ours).items()]
         peaks.append(matmul_peak(options.threads))
     print(table(tasks, runs))
+    for task in tasks:
+        if sweep := median(task.name, "sweep", runs):
+            ratio = sweep / median(task.name, "ours", runs)
+            print(f"\nλ sweep: {task.name} with eight λ takes {ratio:.2f} times as long as with one; at most 1.3 is wanted.")
     checkpoint = 2 * (options.model / "model.safetensors").stat().st_size  # stored in float16, run in float32
     for task in tasks:
         peak = max(run.peak_bytes for run in runs if run.task == task.name)

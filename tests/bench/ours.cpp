@@ -1,15 +1,17 @@
 // The work that tests/bench/peer.py does, done by onemask; prints one JSON line with seconds and n.
-//   mpirun -n 2 ours rome|mask|eval|stats SHARED [epochs of mask, threads of stats]
+//   mpirun -n 2 ours rome|mask|eval|stats|memit SHARED [epochs of mask, threads of stats, lambdas of memit]
 // Seconds are the slowest rank's, without start-up and loading, as the peer's are.
 #include "support/golden_mask.hpp"
 #include "support/temporary_folder.hpp"
 #include <onemask/comm/environment.hpp>
+#include <onemask/edit/batch_solve.hpp>
 #include <onemask/edit/rome.hpp>
 #include <onemask/eval/metrics.hpp>
 #include <onemask/mask/trainer.hpp>
 #include <onemask/sweep/moments.hpp>
 
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <iostream>
 #include <sys/resource.h>
@@ -41,6 +43,21 @@ double timed(Communicator const& world, Run run) {
   return static_cast<double>(world.all_reduce_max(static_cast<std::int64_t>(mine * 1e6))) * 1e-6;
 }
 
+/// A golden record made ready for editing.
+EditRequest request_of(nlohmann::json const& record, Golden const& golden, ContextTemplates const& templates,
+                       EditHparams const& hparams) {
+  Fact fact;
+  fact.prompt = record.at("prompt_template").get<std::string>();
+  fact.subject = record.at("subject").get<std::string>();
+  fact.target_new = record.at("target_new").get<std::string>();
+  return make_edit_request(golden.tokenizer, fact, templates, hparams, golden.model->config().positions);
+}
+
+/// Work is dealt to the ranks in turn.
+bool is_mine(std::size_t index, Communicator const& world) {
+  return static_cast<int>(index % static_cast<std::size_t>(world.size())) == world.rank();
+}
+
 /// All 24 golden edits with 21 contexts, 20 steps.
 Work edit_facts(Golden const& golden, Communicator const& world) {
   auto const reference = golden.json("rome.json");
@@ -53,12 +70,7 @@ Work edit_facts(Golden const& golden, Communicator const& world) {
   std::vector<EditRequest> requests;
   std::size_t index = 0;
   for (auto const& record : reference.at("records")) {
-    if (static_cast<int>(index++ % static_cast<std::size_t>(world.size())) != world.rank()) continue;
-    Fact fact;
-    fact.prompt = record.at("prompt_template").get<std::string>();
-    fact.subject = record.at("subject").get<std::string>();
-    fact.target_new = record.at("target_new").get<std::string>();
-    requests.push_back(make_edit_request(golden.tokenizer, fact, templates, hparams, 256));
+    if (is_mine(index++, world)) requests.push_back(request_of(record, golden, templates, hparams));
   }
   auto const stored = to_bytes(rome(*golden.model, std::span(requests).first(1), hparams).front().edit);  // warms up as well
   return {timed(world,
@@ -96,8 +108,7 @@ Work evaluate_facts(Golden const& golden, Communicator const& world) {
   test::GoldenEdits const edits(golden.json("mask_edits_train.json"), golden.tensors("mask_edits_train.safetensors"));
   std::vector<EvaluationFact> mine;
   for (std::size_t i = 0; i < 50; ++i) {
-    if (static_cast<int>(i % static_cast<std::size_t>(world.size())) == world.rank())
-      mine.push_back({static_cast<std::int64_t>(i), &edits.facts[i], &edits.edits[i]});
+    if (is_mine(i, world)) mine.push_back({static_cast<std::int64_t>(i), &edits.facts[i], &edits.edits[i]});
   }
   auto const keep = golden.tensors("eval_mask.safetensors").tensor("mask").t().to(at::kBool);
   std::vector<Condition> const conditions{{"original", false, {}}, {"edited", true, {}}, {"pruned", true, keep}};
@@ -122,22 +133,87 @@ Work second_moments(Golden const& golden, Communicator const& world, int threads
   return work;
 }
 
+/// The values of all requests, found in units of 16 facts.
+TargetValues shared_values(CausalLM const& model, std::vector<EditRequest> const& requests, EditHparams const& hparams,
+                           Communicator const& world) {
+  std::size_t const size = 16;
+  std::vector<std::string> units((requests.size() + size - 1) / size);
+  for (std::size_t u = 0; u < units.size(); ++u) {
+    if (!is_mine(u, world)) continue;
+    auto const facts = std::span(requests).subspan(u * size, std::min(size, requests.size() - u * size));
+    units[u] = to_bytes(find_target_values(model, facts, hparams));
+  }
+  std::vector<TargetValues> chunks;
+  for (std::size_t u = 0; u < units.size(); ++u) {
+    auto const owner = static_cast<int>(u) % world.size();
+    chunks.push_back(target_values_from_bytes(world.broadcast(std::move(units[u]), owner), "unit " + std::to_string(u)));
+  }
+  return joined(chunks);
+}
+
+/// The weight 1000 of the golden run, or several from 100 to 20000 at equal ratios.
+std::vector<double> weights_of_moments(int count) {
+  if (count == 1) return {1000};
+  std::vector<double> weights;
+  for (int i = 0; i < count; ++i) weights.push_back(100 * std::pow(200.0, static_cast<double>(i) / (count - 1)));
+  return weights;
+}
+
+/// All 100 golden facts written into layers 0 to 2 at once, once per weight; the values are found once.
+Work edit_batches(Golden const& golden, Communicator const& world, int lambdas) {
+  auto const reference = golden.json("memit.json");
+  auto const contexts = golden.json("context_templates.json");
+  ContextTemplates templates;
+  for (auto const& group : contexts.at("memit")) {
+    for (auto const& text : group) templates.push_back(text.get<std::string>());
+  }
+  EditHparams hparams;
+  hparams.method = EditMethod::memit;
+  hparams.layers = {0, 1, 2};
+  hparams.v_loss_layer = 7;
+  hparams.v_lr = 2;
+  hparams.clamp_norm_factor = 0.75;
+  std::vector<EditRequest> requests;
+  for (auto const& record : reference.at("records")) requests.push_back(request_of(record, golden, templates, hparams));
+  auto const file = golden.tensors("cov.safetensors");
+  std::vector<SecondMoment> moments;
+  for (auto layer : hparams.layers) moments.push_back({layer, 32768, file.tensor("moment." + std::to_string(layer)), "", {}});
+  auto const weights = weights_of_moments(lambdas);
+  find_target_values(*golden.model, std::span(requests).first(1), hparams);  // warms up
+
+  auto const seconds = timed(world, [&] {
+    auto const values = shared_values(*golden.model, requests, hparams, world);
+    std::map<int, KeyBasis> bases;
+    for (std::size_t w = 0; w < weights.size(); ++w) {
+      if (!is_mine(w, world)) continue;
+      if (bases.empty()) {
+        for (auto const& moment : moments) bases.emplace(moment.layer, KeyBasis::of_moment(moment));
+      }
+      hparams.mom2_update_weight = weights[w];
+      solve_batch(*golden.model, requests, values, hparams, bases);
+    }
+  });
+  return {seconds, requests.size()};
+}
+
 }  // namespace
 }  // namespace onemask
 
 int main(int argc, char** argv) {
   onemask::Environment const environment(argc, argv);
   if (argc < 3) {
-    std::cerr << "usage: ours rome|mask|eval|stats SHARED [epochs of mask, threads of stats]\n";
+    std::cerr << "usage: ours rome|mask|eval|stats|memit SHARED [epochs of mask, threads of stats, lambdas of memit]\n";
     return 2;
   }
   onemask::set_threads(1);
   std::string const what = argv[1];
   onemask::Golden const golden{argv[2]};
   auto const world = environment.world();
+  auto const number = [&](int otherwise) { return argc > 3 ? std::atoi(argv[3]) : otherwise; };
   auto const work = what == "rome"    ? onemask::edit_facts(golden, world)
-                    : what == "mask"  ? onemask::train_mask(golden, world, argc > 3 ? std::atoi(argv[3]) : 2)
-                    : what == "stats" ? onemask::second_moments(golden, world, argc > 3 ? std::atoi(argv[3]) : 1)
+                    : what == "mask"  ? onemask::train_mask(golden, world, number(2))
+                    : what == "stats" ? onemask::second_moments(golden, world, number(1))
+                    : what == "memit" ? onemask::edit_batches(golden, world, number(1))
                                       : onemask::evaluate_facts(golden, world);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

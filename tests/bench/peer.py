@@ -10,6 +10,8 @@ where it is read, no forward run twice. A fair comparison quotes the ratio to bo
   peer.py mask --facts 99 --batch 50 --epochs 1 --mended
   peer.py eval --limit 20
   peer.py stats --layers 4 --check
+  peer.py memit --limit 3 --check
+  peer.py memit --from-golden-values --check
 """
 
 import argparse
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import peer_eval
 import peer_mask
+import peer_memit
 import peer_rome
 import peer_stats
 import torch
@@ -70,6 +73,12 @@ def parse_options() -> argparse.Namespace:
     stats = add_command("stats", peer_stats.run, "cov.safetensors", "take second moments; --mended: of all layers in one pass")
     stats.add_argument("--layers", type=positive, default=4, help="the lowest so many")
     stats.add_argument("--batch", type=positive, default=4, help="segments at once")
+
+    memit = add_command("memit", peer_memit.run, "memit.json", "write facts into several layers by MEMIT")
+    memit.add_argument("--limit", type=positive, default=3, help="records to write, all in one batch")
+    memit.add_argument("--from-golden-values", action="store_true", help="all records; only solve, from the golden values")
+    memit.add_argument("--templates", type=Path, default=golden / "context_templates.json", help="groups of them under memit")
+    memit.add_argument("--moments", type=Path, default=golden / "cov.safetensors", help="second moments of the layers' keys")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""What the three parts of the baseline share: where files are, how model and tokenizer are loaded, how numbers are compared."""
+"""What the parts of the baseline share: where files are, how model and tokenizer are loaded, how numbers are compared."""
 
 import json
 import os
@@ -47,6 +47,11 @@ def load_tokenizer(folder: Path) -> GPT2Tokenizer:
 def edited_module(model: GPT2LMHeadModel, layer: int) -> torch.nn.Module:
     """The MLP's second projection, weight [in, out]."""
     return model.transformer.h[layer].mlp.c_proj
+
+
+def hidden_state(output) -> torch.Tensor:
+    """A block's output; some versions of transformers wrap it in a tuple."""
+    return output[0] if isinstance(output, tuple) else output
 
 
 def distance(ours: torch.Tensor, golden: torch.Tensor) -> float:

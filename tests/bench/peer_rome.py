@@ -4,13 +4,23 @@ import sys
 import time
 
 import torch
-from peer_common import Check, difference, distance, edited_module, load_model, load_tokenizer, read_json, read_tensors
+from peer_common import (
+    Check,
+    difference,
+    distance,
+    edited_module,
+    hidden_state,
+    load_model,
+    load_tokenizer,
+    read_json,
+    read_tensors,
+)
 
 
 class RomeEditor:
     def __init__(self, model, tokenizer, templates: list[str], hparams: dict, mended: bool) -> None:
         self.model, self.tokenizer, self.templates, self.hparams, self.mended = model, tokenizer, templates, hparams, mended
-        self.layer = hparams["layers"][0]
+        self.layer = hparams["layers"][-1]
 
     def edit(self, record: dict) -> dict:
         """u [in], v [out] with W' = W + u v^T, and [loss, nll, kl, weight decay] of each step."""
@@ -31,6 +41,16 @@ class RomeEditor:
         return key / key.norm()
 
     def right_vector(self, prompt: str, subject: str, target: str, u: torch.Tensor) -> tuple[torch.Tensor, list[list[float]]]:
+        value_start, delta, steps = self.search_value(prompt, subject, target)
+        key, value = (state[0] for state in self.read_projection([prompt], subject))
+        return (value_start + delta - value) / torch.dot(key, u), steps
+
+    def value_module(self) -> torch.nn.Module:
+        """What delta is added to the output of."""
+        return self.model.transformer.h[self.layer].mlp
+
+    def search_value(self, prompt: str, subject: str, target: str) -> tuple[torch.Tensor, torch.Tensor, list[list[float]]]:
+        """The value [hidden] at the subject's last token, the delta [hidden] found for it, and the losses of each step."""
         target_ids = self.tokenizer.encode(target, return_tensors="pt", add_special_tokens=False)[0]
         lead = self.tokenizer.decode(target_ids[:-1], clean_up_tokenization_spaces=True)
         prompts = [template.format(prompt) + lead for template in self.templates] + ["{} is a"]
@@ -46,15 +66,16 @@ class RomeEditor:
 
         def add_delta(_module, _inputs, output):
             nonlocal value_start
+            hidden = hidden_state(output)
             if value_start is None:
-                value_start = output[0, lookups[0]].detach().clone()
+                value_start = hidden[0, lookups[0]].detach().clone()
             for row, position in enumerate(lookups):
-                output[row, position, :] += delta
+                hidden[row, position, :] += delta
             return output
 
         self.model.requires_grad_(False)
         optimizer = torch.optim.Adam([delta], lr=self.hparams["v_lr"])
-        hook = self.model.transformer.h[self.layer].mlp.register_forward_hook(add_delta)
+        hook = self.value_module().register_forward_hook(add_delta)
         kl_start, steps = None, []
         try:
             for step in range(self.hparams["v_num_grad_steps"]):
@@ -79,9 +100,7 @@ class RomeEditor:
                         delta.mul_(longest / delta.norm())
         finally:
             hook.remove()
-
-        key, value = (state[0] for state in self.read_projection([prompt], subject))
-        return (value_start + delta.detach() - value) / torch.dot(key, u), steps
+        return value_start, delta.detach(), steps
 
     def read_losses(self, tokens, targets: torch.Tensor, kl_position: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed log-likelihood of the target per template [n], and the log-distribution at the KL position [1, vocabulary]."""
@@ -158,9 +177,13 @@ def compare(options, records: list[dict], edits: list[dict]) -> Check:
     for index, (record, edit) in enumerate(zip(records, edits)):
         check.note("u", distance(edit["u"], tensors["u"][index]))
         check.note("v", distance(edit["v"], tensors["v"][index]))
-        check.note("steps", float(len(edit["steps"]) != len(record["steps"])))
-        for ours, theirs in zip(edit["steps"], record["steps"]):
-            check.note("loss", abs(ours[0] - theirs[0]) / abs(theirs[0]))
-            for name, a, b in zip(("nll", "kl", "weight_decay"), ours[1:4], theirs[1:4]):
-                check.note(name, difference(a, b))
+        compare_steps(check, edit["steps"], record["steps"])
     return check
+
+
+def compare_steps(check: Check, steps: list[list[float]], golden: list[list[float]]) -> None:
+    check.note("steps", float(len(steps) != len(golden)))
+    for ours, theirs in zip(steps, golden):
+        check.note("loss", abs(ours[0] - theirs[0]) / abs(theirs[0]))
+        for name, a, b in zip(("nll", "kl", "weight_decay"), ours[1:4], theirs[1:4]):
+            check.note(name, difference(a, b))

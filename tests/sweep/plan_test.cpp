@@ -137,6 +137,11 @@ TEST_F(BatchPlanTest, BatchesOfFactsInModelsOfTheirOwn) {
   auto const p = batch_plan({"edit.facts_per_model=10", "mask=none"});
   ASSERT_EQ(p.solves.size(), 3U);
   EXPECT_NE(p.sets[0].keys[9], p.sets[0].keys[10]);
+  // Values are searched for in the same units, whatever models they go into.
+  ASSERT_EQ(p.edits.size(), 4U);
+  EXPECT_THAT(p.edits[1].facts, ElementsAre(8, 9, 10, 11, 12, 13, 14, 15));
+  EXPECT_THAT(p.solves[0].values, ElementsAre(p.edits[0].key, p.edits[1].key));
+  EXPECT_THAT(p.solves[1].values, ElementsAre(p.edits[1].key, p.edits[2].key));
   EXPECT_TRUE(p.masks.empty());
   for (auto const& condition : p.conditions) EXPECT_EQ(condition.mask, -1);
   EXPECT_EQ(p.facts_of("train").size(), 20U);  // none held back where nothing is trained

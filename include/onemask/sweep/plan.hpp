@@ -27,7 +27,7 @@ struct SolveTask {
   std::size_t set = 0;
   std::size_t round = 0;
   std::vector<std::size_t> facts;
-  std::vector<std::string> values;  ///< objects of the facts' values in order; none where the method searches for none
+  std::vector<std::string> values;  ///< objects that hold the facts' values; none where the method searches for none
   std::string previous;             ///< the batch edit before it in a sequence; empty: none
   std::string key;                  ///< object
 };
