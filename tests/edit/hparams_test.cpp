@@ -186,8 +186,11 @@ TEST_F(HparamsTest, FilesThatAreNone) {
 TEST_F(HparamsTest, EveryFileThatComesWithTheProgram) {
   std::set<std::string> layers;
   for (auto const& entry :
-       std::filesystem::directory_iterator(std::filesystem::path(ONEMASK_SOURCE_DIR) / "res" / "hparams" / "rome")) {
+       std::filesystem::recursive_directory_iterator(std::filesystem::path(ONEMASK_SOURCE_DIR) / "res" / "hparams")) {
+    if (entry.is_directory()) continue;
     auto const h = read_edit_hparams(entry.path());
+    EXPECT_EQ(h.method == EditMethod::rome, entry.path().parent_path().filename() == "rome") << entry.path();
+    if (h.method == EditMethod::ft_l) continue;
     EXPECT_GT(h.v_loss_layer, h.layer()) << entry.path();
     layers.insert(entry.path().stem().string());
   }

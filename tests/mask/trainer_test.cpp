@@ -371,6 +371,88 @@ TEST(MaskSchedules, FirstAndLastEpochByHand) {
   EXPECT_TRUE(std::isfinite(sparsity_weight(options, 0)));
 }
 
+/// Facts that are all written into one model.
+class BatchEditedTrainer : public Trainer {
+ protected:
+  static std::vector<MaskFact> without_factors(std::vector<MaskFact> facts) {
+    for (auto& fact : facts) fact.left = fact.right = at::Tensor();
+    return facts;
+  }
+  static at::Tensor change(std::uint64_t seed) { return random_tensor({16, 64}, seed, 0.1); }
+  std::unique_ptr<CausalLM> edited(std::vector<int> const& layers) const {
+    std::map<int, at::Tensor> weights;
+    for (auto layer : layers) weights[layer] = model_->projection(layer).weight + change(70 + static_cast<std::uint64_t>(layer));
+    return model_->with_projections(std::move(weights));
+  }
+};
+
+TEST_F(BatchEditedTrainer, OneModelForAllIsTheSameEditForEveryFact) {
+  auto const left = random_tensor({1, 16}, 60, 0.6), right = random_tensor({1, 64}, 61, 0.6);
+  auto each = training_;
+  auto held_back = validation_;
+  for (auto* list : {&each, &held_back}) {
+    for (auto& fact : *list) {
+      fact.left = left;
+      fact.right = right;
+    }
+  }
+  TrainingSet const apart(*model_, edited_layer, each, held_back);
+  auto const shared =
+      model_->with_projections({{edited_layer, model_->projection(edited_layer).weight + at::matmul(left.t(), right)}});
+  TrainingSet const together(*model_, *shared, {edited_layer}, without_factors(each), without_factors(held_back));
+  MaskTrainer one(apart, options_, theta(), shuffled(4, 7), {}, *local_);
+  MaskTrainer other(together, options_, theta(), shuffled(4, 7), {}, *local_);
+  MaskEpoch means, other_means;
+  std::vector<std::size_t> const batch{3, 0, 6, 2};
+  auto const gradient = one.gradient(batch, 1, means), same = other.gradient(batch, 1, other_means);
+  EXPECT_LT(largest_difference(gradient, same), 1e-4 * gradient.norm().item<double>());
+  EXPECT_NEAR(means.restoration, other_means.restoration, 1e-4);
+  EXPECT_NEAR(means.distillation, other_means.distillation, 1e-4);
+  one.run_epoch();
+  other.run_epoch();
+  EXPECT_EQ(one.mask(0).epochs[0].validation_rsr, other.mask(0).epochs[0].validation_rsr);
+}
+
+TEST_F(BatchEditedTrainer, TheGradientOverSeveralLayersIsTheSlope) {
+  std::vector<int> const layers{0, 2};
+  auto const masked = edited({0, 1, 2});
+  TrainingSet const facts(*model_, *masked, layers, without_factors(training_), {});
+  EXPECT_EQ(facts.mask_shape(), (std::vector<std::int64_t>{32, 64}));
+  auto const start = initial_theta(options_, {32, 64}, 9);
+  std::vector<std::size_t> const batch{3, 0, 6, 2};
+  auto const loss = [&](at::Tensor const& theta) {
+    MaskTrainer trainer(facts, options_, theta, shuffled(4, 7), {}, *local_);
+    MaskEpoch means;
+    trainer.gradient(batch, 1, means);
+    return means.restoration + options_.distillation_weight * means.distillation + sparsity_weight(options_, 1) * means.sparsity;
+  };
+  MaskTrainer trainer(facts, options_, start, shuffled(4, 7), {}, *local_);
+  MaskEpoch means;
+  auto const gradient = trainer.gradient(batch, 1, means);
+  for (int part = 0; part < 2; ++part) {  // one layer's part of the mask at a time
+    auto direction = at::zeros_like(gradient);
+    auto const own = gradient.narrow(0, 16 * part, 16);
+    EXPECT_GT(own.norm().item<double>(), 1e-3);
+    direction.narrow(0, 16 * part, 16).copy_(own / own.norm());
+    double const step = 0.05;
+    auto const slope = (loss(start + step * direction) - loss(start - step * direction)) / (2 * step);
+    EXPECT_NEAR(slope, own.norm().item<double>(), 0.02 * own.norm().item<double>())
+        << "layer " << layers[static_cast<std::size_t>(part)];
+  }
+}
+
+TEST_F(BatchEditedTrainer, RanksOfAGroupGiveTheSameMask) {
+  auto const masked = edited({0, 1});
+  TrainingSet const facts(*model_, *masked, {0, 1}, without_factors(training_), without_factors(validation_));
+  auto const theta = initial_theta(options_, facts.mask_shape(), 9);
+  MaskTrainer together(facts, options_, theta, shuffled(4, 7), {world().rank(), world().size()}, *group_);
+  MaskTrainer alone(facts, options_, theta, shuffled(4, 7), {}, *local_);
+  run(together);
+  run(alone);
+  expect_same(together, alone);
+  EXPECT_EQ(alone.mask(3).layers, (std::vector<int>{0, 1}));
+}
+
 TEST(MaskOptionsNames, RoundTripAndRefuse) {
   for (auto value : {Restoration::margin, Restoration::nll, Restoration::none})
     EXPECT_EQ(parse_restoration(to_string(value)), value);
