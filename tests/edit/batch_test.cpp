@@ -1,3 +1,4 @@
+#include "edit/tiny_request.hpp"
 #include "support/tiny_model.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/edit/batch_solve.hpp>
@@ -143,20 +144,8 @@ class Batch : public testing::TestWithParam<char const*> {
   }
 
   static EditRequest request(std::uint64_t seed, std::vector<std::size_t> const& prefixes = {0, 3, 5}) {
-    EditRequest request;
-    request.case_id = static_cast<std::int64_t>(seed);
+    auto request = make_request(seed, prefixes, seed % 3, 1 + seed % 2);
     request.subject = "subject " + std::to_string(seed);
-    request.target = random_ids(1 + seed % 2, 10 * seed + 1);
-    auto const subject = random_ids(2 + seed % 3, 10 * seed + 2), between = random_ids(seed % 3, 10 * seed + 3);
-    for (auto length : prefixes) {
-      auto ids = random_ids(length, 10 * seed + 4 + 100 * length);
-      ids.insert(ids.end(), subject.begin(), subject.end());
-      auto const lookup = std::ssize(ids) - 1;
-      ids.insert(ids.end(), between.begin(), between.end());
-      ids.insert(ids.end(), request.target.begin(), request.target.end() - 1);
-      request.contexts.push_back({ids, lookup});
-    }
-    request.essence = {subject, std::ssize(subject) - 1};
     return request;
   }
   static std::vector<EditRequest> requests(std::uint64_t count) {

@@ -115,6 +115,32 @@ TEST_F(RomeGolden, OneAtATimeWithThePublishedSteps) {
   compare(edit(golden, "rome_short", 1), golden, tensors("rome_seedhp.safetensors"));
 }
 
+TEST_F(RomeGolden, KeysAdjustedBySecondMoments) {
+  auto golden = json("rome_mom2.json");
+  auto const numbers = tensors("rome_mom2.safetensors");
+  auto const lm = model();
+  auto const words = tokenizer();
+  auto const contexts = json("context_templates.json").at("rome_full").get<ContextTemplates>();
+  auto hparams = hparams_of(json("rome.json").at("hparams"));
+  hparams.mom2_adjustment = true;
+  std::vector<EditRequest> requests;
+  for (std::size_t i = 0; i < 6; ++i)
+    requests.push_back(make_edit_request(words, fact_of(golden.at("records")[i]), contexts, hparams, lm->config().positions));
+  auto const basis = KeyBasis::of_moment({2, 32768, tensors("cov.safetensors").tensor("moment.2"), "", {}});
+  auto const results = rome(*lm, requests, hparams, &basis);
+  double worst_u = 0, worst_change = 0;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    auto const index = static_cast<std::int64_t>(i);
+    auto const& edit = results[i].edit;
+    worst_u = std::max(worst_u, relative_error(edit.right[0], numbers.tensor("u")[index]));
+    worst_change = std::max(worst_change, relative_error(at::outer(edit.left[0], edit.right[0]),
+                                                         at::outer(numbers.tensor("v")[index], numbers.tensor("u")[index])));
+  }
+  std::cout << "worst relative error of an adjusted key " << worst_u << ", of an update " << worst_change << "\n";
+  EXPECT_LT(worst_u, 1e-3);
+  EXPECT_LT(worst_change, 1e-3);
+}
+
 TEST_F(RomeGolden, ProbabilitiesAfterTheEdit) {
   auto const golden = json("rome.json");
   auto const numbers = tensors("rome.safetensors");
