@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Edits cf-gpt2 by every method, with 1, 100 and 1000 facts in a model, and prints CounterFact's scores of each:
+# Edits cf-gpt2 by every method, with 1, 100 and 1000 facts in a model (the first two of the same 100 facts), and prints CounterFact's
+# scores of each:
 #   launch/methods_table.sh results/methods [RANKS]
 # The same command goes on after an interruption.
 set -euo pipefail
@@ -20,12 +21,13 @@ score() {
   tables+=("$label=$out/$name.csv")
 }
 
-single=(--set edit.facts_per_model=1 --set facts.facts.per_relation=20)
-alphaedit=(--set edit.method=alphaedit --set edit.nullspace_threshold=THRESHOLD --set edit.L2=RIDGE)
+few=(--set facts.facts.per_relation=10)
+alphaedit=(--set edit.method=alphaedit --set edit.nullspace_threshold=0.2 --set edit.L2=10)
 fine=(--set edit.hparams=../hparams/ft/cf-gpt2.yaml)
-score rome "rome 1" --set edit.hparams=../hparams/rome/cf-gpt2.yaml --sweep edit.method=rome,r-rome --set facts.facts.per_relation=20
+score rome "rome 1" --set edit.hparams=../hparams/rome/cf-gpt2.yaml --sweep edit.method=rome,r-rome "${few[@]}"
 for facts in 1 100 1000; do
-  if [[ $facts == 1 ]]; then some=("${single[@]}"); else some=(--set "edit.facts_per_model=$facts"); fi
+  some=(--set "edit.facts_per_model=$facts")
+  if ((facts < 1000)); then some+=("${few[@]}"); fi
   score "memit-$facts" "memit $facts" "${some[@]}" --sweep edit.method=memit,memit-merge
   score "emmet-$facts" "emmet $facts" "${some[@]}" --set edit.method=emmet --set edit.mom2_update_weight=1
   score "alphaedit-$facts" "alphaedit $facts" "${some[@]}" "${alphaedit[@]}"

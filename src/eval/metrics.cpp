@@ -129,18 +129,21 @@ std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& toke
                                     EvaluationOptions const& options) {
   c10::NoGradGuard const no_gradients;
   std::vector<PromptMetrics> rows;
-  for (bool edited : {false, true}) {
+  // Where an edit failed, the edited conditions have fewer facts than the others.
+  bool const all_edited = std::all_of(facts.begin(), facts.end(), [](auto const& item) { return item.edit != nullptr; });
+  for (bool edited : all_edited ? std::vector<bool>{true} : std::vector<bool>{false, true}) {
     auto const batch = make_batch(tokenizer, facts, options, edited, model);
     if (batch.prompts.empty()) continue;
     TwoWayBatch const prompts(model, layer, batch.prompts, batch.edit);
     auto const original = prompts.score({});
     for (std::size_t c = 0; c < conditions.size(); ++c) {
       auto const& condition = conditions[c];
-      if (condition.edited != edited) continue;
+      if (!all_edited && condition.edited != edited) continue;
       auto const mask = condition.keep.defined() ? condition.keep.to(model.device(), model.dtype()) : at::Tensor();
       auto const score = [&] {
         if (condition.shared) return prompts.score({}, *condition.shared());
-        return edited || mask.defined() ? prompts.score({batch.left, batch.right, mask}) : original;
+        if (condition.edited) return prompts.score({batch.left, batch.right, mask});
+        return mask.defined() ? prompts.score({{}, {}, mask}) : original;
       };
       auto const scores = score();
       compare(tokenizer, batch, original, scores, static_cast<std::int64_t>(c), options.compare_texts, rows);
