@@ -4,6 +4,7 @@
 onemask_source=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cores=$(env -u OMP_NUM_THREADS nproc) # nproc would say what OMP_NUM_THREADS says
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # as many ranks as cores, one thread each, is the fastest on CPUs
+export CUBLAS_WORKSPACE_CONFIG=${CUBLAS_WORKSPACE_CONFIG:-:4096:8} # products on GPUs that come out the same in every run
 if [[ $(id -u) == 0 ]]; then
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi

@@ -132,6 +132,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   auto placement = Placement{c10::kCPU, c10::kFloat};
   agree(world, [&] {
     placement = parse_placement(study.model.device, study.model.dtype, environment.local_rank());
+    use_repeatable_sums(placement.device);
     context.emplace(RunContext{environment,
                                world,
                                study,
