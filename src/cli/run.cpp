@@ -36,7 +36,8 @@ void say(Ending const& ending) {
 std::string help() {
   std::string text =
       "usage: onemask COMMAND ...\n\n"
-      "Edits many facts in a language model (ROME, MEMIT and others), trains one binary mask that undoes them all, and scores it.\n\n"
+      "Edits many facts in a language model (ROME, MEMIT and others), trains one binary mask that undoes them all, and scores "
+      "it.\n\n"
       "commands:\n";
   for (auto const& command : all_commands()) {
     auto const& summary = command.summary;
