@@ -158,28 +158,21 @@ SharedMask find_mask(CausalLM const& model, ObjectStore const& objects, std::str
   return mask;
 }
 
-/// The second projections that differ from the model's, [out, in] float32 by layer.
+/// The second projections that differ from the model's, [out, in] by layer: edited ones in float32.
 std::map<int, at::Tensor> exported_projections(CausalLM const& model, ExportRequest const& request) {
   ObjectStore const objects(request.objects);
   auto const edits = sum_of_edits(model, objects, request.edits);
   std::optional<SharedMask> mask;
   if (request.mask) mask = find_mask(model, objects, *request.mask);
 
-  auto const exact = [&](int layer) { return model.projection(layer).weight.to(at::kFloat); };
   std::map<int, at::Tensor> plain;
   std::vector<WeightDelta> deltas;
   for (auto const& [layer, delta] : edits) {
-    plain[layer] = exact(layer);
+    plain[layer] = model.projection(layer).weight.to(at::kFloat);
     deltas.push_back(delta);
   }
   auto weights = edited_weights(*model.with_projections(std::move(plain)), deltas);
-  if (!mask) return weights;
-  auto const keep = mask->keep(request.threshold).chunk(std::ssize(mask->layers), 0);
-  for (std::size_t i = 0; i < keep.size(); ++i) {
-    auto const layer = mask->layers[i];
-    weights[layer] = (weights.contains(layer) ? weights.at(layer) : exact(layer)) * keep[i];
-  }
-  return weights;
+  return mask ? masked_projections(model, std::move(weights), mask->layers, mask->keep(request.threshold)) : weights;
 }
 
 std::string json_of(TensorChange const& change) {

@@ -139,15 +139,15 @@ CommandResult run_stats(po::variables_map const& values, Environment const& envi
     execution = execution_of(placement, request.dtype, "float32", request.threads);
   });
   Fingerprints const fingerprints{model->fingerprint(), tokenizer->fingerprint(), execution};
-  make_moments(world, *model, *tokenizer, request.options, request.layers, *objects, request.objects / "checkpoints",
-               fingerprints);
+  auto const keys = make_moments(world, *model, *tokenizer, request.options, request.layers, *objects,
+                                 request.objects / "checkpoints", fingerprints);
   CommandResult result;
   agree(world, [&] {
     if (world.rank() != 0) return;
     if (!request.json) {
       result.output = "layer       tokens        trace  condition >  object        change when the tokens were doubled\n";
     }
-    for (auto const& [layer, key] : moment_keys(request.options, request.layers, fingerprints)) {
+    for (auto const& [layer, key] : keys) {
       auto const moment = load_moment(*objects, key, layer, model->config().inner);
       result.output += request.json ? json_of(moment, key) : line_of(moment, key);
       if (!request.exported) continue;

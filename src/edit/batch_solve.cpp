@@ -137,8 +137,7 @@ at::Tensor ridge_solve(at::Tensor a, double ridge, at::Tensor const& b) {
   if (info.item<int>() != 0) {
     throw UserError(
         "The keys of these facts depend on each other, so that no update meets them all: facts share a subject, or there are "
-        "more "
-        "facts than the keys are wide. Use memit-merge, fewer facts_per_model, or a larger emmet_lambda.");
+        "more facts than the keys are wide. Use memit-merge, fewer facts_per_model, or a larger emmet_lambda.");
   }
   return at::cholesky_solve(b, lower, /*upper=*/false);
 }

@@ -32,6 +32,15 @@ SharedMask shared_mask_from_bytes(std::string bytes, std::string const& source) 
   return mask;
 }
 
+std::map<int, at::Tensor> masked_projections(CausalLM const& model, std::map<int, at::Tensor> weights,
+                                             std::vector<int> const& layers, at::Tensor const& mask) {
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    auto& weight = weights.try_emplace(layers[i], model.projection(layers[i]).weight).first->second;
+    weight = weight * mask.chunk(std::ssize(layers), 0)[i].to(weight.device());
+  }
+  return weights;
+}
+
 double zeros_share(at::Tensor const& keep) {
   return static_cast<double>(keep.logical_not().sum().item<std::int64_t>()) / static_cast<double>(keep.numel());
 }

@@ -1,9 +1,9 @@
 #include <onemask/core/error.hpp>
 #include <onemask/data/prompt.hpp>
+#include <onemask/mask/shared_mask.hpp>
 #include <onemask/mask/training_set.hpp>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 
 #include <c10/core/GradMode.h>
@@ -128,10 +128,9 @@ std::vector<std::int64_t> TrainingSet::mask_shape() const {
 }
 
 std::unique_ptr<CausalLM> TrainingSet::masked_above(at::Tensor const& mask) const {
-  auto const parts = mask.chunk(std::ssize(layers_), 0);
-  std::map<int, at::Tensor> weights;
-  for (std::size_t i = 1; i < layers_.size(); ++i) weights[layers_[i]] = model_.projection(layers_[i]).weight * parts[i];
-  return model_.with_projections(std::move(weights));
+  auto const out = model_.config().hidden;
+  return model_.with_projections(
+      masked_projections(model_, {}, {layers_.begin() + 1, layers_.end()}, mask.narrow(0, out, mask.size(0) - out)));
 }
 
 TrainingSet::MicroBatch TrainingSet::micro_batch(std::span<std::size_t const> facts) const {

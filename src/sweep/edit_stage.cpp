@@ -9,7 +9,7 @@
 #include <onemask/sweep/moments.hpp>
 
 #include <map>
-#include <optional>
+#include <memory>
 
 namespace onemask {
 namespace {
@@ -65,7 +65,7 @@ class Editor {
     auto const& hparams = set.options.hparams;
     auto const requests = requests_of(task.facts, set);
     auto const& model = carrying(task.previous);
-    auto const* previous = task.previous.empty() ? nullptr : &*previous_;
+    auto const* previous = task.previous.empty() ? nullptr : previous_.get();
     if (hparams.method == EditMethod::ft_l) {
       auto const edit = fine_tune(model, requests, hparams, previous);
       for (auto const& fact : edit.facts) warn(fact);
@@ -142,7 +142,7 @@ class Editor {
   std::map<std::string, std::vector<std::size_t>> unit_facts_;  ///< by object of values
   std::map<std::string, KeyBasis> bases_;                       ///< by object
   std::string carried_;
-  std::optional<BatchEdit> previous_;
+  std::shared_ptr<BatchEdit const> previous_;
   std::unique_ptr<CausalLM> edited_;
 };
 

@@ -32,17 +32,13 @@ class ConditionMaker {
   /// The same conditions for facts that share the edited model `key`.
   std::vector<Condition> with_shared_model(std::vector<Condition> conditions, std::string const& key) const {
     auto const edited =
-        std::make_shared<std::map<int, at::Tensor> const>(edited_weights(*run_.model, run_.batch_edit(key).deltas));
+        std::make_shared<std::map<int, at::Tensor> const>(edited_weights(*run_.model, run_.batch_edit(key)->deltas));
     for (std::size_t c = 0; c < conditions.size(); ++c) {
       auto& condition = conditions[c];
       if (!condition.edited && !condition.keep.defined()) continue;
       condition.shared = [this, edited, keep = condition.keep, is_edited = condition.edited, layers = masked_layers_[c]] {
         auto weights = is_edited ? *edited : std::map<int, at::Tensor>();
-        for (std::size_t i = 0; i < layers.size(); ++i) {
-          auto const weight = weights.contains(layers[i]) ? weights.at(layers[i]) : run_.model->projection(layers[i]).weight;
-          weights[layers[i]] = weight * keep.chunk(std::ssize(layers), 0)[i].to(weight.device());
-        }
-        return run_.model->with_projections(std::move(weights));
+        return run_.model->with_projections(masked_projections(*run_.model, std::move(weights), layers, keep));
       };
     }
     return conditions;
@@ -82,7 +78,7 @@ class ConditionMaker {
     if (is_batch()) {
       std::vector<at::Tensor> matrices;
       auto const edit = run_.batch_edit(run_.plan.sets[set_].keys[training.front()]);
-      for (auto const& delta : edit.deltas) {
+      for (auto const& delta : edit->deltas) {
         if (std::find(layers.begin(), layers.end(), delta.layer) != layers.end()) matrices.push_back(delta.matrix().abs());
       }
       return magnitude = at::cat(matrices);

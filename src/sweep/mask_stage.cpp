@@ -57,7 +57,7 @@ class Trainee {
   static std::unique_ptr<CausalLM> edited_model(RunContext const& run, EditSet const& set) {
     if (!edits_in_batches(set.options.hparams.method)) return {};
     auto const fact = run.plan.facts_of(run.study.train_split).front();
-    return run.model->with_projections(edited_weights(*run.model, run.batch_edit(set.keys[fact]).deltas));
+    return run.model->with_projections(edited_weights(*run.model, run.batch_edit(set.keys[fact])->deltas));
   }
 
   /// The facts of a split that are edited, ready for training.

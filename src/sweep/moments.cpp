@@ -126,9 +126,9 @@ std::map<int, std::string> moment_keys(MomentsOptions const& options, std::vecto
   return sources_of(options, layers, fingerprints).keys;
 }
 
-void make_moments(Communicator const& world, CausalLM const& model, Tokenizer const& tokenizer, MomentsOptions const& options,
-                  std::vector<int> const& layers, ObjectStore const& objects, std::filesystem::path const& checkpoints,
-                  Fingerprints const& fingerprints) {
+std::map<int, std::string> make_moments(Communicator const& world, CausalLM const& model, Tokenizer const& tokenizer,
+                                        MomentsOptions const& options, std::vector<int> const& layers, ObjectStore const& objects,
+                                        std::filesystem::path const& checkpoints, Fingerprints const& fingerprints) {
   Sources sources;
   Reading reading{options.tokens, 0, model.config().vocabulary};
   agree(world, [&] {
@@ -164,6 +164,7 @@ void make_moments(Communicator const& world, CausalLM const& model, Tokenizer co
              std::to_string(sources.keys.size()) + " layers are in the store already");
   }
   if (!to_compute.empty()) compute_moments({world, model, tokenizer, *sources.corpus, reading, objects, checkpoints}, to_compute);
+  return sources.keys;
 }
 
 SecondMoment load_moment(ObjectStore const& objects, std::string const& key, int layer, std::int64_t inner) {

@@ -30,8 +30,12 @@ Edit RunContext::edit(EditSet const& set, std::size_t fact) const {
   return edit_from_bytes(need(key, "edit"), "object " + key);
 }
 
-BatchEdit RunContext::batch_edit(std::string const& key) const {
-  return batch_edit_from_bytes(need(key, "batch edit"), "object " + key);
+std::shared_ptr<BatchEdit const> RunContext::batch_edit(std::string const& key) const {
+  if (last_batch.first != key) {
+    auto edit = batch_edit_from_bytes(need(key, "batch edit"), "object " + key);
+    last_batch = {key, std::make_shared<BatchEdit const>(std::move(edit))};
+  }
+  return last_batch.second;
 }
 
 std::vector<std::pair<std::size_t, Edit>> edits_of(RunContext const& run, std::size_t set,
@@ -49,7 +53,7 @@ std::vector<std::pair<std::size_t, Edit>> edits_of(RunContext const& run, std::s
         solve.set == set && std::any_of(solve.facts.begin(), solve.facts.end(), [&](auto f) { return wanted.contains(f); });
     if (!needed) continue;
     auto const batch = run.batch_edit(solve.key);
-    for (std::size_t i = 0; i < solve.facts.size(); ++i) static_cast<EditOutcome&>(found[solve.facts[i]]) = batch.facts.at(i);
+    for (std::size_t i = 0; i < solve.facts.size(); ++i) static_cast<EditOutcome&>(found[solve.facts[i]]) = batch->facts.at(i);
   }
   for (auto fact : facts) edits.emplace_back(fact, found.at(fact));
   return edits;

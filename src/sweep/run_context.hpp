@@ -36,14 +36,16 @@ struct RunContext {
   Fingerprints fingerprints;
   Plan plan;
   std::unique_ptr<Journal> journal;  ///< this rank's own
-  std::vector<StageRecord> stages;
+  std::vector<StageRecord> stages = {};
+  /// The batch edit read last: many tasks in a row need the same.
+  mutable std::pair<std::string, std::shared_ptr<BatchEdit const>> last_batch = {};
 
   bool is_root() const { return world.rank() == 0; }
   /// An object that a stage before this one has made; `what` names it. Throws RunError when it is not in the store.
   std::string need(std::string const& key, std::string const& what) const;
   /// The edit of a fact that has one of its own.
   Edit edit(EditSet const& set, std::size_t fact) const;
-  BatchEdit batch_edit(std::string const& key) const;
+  std::shared_ptr<BatchEdit const> batch_edit(std::string const& key) const;
 };
 
 /// The edits of some facts of a set. Where facts share an edited model, an edit has the outcome but no factors.
