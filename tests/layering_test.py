@@ -13,7 +13,7 @@ from pathlib import Path
 # Which rooms may name a header of these libraries; the first pattern that matches decides. Others are free.
 LIBRARIES = [
     (r"torch/torch\.h$", set(), "it costs 18 s and 1.3 GB a file; include <ATen/ATen.h> or single operators"),
-    (r"(ATen|torch|c10)/", {"comm", "model", "edit", "mask", "eval", "sweep"}, "tensors are not this room's business"),
+    (r"(ATen|torch|c10)/", {"comm", "model", "edit", "mask", "eval", "sweep", "pretrain"}, "tensors are not this room's business"),
     (r"(mpi|nccl|cuda_runtime\w*)\.h$", {"comm"}, "ranks and devices are reached through the room comm"),
     (r"(hdf5|H5\w+)\.h$", {"store"}, "HDF5 is reached through the room store"),
     (r"boost/program_options", {"cli"}, "options are parsed in the room cli"),

@@ -37,9 +37,11 @@ std::vector<Command> all_commands();
 Command study_command(std::string const& name);  ///< sweep, edit, mask, eval or gather
 Command stats_command();
 Command report_command();
+Command world_command();
 Command tokenize_command();
 Command predict_command();
 Command export_command();
+Command pretrain_command();
 
 /// The text of `onemask NAME --help`.
 std::string help(Command const& command);

@@ -1,5 +1,7 @@
 #include "cli/result_options.hpp"
 #include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+#include <onemask/report/plot.hpp>
 
 namespace onemask {
 namespace {
@@ -11,7 +13,9 @@ CommandResult report(po::variables_map const& values) {
   if (!std::filesystem::exists(file, unreadable)) {
     throw UserError("There is no file '" + file.string() + "'; 'onemask gather' writes it from what a run has so far.");
   }
-  return {format_results(file, options)};
+  auto output = format_results(file, options);
+  if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), to_svg(read_study_file(file)));
+  return {std::move(output)};
 }
 
 }  // namespace
@@ -19,15 +23,18 @@ CommandResult report(po::variables_map const& values) {
 Command report_command() {
   Command command{"report",
                   "RUN [options]",
-                  "Prints the results in RUN/study.h5.",
+                  "Prints the results in RUN/study.h5, and draws them.",
                   "  onemask report results/study\n"
                   "  onemask report results/study --by-relation --per-mask\n"
+                  "  onemask report results/study --plot study.svg\n"
                   "  onemask report results/study --csv > summary.csv\n",
                   1,
                   false,
                   po::options_description("options", 110),
                   [](po::variables_map const& values, Environment const&) { return report(values); }};
   add_result_options(command.options);
+  command.options.add_options()("plot", po::value<std::string>()->value_name("FILE"),
+                                "draw RSR with its intervals into an SVG file");
   return command;
 }
 

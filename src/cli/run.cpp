@@ -109,7 +109,9 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
 int run(std::vector<std::string> const& words) {
   if (words.empty())
     throw UserError(
-        "Name a command: sweep, edit, mask, eval, gather, report, stats, tokenize, predict or export. See 'onemask --help'.");
+        "Name a command: sweep, edit, mask, eval, gather, report, stats, tokenize, predict, export, pretrain or world. See "
+        "'onemask "
+        "--help'.");
   if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") return print(help()), 0;
   if (words[0] == "--version") return print(version_line()), 0;
   if (words[0] == "--build-info") return print(build_lines()), 0;

@@ -8,10 +8,6 @@
 namespace onemask::detail {
 namespace {
 
-std::uint64_t key_of(std::int32_t left, std::int32_t right) {
-  return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
-}
-
 constexpr std::int32_t merged_away = -1;
 
 /// A token of a partly merged word, in a list of its neighbours; the number of all stands for none.
@@ -29,11 +25,11 @@ struct Candidate {
 }  // namespace
 
 bool BytePairs::add_merge(std::int32_t left, std::int32_t right, Merge merge) {
-  return merges_.try_emplace(key_of(left, right), merge).second;
+  return merges_.try_emplace(pair_key(left, right), merge).second;
 }
 
 Merge const* BytePairs::find(std::int32_t left, std::int32_t right) const {
-  auto const found = merges_.find(key_of(left, right));
+  auto const found = merges_.find(pair_key(left, right));
   return found == merges_.end() ? nullptr : &found->second;
 }
 

@@ -3,9 +3,9 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/data/corpus.hpp>
+#include <onemask/data/file_pattern.hpp>
 
 #include <algorithm>
-#include <glob.h>
 
 namespace onemask {
 namespace {
@@ -16,20 +16,6 @@ constexpr std::size_t bytes_of_unit = 7 * 1024, ids_of_unit = 2048;
 
 std::string place_of(std::string const& file, char const* what, std::size_t number) {
   return "'" + file + "', " + what + " " + std::to_string(number);
-}
-
-/// The files that a name or pattern means.
-std::vector<std::filesystem::path> files_of(std::filesystem::path const& pattern) {
-  if (pattern.string().find_first_of("*?[") == std::string::npos || std::filesystem::exists(pattern)) return {pattern};
-  glob_t found{};
-  std::vector<std::filesystem::path> files;
-  if (::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found) == 0) {
-    files.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-  }
-  ::globfree(&found);
-  if (files.empty()) throw UserError("No file of the corpus is named like '" + pattern.string() + "'. Check the path.");
-  std::sort(files.begin(), files.end());
-  return files;
 }
 
 nlohmann::json parse_line(std::string const& line, std::string const& place) {
@@ -57,7 +43,7 @@ std::vector<std::int64_t> parse_ids(std::string const& line, std::string const& 
 Corpus Corpus::of_texts(std::vector<std::filesystem::path> const& files) {
   std::vector<File> all;
   for (auto const& pattern : files) {
-    for (auto const& file : files_of(pattern)) {
+    for (auto const& file : matching_files(pattern)) {
       bool const json = file.extension() == ".jsonl" || file.extension() == ".ndjson";
       all.push_back({file, json ? Format::json_texts : Format::text});
     }

@@ -10,7 +10,6 @@
 namespace onemask::detail {
 namespace {
 
-constexpr std::int64_t largest_vocabulary = 1 << 20;  // four times the largest one published; a guard against absurd ids
 constexpr std::int32_t no_token = -1;
 
 }  // namespace

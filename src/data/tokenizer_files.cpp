@@ -1,3 +1,4 @@
+#include "data/detail/gpt2.hpp"
 #include "data/detail/json_field.hpp"
 #include "data/detail/tokenizer_builder.hpp"
 #include "data/detail/tokenizer_tables.hpp"
@@ -11,9 +12,6 @@
 
 namespace onemask::detail {
 namespace {
-
-constexpr char const* gpt2_pattern = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-constexpr char const* gpt2_end_of_text = "<|endoftext|>";
 
 std::string place_of(std::filesystem::path const& file) {
   std::string place = "'";

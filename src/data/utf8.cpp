@@ -1,5 +1,6 @@
 #include "data/detail/utf8.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -63,6 +64,20 @@ std::optional<std::string> bytes_of_token(std::string_view token) {
     bytes += static_cast<char>(alphabet[code]);
   }
   return bytes;
+}
+
+std::string token_of_bytes(std::string_view bytes) {
+  std::string token;
+  for (char const byte : bytes) {
+    auto const code = static_cast<std::size_t>(std::find(alphabet.begin(), alphabet.end(), static_cast<unsigned char>(byte)) -
+                                               alphabet.begin());
+    if (code < 0x80) {
+      token += static_cast<char>(code);
+    } else {
+      token.append({static_cast<char>(0xC0 | code >> 6), static_cast<char>(0x80 | (code & 0x3F))});
+    }
+  }
+  return token;
 }
 
 std::optional<unsigned char> byte_of_token(std::string_view token) {

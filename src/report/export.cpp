@@ -1,5 +1,6 @@
 #include "report/study_parts.hpp"
 #include <onemask/report/export.hpp>
+#include <onemask/report/finding.hpp>
 
 #include <array>
 #include <charconv>
@@ -45,6 +46,9 @@ std::string to_json(StudyFile const& study) {
   result["attributes"] = study.attributes;
   result["conditions"] = records(need_table(study, "conditions"));
   result["summary"] = records(need_table(study, "summary"));
+  if (study.tables.contains("perplexity")) result["perplexity"] = records(need_table(study, "perplexity"));
+  if (study.tables.contains("published")) result["published"] = records(need_table(study, "published"));
+  result["finding"] = findings(study);
   if (study.tables.contains(stages_table)) result["stages"] = records(need_table(study, stages_table));
   return result.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }

@@ -39,8 +39,8 @@ void add_model(TextTable& table, std::string const& label, std::string const& in
 
 }  // namespace
 
-std::string quality_block(Summary const& summary, Group const& group, bool per_mask) {
-  auto const& kinds = summary.kinds();
+std::string quality_block(Summary const& summary, EditedModels const& edits, Group const& group, bool per_mask) {
+  auto const& kinds = edits.kinds;
   bool const scored =
       std::any_of(kinds.begin(), kinds.end(), [&](auto const& k) { return summary.mean(k, group, "neighborhood", "success"); });
   if (!scored) return "";

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 namespace onemask {
@@ -18,33 +19,68 @@ constexpr std::array<std::pair<char const*, char const*>, 7> kinds_and_labels{{{
                                                                                {"delta_magnitude", "edited + delta magnitude"},
                                                                                {"original_masked", "unedited + mask"}}};
 
-std::vector<ModelKind> read_kinds(Table const& table) {
+/// Of a column that files of older versions lack: empty texts.
+std::vector<std::string> texts_of(Table const& table, char const* column) {
+  return table.find(column) ? table.values<std::string>(column) : std::vector<std::string>(table.rows());
+}
+
+/// The value that `is` holds for, added where there is none.
+template <class T, class Is>
+T& find_or_add(std::vector<T>& values, T value, Is const& is) {
+  auto const found = std::find_if(values.begin(), values.end(), is);
+  if (found != values.end()) return *found;
+  return values.emplace_back(std::move(value));
+}
+
+std::size_t place_of(std::string const& kind) {
+  auto const known =
+      std::find_if(kinds_and_labels.begin(), kinds_and_labels.end(), [&](auto const& k) { return kind == k.first; });
+  return static_cast<std::size_t>(known - kinds_and_labels.begin());
+}
+
+std::vector<EditedModels> read_edits(Table const& table) {
   auto const& names = table.values<std::string>("name");
   auto const& kinds = table.values<std::string>("kind");
   auto const& points = table.values<std::string>("point");
   auto const& zeros = table.values<double>("zeros");
-  std::array<ModelKind, kinds_and_labels.size()> all;
+  auto const sets = texts_of(table, "set"), settings = texts_of(table, "settings");
+  std::vector<EditedModels> edits;
   for (std::size_t row = 0; row < names.size(); ++row) {
-    auto const known =
-        std::find_if(kinds_and_labels.begin(), kinds_and_labels.end(), [&](auto const& k) { return kinds[row] == k.first; });
-    if (known == kinds_and_labels.end()) {
-      throw UserError("The study file's condition '" + names[row] + "' is of kind '" + kinds[row] +
-                      "', which this version does not know; gather the study again.");
-    }
-    auto& kind = all[static_cast<std::size_t>(known - kinds_and_labels.begin())];
-    kind.label = known->second;
+    auto const label = label_of_kind(kinds[row], "condition '" + names[row] + "'");
+    auto& of = find_or_add(edits, EditedModels{sets[row], {}}, [&](auto const& e) { return e.edits == sets[row]; });
+    auto& kind = find_or_add(of.kinds, ModelKind{kinds[row], settings[row], label, {}},
+                             [&](auto const& k) { return k.kind == kinds[row] && k.settings == settings[row]; });
     kind.models.push_back({names[row], points[row], zeros[row]});
   }
-  std::vector<ModelKind> present;
-  for (auto& kind : all) {
-    if (!kind.models.empty()) present.push_back(std::move(kind));
+  for (auto& of : edits) {
+    std::stable_sort(of.kinds.begin(), of.kinds.end(),
+                     [](auto const& a, auto const& b) { return place_of(a.kind) < place_of(b.kind); });
+    auto const several = [&](auto const& k) {
+      return std::count_if(of.kinds.begin(), of.kinds.end(), [&](auto const& other) { return other.kind == k.kind; }) > 1;
+    };
+    for (auto& kind : of.kinds) {
+      if (several(kind) && !kind.settings.empty()) kind.label += ", " + kind.settings;
+    }
   }
-  return present;
+  return edits;
 }
 
 }  // namespace
 
-Summary::Summary(StudyFile const& study) : kinds_(read_kinds(need_table(study, "conditions"))) {
+ModelKind const* EditedModels::find(std::string const& kind, std::string const& settings) const {
+  auto const found =
+      std::find_if(kinds.begin(), kinds.end(), [&](auto const& k) { return k.kind == kind && k.settings == settings; });
+  return found == kinds.end() ? nullptr : &*found;
+}
+
+std::string label_of_kind(std::string const& kind, std::string const& what) {
+  auto const place = place_of(kind);
+  if (place < kinds_and_labels.size()) return kinds_and_labels[place].second;
+  throw UserError("The study file's " + what + " is of kind '" + kind +
+                  "', which this version does not know; gather the study again.");
+}
+
+Summary::Summary(StudyFile const& study) : edits_(read_edits(need_table(study, "conditions"))) {
   auto const& table = need_table(study, "summary");
   auto const& condition = table.values<std::string>("condition");
   auto const& split = table.values<std::string>("split");
@@ -63,6 +99,12 @@ Summary::Summary(StudyFile const& study) : kinds_(read_kinds(need_table(study, "
     estimates_.insert_or_assign({condition[row], group, prompts[row], metric[row]},
                                 Estimate{mean[row], low[row], high[row], n[row], planned[row]});
   }
+}
+
+std::vector<Group> Summary::splits() const {
+  std::vector<Group> splits;
+  std::copy_if(groups_.begin(), groups_.end(), std::back_inserter(splits), [](auto const& g) { return g.relation == "all"; });
+  return splits;
 }
 
 std::optional<Estimate> Summary::find(std::string const& condition, Group const& group, std::string const& prompts,
@@ -96,6 +138,12 @@ std::vector<ScoredModel> Summary::scored(ModelKind const& kind, Group const& gro
     if (find(model.name, group, "rewrite", "rsr")) models.push_back(model);
   }
   return models;
+}
+
+double mean_zeros(std::vector<ScoredModel> const& models) {
+  double sum = 0;
+  for (auto const& model : models) sum += model.zeros / static_cast<double>(models.size());
+  return sum;
 }
 
 }  // namespace onemask

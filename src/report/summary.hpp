@@ -32,11 +32,25 @@ struct ScoredModel {
   double zeros;       ///< share of the edited matrix
 };
 
-/// All models of one kind.
+/// All models of one kind whose masks have the same settings but for the seed.
 struct ModelKind {
-  std::string label;
+  std::string kind;      ///< e.g. "delta_magnitude"
+  std::string settings;  ///< of the masks, as far as the study sweeps them
+  std::string label;     ///< for people; with the settings where the kind has several
   std::vector<ScoredModel> models;
 };
+
+/// All models of one way of editing.
+struct EditedModels {
+  std::string edits;             ///< what is swept about editing, "" for nothing
+  std::vector<ModelKind> kinds;  ///< those that have a model, in the order of the table that people read
+
+  /// The models of a kind whose masks have these settings, or nullptr.
+  ModelKind const* find(std::string const& kind, std::string const& settings) const;
+};
+
+/// What a kind of models is called in tables: "edited + mask". Throws UserError, naming `what`, for an unknown kind.
+std::string label_of_kind(std::string const& kind, std::string const& what);
 
 /// The tables "conditions" and "summary" of a study file, for look-ups.
 class Summary {
@@ -44,10 +58,11 @@ class Summary {
   /// Throws UserError when a table or column is missing, or a condition's kind not known.
   explicit Summary(StudyFile const& study);
 
-  /// Those that have a model, in the order of the table that people read.
-  std::vector<ModelKind> const& kinds() const { return kinds_; }
   /// In the order of the file.
+  std::vector<EditedModels> const& edits() const { return edits_; }
   std::vector<Group> const& groups() const { return groups_; }
+  /// The groups of all relations of a split.
+  std::vector<Group> splits() const;
 
   std::optional<Estimate> find(std::string const& condition, Group const& group, std::string const& prompts,
                                std::string const& metric) const;
@@ -58,9 +73,12 @@ class Summary {
   std::vector<ScoredModel> scored(ModelKind const& kind, Group const& group) const;
 
  private:
-  std::vector<ModelKind> kinds_;
+  std::vector<EditedModels> edits_;
   std::vector<Group> groups_;
   std::map<std::tuple<std::string, Group, std::string, std::string>, Estimate> estimates_;
 };
+
+/// Mean share of zeros; 0 of no models.
+double mean_zeros(std::vector<ScoredModel> const& models);
 
 }  // namespace onemask

@@ -1,9 +1,12 @@
 #include "report/cells.hpp"
+#include "report/perplexity.hpp"
+#include "report/published.hpp"
 #include "report/quality.hpp"
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
 #include "report/text_table.hpp"
 #include <onemask/core/text.hpp>
+#include <onemask/report/finding.hpp>
 #include <onemask/report/table.hpp>
 
 namespace onemask {
@@ -38,10 +41,8 @@ void add_row(TextTable& table, std::string const& label, std::vector<std::string
 
 void add_kind(TextTable& table, Summary const& summary, ModelKind const& kind, Group const& group, bool per_mask) {
   auto const scored = summary.scored(kind, group);
-  double zeros = 0;
-  for (auto const& model : scored) zeros += model.zeros / static_cast<double>(scored.size());
   add_row(table, label_of(kind, scored.size()),
-          cells(zeros, [&](auto prompts, auto metric) { return summary.mean(kind, group, prompts, metric); }));
+          cells(mean_zeros(scored), [&](auto prompts, auto metric) { return summary.mean(kind, group, prompts, metric); }));
   if (!per_mask || kind.models.size() < 2) return;
   for (auto const& model : kind.models) {
     add_row(table, "  " + (model.point.empty() ? model.name : model.point),
@@ -92,19 +93,26 @@ std::string format_table(StudyFile const& study, TableOptions const& options) {
   bool several = false, with_quality = false;
   for (auto const& group : summary.groups()) {
     if (group.relation != "all" && !options.by_relation) continue;
-    text += "\nSplit " + group.split + (group.relation == "all" ? "" : ", relation " + group.relation) + "\n";
-    TextTable table;
-    table.add({"model", "zeros %", "RSR %", "95 % interval", "n/planned", "paraphrases RSR %", "KL", "top-1 changed %"});
-    for (auto const& kind : summary.kinds()) {
-      add_kind(table, summary, kind, group, options.per_mask);
-      several = several || kind.models.size() > 1;
+    for (auto const& edits : summary.edits()) {
+      text += "\nSplit " + group.split + (group.relation == "all" ? "" : ", relation " + group.relation) +
+              (edits.edits.empty() ? "" : ", " + edits.edits) + "\n";
+      TextTable table;
+      table.add({"model", "zeros %", "RSR %", "95 % interval", "n/planned", "paraphrases RSR %", "KL", "top-1 changed %"});
+      for (auto const& kind : edits.kinds) {
+        add_kind(table, summary, kind, group, options.per_mask);
+        several = several || kind.models.size() > 1;
+      }
+      auto const quality = quality_block(summary, edits, group, options.per_mask);
+      with_quality = with_quality || !quality.empty();
+      text += table.text() + quality;
     }
-    auto const quality = quality_block(summary, group, options.per_mask);
-    with_quality = with_quality || !quality.empty();
-    text += table.text() + quality;
   }
-  return text + "\n" + definitions + (with_quality ? quality_definitions : "") + (several ? definition_of_mean : "") +
-         stage_times(study);
+  Perplexities const perplexities(study);
+  auto const text_lines = perplexity_block(perplexities, summary);
+  text += text_lines + published_block(study, summary, perplexities);
+  for (auto const& finding : findings(study)) text += "\n" + wrapped(finding, line_width);
+  return text + "\n" + definitions + (with_quality ? quality_definitions : "") +
+         (text_lines.empty() ? "" : perplexity_definition) + (several ? definition_of_mean : "") + stage_times(study);
 }
 
 }  // namespace onemask

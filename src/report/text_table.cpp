@@ -1,12 +1,24 @@
 #include "report/text_table.hpp"
 
+#include <onemask/core/text.hpp>
+
 #include <algorithm>
+#include <utility>
 
 namespace onemask {
 
 std::size_t characters(std::string const& text) {
   // Bytes 10xxxxxx continue a character.
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char byte) { return (byte & 0xC0) != 0x80; }));
+}
+
+std::string wrapped(std::string const& text, std::size_t width) {
+  std::string lines, line;
+  for (auto const& word : split_text(text, ' ')) {
+    if (!line.empty() && characters(line) + 1 + characters(word) > width) lines += std::exchange(line, "") + '\n';
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return lines + line + '\n';
 }
 
 std::string TextTable::text() const {

@@ -18,6 +18,12 @@ class TextTable {
   std::vector<std::vector<std::string>> rows_;
 };
 
+/// Of sentences.
+inline constexpr std::size_t line_width = 128;
+
+/// The words of a text in lines of at most `width` characters, unless a word is longer; every line ends in '\n'.
+std::string wrapped(std::string const& text, std::size_t width);
+
 /// Number of characters of a UTF-8 text.
 std::size_t characters(std::string const& text);
 

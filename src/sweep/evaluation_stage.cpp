@@ -51,16 +51,12 @@ class ConditionMaker {
 
   at::Tensor mask(PlannedCondition const& planned) {
     auto const& task = task_of(planned);
-    auto const keep = trained(task).keep(task.options.threshold);
+    auto const keep = run_.shared_mask(task).keep(task.options.threshold);
     if (planned.kind == "mask" || planned.kind == "original_masked") return keep;
     auto const zeros = keep.logical_not().sum().item<std::int64_t>();
     if (planned.kind == "random") return random_mask(keep.sizes(), zeros, task.seed);
     if (planned.kind == "magnitude") return largest_mask(weights(task.options.layers).abs(), zeros);
     return largest_mask(delta_magnitude(task.options.layers), zeros);
-  }
-
-  SharedMask trained(MaskTask const& task) const {
-    return shared_mask_from_bytes(run_.need(task.key, "mask"), "object " + task.key);
   }
 
   /// The layers' matrices below each other.

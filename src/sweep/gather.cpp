@@ -6,6 +6,7 @@
 #include <onemask/mask/shared_mask.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <tuple>
@@ -155,6 +156,7 @@ Table conditions_table(Plan const& plan, std::map<std::size_t, TrainedMask> cons
   return {{{"name", text([](auto const& c) { return c.name; })},
            {"kind", text([](auto const& c) { return c.kind; })},
            {"set", text([&](auto const& c) { return plan.sets[c.set].name; })},
+           {"settings", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->settings : std::string(); })},
            {"point", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->name : std::string(); })},
            {"zeros", column<double>(plan.conditions, zeros)},
            {"mask_key", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->key : std::string(); })}}};
@@ -229,6 +231,41 @@ Table summary_table(Plan const& plan, EvaluationPlan const& evaluation, std::vec
            {"planned", column<std::int64_t>(rows, [](auto const& row) { return row.planned; })}}};
 }
 
+Table perplexity_table(RunContext const& run) {
+  std::vector<TextScore> scores;
+  for (auto const& model : run.plan.text_models) {
+    auto& score = scores.emplace_back();
+    for (auto const& key : model.keys) {
+      auto bytes = run.objects.get(key);
+      if (!bytes) continue;
+      auto const piece = text_score_from_bytes(std::move(*bytes), "object " + key);
+      score.nll += piece.nll;
+      score.tokens += piece.tokens;
+    }
+  }
+  auto const& models = run.plan.text_models;
+  auto const mean = [](TextScore const& s) { return s.nll / static_cast<double>(s.tokens); };  // NaN where nothing is scored
+  return {{{"condition", column<std::string>(models, [&](auto const& m) { return run.plan.conditions[m.condition].name; })},
+           {"split", column<std::string>(models, [](auto const& m) { return m.split; })},
+           {"nll", column<double>(scores, mean)},
+           {"perplexity", column<double>(scores, [&](auto const& s) { return std::exp(mean(s)); })},
+           {"n", column<std::int64_t>(scores, [](auto const& s) { return s.tokens; })},
+           {"planned", column<std::int64_t>(scores, [&](auto const&) { return run.plan.text_tokens; })}}};
+}
+
+Table published_table(Published const& published) {
+  auto const& figures = published.figures;
+  auto const text = [&](std::string PublishedFigure::*member) {
+    return column<std::string>(figures, [=](auto const& figure) { return figure.*member; });
+  };
+  return {{{"source", std::vector<std::string>(figures.size(), published.source)},
+           {"split", text(&PublishedFigure::split)},
+           {"model", text(&PublishedFigure::model)},
+           {"metric", text(&PublishedFigure::metric)},
+           {"value", column<double>(figures, [](auto const& figure) { return figure.value; })},
+           {"note", text(&PublishedFigure::note)}}};
+}
+
 Table stages_table(RunContext const& run) {
   return {{{"name", column<std::string>(run.stages, [](auto const& s) { return s.name; })},
            {"seconds", column<double>(run.stages, [](auto const& s) { return s.seconds; })},
@@ -260,6 +297,7 @@ std::size_t count_done(RunContext const& run) {
   for (auto const& task : run.plan.solves) done += run.objects.has(task.key);
   for (auto const& mask : run.plan.masks) done += run.objects.has(mask.key);
   for (auto const& task : run.plan.evaluations) done += run.objects.has(task.key);
+  for (auto const& task : run.plan.text_tasks) done += run.objects.has(task.key);
   return done;
 }
 
@@ -275,16 +313,20 @@ StudyFile gather(RunContext const& run) {
   file.tables["conditions"] = conditions_table(run.plan, masks);
   file.tables["metrics"] = metrics_table(rows);
   file.tables["summary"] = summary_table(run.plan, run.study.evaluation, rows);
+  if (!run.plan.text_models.empty()) file.tables["perplexity"] = perplexity_table(run);
   for (auto const& [index, trained] : masks) file.matrices["masks/" + std::to_string(index)] = matrix_of(trained);
 
   // Results only: equal for every number of ranks and after any interruption. Where and how fast they were made is provenance.
   Hasher results;
   for (auto const& [name, table] : file.tables) results.text(name).text(checksum(table));
   for (auto const& [name, matrix] : file.matrices) results.text(name).bytes(matrix.values.data(), matrix.values.size());
+  if (!run.study.published.figures.empty()) file.tables["published"] = published_table(run.study.published);
   auto const done = count_done(run);
   file.attributes = build_info();
   file.attributes["results_sha256"] = results.hex();
-  file.attributes["schema"] = "2";
+  file.attributes["schema"] = "3";
+  file.attributes["name"] = run.study.name;
+  file.attributes["train_split"] = run.study.masks ? run.study.train_split : "";
   file.attributes["study"] = run.study.resolved;
   file.attributes["plan"] = run.plan.id;
   file.attributes["model"] = run.model->fingerprint();

@@ -1,4 +1,4 @@
-#include "sweep/checkpoint_file.hpp"
+#include <onemask/core/checkpoint_file.hpp>
 #include "sweep/run_context.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/comm/task_queue.hpp>

@@ -1,6 +1,6 @@
 #include "sweep/moment_run.hpp"
 
-#include "sweep/checkpoint_file.hpp"
+#include <onemask/core/checkpoint_file.hpp>
 #include <onemask/comm/agree.hpp>
 #include <onemask/comm/reducer.hpp>
 #include <onemask/core/error.hpp>

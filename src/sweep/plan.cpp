@@ -1,7 +1,6 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/random.hpp>
-#include <onemask/core/text.hpp>
 #include <onemask/sweep/plan.hpp>
 
 #include <algorithm>
@@ -15,21 +14,6 @@ namespace {
 
 /// Raised when the meaning of stored objects changes, so that old ones are not found.
 constexpr int object_version = 1;
-
-std::string joined(std::vector<std::string> const& words) {
-  std::string text;
-  for (auto const& word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
-
-/// The part of a point's name that is about editing.
-std::string edit_name(std::string const& point) {
-  std::vector<std::string> words;
-  for (auto const& word : split_text(point, ' ')) {
-    if (word.starts_with("edit.")) words.push_back(word);
-  }
-  return joined(words);
-}
 
 void begin(Hasher& hasher, char const* kind, Fingerprints const& fingerprints) {
   hasher.text(kind).integer(object_version).text(fingerprints.model).text(fingerprints.tokenizer).text(fingerprints.execution);
@@ -265,6 +249,55 @@ std::string evaluation_key(EvaluationTask const& task, Plan const& plan, Study c
   return hasher.hex();
 }
 
+/// Who the text is scored under: the unedited model, it under every mask; and, where all facts of a split share an edited model,
+/// that one, and it under every mask.
+std::vector<TextModel> text_models(Plan const& plan) {
+  std::vector<std::string> splits;                                              // in the order of the facts
+  std::map<std::pair<std::size_t, std::string>, std::set<std::string>> edited;  // by set and split
+  for (std::size_t s = 0; s < plan.sets.size(); ++s) {
+    if (!edits_in_batches(plan.sets[s].options.hparams.method)) continue;
+    for (std::size_t f = 0; f < plan.facts.size(); ++f) {
+      auto const& split = plan.facts[f].split;
+      if (split == "validation") continue;  // in the training split's model
+      if (std::find(splits.begin(), splits.end(), split) == splits.end()) splits.push_back(split);
+      edited[{s, split}].insert(plan.sets[s].keys[f]);
+    }
+  }
+  std::vector<TextModel> models;
+  for (std::size_t c = 0; c < plan.conditions.size(); ++c) {
+    auto const& condition = plan.conditions[c];
+    if (condition.kind == "original" || condition.kind == "original_masked") models.push_back({c, "all", {}, {}});
+    if (condition.kind != "edited" && condition.kind != "mask") continue;
+    for (auto const& split : splits) {
+      auto const found = edited.find({condition.set, split});
+      if (found != edited.end() && found->second.size() == 1) models.push_back({c, split, *found->second.begin(), {}});
+    }
+  }
+  return models;
+}
+
+void plan_perplexity(std::vector<TextPiece> const& text, Fingerprints const& fingerprints, Plan& plan) {
+  if (text.empty()) return;
+  for (auto const& piece : text) plan.text_tokens += piece.tokens;
+  plan.text_models = text_models(plan);
+  std::set<std::string> known;
+  for (std::size_t m = 0; m < plan.text_models.size(); ++m) {
+    auto& model = plan.text_models[m];
+    auto const mask = plan.conditions[model.condition].mask;
+    for (std::size_t p = 0; p < text.size(); ++p) {
+      Hasher hasher;
+      begin(hasher, "perplexity", fingerprints);
+      hasher.text(model.edited).text(text[p].id);
+      if (mask >= 0) {
+        auto const& task = plan.masks[static_cast<std::size_t>(mask)];
+        hasher.text(task.key).number(task.options.threshold);
+      }
+      model.keys.push_back(hasher.hex());
+      if (known.insert(model.keys.back()).second) plan.text_tasks.push_back({m, p, model.keys.back()});
+    }
+  }
+}
+
 std::string with_name(std::string const& what, std::string const& name) {
   return name.empty() ? what : what + " (" + name + ")";
 }
@@ -306,7 +339,7 @@ std::string null_space_key(std::string const& moment, double threshold) {
 }
 
 Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector<ContextTemplates> const& templates,
-               std::map<int, std::string> const& moments) {
+               std::map<int, std::string> const& moments, std::vector<TextPiece> const& text) {
   Plan plan;
   plan.facts = study_facts(study);
   plan.moments = moments;
@@ -319,10 +352,10 @@ Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector
       throw UserError("The study '" + study.name +
                       "' sweeps mask.validation_share, but all its masks share one split. Run it once per value.");
     }
-    auto const set = add_set({edit_name(point.name), point.edit, templates[p], {}, {}}, study.train_split, fingerprints, plan);
+    auto const set = add_set({point.edits, point.edit, templates[p], {}, {}}, study.train_split, fingerprints, plan);
     if (!study.masks) continue;
     require_one_model(plan, plan.sets[set], study);
-    MaskTask mask{set, point.name, point.mask, point.mask_seed, {}};
+    MaskTask mask{set, point.name, point.settings, point.mask, point.mask_seed, {}};
     mask.key = mask_key(mask, plan, fingerprints, study.train_split);
     plan.masks.push_back(std::move(mask));
   }
@@ -349,6 +382,7 @@ Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector
       plan.evaluations.push_back(std::move(task));
     }
   }
+  plan_perplexity(text, fingerprints, plan);
   Hasher hasher;
   for (auto const& set : plan.sets) {
     for (auto const& key : set.keys) hasher.text(key);
@@ -356,6 +390,7 @@ Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector
   for (auto const& task : plan.solves) hasher.text(task.key);
   for (auto const& mask : plan.masks) hasher.text(mask.key);
   for (auto const& task : plan.evaluations) hasher.text(task.key);
+  for (auto const& task : plan.text_tasks) hasher.text(task.key);
   plan.id = hasher.hex();
   return plan;
 }

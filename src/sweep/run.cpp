@@ -75,7 +75,8 @@ void freeze(RunContext const& run) {
                               {"edit_batches", run.plan.edits.size()},
                               {"batch_edits", run.plan.solves.size()},
                               {"masks", run.plan.masks.size()},
-                              {"evaluation_batches", run.plan.evaluations.size()}};
+                              {"evaluation_batches", run.plan.evaluations.size()},
+                              {"perplexity_pieces", run.plan.text_tasks.size()}};
     write_file_atomically(file, plan.dump(2) + "\n");
     return;
   }
@@ -95,13 +96,14 @@ void freeze(RunContext const& run) {
 }
 
 Plan agreed_plan(RunContext const& run) {
+  std::vector<TextPiece> const text(run.text.begin(), run.text.end());
   std::vector<ContextTemplates> templates;
   for (auto const& point : run.study.points) templates.push_back(templates_of(run, point.edit));
   Plan plan;
   agree(run.world, [&] {
     auto const layers = moment_layers(run.study);
     auto const moments = layers.empty() ? std::map<int, std::string>() : moment_keys(run.study.moments, layers, run.fingerprints);
-    plan = make_plan(run.study, run.fingerprints, templates, moments);
+    plan = make_plan(run.study, run.fingerprints, templates, moments, text);
   });
   for (auto const& id : run.world.all_gather(plan.id)) {
     if (id != plan.id)
@@ -148,6 +150,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
     context->fingerprints = {context->model->fingerprint(), context->tokenizer.fingerprint(),
                              execution_of(placement, m.dtype, m.products, m.threads)};
     check(study, options, *context->model, context->tokenizer, world.size());
+    context->text = read_text(study.perplexity, context->tokenizer, context->model->config());
   });
   auto& run = *context;
   run.plan = agreed_plan(run);
@@ -164,6 +167,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
     edit_stage(run);
     if (study.masks && options.last >= Stage::mask) mask_stage(run);
     if (options.last >= Stage::evaluate) evaluation_stage(run);
+    if (options.last >= Stage::evaluate && !run.text.empty()) perplexity_stage(run);
   }
   RunOutcome outcome{!options.only_gather, {}};
   if (options.only_gather || options.last == Stage::gather) {

@@ -38,6 +38,10 @@ std::shared_ptr<BatchEdit const> RunContext::batch_edit(std::string const& key) 
   return last_batch.second;
 }
 
+SharedMask RunContext::shared_mask(MaskTask const& task) const {
+  return shared_mask_from_bytes(need(task.key, "mask"), "object " + task.key);
+}
+
 std::vector<std::pair<std::size_t, Edit>> edits_of(RunContext const& run, std::size_t set,
                                                    std::vector<std::size_t> const& facts) {
   std::vector<std::pair<std::size_t, Edit>> edits;

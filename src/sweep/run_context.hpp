@@ -1,8 +1,10 @@
 #pragma once
 
+#include "sweep/text_pieces.hpp"
 #include <onemask/comm/environment.hpp>
 #include <onemask/data/tokenizer.hpp>
 #include <onemask/edit/batch_edit.hpp>
+#include <onemask/mask/shared_mask.hpp>
 #include <onemask/model/causal_lm.hpp>
 #include <onemask/store/journal.hpp>
 #include <onemask/store/object_store.hpp>
@@ -39,6 +41,7 @@ struct RunContext {
   std::vector<StageRecord> stages = {};
   /// The batch edit read last: many tasks in a row need the same.
   mutable std::pair<std::string, std::shared_ptr<BatchEdit const>> last_batch = {};
+  std::vector<TextWindows> text = {};  ///< what perplexity is taken over
 
   bool is_root() const { return world.rank() == 0; }
   /// An object that a stage before this one has made; `what` names it. Throws RunError when it is not in the store.
@@ -46,6 +49,7 @@ struct RunContext {
   /// The edit of a fact that has one of its own.
   Edit edit(EditSet const& set, std::size_t fact) const;
   std::shared_ptr<BatchEdit const> batch_edit(std::string const& key) const;
+  SharedMask shared_mask(MaskTask const& task) const;
 };
 
 /// The edits of some facts of a set. Where facts share an edited model, an edit has the outcome but no factors.
@@ -78,5 +82,6 @@ void stop_if_interrupted(RunContext const& run);
 void edit_stage(RunContext& run);
 void mask_stage(RunContext& run);
 void evaluation_stage(RunContext& run);
+void perplexity_stage(RunContext& run);
 
 }  // namespace onemask

@@ -1,6 +1,7 @@
-#include "sweep/detail/yaml_section.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/yaml_document.hpp>
+#include <onemask/core/yaml_section.hpp>
 #include <onemask/edit/context_templates.hpp>
 #include <onemask/sweep/study.hpp>
 
@@ -18,26 +19,6 @@ bool is_positive(double value) {
   return value > 0 && std::isfinite(value);
 }
 
-/// `root` with the value at a dotted key replaced.
-void assign(YAML::Node root, std::string const& key, YAML::Node const& value) {
-  auto const parts = split_text(key, '.');
-  for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
-    YAML::Node child = root[parts[i]];
-    if (child && !child.IsNull() && !child.IsMap())
-      throw UserError("The override '" + key + "': '" + parts[i] + "' is not a section of the study.");
-    root.reset(child);
-  }
-  root[parts.back()] = value;
-}
-
-YAML::Node parse_yaml(std::string const& text, std::string const& name) {
-  try {
-    return YAML::Load(text);
-  } catch (YAML::Exception const& e) {
-    throw UserError(name + " is not valid YAML: " + e.what() + ".");
-  }
-}
-
 /// At most `limit` facts of every split.
 void limit_splits(YAML::Node splits, std::size_t limit) {
   if (!splits.IsMap()) return;  // the reader complains
@@ -46,14 +27,6 @@ void limit_splits(YAML::Node splits, std::size_t limit) {
     auto const own = split.second["limit"];
     if (!own || own.as<std::size_t>(limit) > limit) split.second["limit"] = limit;
   }
-}
-
-std::pair<std::string, std::string> key_and_value(std::string const& text, char const* option) {
-  auto const equals = text.find('=');
-  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
-    throw UserError(std::string("The option ") + option + " takes key=value, but got '" + text + "'.");
-  }
-  return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
 ModelOptions read_model(YamlSection section, std::filesystem::path const& base) {
@@ -257,6 +230,50 @@ EvaluationPlan read_evaluation(YamlSection section) {
   return plan;
 }
 
+PerplexityOptions read_perplexity(YamlSection section, std::filesystem::path const& base) {
+  PerplexityOptions perplexity;
+  perplexity.text = read_paths(section, "text", base);
+  section.read_at_least("tokens", perplexity.tokens, std::int64_t{0});
+  section.read_at_least("segment", perplexity.segment, std::int64_t{0});
+  section.read_at_least("stride", perplexity.stride, std::int64_t{0});
+  section.finish();
+  if (perplexity.text.empty() && !section.keys().empty()) throw section.fault("text", "is missing");
+  return perplexity;
+}
+
+std::string one_of(YamlSection& section, char const* key, std::vector<std::string> const& known) {
+  auto const value = section.need<std::string>(key);
+  if (std::find(known.begin(), known.end(), value) != known.end()) return value;
+  std::string names;
+  for (auto const& name : known) names += (names.empty() ? "" : ", ") + name;
+  throw section.fault(key, "is '" + value + "'; known are " + names);
+}
+
+Published read_published(YamlSection section, std::vector<FactSelection> const& splits, std::string const& file) {
+  Published published;
+  if (section.keys().empty()) return published;
+  published.source = section.need<std::string>("source");
+  auto const figures = section.node("figures");
+  section.finish();
+  if (!figures || !figures.IsSequence()) throw section.fault("figures", "must be a list of figures");
+  std::vector<std::string> names{"validation", "all"};
+  for (auto const& split : splits) names.push_back(split.split);
+  for (std::size_t i = 0; i < figures.size(); ++i) {
+    YamlSection part(figures[i], file, "published.figures[" + std::to_string(i) + "].");
+    PublishedFigure figure;
+    figure.split = one_of(part, "split", names);
+    figure.model =
+        one_of(part, "model", {"original", "edited", "mask", "random", "magnitude", "delta_magnitude", "original_masked"});
+    figure.metric = one_of(part, "metric", {"rsr", "success", "score", "top1_changed", "zeros", "kl", "perplexity"});
+    figure.value = part.need<double>("value");
+    if (!std::isfinite(figure.value)) throw part.fault("value", "must be a finite number");
+    part.read("note", figure.note);
+    part.finish();
+    published.figures.push_back(std::move(figure));
+  }
+  return published;
+}
+
 /// The study as the document says it, with one point.
 Study interpret(YAML::Node const& document, std::string const& file, std::filesystem::path const& base) {
   YamlSection root(document, file, "");
@@ -267,6 +284,8 @@ Study interpret(YAML::Node const& document, std::string const& file, std::filesy
   study.facts = read_facts(root.section("facts"));
   study.moments = read_moments(root.section("moments"), base);
   study.evaluation = read_evaluation(root.section("evaluation"));
+  study.perplexity = read_perplexity(root.section("perplexity"), base);
+  study.published = read_published(root.section("published"), study.facts, file);
   root.read("peer_compatible", study.peer_compatible);
   root.has("sweep");
   StudyPoint point;
@@ -344,35 +363,40 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
   auto const name = file.string();
   auto document = parse_yaml(read_file(file), "The study " + name);
   if (!document.IsMap()) throw UserError("The study " + name + " must be a YAML mapping with name, model, facts, edit and mask.");
-  for (auto const& text : overrides.set) {
-    auto const [key, value] = key_and_value(text, "--set");
-    assign(document, key, parse_yaml(value, "The value of '" + key + "'"));
-  }
+  override_values(document, overrides.set);
   if (overrides.limit) limit_splits(document["facts"], *overrides.limit);
   auto const sweep = read_sweep(document, overrides, name);
   auto const base = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-  auto study = interpret(document, name, base);
-  if (!sweep.empty()) {
-    study.points.clear();
-    std::vector<std::size_t> choice(sweep.size(), 0);
-    for (bool more = true; more;) {
-      auto variant = YAML::Clone(document);
-      std::string point_name;
-      for (std::size_t i = 0; i < sweep.size(); ++i) {
-        auto const& [key, values] = sweep[i];
-        assign(variant, key, YAML::Load(values[choice[i]]));
-        point_name += (i == 0 ? "" : " ") + key + "=" + values[choice[i]];
-      }
-      study.points.push_back(interpret(variant, name, base).points.front());
-      study.points.back().name = point_name;
-      more = false;
-      for (auto i = sweep.size(); i-- > 0 && !more;) {
-        more = ++choice[i] < sweep[i].second.size();
-        if (!more) choice[i] = 0;
-      }
+  Study study;
+  std::vector<std::size_t> choice(sweep.size(), 0);
+  for (bool more = true; more;) {
+    auto variant = YAML::Clone(document);
+    StudyPoint names;
+    auto const add = [](std::string& text, std::string const& word) { text += (text.empty() ? "" : " ") + word; };
+    for (std::size_t i = 0; i < sweep.size(); ++i) {
+      auto const& [key, values] = sweep[i];
+      auto const& value = values[choice[i]];
+      assign(variant, key, parse_yaml(value, "The study " + name + ": the value '" + value + "' of 'sweep." + key + "'"));
+      auto const word = key + "=" + value;
+      add(names.name, word);
+      if (key.starts_with("edit.")) add(names.edits, word);
+      if (key.starts_with("mask.") && key != "mask.seed") add(names.settings, word);
     }
-  } else {
-    study.points.front().name = "mask";
+    auto one = interpret(variant, name, base);
+    auto& point = one.points.front();
+    point.name = sweep.empty() ? "mask" : names.name;
+    point.edits = names.edits;
+    point.settings = names.settings;
+    if (study.points.empty()) {
+      study = std::move(one);
+    } else {
+      study.points.push_back(std::move(point));
+    }
+    more = false;
+    for (auto i = sweep.size(); i-- > 0 && !more;) {
+      more = ++choice[i] < sweep[i].second.size();
+      if (!more) choice[i] = 0;
+    }
   }
   std::ostringstream resolved;
   document.remove("sweep");

@@ -12,6 +12,48 @@ using Integers = std::vector<std::int64_t>;
 using Numbers = std::vector<double>;
 using Texts = std::vector<std::string>;
 
+/// Puts the tables "conditions" and "summary" together, row by row.
+class StudyMaker {
+ public:
+  void condition(std::string const& name, std::string const& kind, std::string const& set = "", std::string const& settings = "",
+                 double zeros = 0) {
+    names_.push_back(name), kinds_.push_back(kind), sets_.push_back(set), settings_.push_back(settings), zeros_.push_back(zeros);
+  }
+  void row(std::string const& condition, std::string const& split, std::string const& prompts, std::string const& metric,
+           double mean, double low, double high, std::int64_t n, std::int64_t planned) {
+    condition_.push_back(condition), split_.push_back(split), prompts_.push_back(prompts), metric_.push_back(metric);
+    mean_.push_back(mean), low_.push_back(low), high_.push_back(high), n_.push_back(n), planned_.push_back(planned);
+  }
+  void rsr(std::string const& condition, std::string const& split, double mean, double low, double high, std::int64_t n,
+           std::int64_t planned = 0) {
+    row(condition, split, "rewrite", "rsr", mean, low, high, n, planned > 0 ? planned : n);
+  }
+
+  /// Complete; of 14 tasks, 13 are called done, for tests that call it partial.
+  StudyFile file() const {
+    StudyFile study;
+    study.attributes = {{"status", "COMPLETE"}, {"tasks_planned", "14"}, {"tasks_done", "13"}, {"train_split", "train"}};
+    study.tables["conditions"] = {
+        {{"name", names_}, {"kind", kinds_}, {"set", sets_}, {"settings", settings_}, {"point", names_}, {"zeros", zeros_}}};
+    study.tables["summary"] = {{{"condition", condition_},
+                                {"split", split_},
+                                {"relation", Texts(split_.size(), "all")},
+                                {"prompts", prompts_},
+                                {"metric", metric_},
+                                {"mean", mean_},
+                                {"low", low_},
+                                {"high", high_},
+                                {"n", n_},
+                                {"planned", planned_}}};
+    return study;
+  }
+
+ private:
+  Texts names_, kinds_, sets_, settings_, condition_, split_, prompts_, metric_;
+  Numbers zeros_, mean_, low_, high_;
+  Integers n_, planned_;
+};
+
 /// A study of two masks on one split with relations P17 and P30; the second mask has no score on P30 yet.
 inline StudyFile example_study() {
   StudyFile study;

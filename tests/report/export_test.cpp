@@ -12,11 +12,19 @@ namespace {
 StudyFile two_rows() {
   StudyFile study;
   study.attributes = {{"status", "COMPLETE"}, {"study", "a \"b\"\n"}};
-  study.tables["conditions"] = {{{"name", test::Texts{"edited"}}, {"zeros", test::Numbers{0}}}};
   study.tables["summary"] = {{{"condition", test::Texts{"edited", "m, \"0\""}},
                               {"mean", test::Numbers{0.1, std::numeric_limits<double>::quiet_NaN()}},
                               {"n", test::Integers{20, -1}}}};
   return study;
+}
+
+StudyFile one_score() {
+  test::StudyMaker study;
+  study.condition("edited", "edited");
+  study.row("edited", "train", "rewrite", "success", 0.5, 0.25, std::numeric_limits<double>::quiet_NaN(), 20, 20);
+  auto file = study.file();
+  file.attributes["study"] = "a \"b\"\n";
+  return file;
 }
 
 TEST(Csv, HasEveryRowOfTheSummaryWithTheStatus) {
@@ -32,29 +40,41 @@ TEST(Csv, KeepsEveryBitOfANumber) {
   EXPECT_EQ(to_csv(study), "status,mean\nCOMPLETE,0.30000000000000004\nCOMPLETE,-1.7976931348623157e+308\n");
 }
 
-TEST(Json, HasAttributesConditionsSummaryAndStages) {
-  EXPECT_EQ(to_json(two_rows()), R"({
+TEST(Json, HasAttributesConditionsSummaryFindingAndStages) {
+  EXPECT_EQ(to_json(one_score()), R"({
  "attributes": {
   "status": "COMPLETE",
-  "study": "a \"b\"\n"
+  "study": "a \"b\"\n",
+  "tasks_done": "13",
+  "tasks_planned": "14",
+  "train_split": "train"
  },
  "conditions": [
   {
    "name": "edited",
+   "kind": "edited",
+   "set": "",
+   "settings": "",
+   "point": "edited",
    "zeros": 0.0
   }
  ],
  "summary": [
   {
    "condition": "edited",
-   "mean": 0.1,
-   "n": 20
-  },
-  {
-   "condition": "m, \"0\"",
-   "mean": null,
-   "n": -1
+   "split": "train",
+   "relation": "all",
+   "prompts": "rewrite",
+   "metric": "success",
+   "mean": 0.5,
+   "low": 0.25,
+   "high": null,
+   "n": 20,
+   "planned": 20
   }
+ ],
+ "finding": [
+  "The edits make the new object likelier than the true one for 50 % [25, nan] of the 20 training facts."
  ]
 }
 )");
@@ -62,14 +82,14 @@ TEST(Json, HasAttributesConditionsSummaryAndStages) {
 }
 
 TEST(Json, SurvivesTextsThatAreNotUtf8) {
-  auto study = two_rows();
+  auto study = one_score();
   study.attributes.insert_or_assign("study", std::string("\xff"));
   EXPECT_NE(to_json(study).find("\xEF\xBF\xBD"), std::string::npos);
 }
 
 TEST(Export, NeedsASummaryWithColumnsOfOneLength) {
-  auto study = two_rows();
-  std::get<test::Integers>(study.tables["summary"].columns[2].second).pop_back();
+  auto study = one_score();
+  std::get<test::Integers>(study.tables["summary"].columns.back().second).pop_back();
   EXPECT_THROW(to_csv(study), ShapeError);
   EXPECT_THROW(to_json(study), ShapeError);
   study.tables.erase("summary");

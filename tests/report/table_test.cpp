@@ -42,6 +42,9 @@ edited + mask (mean of 2)     15.0   75.0    [55.0, 90.0]      10/20            
 edited + random               20.0   10.0     [0.0, 25.0]      20/20                  -      -                -
 unedited + mask                  -      -               -          -                  -      -                -
 
+So far (PARTIAL: 13 of 14 tasks), a mask of 15.0 % zeros (mean of 2) gives back 75 % [55, 90] of 10 of the 20 held-out facts
+(more than the baseline random, 10 % [0, 25]; without a mask 5 % [0, 15]).
+
 zeros: share of the edited matrix that the mask sets to zero. Random: zeros drawn at random, as many as in the mask; magnitude,
 delta magnitude: as many where the weights, or on average the changes by the edits, are largest in magnitude.
 RSR: share of prompts after which the true object is likelier than the new one; mean over facts.

@@ -343,6 +343,66 @@ TEST_F(PlanTest, ConditionsOfASweepHaveNamesOfTheirOwn) {
   EXPECT_EQ(p.conditions[12].kind, "original_masked");
 }
 
+/// Perplexity over a text of two pieces.
+class TextPlanTest : public BatchPlanTest {
+ protected:
+  Plan text_plan(StudyOverrides const& overrides, std::vector<TextPiece> const& text = {{"a", 5}, {"b", 3}}) const {
+    auto const study = read(overrides);
+    std::map<int, std::string> moments;
+    for (auto layer : moment_layers(study)) moments[layer] = "moment";
+    return make_plan(study, {"m", "t", "e"}, std::vector<ContextTemplates>(study.points.size(), {"{}"}), moments, text);
+  }
+  static std::vector<std::string> texts(Plan const& plan) {
+    std::vector<std::string> result;
+    for (auto const& model : plan.text_models) result.push_back(plan.conditions[model.condition].name + " on " + model.split);
+    return result;
+  }
+};
+
+TEST_F(TextPlanTest, ModelsThatAllFactsShareAreScored) {
+  auto const p = text_plan({{}, {"mask.seed=0..1"}, {}});
+  EXPECT_THAT(texts(p), ElementsAre("original on all", "original (mask.seed=0) on all", "original (mask.seed=1) on all"));
+  EXPECT_EQ(p.text_tokens, 8);
+  ASSERT_EQ(p.text_tasks.size(), 6U);
+  EXPECT_EQ(p.text_tasks[3].model, 1U);
+  EXPECT_EQ(p.text_tasks[3].piece, 1U);
+  EXPECT_EQ(p.text_tasks[3].key, p.text_models[1].keys[1]);
+  auto const without = text_plan({{}, {"mask.seed=0..1"}, {}}, {});
+  EXPECT_EQ(p.tasks(), without.tasks() + 6);
+  EXPECT_NE(p.id, without.id);
+  EXPECT_EQ(all_evaluations(p), all_evaluations(without));
+  EXPECT_TRUE(texts(without).empty());
+}
+
+TEST_F(TextPlanTest, EditedModelsOfBatchesToo) {
+  std::vector<std::string> set{"edit.method=memit", "edit.layers=[0, 1]", "moments.text=corpus.txt"};
+  auto const p = text_plan({set, {}, {}});
+  EXPECT_THAT(texts(p), ElementsAre("original on all", "edited on train", "edited on heldout", "mask on train", "mask on heldout",
+                                    "original (mask) on all"));
+  EXPECT_EQ(p.text_models[1].edited, p.solves[0].key);
+  EXPECT_EQ(p.text_tasks.size(), 12U);
+  // Facts in several models share none.
+  set.insert(set.end(), {"edit.facts_per_model=10", "mask=none"});
+  EXPECT_THAT(texts(text_plan({set, {}, {}})), ElementsAre("original on all", "edited on heldout"));
+}
+
+TEST_F(TextPlanTest, EqualModelsAreScoredOnce) {
+  auto const p = text_plan({{"mask=none"}, {"edit.v_lr=0.5,1"}, {}});
+  EXPECT_EQ(p.text_models.size(), 2U);
+  EXPECT_EQ(p.text_tasks.size(), 2U);
+  EXPECT_EQ(p.text_models[0].keys, p.text_models[1].keys);
+  auto const thresholds = text_plan({{}, {"mask.threshold=0.6,0.7"}, {}});
+  EXPECT_EQ(thresholds.text_tasks.size(), 6U);
+  EXPECT_EQ(text_plan({{}, {}, {}}, {{"a", 5}}).text_tasks[0].key, p.text_tasks[0].key);
+}
+
+TEST_F(PlanTest, MasksKnowTheirSettings) {
+  auto const p = plan({{}, {"mask.threshold=0.6,0.7", "mask.seed=0..1", "edit.v_lr=1"}, {}});
+  EXPECT_EQ(p.masks[1].settings, "mask.threshold=0.6");
+  EXPECT_EQ(p.masks[2].settings, "mask.threshold=0.7");
+  EXPECT_EQ(p.sets[0].name, "edit.v_lr=1");
+}
+
 TEST_F(PlanTest, StudiesThatCannotBePlanned) {
   EXPECT_THROW(plan({{}, {"mask.validation_share=0.1,0.2"}, {}}), UserError);
   EXPECT_THROW(plan({{"facts.train.limit=0"}, {}, {}}), UserError);

@@ -152,6 +152,67 @@ TEST_F(StudyTest, SweepsOfTheFileAndOfTheCommandLine) {
               ElementsAre("mask.seed=7 mask.restoration=margin", "mask.seed=7 mask.restoration=none"));
 }
 
+TEST_F(StudyTest, PointsSayWhatTheirEditsAndMasksDifferIn) {
+  write_study(study_text + "sweep:\n  mask.seed: 0..1\n  edit.v_lr: [0.5, 1]\n  mask.layers: ['[1]', last]\n");
+  auto const study = read();
+  ASSERT_EQ(study.points.size(), 8U);
+  EXPECT_EQ(study.points[2].name, "mask.seed=0 edit.v_lr=1 mask.layers=[1]");
+  EXPECT_EQ(study.points[2].edits, "edit.v_lr=1");
+  EXPECT_EQ(study.points[2].settings, "mask.layers=[1]");
+  EXPECT_EQ(study.points[6].settings, "mask.layers=[1]");  // of the other seed
+  EXPECT_EQ(read({{}, {"mask.seed=5", "edit.v_lr=2", "mask.layers=last"}, {}}).points.front().settings, "mask.layers=last");
+}
+
+TEST_F(StudyTest, ASweptListOfLayersIsOneName) {
+  write_study(study_text + "moments: {text: corpus.txt}\nsweep:\n  edit.layers: ['[0, 1]', '[1]']\n  edit.method: [memit]\n");
+  EXPECT_EQ(read().points.front().edits, "edit.layers=[0, 1] edit.method=memit");
+}
+
+TEST_F(StudyTest, ASweptKeyNeedsNoValueOfItsOwn) {
+  auto text = study_text;
+  text.erase(text.find("edit:\n"));
+  write_study(text + "sweep:\n  edit.hparams: [rome.yaml, ./rome.yaml]\n");
+  EXPECT_EQ(read().points.size(), 2U);
+  EXPECT_EQ(read().points[1].edits, "edit.hparams=./rome.yaml");
+}
+
+TEST_F(StudyTest, Perplexity) {
+  EXPECT_TRUE(read().perplexity.text.empty());
+  auto const perplexity =
+      read({{"perplexity.text=[a.txt, b.txt]", "perplexity.tokens=500", "perplexity.segment=64", "perplexity.stride=32"}, {}, {}})
+          .perplexity;
+  EXPECT_THAT(perplexity.text, ElementsAre(folder_ / "a.txt", folder_ / "b.txt"));
+  EXPECT_EQ(perplexity.tokens, 500);
+  EXPECT_EQ(perplexity.segment, 64);
+  EXPECT_EQ(perplexity.stride, 32);
+  EXPECT_THAT(complaint({{"perplexity.tokens=5"}, {}, {}}), HasSubstr("'perplexity.text' is missing"));
+  EXPECT_THAT(complaint({{"perplexity.texts=a"}, {}, {}}), HasSubstr("Did you mean 'text'?"));
+  EXPECT_THAT(complaint({{"perplexity.text=a", "perplexity.stride=-1"}, {}, {}}), HasSubstr("perplexity.stride"));
+}
+
+TEST_F(StudyTest, PublishedFigures) {
+  std::string const figure = "published.figures=[{split: train, model: mask, metric: rsr, value: 80, note: over}]";
+  auto const published = read({{"published.source=A paper", figure}, {}, {}}).published;
+  EXPECT_EQ(published.source, "A paper");
+  ASSERT_EQ(published.figures.size(), 1U);
+  EXPECT_EQ(published.figures[0].split, "train");
+  EXPECT_EQ(published.figures[0].value, 80);
+  EXPECT_EQ(published.figures[0].note, "over");
+  EXPECT_THAT(complaint({{figure}, {}, {}}), HasSubstr("'published.source' is missing"));
+  EXPECT_THAT(complaint({{"published.source=A paper"}, {}, {}}), HasSubstr("published.figures"));
+  for (auto const& [from, to, said] : {std::tuple("train", "trian", "published.figures[0].split"),
+                                       {"mask", "maks", "original_masked"},
+                                       {"rsr", "rrs", "success"},
+                                       {"80", ".nan", "finite"},
+                                       {"80", "high", "wrong type"},
+                                       {"note", "notes", "Did you mean 'note'?"},
+                                       {"value: 80", "value: ", "value"}}) {
+    auto text = figure;
+    text.replace(text.find(from), std::string(from).size(), to);
+    EXPECT_THAT(complaint({{"published.source=A paper", text}, {}, {}}), HasSubstr(said)) << text;
+  }
+}
+
 TEST_F(StudyTest, SpacesInAListDoNotMatter) {
   write_study(study_text + "sweep:\n  mask.seed: 0, 1\n");
   EXPECT_THAT(names(read()), ElementsAre("mask.seed=0", "mask.seed=1"));

@@ -12,7 +12,14 @@ namespace onemask {
 /// Throws RunError naming the largest magnitude when a value is beyond that or not finite.
 at::Tensor to_fixed_point(at::Tensor const& values, int fraction_bits);
 
+/// sum += to_fixed_point(values) in one pass over the memory, on the CPU: `values` float32 or bfloat16, `sum` int64, both
+/// contiguous and of as many numbers. The integers must stay below 2^51. Throws as to_fixed_point does, before anything is added.
+void add_fixed_point(at::Tensor const& values, int fraction_bits, at::Tensor const& sum);
+
 /// integers / 2^fraction_bits in the floating-point type `type`.
 at::Tensor from_fixed_point(at::Tensor const& integers, int fraction_bits, at::ScalarType type);
+
+/// The same into `values`, float32, in one pass over the memory, on the CPU; both contiguous and of as many numbers.
+void read_fixed_point(at::Tensor const& integers, int fraction_bits, at::Tensor const& values);
 
 }  // namespace onemask

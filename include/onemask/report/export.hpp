@@ -6,9 +6,9 @@
 
 namespace onemask {
 
-/// The results of a study as one JSON object: "attributes" of the file, and "conditions", "summary" and "stages" as lists of
-/// records with the columns as fields. Numbers that are not finite become null. Throws UserError when the study has no such
-/// conditions or summary.
+/// The results of a study as one JSON object: "attributes" of the file; "conditions", "summary" and, where there are such tables,
+/// "perplexity", "published" and "stages" as lists of records with the columns as fields; and "finding", a list of sentences (see
+/// findings). Numbers that are not finite become null. Throws UserError when the study has no such conditions or summary.
 std::string to_json(StudyFile const& study);
 
 /// Every row of the summary as CSV (RFC 4180, lines end in '\n'), after a line of names; the first column is the study's status,

@@ -12,10 +12,11 @@ struct TableOptions {
   bool per_mask = false;     ///< a line for every study point under the mean over them
 };
 
-/// The results of a study for people: for every split one line per kind of model (unedited, edited, edited + mask, the baselines,
-/// unedited + mask) with its zeros, RSR, KL and changed first tokens, where the neighborhood is scored the quality of the edits
-/// by CounterFact's definitions, what these mean, and the wall time of the stages. Lines are UTF-8 and end in '\n'. COMPLETE or
-/// PARTIAL and the number of tasks stand on top.
+/// The results of a study for people: for every split and way of editing one line per kind of model (unedited, edited,
+/// edited + mask, the baselines, unedited + mask) with its zeros, RSR, KL and changed first tokens, where the neighborhood is
+/// scored the quality of the edits by CounterFact's definitions; then perplexities and published figures where there are some,
+/// what was found in words (see findings), what the columns mean, and the wall time of the stages. A line is the mean over masks
+/// that differ in their seed alone. Lines are UTF-8 and end in '\n'. COMPLETE or PARTIAL and the number of tasks stand on top.
 ///
 /// Throws UserError when the file lacks an attribute, a table or a column of a gathered study, or names a condition of a kind
 /// that is not known.

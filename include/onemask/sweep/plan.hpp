@@ -51,7 +51,8 @@ struct EditSet {
 /// One mask to train on the edits of a set.
 struct MaskTask {
   std::size_t set = 0;
-  std::string name;  ///< of its study point
+  std::string name;      ///< of its study point
+  std::string settings;  ///< what it may differ in from masks of other seeds
   MaskOptions options;
   std::uint64_t seed = 0;
   std::string key;  ///< object
@@ -71,6 +72,26 @@ struct EvaluationTask {
   std::string key;  ///< object
 };
 
+/// A piece of the text whose perplexity is taken.
+struct TextPiece {
+  std::string id;           ///< hash of what is read and scored of it
+  std::int64_t tokens = 0;  ///< scored ones
+};
+
+/// A model that the text is scored under: a condition that does not depend on a fact.
+struct TextModel {
+  std::size_t condition = 0;
+  std::string split;              ///< whose facts share the edited model; "all" where nothing is edited
+  std::string edited;             ///< object of the batch edit; empty: none
+  std::vector<std::string> keys;  ///< objects of the pieces' scores
+};
+
+/// A piece of the text under a model. Equal models are one: tasks are as many as there are keys.
+struct TextTask {
+  std::size_t model = 0, piece = 0;
+  std::string key;  ///< object
+};
+
 /// Everything a study will do, before it is done: a function of the study, the files it names and the model, the same on every
 /// rank.
 struct Plan {
@@ -84,10 +105,14 @@ struct Plan {
   std::vector<MaskTask> masks;
   std::vector<PlannedCondition> conditions;
   std::vector<EvaluationTask> evaluations;
-  std::string id;  ///< hash of all keys
+  std::vector<TextModel> text_models;
+  std::vector<TextTask> text_tasks;  ///< model after model
+  std::int64_t text_tokens = 0;      ///< that are scored under a model
+  std::string id;                    ///< hash of all keys
 
   std::size_t tasks() const {
-    return moments.size() + null_spaces.size() + edits.size() + solves.size() + masks.size() + evaluations.size();
+    return moments.size() + null_spaces.size() + edits.size() + solves.size() + masks.size() + evaluations.size() +
+           text_tasks.size();
   }
   /// Indices of the facts of a split.
   std::vector<std::size_t> facts_of(std::string const& split) const;
@@ -101,9 +126,9 @@ struct Fingerprints {
 };
 
 /// `templates[i]` are the context templates of study.points[i]; `moments` the names of the second moments' objects by layer, of
-/// the layers that `moment_layers` gives.
+/// the layers that `moment_layers` gives; `text` what perplexity is taken over.
 Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector<ContextTemplates> const& templates,
-               std::map<int, std::string> const& moments);
+               std::map<int, std::string> const& moments, std::vector<TextPiece> const& text = {});
 
 /// The layers whose second moments the study's edits need, ascending.
 std::vector<int> moment_layers(Study const& study);

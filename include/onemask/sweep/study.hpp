@@ -53,9 +53,34 @@ struct EvaluationPlan {
   bool masked_original = true;  ///< score the unedited model under each mask as well
 };
 
+/// The text whose perplexity is taken, and how it is cut (see cut_text). All but the files' names decides bits.
+struct PerplexityOptions {
+  std::vector<std::filesystem::path> text;  ///< files or patterns, see Corpus::of_texts; none: no perplexity
+  std::int64_t tokens = 0;                  ///< only the first so many, 0: all
+  std::int64_t segment = 0;                 ///< longest window [tokens], 0: the model's positions, at most 1024
+  std::int64_t stride = 0;                  ///< from one window's beginning to the next one's [tokens], 0: no overlap
+};
+
+/// A figure that someone has published, to be shown beside the study's own.
+struct PublishedFigure {
+  std::string split;   ///< of the study
+  std::string model;   ///< kind of condition, e.g. "mask"
+  std::string metric;  ///< one of the summary's, on rewrite prompts; "score", "zeros" or "perplexity"
+  double value = 0;    ///< in per cent where the report shows per cent
+  std::string note;
+};
+
+/// Published figures and where they stand.
+struct Published {
+  std::string source;
+  std::vector<PublishedFigure> figures;
+};
+
 /// One combination of swept values.
 struct StudyPoint {
-  std::string name;  ///< the swept keys and values, e.g. "mask.seed=3"; "mask" when nothing is swept
+  std::string name;      ///< the swept keys and values, e.g. "mask.seed=3"; "mask" when nothing is swept
+  std::string edits;     ///< those of them under "edit."
+  std::string settings;  ///< those under "mask." but for the seed
   EditOptions edit;
   MaskOptions mask;
   std::uint64_t mask_seed = 0;
@@ -72,6 +97,8 @@ struct Study {
   int ranks_per_mask = 0;             ///< 0: as many as give every mask a group, at least 1
   MomentsOptions moments;             ///< the text for second moments
   EvaluationPlan evaluation;
+  PerplexityOptions perplexity;
+  Published published;
   bool peer_compatible = false;
   std::vector<StudyPoint> points;
   std::string resolved;  ///< the study with all overrides, as YAML

@@ -14,6 +14,9 @@
 
 namespace onemask::detail {
 
+/// Four times the largest one published; a guard against absurd ids.
+inline constexpr std::int64_t largest_vocabulary = 1 << 20;
+
 /// Where the step "Metaspace", which writes U+2581 for every space, puts one more in front if there is none.
 enum class SpacePrefix { never, first, always };  ///< first: only where the text begins, not behind added tokens
 

@@ -18,6 +18,9 @@ std::optional<std::size_t> first_invalid_utf8(std::string_view text);
 /// character is outside of it. `token` is valid UTF-8.
 std::optional<std::string> bytes_of_token(std::string_view token);
 
+/// The inverse: how a vocabulary in GPT-2's alphabet writes `bytes`.
+std::string token_of_bytes(std::string_view bytes);
+
 /// U+2581, which SentencePiece's vocabularies write for a space.
 inline constexpr std::string_view written_space = "\u2581";
 

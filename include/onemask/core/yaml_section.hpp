@@ -11,11 +11,12 @@
 
 namespace onemask {
 
-/// One mapping of a study file. Every key that is read is remembered; `finish` refuses the rest.
+/// One mapping of a YAML file. Every key that is read is remembered; `finish` refuses the rest.
 class YamlSection {
  public:
-  YamlSection(YAML::Node node, std::string file, std::string path)
-      : node_(std::move(node)), file_(std::move(file)), path_(std::move(path)) {
+  /// `kind` is what the file describes, for messages.
+  YamlSection(YAML::Node node, std::string file, std::string path, std::string kind = "study")
+      : node_(std::move(node)), file_(std::move(file)), path_(std::move(path)), kind_(std::move(kind)) {
     if (node_ && !node_.IsNull() && !node_.IsMap()) throw fault("", "must be a mapping of names to values");
   }
 
@@ -24,7 +25,7 @@ class YamlSection {
     return node_ && node_.IsMap() && node_[key];
   }
 
-  YamlSection section(std::string const& key) { return {has(key) ? node_[key] : YAML::Node(), file_, path_ + key + "."}; }
+  YamlSection section(std::string const& key) { return {has(key) ? node_[key] : YAML::Node(), file_, path_ + key + ".", kind_}; }
 
   YAML::Node node(std::string const& key) { return has(key) ? node_[key] : YAML::Node(); }
 
@@ -42,7 +43,7 @@ class YamlSection {
   template <typename T>
   T need(std::string const& key) {
     if (!has(key)) throw fault(key, "is missing");
-    T value;
+    T value{};
     read(key, value);
     return value;
   }
@@ -55,7 +56,7 @@ class YamlSection {
   }
 
   /// For messages: "The study FILE".
-  std::string file() const { return "The study " + file_; }
+  std::string file() const { return "The " + kind_ + " " + file_; }
 
   std::vector<std::string> keys() const {
     std::vector<std::string> names;
@@ -68,7 +69,7 @@ class YamlSection {
   void finish() const {
     for (auto const& name : keys()) {
       if (std::find(known_.begin(), known_.end(), name) == known_.end()) {
-        throw fault(name, "is not a key that a study knows" + std::string(".") + did_you_mean(name, known_), "");
+        throw fault(name, "is not a key that a " + kind_ + " knows." + did_you_mean(name, known_), "");
       }
     }
   }
@@ -81,7 +82,7 @@ class YamlSection {
 
  private:
   YAML::Node node_;
-  std::string file_, path_;
+  std::string file_, path_, kind_;
   std::vector<std::string> known_;
 };
 

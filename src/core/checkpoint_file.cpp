@@ -1,4 +1,4 @@
-#include "sweep/checkpoint_file.hpp"
+#include <onemask/core/checkpoint_file.hpp>
 
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <yaml-cpp/yaml.h>
+
+namespace onemask {
+
+/// Throws UserError "NAME is not valid YAML: …".
+YAML::Node parse_yaml(std::string const& text, std::string const& name);
+
+/// The two sides of "key=value", as the command line's `option` takes them; UserError for another form.
+std::pair<std::string, std::string> key_and_value(std::string const& text, char const* option);
+
+/// Replaces the value at a dotted key such as "mask.epochs". Throws UserError when something on the way is no mapping.
+void assign(YAML::Node root, std::string const& key, YAML::Node const& value);
+
+/// Replaces the values that --set names, each "key=value".
+void override_values(YAML::Node const& root, std::vector<std::string> const& settings);
+
+}  // namespace onemask

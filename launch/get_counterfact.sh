@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Downloads CounterFact (Meng et al. 2022; 45 MB, 21 919 facts) to FOLDER/counterfact.json and checks it; a second call
+# only checks.
+#   launch/get_counterfact.sh [FOLDER] [--sha256 SUM] [--cut TRAIN TEST OOD [--seed SEED]]
+#   launch/get_counterfact.sh counterfact --cut 670 170 50
+# FOLDER     "counterfact" by default
+# --sha256   of the file you expect. Without it the sum in FOLDER/SHA256SUMS counts, which the first call writes, and for the
+#            first call the sum below.
+# --cut      for each of the ten relations of "One Mask to Rule Them All" TRAIN facts into counterfact_train<relation>.json and
+#            TEST others into counterfact_test<relation>.json; OOD facts of each of four more relations into counterfact_ood.json.
+#            launch/cut_counterfact.py says which facts. The paper's own choice was published as files, not as a rule.
+# --seed     of the cut, 0 by default
+# ONEMASK_CF_URL  where to download from instead
+set -euo pipefail
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=launch/fetch.sh
+source "$here/fetch.sh"
+
+url=${ONEMASK_CF_URL:-https://rome.baulab.info/data/dsets/counterfact.json}
+# The authors publish no sum; this is the one that projects working with the file state (45 108 470 bytes).
+published=d017056125178a13728594e66a801357a8db9ed7973a7425554bb4271de9fc6f
+usage="usage: launch/get_counterfact.sh [FOLDER] [--sha256 SUM] [--cut TRAIN TEST OOD [--seed SEED]]"
+
+folder='' expected='' seed=0 cut=()
+while (($#)); do
+  case $1 in
+    --sha256)
+      [[ ${2:-} =~ ^[0-9a-fA-F]{64}$ ]] || fail 2 "--sha256 needs 64 hexadecimal digits. $usage"
+      expected=${2,,}
+      shift 2
+      ;;
+    --seed)
+      [[ ${2:-} =~ ^[0-9]{1,18}$ ]] || fail 2 "--seed needs a number. $usage"
+      seed=$2
+      shift 2
+      ;;
+    --cut)
+      [[ "${2:-} ${3:-} ${4:-}" =~ ^[0-9]{1,5}\ [0-9]{1,5}\ [0-9]{1,5}$ ]] || fail 2 "--cut needs three numbers of facts. $usage"
+      cut=("$2" "$3" "$4")
+      shift 4
+      ;;
+    -*) fail 2 "'$1' is no option. $usage" ;;
+    *)
+      [[ -n $1 && -z $folder ]] || fail 2 "$usage"
+      folder=$1
+      shift
+      ;;
+  esac
+done
+folder=${folder:-counterfact}
+
+lock "$folder"
+file=$folder/counterfact.json part=$folder/.counterfact.json.part sums=$folder/SHA256SUMS
+if [[ -z $expected && -f $sums ]]; then
+  expected=$(sed -nE 's/^([0-9a-f]{64})  counterfact\.json$/\1/p' "$sums")
+  [[ $expected =~ ^[0-9a-f]{64}$ ]] || fail 2 "'$sums' has not one line for counterfact.json: remove '$sums', or give --sha256."
+fi
+expected=${expected:-$published}
+
+if [[ -f $file ]]; then
+  sum=$(sha256_of "$file")
+  [[ $sum == "$expected" ]] ||
+    fail 2 "'$file' has the SHA-256 $sum instead of $expected: it was changed since it was downloaded, or is another file." \
+      "Remove it and run this again, or give --sha256 $sum if it is the one you want."
+  python3 "$here/cut_counterfact.py" "$file" || exit 2
+else
+  download "$url" "$part" ||
+    fail 1 "'$url' could not be downloaded (curl's code $?, HTTP status $http_status). Check the network and the disk and" \
+      "run this again: it goes on where it stopped."
+  sum=$(sha256_of "$part")
+  if [[ $sum != "$expected" ]]; then
+    rm -f "$part"
+    fail 1 "What came from '$url' has the SHA-256 $sum instead of $expected: it was damaged on its way, or its authors" \
+      "changed it. Run this again; if the sum stays the same and you trust it, give --sha256 $sum."
+  fi
+  python3 "$here/cut_counterfact.py" "$part" || {
+    rm -f "$part"
+    exit 2
+  }
+  install_file "$part" "$file"
+fi
+{
+  if [[ -f $sums ]]; then sed '/  counterfact\.json$/d' "$sums"; fi
+  printf '%s  counterfact.json\n' "$sum"
+} >"$sums.part"
+install_file "$sums.part" "$sums"
+
+if ((${#cut[@]})); then
+  python3 "$here/cut_counterfact.py" "$file" "$folder" "${cut[@]}" "$seed" || exit 2
+fi
+echo "'$file' is complete: 21919 facts, SHA-256 $sum."

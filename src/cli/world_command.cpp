@@ -1,0 +1,52 @@
+#include "cli/command.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+#include <onemask/core/text.hpp>
+#include <onemask/world/products.hpp>
+
+#include <algorithm>
+
+namespace onemask {
+namespace {
+
+CommandResult write_world(po::variables_map const& values) {
+  auto const world = read_world(only_operand(values, "WORLD.yaml, the description of a world,"));
+  auto const seed = static_cast<std::uint64_t>(positive_number(values, "seed"));
+  std::filesystem::path const folder = need_option(values, "out", "the folder to write into");
+  auto const files = make_world(world, seed);
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw RunError("Cannot make the folder '" + folder.string() + "': " + error.message() + ".");
+  CommandResult result;
+  for (auto const& [name, content] : files) {
+    write_file_atomically(folder / name, content);
+    auto const lines = std::count(content.begin(), content.end(), '\n');
+    result.output += (folder / name).string() + ": " + std::to_string(lines) + " lines, " +
+                     format_bytes(static_cast<double>(content.size())) + "\n";
+  }
+  return result;
+}
+
+}  // namespace
+
+Command world_command() {
+  Command command{
+      "world",
+      "WORLD.yaml --out FOLDER [--seed N]",
+      "Writes a small world of invented facts to train and to edit a model on.\n"
+      "FOLDER gets train.json, heldout.json and ood.json, CounterFact records whose last two paraphrases are in wordings\n"
+      "that no statement uses with their subject; statements.jsonl, every fact in its other wordings, also facts of subjects\n"
+      "without a record; prose.txt, running text that tells some facts in passing; and prose_heldout.txt, other text of its\n"
+      "kind. Equal descriptions and seeds give equal files.",
+      "  onemask world res/worlds/small.yaml --seed 1 --out results/world\n",
+      1,
+      false,
+      po::options_description("options", 110),
+      [](po::variables_map const& values, Environment const&) { return write_world(values); }};
+  command.options.add_options()                                                                            //
+      ("out", po::value<std::string>()->value_name("FOLDER"), "where to write; made if absent; required")  //
+      ("seed", po::value<std::string>()->value_name("N")->default_value("1"), "another number, another world; at least 1");
+  return command;
+}
+
+}  // namespace onemask

@@ -1,0 +1,98 @@
+#include <onemask/core/error.hpp>
+#include <onemask/eval/perplexity.hpp>
+#include <onemask/model/head_loss.hpp>
+#include <onemask/model/pass.hpp>
+#include <onemask/model/safetensors.hpp>
+
+#include <algorithm>
+#include <numeric>
+
+#include <c10/core/GradMode.h>
+
+namespace onemask {
+namespace {
+
+/// Tokens that run through the model at once, unless one window has more; cut by the text alone, as they decide bits.
+constexpr std::size_t tokens_at_once = 2048;
+/// Tokens whose log-probabilities are held at once.
+constexpr std::int64_t tokens_of_slice = 256;
+
+double sum_of_nll(CausalLM const& model, std::span<TextWindow const> windows) {
+  std::vector<std::vector<std::int64_t>> rows, offsets;
+  std::vector<std::int64_t> targets;
+  for (auto const& [ids, scored] : windows) {
+    rows.push_back(ids);
+    auto& before = offsets.emplace_back(ids.size() - scored);
+    std::iota(before.begin(), before.end(), static_cast<std::int64_t>(scored) - 1);
+    targets.insert(targets.end(), ids.begin() + static_cast<std::ptrdiff_t>(scored), ids.end());
+  }
+  auto const packed = pack_rows(rows, model.device());
+  Pass const pass(model, packed.layout);
+  auto const wanted = want(packed.layout, offsets);
+  auto const last = static_cast<int>(model.config().layers) - 1;
+  auto const normed = model.final_norm(pass.run(0, last, pass.embed(packed.ids), wanted.layout, wanted.tokens));
+  auto const target = index_tensor(targets, model.device()).unsqueeze(1);
+  double sum = 0;
+  for (std::int64_t first = 0; first < normed.size(0); first += tokens_of_slice) {
+    auto const count = std::min(tokens_of_slice, normed.size(0) - first);
+    auto const likely = log_probabilities(model, normed.narrow(0, first, count)).gather(1, target.narrow(0, first, count));
+    sum -= likely.sum(at::kDouble).item<double>();
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::vector<TextWindow> cut_text(std::span<std::int64_t const> text, std::optional<std::int64_t> bos, std::int64_t segment,
+                                 std::int64_t stride) {
+  auto const room = segment - (bos ? 1 : 0);
+  if (segment < 2) throw UserError("A window of text has " + std::to_string(segment) + " tokens; perplexity needs at least 2.");
+  if (stride < 0 || stride > room) {
+    throw UserError("The windows of text hold " + std::to_string(room) + " tokens of it each, so they cannot begin every " +
+                    std::to_string(stride) + " tokens. Set the stride to at most " + std::to_string(room) + ".");
+  }
+  auto const step = static_cast<std::size_t>(stride > 0 ? stride : room);
+  std::vector<TextWindow> windows;
+  for (std::size_t first = 0, end = 0; end < text.size(); first += step) {
+    auto const covered = end;
+    end = std::min(text.size(), first + static_cast<std::size_t>(room));
+    TextWindow window;
+    if (bos) window.ids.push_back(*bos);
+    window.scored = std::max<std::size_t>(1, window.ids.size() + covered - first);
+    auto const part = text.subspan(first, end - first);
+    window.ids.insert(window.ids.end(), part.begin(), part.end());
+    if (window.scored < window.ids.size()) windows.push_back(std::move(window));
+  }
+  return windows;
+}
+
+TextScore score_text(CausalLM const& model, std::span<TextWindow const> windows) {
+  c10::NoGradGuard const no_gradients;
+  TextScore score;
+  for (std::size_t first = 0, last = 0; first < windows.size(); first = last) {
+    std::size_t tokens = 0;
+    do {
+      score.tokens += static_cast<std::int64_t>(windows[last].ids.size() - windows[last].scored);
+      tokens += windows[last++].ids.size();
+    } while (last < windows.size() && tokens + windows[last].ids.size() <= tokens_at_once);
+    score.nll += sum_of_nll(model, windows.subspan(first, last - first));
+  }
+  return score;
+}
+
+std::string to_bytes(TextScore const& score) {
+  return write_safetensors({{"nll", at::full({1}, score.nll, at::kDouble)}, {"tokens", at::full({1}, score.tokens, at::kLong)}},
+                           {});
+}
+
+TextScore text_score_from_bytes(std::string bytes, std::string const& source) {
+  auto const file = SafetensorsFile::parse(std::move(bytes), source);
+  auto const value = [&](char const* name, at::ScalarType type) {
+    auto const tensor = file.tensor(name);
+    if (tensor.numel() == 1 && tensor.scalar_type() == type) return tensor.item();
+    throw UserError(source + " is not the score of a text: '" + name + "' must be one number. Delete it; it will be made again.");
+  };
+  return {value("nll", at::kDouble).toDouble(), value("tokens", at::kLong).toLong()};
+}
+
+}  // namespace onemask

@@ -1,0 +1,282 @@
+#include "pretrain/report.hpp"
+#include "pretrain/sample.hpp"
+#include "pretrain/trainer.hpp"
+#include <onemask/comm/agree.hpp>
+#include <onemask/core/checkpoint_file.hpp>
+#include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+#include <onemask/core/hash.hpp>
+#include <onemask/core/interrupt.hpp>
+#include <onemask/core/log.hpp>
+#include <onemask/core/text.hpp>
+#include <onemask/data/train_tokenizer.hpp>
+#include <onemask/model/causal_lm.hpp>
+#include <onemask/model/device.hpp>
+#include <onemask/pretrain/model_folder.hpp>
+#include <onemask/pretrain/run.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <malloc.h>
+
+namespace onemask {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double seconds_between_lines = 60;
+/// Questions of each kind that are asked while a model is in training.
+constexpr std::size_t sample_size = 256;
+
+double seconds_since(Clock::time_point moment) {
+  return std::chrono::duration<double>(Clock::now() - moment).count();
+}
+
+/// The last two states of a training, each of which replaces the older one.
+class Checkpoints {
+ public:
+  Checkpoints(std::filesystem::path const& folder, std::string study)
+      : files_{CheckpointFile(folder / "checkpoint-0"), CheckpointFile(folder / "checkpoint-1")}, study_(std::move(study)) {}
+
+  /// All ranks take up the newest state that rank 0 finds whole. Returns the seconds spent on it. Collective.
+  double take_up(PretrainTrainer& trainer, Communicator const& comm) {
+    std::string bytes, source;
+    agree(comm, [&] {
+      if (comm.rank() != 0) return;
+      for (std::size_t i = 0; i < files_.size(); ++i) {
+        auto content = files_[i].read();
+        if (!content) continue;
+        if (!bytes.empty() && PretrainTrainer::steps_in(*content) <= PretrainTrainer::steps_in(bytes)) continue;
+        bytes = std::move(*content);
+        source = files_[i].name();
+        next_ = 1 - i;
+      }
+    });
+    source = comm.broadcast(std::move(source), 0);
+    bytes = comm.broadcast(std::move(bytes), 0);
+    double seconds = 0;
+    if (bytes.empty()) return seconds;
+    agree(comm, [&] { seconds = trainer.restore(std::move(bytes), source, study_); });
+    if (comm.rank() == 0) log_info("pretrain: goes on after step " + std::to_string(trainer.steps_done()));
+    return seconds;
+  }
+
+  void write(PretrainTrainer const& trainer, double seconds) {
+    files_[next_].write(trainer.checkpoint(study_, seconds));
+    next_ = 1 - next_;
+  }
+
+  void remove() const {
+    for (auto const& file : files_) file.remove();
+  }
+
+ private:
+  std::array<CheckpointFile, 2> files_;
+  std::string study_;
+  std::size_t next_ = 0;
+};
+
+/// The same sizes are asked for in every step: memory that goes back to the system in between is cleared anew each time.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+}
+
+/// What is read before the first step.
+struct Material {
+  std::optional<Tokenizer> tokenizer;
+  ModelConfig model;
+  Sequences sequences;
+  std::vector<RecallPrompt> prompts;  ///< of all recall sets
+  std::string study;                  ///< hash of all that decides the weights
+};
+
+/// Rank 0 puts the tokenizer's files into the folder.
+void provide_tokenizer(PretrainStudy const& study, std::vector<Statement> const& statements,
+                       std::filesystem::path const& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw RunError("Cannot make the folder '" + folder.string() + "': " + error.message() + ".");
+  if (study.tokenizer) {
+    copy_tokenizer(*study.tokenizer, folder);
+  } else {
+    write_tokenizer(train_byte_pairs(tokenizer_texts(statements, study.corpus.text), *study.tokenizer_size), folder,
+                    study.model.positions);
+  }
+}
+
+Material gather_material(PretrainStudy const& study, std::filesystem::path const& folder, Communicator const& comm) {
+  Material material;
+  std::vector<Statement> statements;
+  agree(comm, [&] {
+    statements = read_statements(study.corpus.statements);
+    if (comm.rank() == 0) provide_tokenizer(study, statements, folder);
+  });
+  agree(comm, [&] {
+    material.tokenizer = Tokenizer::open(folder);
+    auto const& tokenizer = *material.tokenizer;
+    material.model = study.model;
+    material.model.vocabulary = tokenizer.vocabulary_size();
+    material.model.bos = tokenizer.bos();
+    material.model.eos = tokenizer.eos();
+    material.sequences = make_sequences(statements, study.corpus.text, tokenizer, study.training.row_tokens);
+    for (auto const& set : study.recall) {
+      for (auto& prompt : recall_prompts(set, tokenizer, study.model.positions)) material.prompts.push_back(std::move(prompt));
+    }
+    material.study = sha256(study.settings + material.sequences.fingerprint);
+  });
+  return material;
+}
+
+/// The report of this training where it is complete. Throws UserError where the folder holds another model.
+std::optional<PretrainReport> finished(std::filesystem::path const& folder, std::string const& study) {
+  auto const file = folder / "training.json", model = folder / "model.safetensors";
+  if (!std::filesystem::exists(file)) return {};
+  auto report = read_report(file);
+  if (report.study != study) {
+    throw UserError("The folder '" + folder.string() +
+                    "' holds the model of another study, corpus or tokenizer. Choose another folder, or empty it.");
+  }
+  if (!std::filesystem::exists(model) || sha256_file(model) != report.sha256) return {};
+  return report;
+}
+
+/// Steps until the end, or until a signal: then it throws Interrupted, with a checkpoint on the disk.
+class Training {
+ public:
+  Training(PretrainStudy const& study, Material const& material, std::filesystem::path const& folder, Communicator const& comm)
+      : study_(study),
+        comm_(comm),
+        trainer_(material.model, study, material.sequences, comm),
+        checkpoints_(folder, material.study),
+        facts_(material.prompts, "rewrite", sample_size, study.training.row_tokens),
+        wordings_(material.prompts, "held-out wording", sample_size, study.training.row_tokens) {}
+
+  void run(PretrainReport& report) {
+    auto const& options = study_.training;
+    before_ = checkpoints_.take_up(trainer_, comm_);
+    start_ = printed_ = Clock::now();
+    tokens_before_ = trainer_.tokens_done();
+    while (trainer_.steps_done() < options.steps) {
+      bool const stop = trainer_.step(interrupted(), recent_);
+      auto const steps = trainer_.steps_done();
+      bool const last = steps == options.steps;
+      if (last) {
+        report.object_loss = recent_.objects / static_cast<double>(std::max<std::int64_t>(1, recent_.object_count));
+        report.other_loss = recent_.others / static_cast<double>(std::max<std::int64_t>(1, recent_.other_count));
+      }
+      bool const ask = last || steps % options.recall_every == 0;
+      say(ask);
+      if (last || stop || steps % options.checkpoint_every == 0) {
+        agree(comm_, [&] {
+          if (comm_.rank() == 0) checkpoints_.write(trainer_, seconds());
+        });
+      }
+      if (stop && !last) {
+        throw Interrupted("Stopped by a signal after step " + std::to_string(steps) + " of " + std::to_string(options.steps) +
+                          "; the same command goes on from there.");
+      }
+    }
+    report.parameters = trainer_.flat().numel();
+    report.steps = trainer_.steps_done();
+    report.tokens = trainer_.tokens_done();
+    report.seconds = seconds();
+    report.ranks = comm_.size();
+  }
+
+  PretrainTrainer const& trainer() const { return trainer_; }
+  void forget() const { checkpoints_.remove(); }
+
+ private:
+  double seconds() const { return before_ + seconds_since(start_); }
+
+  /// A line a minute, and at every look at the sample. Collective where `ask`.
+  void say(bool ask) {
+    std::string recall;
+    if (ask && facts_.size() > 0) {
+      std::array<char, 96> text{};
+      std::snprintf(text.data(), text.size(), ", knows %.1f %% of facts, %.1f %% in held-out wordings",
+                    facts_.ask(trainer_.body(), comm_), wordings_.ask(trainer_.body(), comm_));
+      recall = text.data();
+    }
+    if (!ask && seconds_since(printed_) < seconds_between_lines && trainer_.steps_done() % 100 != 10) return;
+    printed_ = Clock::now();
+    auto const steps = trainer_.steps_done(), left = study_.training.steps - steps;
+    auto const fresh = static_cast<double>(trainer_.tokens_done() - tokens_before_);
+    double const rate = fresh / seconds_since(start_);
+    double const tokens_a_step = static_cast<double>(trainer_.tokens_done()) / static_cast<double>(steps);
+    std::array<char, 256> text{};
+    std::snprintf(text.data(), text.size(),
+                  "pretrain: step %lld of %lld: loss of objects %.3f, of others %.3f%s; %.0f tokens a second, %s left",
+                  static_cast<long long>(steps), static_cast<long long>(study_.training.steps),
+                  recent_.objects / static_cast<double>(std::max<std::int64_t>(1, recent_.object_count)),
+                  recent_.others / static_cast<double>(std::max<std::int64_t>(1, recent_.other_count)), recall.c_str(), rate,
+                  format_duration(static_cast<double>(left) * tokens_a_step / rate).c_str());
+    if (comm_.rank() == 0) log_info(text.data());
+    recent_ = {};
+  }
+
+  PretrainStudy const& study_;
+  Communicator comm_;
+  PretrainTrainer trainer_;
+  Checkpoints checkpoints_;
+  RecallSample facts_, wordings_;
+  PretrainTrainer::Losses recent_;  ///< since the last line
+  double before_ = 0;               ///< [seconds] of earlier runs
+  std::int64_t tokens_before_ = 0;
+  Clock::time_point start_, printed_;
+};
+
+void measure(PretrainStudy const& study, Tokenizer const& tokenizer, std::filesystem::path const& folder,
+             Communicator const& comm, PretrainReport& report) {
+  std::unique_ptr<CausalLM> model;
+  agree(comm, [&] {
+    model = load_causal_lm(Checkpoint::open(folder), {at::kCPU, at::kFloat});
+    report.sha256 = sha256_file(folder / "model.safetensors");
+  });
+  for (auto const& set : study.recall) {
+    auto const prompts = recall_prompts(set, tokenizer, study.model.positions);
+    for (auto& recall : measure_recall(*model, set.name, prompts, comm)) report.recall.push_back(std::move(recall));
+  }
+  if (study.perplexity) {
+    report.perplexity = measure_perplexity(*model, tokenizer, *study.perplexity, study.training.row_tokens, comm);
+  }
+}
+
+}  // namespace
+
+PretrainReport run_pretraining(PretrainStudy const& study, std::filesystem::path const& folder, Communicator const& comm) {
+  set_threads(1);
+  keep_freed_memory();
+  auto const material = gather_material(study, folder, comm);
+  std::optional<PretrainReport> done;
+  agree(comm, [&] { done = finished(folder, material.study); });
+  if (done) return *done;
+  PretrainReport report;
+  report.name = study.name;
+  report.study = material.study;
+  if (comm.rank() == 0) {
+    log_info("pretrain: " + std::to_string(material.sequences.facts.size()) + " statements, " +
+             std::to_string(material.sequences.text.size()) + " pieces of text, " + std::to_string(material.model.vocabulary) +
+             " tokens");
+  }
+  Training training(study, material, folder, comm);
+  training.run(report);
+  agree(comm, [&] {
+    if (comm.rank() != 0) return;
+    auto const& trainer = training.trainer();
+    write_model(material.model, trainer.weights(), trainer.flat(), study.training.dtype, folder);
+  });
+  measure(study, *material.tokenizer, folder, comm, report);
+  agree(comm, [&] {
+    if (comm.rank() != 0) return;
+    write_file_atomically(folder / "training.json", to_json(report));
+    training.forget();
+  });
+  return report;
+}
+
+}  // namespace onemask

@@ -1,0 +1,175 @@
+#include "report/cells.hpp"
+#include "report/perplexity.hpp"
+#include "report/study_parts.hpp"
+#include "report/summary.hpp"
+#include <onemask/report/finding.hpp>
+
+#include <algorithm>
+#include <cctype>
+
+namespace onemask {
+namespace {
+
+/// "85 % [83, 87]"
+std::string share(Estimate const& value) {
+  return number(100 * value.mean, 0) + " % [" + number(100 * value.low, 0) + ", " + number(100 * value.high, 0) + "]";
+}
+
+/// "a", "a and b", "a, b and c"
+std::string enumeration(std::vector<std::string> const& parts) {
+  std::string text;
+  for (std::size_t i = 0; i < parts.size(); ++i) text += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
+  return text;
+}
+
+class Narrator {
+ public:
+  explicit Narrator(StudyFile const& study) : summary_(study), perplexities_(study) {
+    auto const train = study.attributes.find("train_split");
+    train_split_ = train == study.attributes.end() ? "train" : train->second;
+    if (need_status(study) == "PARTIAL") {
+      partial_ =
+          "so far (PARTIAL: " + need_attribute(study, "tasks_done") + " of " + need_attribute(study, "tasks_planned") + " tasks)";
+    }
+  }
+
+  std::vector<std::string> tell() const {
+    std::vector<std::string> sentences;
+    if (summary_.groups().empty()) return sentences;
+    for (auto const& edits : summary_.edits()) {
+      auto const before = sentences.size();
+      for (auto const& kind : edits.kinds) {
+        if (kind.kind != "mask") continue;
+        bool const several = kind.label != label_of_kind(kind.kind, "mask");
+        sentences.push_back(sentence({edits.edits, several ? kind.settings : ""}, about_mask(edits, kind)));
+      }
+      if (sentences.size() == before) sentences.push_back(sentence({edits.edits}, about_edits(edits)));
+    }
+    return sentences;
+  }
+
+ private:
+  std::string sentence(std::vector<std::string> const& names, std::string const& statement) const {
+    std::string text;
+    for (auto const& name : names) text += name.empty() ? "" : (text.empty() ? "with " : " ") + name;
+    for (auto const& part : {partial_, statement}) text += part.empty() ? "" : (text.empty() ? "" : ", ") + part;
+    text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+    return text + ".";
+  }
+
+  std::string facts(Group const& group, Estimate const& value) const {
+    auto const count = value.n == value.planned ? "the " + std::to_string(value.n)
+                                                : std::to_string(value.n) + " of the " + std::to_string(value.planned);
+    if (group.split == train_split_) return count + " training facts";
+    if (group.split == "validation") return count + " facts held back from training";
+    if (group.split == "heldout") return count + " held-out facts";
+    return count + " facts of '" + group.split + "'";
+  }
+
+  std::optional<Estimate> rsr(ModelKind const* kind, Group const& group) const {
+    return kind ? summary_.mean(*kind, group, "rewrite", "rsr") : std::nullopt;
+  }
+
+  /// The splits to speak of: facts held back for validation only where there are no others that a mask has not seen.
+  std::vector<Group> splits(ModelKind const& mask) const {
+    std::vector<Group> scored, without;
+    for (auto const& group : summary_.splits()) {
+      if (!rsr(&mask, group)) continue;
+      scored.push_back(group);
+      if (group.split != "validation") without.push_back(group);
+    }
+    auto const is_unseen = [&](auto const& group) { return group.split != train_split_; };
+    return std::any_of(without.begin(), without.end(), is_unseen) ? without : scored;
+  }
+
+  std::string about_mask(EditedModels const& edits, ModelKind const& mask) const {
+    auto const groups = splits(mask);
+    if (groups.empty()) return "no mask is scored yet";
+    auto const seen_alone = groups.size() == 1;
+    auto const models = summary_.scored(mask, groups.front());
+    std::vector<std::string> parts;
+    for (auto const& group : groups) {
+      auto const value = *rsr(&mask, group);
+      bool const compared = group.split != train_split_ || seen_alone;
+      parts.push_back(share(value) + " of " + facts(group, value) + (compared ? comparison(edits, mask, group) : ""));
+    }
+    auto const zeros = " of " + percent(mean_zeros(models)) + " % zeros";
+    auto const subject =
+        models.size() == 1 ? "one mask" + zeros : "a mask" + zeros + " (mean of " + std::to_string(models.size()) + ")";
+    Group reference = groups.front();
+    for (auto const& group : groups) {
+      if (reference.split == train_split_) reference = group;
+    }
+    return subject + " gives back " + enumeration(parts) + unedited(edits, mask, reference);
+  }
+
+  /// " (more than the best baseline, delta magnitude, 52 % [49, 55]; without a mask 4 % [3, 5])"
+  std::string comparison(EditedModels const& edits, ModelKind const& mask, Group const& group) const {
+    auto const value = *rsr(&mask, group);
+    std::optional<Estimate> best;
+    std::string name;
+    int baselines = 0;
+    for (auto const* kind : {"random", "magnitude", "delta_magnitude"}) {
+      auto const other = rsr(edits.find(kind, mask.settings), group);
+      if (!other) continue;
+      ++baselines;
+      if (best && best->mean >= other->mean) continue;
+      best = other;
+      name = label_of_kind(kind, "baseline").substr(std::string("edited + ").size());
+    }
+    std::string text;
+    if (best) {
+      auto const which = (baselines > 1 ? "the best baseline, " : "the baseline ") + name + ", ";
+      auto const verdict = value.low > best->high   ? "more than "
+                           : value.high < best->low ? "less than "
+                                                    : "within the intervals no better than ";
+      text = verdict + which + share(*best);
+    }
+    if (auto const none = rsr(edits.find("edited", ""), group)) {
+      text += text.empty() ? "" : "; ";
+      text += value.low > none->high ? "without a mask " : "within the intervals not more than without a mask, ";
+      text += share(*none);
+    }
+    return text.empty() ? "" : " (" + text + ")";
+  }
+
+  /// What the mask does to the unedited model.
+  std::string unedited(EditedModels const& edits, ModelKind const& mask, Group const& group) const {
+    auto const* const masked = edits.find("original_masked", mask.settings);
+    if (!masked) return "";
+    std::vector<std::string> parts;
+    if (auto const value = rsr(masked, group)) {
+      auto const before = rsr(edits.find("original", ""), group);
+      parts.push_back("prefers the true object for " + share(*value) + " of " + facts(group, *value) +
+                      (before ? " (without it: " + number(100 * before->mean, 0) + " %)" : ""));
+    }
+    if (auto const ratio = perplexities_.ratio(edits, *masked, "all"))
+      parts.push_back("has " + number(*ratio, 3) + " times its perplexity");
+    return parts.empty() ? "" : "; under it the unedited model " + enumeration(parts);
+  }
+
+  std::string about_edits(EditedModels const& edits) const {
+    auto const* const edited = edits.find("edited", "");
+    std::vector<std::string> parts;
+    for (auto const& group : summary_.splits()) {
+      auto const value = edited ? summary_.mean(*edited, group, "rewrite", "success") : std::nullopt;
+      if (!value) continue;
+      auto const score = summary_.mean(*edited, group, "all", "score");
+      parts.push_back(share(*value) + " of " + facts(group, *value) + (score ? " (score " + percent(score->mean) + ")" : ""));
+    }
+    if (parts.empty()) return "no edit is scored yet";
+    return "the edits make the new object likelier than the true one for " + enumeration(parts);
+  }
+
+  Summary summary_;
+  Perplexities perplexities_;
+  std::string train_split_, partial_;
+};
+
+}  // namespace
+
+std::vector<std::string> findings(StudyFile const& study) {
+  return Narrator(study).tell();
+}
+
+}  // namespace onemask

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "report/summary.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace onemask {
+
+/// The table "perplexity" of a study file, which a study may lack.
+class Perplexities {
+ public:
+  /// Throws UserError when the table lacks a column.
+  explicit Perplexities(StudyFile const& study);
+
+  /// Whose facts share the edited models that the text was scored under, "all" where nothing is edited; in the order of the file.
+  std::vector<std::string> const& splits() const { return splits_; }
+  /// Whether the text shall be scored under such a model.
+  bool planned(ModelKind const& kind, std::string const& split) const;
+  /// Mean over the kind's models under which the whole text is scored.
+  std::optional<double> mean(ModelKind const& kind, std::string const& split) const;
+  /// The same divided by that of the unedited model.
+  std::optional<double> ratio(EditedModels const& edits, ModelKind const& kind, std::string const& split) const;
+  /// Tokens that are scored and planned, of the kind's models together.
+  std::string counts(ModelKind const& kind, std::string const& split) const;
+
+ private:
+  struct Value {
+    double perplexity;
+    std::int64_t n, planned;
+  };
+
+  std::vector<Value> values(ModelKind const& kind, std::string const& split) const;
+
+  std::vector<std::string> splits_;
+  std::map<std::pair<std::string, std::string>, Value> values_;  ///< by condition and split
+};
+
+/// A line for every kind of model under which the text is scored; "" where it is under none.
+std::string perplexity_block(Perplexities const& perplexities, Summary const& summary);
+
+/// What the block's columns mean.
+inline constexpr char const* perplexity_definition =
+    "perplexity: exp of the mean -log P per token of the study's text, in windows of fixed length; ratio: to the unedited "
+    "model's.\n";
+
+}  // namespace onemask

@@ -1,0 +1,70 @@
+#include "report/published.hpp"
+
+#include "report/cells.hpp"
+#include "report/study_parts.hpp"
+#include "report/text_table.hpp"
+
+namespace onemask {
+namespace {
+
+struct Figure {
+  std::string split, model, metric;
+};
+
+bool is_share(std::string const& metric) {
+  return metric != "kl" && metric != "perplexity";
+}
+
+/// A value of the metric in the unit it is published in.
+std::string shown(std::string const& metric, double value) {
+  return is_share(metric) ? number(100 * value, 1) + " %" : number(value, 3);
+}
+
+/// What the study has for the figure, under the models of one kind; "" for nothing.
+std::string found(Figure const& figure, ModelKind const& kind, Summary const& summary, Perplexities const& perplexities) {
+  Group const group{figure.split, "all"};
+  if (figure.metric == "perplexity") {
+    auto const mean = perplexities.mean(kind, figure.split);
+    return mean ? shown(figure.metric, *mean) : "";
+  }
+  if (figure.metric == "zeros") {
+    auto const scored = summary.scored(kind, group);
+    return scored.empty() ? "" : shown(figure.metric, mean_zeros(scored));
+  }
+  auto const value = summary.mean(kind, group, figure.metric == "score" ? "all" : "rewrite", figure.metric);
+  if (!value) return "";
+  auto const limits =
+      is_share(figure.metric) ? interval(*value) : "[" + number(value->low, 3) + ", " + number(value->high, 3) + "]";
+  return shown(figure.metric, value->mean) + " " + limits + ", n " + counts(*value);
+}
+
+}  // namespace
+
+std::string published_block(StudyFile const& study, Summary const& summary, Perplexities const& perplexities) {
+  if (!study.tables.contains("published")) return "";
+  auto const& table = need_table(study, "published");
+  auto const text = [&](char const* column, std::size_t row) { return table.values<std::string>(column)[row]; };
+  std::string lines, source;
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    if (row == 0 || text("source", row) != source) lines += "\nPublished figures: " + text("source", row) + "\n";
+    source = text("source", row);
+    Figure const figure{text("split", row), text("model", row), text("metric", row)};
+    auto const value = table.values<double>("value")[row] / (is_share(figure.metric) ? 100 : 1);
+    auto const note = text("note", row);
+    std::string line = label_of_kind(figure.model, "published figure") + ", " + figure.split + ", " + figure.metric +
+                       ": published " + shown(figure.metric, value) + (note.empty() ? "" : " (" + note + ")");
+    std::string here;
+    for (auto const& edits : summary.edits()) {
+      for (auto const& kind : edits.kinds) {
+        if (kind.kind != figure.model) continue;
+        auto const own = found(figure, kind, summary, perplexities);
+        auto const names = edits.edits + (edits.edits.empty() || kind.settings.empty() ? "" : " ") + kind.settings;
+        if (!own.empty()) here += "; here " + (names.empty() ? "" : "(" + names + ") ") + own;
+      }
+    }
+    lines += wrapped(line + (here.empty() ? "; here nothing is scored yet" : here), line_width);
+  }
+  return lines;
+}
+
+}  // namespace onemask

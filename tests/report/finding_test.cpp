@@ -1,0 +1,185 @@
+#include "report/example_study.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/report/export.hpp>
+#include <onemask/report/finding.hpp>
+#include <onemask/report/table.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace onemask::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+/// 300 training facts and 100 held-out ones under a mask and two baselines.
+StudyMaker one_mask() {
+  StudyMaker study;
+  study.condition("original", "original");
+  study.condition("edited", "edited");
+  study.condition("mask", "mask", "", "", 0.081);
+  study.condition("random (mask)", "random", "", "", 0.081);
+  study.condition("delta (mask)", "delta_magnitude", "", "", 0.081);
+  study.condition("original (mask)", "original_masked", "", "", 0.081);
+  study.rsr("original", "train", 1, 1, 1, 300);
+  study.rsr("mask", "train", 0.85, 0.83, 0.87, 300);
+  study.rsr("delta (mask)", "train", 0.9, 0.89, 0.91, 300);
+  study.rsr("original", "heldout", 0.98, 0.95, 1, 100);
+  study.rsr("edited", "heldout", 0.04, 0.03, 0.05, 100);
+  study.rsr("mask", "heldout", 0.74, 0.71, 0.77, 100);
+  study.rsr("random (mask)", "heldout", 0.1, 0.05, 0.15, 100);
+  study.rsr("original (mask)", "heldout", 0.97, 0.94, 1, 100);
+  return study;
+}
+
+std::string only(StudyFile const& study) {
+  auto const all = findings(study);
+  EXPECT_EQ(all.size(), 1u);
+  return all.empty() ? "" : all.front();
+}
+
+TEST(Finding, MoreThanTheBestBaseline) {
+  auto study = one_mask();
+  study.rsr("delta (mask)", "heldout", 0.52, 0.49, 0.55, 100);
+  EXPECT_EQ(only(study.file()),
+            "One mask of 8.1 % zeros gives back 85 % [83, 87] of the 300 training facts and 74 % [71, 77] of the 100 held-out "
+            "facts (more than the best baseline, delta magnitude, 52 % [49, 55]; without a mask 4 % [3, 5]); under it the "
+            "unedited model prefers the true object for 97 % [94, 100] of the 100 held-out facts (without it: 98 %).");
+}
+
+TEST(Finding, NoBetterWhereTheIntervalsMeet) {
+  auto study = one_mask();
+  study.rsr("delta (mask)", "heldout", 0.69, 0.67, 0.71, 100);
+  EXPECT_THAT(only(study.file()),
+              HasSubstr("(within the intervals no better than the best baseline, delta magnitude, 69 % [67, 71]; "));
+}
+
+TEST(Finding, LessThanABaseline) {
+  auto study = one_mask();
+  study.rsr("delta (mask)", "heldout", 0.8, 0.78, 0.82, 100);
+  EXPECT_THAT(only(study.file()), HasSubstr("(less than the best baseline, delta magnitude, 80 % [78, 82]; "));
+}
+
+TEST(Finding, NotMoreThanWithoutAMask) {
+  auto study = one_mask();
+  study.rsr("edited", "heldout", 0.7, 0.65, 0.75, 100);
+  EXPECT_THAT(only(study.file()), HasSubstr("; within the intervals not more than without a mask, 70 % [65, 75])"));
+}
+
+TEST(Finding, OfAPartialStudySaysSo) {
+  auto study = one_mask();
+  study.rsr("mask", "ood", 0.5, 0.3, 0.7, 10, 40);
+  auto file = study.file();
+  file.attributes["status"] = "PARTIAL";
+  auto const text = only(file);
+  EXPECT_TRUE(text.starts_with("So far (PARTIAL: 13 of 14 tasks), one mask of 8.1 % zeros gives back 85 %")) << text;
+  EXPECT_THAT(text, HasSubstr(" and 50 % [30, 70] of 10 of the 40 facts of 'ood'; under it"));
+  EXPECT_THAT(only(study.file()), Not(HasSubstr("PARTIAL")));
+}
+
+TEST(Finding, PerplexityOfTheMaskedModelAgainstTheOriginal) {
+  auto study = one_mask();
+  auto file = study.file();
+  file.tables["perplexity"] = {{{"condition", Texts{"original", "original (mask)"}},
+                                {"split", Texts{"all", "all"}},
+                                {"perplexity", Numbers{20, 20.4}},
+                                {"n", Integers{500, 500}},
+                                {"planned", Integers{500, 500}}}};
+  EXPECT_THAT(only(file), HasSubstr("(without it: 98 %) and has 1.020 times its perplexity."));
+  EXPECT_THAT(format_table(file), HasSubstr(R"(
+Perplexity
+model            perplexity  ratio  tokens/planned
+unedited             20.000  1.000         500/500
+unedited + mask      20.400  1.020         500/500
+)"));
+  // Of a part of the text it is not compared.
+  std::get<Integers>(file.tables["perplexity"].columns[3].second)[1] = 400;
+  EXPECT_THAT(only(file), Not(HasSubstr("perplexity")));
+  EXPECT_THAT(format_table(file), HasSubstr("unedited + mask           -      -         400/500\n"));
+}
+
+TEST(Finding, FactsHeldBackAreSpokenOfWhereThereAreNoOthers) {
+  auto study = one_mask();
+  study.rsr("mask", "validation", 0.8, 0.7, 0.9, 30);
+  EXPECT_THAT(only(study.file()), Not(HasSubstr("held back")));
+  StudyMaker small;
+  small.condition("mask", "mask");
+  small.rsr("mask", "train", 0.9, 0.8, 1, 10);
+  small.rsr("mask", "validation", 0.8, 0.7, 0.9, 30);
+  EXPECT_THAT(only(small.file()), HasSubstr("80 % [70, 90] of the 30 facts held back from training."));
+}
+
+TEST(Finding, OfAStudyWithoutMasksSpeaksOfTheEdits) {
+  StudyMaker study;
+  study.condition("original", "original");
+  study.condition("edited", "edited");
+  study.rsr("edited", "facts", 0.05, 0, 0.1, 100);
+  EXPECT_EQ(only(study.file()), "No edit is scored yet.");
+  study.row("edited", "facts", "rewrite", "success", 0.93, 0.9, 0.96, 100, 100);
+  study.row("edited", "facts", "all", "score", 0.911, 0.9, 0.92, 90, 90);
+  EXPECT_EQ(
+      only(study.file()),
+      "The edits make the new object likelier than the true one for 93 % [90, 96] of the 100 facts of 'facts' (score 91.1).");
+}
+
+TEST(Finding, OneForEveryWayOfEditingAndSettingOfTheMasks) {
+  StudyMaker study;
+  for (std::string const set : {"edit.method=rome", "edit.method=memit"}) {
+    study.condition("edited " + set, "edited", set);
+    for (std::string const settings : {"mask.threshold=0.6", "mask.threshold=0.7"}) {
+      for (std::string const seed : {" 0", " 1"}) study.condition(set + settings + seed, "mask", set, settings, 0.1);
+    }
+  }
+  study.rsr("edit.method=romemask.threshold=0.6 0", "train", 0.8, 0.7, 0.9, 10);
+  study.rsr("edit.method=romemask.threshold=0.6 1", "train", 0.6, 0.5, 0.7, 10);
+  study.rsr("edit.method=memitmask.threshold=0.7 1", "train", 0.3, 0.2, 0.4, 10);
+  auto const file = study.file();
+  EXPECT_THAT(
+      findings(file),
+      ElementsAre("With edit.method=rome mask.threshold=0.6, a mask of 10.0 % zeros (mean of 2) gives back 70 % [60, 80] of the "
+                  "10 training facts.",
+                  "With edit.method=rome mask.threshold=0.7, no mask is scored yet.",
+                  "With edit.method=memit mask.threshold=0.6, no mask is scored yet.",
+                  "With edit.method=memit mask.threshold=0.7, one mask of 10.0 % zeros gives back 30 % [20, 40] of the 10 "
+                  "training facts."));
+  auto const table = format_table(file);
+  EXPECT_THAT(table, HasSubstr(R"(
+Split train, edit.method=rome
+model                                               zeros %  RSR %  95 % interval  n/planned  paraphrases RSR %  KL  top-1 changed %
+edited                                                    -      -              -          -                  -   -                -
+edited + mask, mask.threshold=0.6 (mean of 2)          10.0   70.0   [60.0, 80.0]      10/10                  -   -                -
+edited + mask, mask.threshold=0.7 (mean of 0 of 2)        -      -              -          -                  -   -                -
+)"));
+  EXPECT_THAT(table, HasSubstr("\nSplit train, edit.method=memit\n"));
+  EXPECT_THAT(nlohmann::json::parse(to_json(file)).at("finding"), testing::SizeIs(4));
+}
+
+TEST(Finding, NothingOfAStudyWithoutScores) {
+  StudyMaker study;
+  study.condition("mask", "mask");
+  EXPECT_TRUE(findings(study.file()).empty());
+}
+
+TEST(Published, StandBesideTheStudysOwn) {
+  auto file = one_mask().file();
+  file.tables["published"] = {{{"source", Texts(3, "A paper, 2025")},
+                               {"split", Texts{"train", "heldout", "ood"}},
+                               {"model", Texts{"mask", "mask", "mask"}},
+                               {"metric", Texts{"rsr", "zeros", "rsr"}},
+                               {"value", Numbers{80, 10, 70}},
+                               {"note", Texts{"over", "", ""}}}};
+  EXPECT_THAT(format_table(file), HasSubstr(R"(
+Published figures: A paper, 2025
+edited + mask, train, rsr: published 80.0 % (over); here 85.0 % [83.0, 87.0], n 300/300
+edited + mask, heldout, zeros: published 10.0 %; here 8.1 %
+edited + mask, ood, rsr: published 70.0 %; here nothing is scored yet
+)"));
+  std::get<Texts>(file.tables["published"].columns[2].second)[0] = "pruned";
+  EXPECT_THROW(format_table(file), UserError);
+}
+
+}  // namespace
+}  // namespace onemask::test
