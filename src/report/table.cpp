@@ -12,7 +12,7 @@
 namespace onemask {
 namespace {
 
-constexpr std::size_t longest_label = 50;  // leaves 80 of the 130 columns to the numbers
+constexpr std::size_t longest_label = 42;  // leaves 88 of the 130 columns to the numbers
 
 /// The cells after the label, from what `find(prompts, metric)` knows. Zeros of a model without scores are not known for sure:
 /// its mask may be untrained.

@@ -353,7 +353,7 @@ Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector
                       "' sweeps mask.validation_share, but all its masks share one split. Run it once per value.");
     }
     auto const set = add_set({point.edits, point.edit, templates[p], {}, {}}, study.train_split, fingerprints, plan);
-    if (!study.masks) continue;
+    if (!point.masked) continue;
     require_one_model(plan, plan.sets[set], study);
     MaskTask mask{set, point.name, point.settings, point.mask, point.mask_seed, {}};
     mask.key = mask_key(mask, plan, fingerprints, study.train_split);

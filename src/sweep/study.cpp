@@ -139,12 +139,29 @@ std::vector<int> read_masked_layers(YamlSection& section, std::vector<int> const
   return layers;
 }
 
-void read_mask(YamlSection section, std::vector<int> const& edited, MaskOptions& mask, std::uint64_t& seed, std::string& split,
-               int& ranks) {
-  section.read("seed", seed);
-  mask.layers = read_masked_layers(section, edited);
-  section.read("train_split", split);
-  if (section.has("ranks") && section.need<std::string>("ranks") != "auto") section.read_at_least("ranks", ranks, 1);
+/// Whether masks are trained for this method of editing.
+bool read_masked(YamlSection& section, EditMethod method) {
+  if (!section.has("methods")) return true;
+  std::vector<std::string> names;
+  section.read("methods", names);
+  try {
+    std::set<EditMethod> methods;
+    for (auto const& name : names) methods.insert(parse_edit_method(name));
+    return methods.contains(method);
+  } catch (UserError const& e) {
+    throw section.fault("methods", e.what(), "");
+  }
+}
+
+void read_mask(YamlSection section, StudyPoint& point, Study& study) {
+  auto& mask = point.mask;
+  study.masks = read_masked(section, point.edit.hparams.method);
+  section.read("seed", point.mask_seed);
+  mask.layers = read_masked_layers(section, point.edit.hparams.layers);
+  section.read("train_split", study.train_split);
+  if (section.has("ranks") && section.need<std::string>("ranks") != "auto") {
+    section.read_at_least("ranks", study.ranks_per_mask, 1);
+  }
   section.read_at_least("epochs", mask.epochs, 1);
   section.read_at_least("batch", mask.batch, 1);
   section.read_at_least("micro_batch", mask.micro_batch, 1);
@@ -291,10 +308,9 @@ Study interpret(YAML::Node const& document, std::string const& file, std::filesy
   StudyPoint point;
   point.edit = read_edit(root.section("edit"), base);
   auto const mask = root.node("mask");
-  study.masks = !(mask && mask.IsScalar() && mask.Scalar() == "none");
-  if (study.masks)
-    read_mask(root.section("mask"), point.edit.hparams.layers, point.mask, point.mask_seed, study.train_split,
-              study.ranks_per_mask);
+  study.masks = false;
+  if (!(mask && mask.IsScalar() && mask.Scalar() == "none")) read_mask(root.section("mask"), point, study);
+  point.masked = study.masks;
   auto const& moments = study.moments;
   if (needs_moments(point.edit.hparams) && moments.text.empty() && moments.ids.empty() && moments.files.empty()) {
     throw UserError("The study " + file + ": editing with " + to_string(point.edit.hparams.method) +
@@ -323,12 +339,12 @@ std::vector<std::string> swept_values(YAML::Node const& node, std::string const&
 }
 
 Sweep read_sweep(YAML::Node const& document, StudyOverrides const& overrides, std::string const& file) {
-  static std::set<std::string> const of_the_whole_study{"mask.ranks", "mask.train_split"};
+  static std::set<std::string> const of_the_whole_study{"mask.methods", "mask.ranks", "mask.train_split"};
   Sweep sweep;
   auto const add = [&](std::string const& key, std::vector<std::string> values) {
     if ((!key.starts_with("edit.") && !key.starts_with("mask.")) || of_the_whole_study.contains(key)) {
       throw UserError("The study " + file + " sweeps '" + key +
-                      "'; only keys under edit. and mask. can be swept, except mask.ranks and mask.train_split.");
+                      "'; only keys under edit. and mask. can be swept, except mask.methods, mask.ranks and mask.train_split.");
     }
     if (values.empty() || std::set<std::string>(values.begin(), values.end()).size() != values.size()) {
       throw UserError("The study " + file + ": the values that '" + key + "' is swept over must be different, and at least one.");
@@ -390,6 +406,7 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
     if (study.points.empty()) {
       study = std::move(one);
     } else {
+      study.masks = study.masks || one.masks;
       study.points.push_back(std::move(point));
     }
     more = false;

@@ -31,10 +31,12 @@ class Task:
     ours: str  # command line; empty: only the peers run
     peer: str  # arguments of peer.py
     sweep: str = ""  # command line of ours over eight λ, run beside the one of `ours`
+    model: str = "{model}"  # folder of the peers' model
 
 
 # As many ranks of one thread as the peers have threads.
 OURS = "{mpirun} -n {threads} --oversubscribe --bind-to none build/release/bench_ours "
+OURS_PRETRAIN = "{python} tests/bench/ours_pretrain.py --mpirun {mpirun} --ranks {threads}"
 
 TASKS = [
     Task("rome", "edit", OURS + "rome {shared}", "rome --limit 3"),
@@ -42,6 +44,7 @@ TASKS = [
     Task("eval", "fact and mode", OURS + "eval {shared}", "eval --limit 20"),
     Task("stats", "token and layer", OURS + "stats {shared}", "stats --layers 4"),
     Task("memit", "fact", OURS + "memit {shared}", "memit --limit 3", sweep=OURS + "memit {shared} 8"),
+    Task("pretrain", "token", OURS_PRETRAIN, "pretrain --steps 6", model="results/bench_pretrain/model"),
 ]
 
 
@@ -77,12 +80,13 @@ def time_command(task: str, variant: str, command: list[str]) -> Run:
     if done.returncode != 0 or not lines:
         sys.exit(f"{task}, {variant}: {shlex.join(command)} ended with {done.returncode} and {len(lines)} JSON lines.")
     answer = json.loads(lines[-1])
-    print(f"{task:5} {variant:7} {answer['seconds']:9.3f} s for {answer['n']}, load {load:.2f}", file=sys.stderr)
+    print(f"{task:8} {variant:7} {answer['seconds']:9.3f} s for {answer['n']}, load {load:.2f}", file=sys.stderr)
     return Run(task, variant, answer["seconds"] / answer["n"], load, answer.get("peak_bytes", 0), answer.get("edit_bytes", 0))
 
 
 def commands(task: Task, places: dict, ours: dict[str, str]) -> dict[str, list[str]]:
-    peer = [sys.executable, str(HERE / "peer.py"), *task.peer.split(), "--model", places["model"], "--threads", places["threads"]]
+    model = task.model.format(**places)
+    peer = [sys.executable, str(HERE / "peer.py"), *task.peer.split(), "--model", model, "--threads", places["threads"]]
     # A command given in place of ours has no sweep to compare with.
     lines = {"ours": ours[task.name]} if task.name in ours else {"ours": task.ours, "sweep": task.sweep}
     own = {variant: [word.format(**places) for word in shlex.split(line)] for variant, line in lines.items() if line}
@@ -134,6 +138,7 @@ def main() -> None:
         "golden": str(shared / "golden"),
         "shared": str(shared),
         "threads": str(options.threads),
+        "python": sys.executable,
         "mpirun": str(Path(sys.executable).parent / "mpirun"),
     }
     peaks, runs = [matmul_peak(options.threads)], []
@@ -148,8 +153,8 @@ def main() -> None:
             print(f"\nλ sweep: {task.name} with eight λ takes {ratio:.2f} times as long as with one; at most 1.3 is wanted.")
     checkpoint = 2 * (options.model / "model.safetensors").stat().st_size  # stored in float16, run in float32
     for task in tasks:
-        peak = max(run.peak_bytes for run in runs if run.task == task.name)
-        print(f"\nPeak memory of a rank, {task.name}: {peak / 1e9:.2f} GB; the checkpoint in float32 takes {checkpoint / 1e9:.2f} GB.")
+        if peak := max(run.peak_bytes for run in runs if run.task == task.name):
+            print(f"\nPeak memory of a rank, {task.name}: {peak / 1e9:.2f} GB; the checkpoint in float32 takes {checkpoint / 1e9:.2f} GB.")
     if edit_bytes := max(run.edit_bytes for run in runs):
         print(f"\nA stored edit: {edit_bytes} bytes; the peers' float16 matrix: {2 * 320 * 1280} bytes, {2 * 320 * 1280 / edit_bytes:.0f} times as many.")
     print(

@@ -12,6 +12,7 @@ where it is read, no forward run twice. A fair comparison quotes the ratio to bo
   peer.py stats --layers 4 --check
   peer.py memit --limit 3 --check
   peer.py memit --from-golden-values --check
+  peer.py pretrain --model results/bench_pretrain/model --steps 3
 """
 
 import argparse
@@ -22,6 +23,7 @@ from pathlib import Path
 import peer_eval
 import peer_mask
 import peer_memit
+import peer_pretrain
 import peer_rome
 import peer_stats
 import torch
@@ -79,6 +81,11 @@ def parse_options() -> argparse.Namespace:
     memit.add_argument("--from-golden-values", action="store_true", help="all records; only solve, from the golden values")
     memit.add_argument("--templates", type=Path, default=golden / "context_templates.json", help="groups of them under memit")
     memit.add_argument("--moments", type=Path, default=golden / "cov.safetensors", help="second moments of the layers' keys")
+
+    world = Path(__file__).resolve().parents[2] / "results" / "bench_pretrain" / "world"
+    pretrain = add_command("pretrain", peer_pretrain.run, "", "train a model from scratch, of --model's config and tokenizer")
+    pretrain.set_defaults(records=world / "statements.jsonl")
+    pretrain.add_argument("--steps", type=positive, default=3)
     return parser.parse_args()
 
 

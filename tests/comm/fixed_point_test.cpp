@@ -66,5 +66,64 @@ TEST(FixedPoint, TakesEmptyTensorsAndRefusesOtherTypes) {
   EXPECT_THROW(to_fixed_point(at::zeros({2}), 52), std::invalid_argument);
 }
 
+at::Tensor sums(std::vector<std::int64_t> const& values) {
+  return at::tensor(values, at::kLong);
+}
+
+TEST(FixedPointSum, RoundsToTheNearestTiesToEven) {
+  std::vector<float> const values{0, 1, -1, 0.125, 0.374, 0.376, 0.625, -0.125, -0.375};
+  auto const sum = at::full({9}, 100, at::kLong);
+  add_fixed_point(at::tensor(values), 2, sum);
+  EXPECT_TRUE(sum.equal(sums({100, 104, 96, 100, 101, 102, 102, 100, 98})));
+  add_fixed_point(at::tensor(values), 2, sum);
+  EXPECT_TRUE(sum.equal(sums({100, 108, 92, 100, 102, 104, 104, 100, 96})));
+}
+
+TEST(FixedPointSum, AddsWhatToFixedPointGives) {
+  auto const values = at::arange(-700, 700, at::kFloat).mul(0.7371).sin();
+  for (auto const type : {at::kFloat, at::kBFloat16}) {
+    auto const stored = values.to(type);
+    auto const sum = at::zeros({1400}, at::kLong);
+    add_fixed_point(stored, 42, sum);
+    EXPECT_TRUE(sum.equal(to_fixed_point(stored.to(at::kFloat), 42)));
+  }
+}
+
+TEST(FixedPointSum, EndsBelowTwoToThe51) {
+  auto const failure = [](float value, int bits) -> std::string {
+    auto const sum = at::full({2}, 7, at::kLong);
+    try {
+      add_fixed_point(at::tensor(std::vector<float>{0.5, value}), bits, sum);
+    } catch (RunError const& error) {
+      EXPECT_TRUE(sum.eq(7).all().item<bool>()) << "something was added before";
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(failure(std::nextafter(512.0F, 0.0F), 42), "");
+  EXPECT_EQ(failure(std::nextafter(-512.0F, 0.0F), 42), "");
+  EXPECT_THAT(failure(512, 42), testing::HasSubstr("largest magnitude is 512"));
+  EXPECT_THAT(failure(-512, 42), testing::HasSubstr("42 fraction bits"));
+  EXPECT_THAT(failure(std::numeric_limits<float>::quiet_NaN(), 0), testing::HasSubstr("nan"));
+  EXPECT_THAT(failure(-std::numeric_limits<float>::infinity(), 0), testing::HasSubstr("inf"));
+}
+
+TEST(FixedPointSum, RefusesOtherShapesAndTypes) {
+  auto const three = at::zeros({3}, at::kLong);
+  EXPECT_THROW(add_fixed_point(at::zeros({2}), 40, three), std::invalid_argument);
+  EXPECT_THROW(add_fixed_point(at::zeros({3}), 40, at::zeros({3})), std::invalid_argument);
+  EXPECT_THROW(add_fixed_point(at::zeros({3}, at::kDouble), 40, three), std::invalid_argument);
+  EXPECT_THROW(add_fixed_point(at::zeros({3}), 52, three), std::invalid_argument);
+  EXPECT_THROW(add_fixed_point(at::zeros({6}).slice(0, 0, 6, 2), 40, three), std::invalid_argument);
+  EXPECT_THROW(read_fixed_point(three, 40, at::zeros({2})), std::invalid_argument);
+  EXPECT_THROW(read_fixed_point(three, -1, at::zeros({3})), std::invalid_argument);
+}
+
+TEST(FixedPointSum, IsReadAsFractions) {
+  auto const values = at::full({4}, 9, at::kFloat);
+  read_fixed_point(sums({0, 1, -6, (1LL << 52) + 1}), 2, values);
+  EXPECT_TRUE(values.equal(at::tensor(std::vector<float>{0, 0.25, -1.5, 0x1p50F})));
+}
+
 }  // namespace
 }  // namespace onemask

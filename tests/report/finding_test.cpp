@@ -148,10 +148,12 @@ TEST(Finding, OneForEveryWayOfEditingAndSettingOfTheMasks) {
   auto const table = format_table(file);
   EXPECT_THAT(table, HasSubstr(R"(
 Split train, edit.method=rome
-model                                               zeros %  RSR %  95 % interval  n/planned  paraphrases RSR %  KL  top-1 changed %
-edited                                                    -      -              -          -                  -   -                -
-edited + mask, mask.threshold=0.6 (mean of 2)          10.0   70.0   [60.0, 80.0]      10/10                  -   -                -
-edited + mask, mask.threshold=0.7 (mean of 0 of 2)        -      -              -          -                  -   -                -
+model   zeros %  RSR %  95 % interval  n/planned  paraphrases RSR %  KL  top-1 changed %
+edited        -      -              -          -                  -   -                -
+edited + mask, mask.threshold=0.6 (mean of 2)
+           10.0   70.0   [60.0, 80.0]      10/10                  -   -                -
+edited + mask, mask.threshold=0.7 (mean of 0 of 2)
+              -      -              -          -                  -   -                -
 )"));
   EXPECT_THAT(table, HasSubstr("\nSplit train, edit.method=memit\n"));
   EXPECT_THAT(nlohmann::json::parse(to_json(file)).at("finding"), testing::SizeIs(4));

@@ -188,6 +188,18 @@ TEST_F(BatchPlanTest, FactsThatShareASubjectStayTogetherWhenTheyAreMerged) {
   EXPECT_THAT(p.edits[1].facts, ElementsAre(1));
 }
 
+TEST_F(BatchPlanTest, MasksMayBeForSomeMethodsAlone) {
+  auto const p = batch_plan({"mask.methods=[rome]", "evaluation.baselines=[random]"}, {"edit.method=rome,memit", "mask.seed=0..1"});
+  ASSERT_EQ(p.sets.size(), 2U);
+  ASSERT_EQ(p.masks.size(), 2U);
+  for (auto const& mask : p.masks) EXPECT_EQ(p.sets[mask.set].options.hparams.method, EditMethod::rome);
+  std::vector<std::string> kinds;
+  for (auto const& condition : p.conditions) {
+    if (p.sets[condition.set].options.hparams.method == EditMethod::memit) kinds.push_back(condition.kind);
+  }
+  EXPECT_THAT(kinds, ElementsAre("original", "edited"));
+}
+
 TEST_F(BatchPlanTest, KeysDependOnWhatIsSolved) {
   std::set<std::string> seen{all_edits(batch_plan({}))};
   for (auto const* set : {"edit.mom2_update_weight=7", "edit.layers=[1]", "edit.v_lr=0.25", "edit.facts_per_model=20",

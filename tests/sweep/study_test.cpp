@@ -176,6 +176,18 @@ TEST_F(StudyTest, ASweptKeyNeedsNoValueOfItsOwn) {
   EXPECT_EQ(read().points[1].edits, "edit.hparams=./rome.yaml");
 }
 
+TEST_F(StudyTest, MethodsThatMasksAreTrainedFor) {
+  EXPECT_TRUE(read({{"mask.methods=[rome, memit]"}, {}, {}}).points.front().masked);
+  EXPECT_FALSE(read({{"mask.methods=[memit]"}, {}, {}}).points.front().masked);
+  EXPECT_FALSE(read({{"mask.methods=[memit]"}, {}, {}}).masks);
+  write_study(study_text + "moments: {text: corpus.txt}\nsweep:\n  edit.method: [memit, rome]\n  mask.seed: 0..1\n");
+  auto const study = read({{"mask.methods=[rome]"}, {}, {}});
+  EXPECT_TRUE(study.masks);
+  std::vector<bool> masked;
+  for (auto const& point : study.points) masked.push_back(point.masked);
+  EXPECT_THAT(masked, ElementsAre(false, false, true, true));
+}
+
 TEST_F(StudyTest, Perplexity) {
   EXPECT_TRUE(read().perplexity.text.empty());
   auto const perplexity =
@@ -266,6 +278,7 @@ TEST_F(StudyTest, ValuesThatAreWrong) {
                           "mask.temperature_schedule=step",
                           "mask.seed=-1",
                           "mask.train_split=trian",
+                          "mask.methods=[rom]",
                           "mask.ranks=0",
                           "mask.ranks=some",
                           "mask.checkpoint_every=0",

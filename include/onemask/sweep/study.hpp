@@ -82,6 +82,7 @@ struct StudyPoint {
   std::string edits;     ///< those of them under "edit."
   std::string settings;  ///< those under "mask." but for the seed
   EditOptions edit;
+  bool masked = true;  ///< whether a mask is trained over these edits
   MaskOptions mask;
   std::uint64_t mask_seed = 0;
 };

@@ -1,0 +1,95 @@
+#include <onemask/core/yaml_document.hpp>
+#include <onemask/core/yaml_section.hpp>
+
+#include <functional>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace onemask::test {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::string complaint(std::function<void()> const& act) {
+  try {
+    act();
+  } catch (UserError const& error) {
+    return error.what();
+  }
+  return "";
+}
+
+YAML::Node document() {
+  return parse_yaml("name: tiny\nmask: {epochs: 3, rate: 0.5, seeds: [1, 2]}\nempty:\n", "test");
+}
+
+YamlSection section() {
+  return {document(), "s.yaml", ""};
+}
+
+TEST(Yaml, WhatIsNoYamlIsRefused) {
+  EXPECT_THAT(complaint([] { parse_yaml("a: [1", "The study s.yaml"); }), HasSubstr("The study s.yaml is not valid YAML"));
+}
+
+TEST(Yaml, KeyAndValue) {
+  EXPECT_EQ(key_and_value("a.b=c=d", "--set"), (std::pair<std::string, std::string>("a.b", "c=d")));
+  for (auto const* text : {"", "a", "=a", "a="}) {
+    EXPECT_THAT(complaint([&] { key_and_value(text, "--set"); }), AllOf(HasSubstr("--set"), HasSubstr("key=value"))) << text;
+  }
+}
+
+TEST(Yaml, OverridesReplaceAndAdd) {
+  auto const root = document();
+  override_values(root, {"mask.epochs=7", "mask.seeds=[4]", "empty.deep.key=x", "new=1", "mask.epochs=8"});
+  EXPECT_EQ(root["mask"]["epochs"].as<int>(), 8);
+  EXPECT_EQ(root["mask"]["rate"].as<double>(), 0.5);
+  EXPECT_EQ(root["mask"]["seeds"].size(), 1U);
+  EXPECT_EQ(root["empty"]["deep"]["key"].as<std::string>(), "x");
+  EXPECT_EQ(root["new"].as<int>(), 1);
+}
+
+TEST(Yaml, AnOverrideBelowAValueIsRefused) {
+  auto const root = document();
+  EXPECT_THAT(complaint([&] { override_values(root, {"name.x=1"}); }), AllOf(HasSubstr("'name.x'"), HasSubstr("no")));
+  EXPECT_THAT(complaint([&] { override_values(root, {"mask.seeds.x=1"}); }), HasSubstr("'seeds'"));
+  EXPECT_THAT(complaint([&] { override_values(root, {"mask.epochs=[1"}); }), HasSubstr("'mask.epochs'"));
+}
+
+TEST(YamlSection, KnowsTheKeysThatWereRead) {
+  auto root = section();
+  EXPECT_EQ(root.need<std::string>("name"), "tiny");
+  auto mask = root.section("mask");
+  int epochs = 0, batch = 9;
+  mask.read("epochs", epochs);
+  mask.read("batch", batch);
+  EXPECT_EQ(std::pair(epochs, batch), std::pair(3, 9));
+  EXPECT_THAT(mask.keys(), ElementsAre("epochs", "rate", "seeds"));
+  EXPECT_THAT(complaint([&] { mask.finish(); }), AllOf(HasSubstr("s.yaml"), HasSubstr("'mask.rate'")));
+  EXPECT_TRUE(mask.has("rate") && mask.has("seeds"));
+  EXPECT_EQ(complaint([&] { mask.finish(); }), "");
+  EXPECT_TRUE(root.section("empty").keys().empty() && root.section("absent").keys().empty());
+}
+
+TEST(YamlSection, SuggestsTheNearestKey) {
+  auto mask = section().section("mask");
+  EXPECT_FALSE(mask.has("epoch"));
+  EXPECT_TRUE(mask.has("rate") && mask.has("seeds"));
+  EXPECT_THAT(complaint([&] { mask.finish(); }),
+              AllOf(HasSubstr("'mask.epochs' is not a key"), HasSubstr("Did you mean 'epoch'?")));
+}
+
+TEST(YamlSection, FaultsNameTheKey) {
+  auto root = section();
+  int number = 0;
+  EXPECT_THAT(complaint([&] { root.read("name", number); }), HasSubstr("'name' has a value of the wrong type"));
+  EXPECT_THAT(complaint([&] { root.need<int>("absent"); }), HasSubstr("'absent' is missing"));
+  EXPECT_THAT(complaint([&] { root.section("name"); }), HasSubstr("'name' must be a mapping"));
+  auto mask = root.section("mask");
+  EXPECT_THAT(complaint([&] { mask.read_at_least("epochs", number, 4); }), HasSubstr("'mask.epochs' must be at least 4"));
+}
+
+}  // namespace
+}  // namespace onemask::test
