@@ -1,5 +1,4 @@
 #include <onemask/core/checkpoint_file.hpp>
-
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/log.hpp>

@@ -94,9 +94,12 @@ struct Material {
   std::string study;                  ///< hash of all that decides the weights
 };
 
-/// Rank 0 puts the tokenizer's files into the folder.
+/// Rank 0 puts the tokenizer's files into the folder, unless a training has begun there: should it be another study's, it is
+/// refused later, and must not have lost its tokenizer.
 void provide_tokenizer(PretrainStudy const& study, std::vector<Statement> const& statements,
                        std::filesystem::path const& folder) {
+  auto const has = [&](char const* name) { return std::filesystem::exists(folder / name); };
+  if (has("tokenizer.json") && (has("training.json") || has("checkpoint-0") || has("checkpoint-1"))) return;
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) throw RunError("Cannot make the folder '" + folder.string() + "': " + error.message() + ".");

@@ -1,7 +1,7 @@
-#include <onemask/core/checkpoint_file.hpp>
 #include "sweep/run_context.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/comm/task_queue.hpp>
+#include <onemask/core/checkpoint_file.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/interrupt.hpp>
 #include <onemask/core/log.hpp>

@@ -1,8 +1,8 @@
 #include "sweep/moment_run.hpp"
 
-#include <onemask/core/checkpoint_file.hpp>
 #include <onemask/comm/agree.hpp>
 #include <onemask/comm/reducer.hpp>
+#include <onemask/core/checkpoint_file.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/progress.hpp>

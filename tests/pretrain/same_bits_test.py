@@ -139,6 +139,10 @@ class SameBits(unittest.TestCase):
         before = model.stat().st_mtime_ns
         said = self.expect_ends(self.long.start(2, "--set", "training.adam_lr=0.001"), 2)
         self.assertIn("another study", said)
+        tokenizer = (self.long.folder / "tokenizer.json").read_bytes()
+        said = self.expect_ends(self.long.start(2, "--set", "tokenizer.vocabulary=300"), 2)
+        self.assertIn("another study", said)
+        self.assertEqual((self.long.folder / "tokenizer.json").read_bytes(), tokenizer)
         self.assertEqual(self.long.sha256(), self.expected)
 
         stopped = Training(self.study, self.folder / "other", *LONG)

@@ -1,8 +1,8 @@
 #include "data/tiny_tokenizer.hpp"
 #include "support/tiny_model.hpp"
 #include "support/world.hpp"
-#include <onemask/core/checkpoint_file.hpp>
 #include "sweep/corpus_share.hpp"
+#include <onemask/core/checkpoint_file.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/sweep/moments.hpp>
