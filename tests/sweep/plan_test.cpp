@@ -189,8 +189,8 @@ TEST_F(BatchPlanTest, FactsThatShareASubjectStayTogetherWhenTheyAreMerged) {
 }
 
 TEST_F(BatchPlanTest, MasksMayBeForSomeMethodsAlone) {
-  auto const p =
-      batch_plan({"mask.methods=[rome]", "evaluation.baselines=[random]"}, {"edit.method=rome,memit", "mask.seed=0..1"});
+  auto const p = batch_plan({"edit.layers=[1]", "mask.methods=[rome]", "evaluation.baselines=[random]"},
+                            {"edit.method=rome,memit", "mask.seed=0..1"});
   ASSERT_EQ(p.sets.size(), 2U);
   ASSERT_EQ(p.masks.size(), 2U);
   for (auto const& mask : p.masks) EXPECT_EQ(p.sets[mask.set].options.hparams.method, EditMethod::rome);
