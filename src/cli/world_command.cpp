@@ -36,8 +36,8 @@ Command world_command() {
       "Writes a small world of invented facts to train and to edit a model on.\n"
       "FOLDER gets train.json, heldout.json and ood.json, CounterFact records whose last two paraphrases are in wordings\n"
       "that no statement uses with their subject; statements.jsonl, every fact in its other wordings, also facts of subjects\n"
-      "without a record; prose.txt, running text that tells some facts in passing; and prose_heldout.txt, other text of its\n"
-      "kind. Equal descriptions and seeds give equal files.",
+      "without a record; prose.txt, running text that tells some facts in passing; sample.txt, a small part of both for\n"
+      "second moments; and prose_heldout.txt, other prose. Equal descriptions and seeds give equal files.",
       "  onemask world res/worlds/small.yaml --seed 1 --out results/world\n",
       1,
       false,

@@ -119,7 +119,7 @@ Material gather_material(PretrainStudy const& study, std::filesystem::path const
     if (comm.rank() == 0) provide_tokenizer(study, statements, folder);
   });
   agree(comm, [&] {
-    material.tokenizer = Tokenizer::open(folder);
+    material.tokenizer = Tokenizer::open(study.tokenizer.value_or(folder));
     auto const& tokenizer = *material.tokenizer;
     material.model = study.model;
     material.model.vocabulary = tokenizer.vocabulary_size();

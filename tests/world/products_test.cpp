@@ -60,7 +60,7 @@ Shipped const& shipped() {
 }
 
 TEST(WorldProducts, AreTheFilesThatShip) {
-  for (auto const* name : {"train.json", "heldout.json", "ood.json", "prose_heldout.txt"}) {
+  for (auto const* name : {"train.json", "heldout.json", "ood.json", "sample.txt", "prose_heldout.txt"}) {
     EXPECT_TRUE(shipped().files.at(name) == read_file(resources / "facts" / name))
         << "res/facts/" << name << " is not what 'onemask world res/worlds/small.yaml --seed 1' writes.";
   }
