@@ -159,7 +159,8 @@ std::string settings_of(PretrainStudy const& study) {
                            t.prefix_share, t.period_share}) {
     text << value << ' ';
   }
-  text << study.tokenizer_size.value_or(0) << ' ' << study.seed << ' ' << m.family << ' ' << t.schedule << ' ' << t.precision << ' ' << t.dtype;
+  text << study.tokenizer_size.value_or(0) << ' ' << study.seed << ' ' << m.family << ' ' << t.schedule << ' ' << t.precision
+       << ' ' << t.dtype;
   return text.str();
 }
 
