@@ -41,8 +41,6 @@ std::string to_json(PretrainReport const& report) {
             {"seconds", report.seconds},
             {"tokens_per_second", tokens_per_second(report)},
             {"ranks", report.ranks},
-            {"object_loss", report.object_loss},
-            {"other_loss", report.other_loss},
             {"recall", Json::array()}};
   for (auto const& r : report.recall) {
     json["recall"].push_back({{"set", r.set}, {"kind", r.kind}, {"n", r.n}, {"top1", r.top1}, {"two_way", r.two_way}});
@@ -63,8 +61,6 @@ PretrainReport read_report(std::filesystem::path const& file) {
     report.tokens = json.at("tokens").get<std::int64_t>();
     report.seconds = json.at("seconds").get<double>();
     report.ranks = json.at("ranks").get<int>();
-    report.object_loss = json.at("object_loss").get<double>();
-    report.other_loss = json.at("other_loss").get<double>();
     for (auto const& r : json.at("recall")) {
       report.recall.push_back({r.at("set").get<std::string>(), r.at("kind").get<std::string>(), r.at("n").get<std::int64_t>(),
                                r.at("top1").get<std::int64_t>(), r.at("two_way").get<std::int64_t>()});
@@ -84,7 +80,6 @@ std::string to_table(PretrainReport const& report) {
                    report.name.c_str(), static_cast<long long>(report.steps), static_cast<long long>(report.tokens),
                    format_duration(report.seconds).c_str(), report.ranks, report.ranks == 1 ? "rank" : "ranks",
                    tokens_per_second(report), static_cast<double>(report.parameters) / 1e6);
-  text += line("loss: objects %.4f, others %.4f\n", report.object_loss, report.other_loss);
   text += "model.safetensors sha256 " + report.sha256 + "\n";
   if (report.perplexity) {
     text += line("perplexity on held-out text %.2f (%lld tokens)\n", report.perplexity->value,

@@ -167,10 +167,6 @@ class Training {
       bool const stop = trainer_.step(interrupted(), recent_);
       auto const steps = trainer_.steps_done();
       bool const last = steps == options.steps;
-      if (last) {
-        report.object_loss = recent_.objects / static_cast<double>(std::max<std::int64_t>(1, recent_.object_count));
-        report.other_loss = recent_.others / static_cast<double>(std::max<std::int64_t>(1, recent_.other_count));
-      }
       bool const ask = last || steps % options.recall_every == 0;
       say(ask);
       if (last || stop || steps % options.checkpoint_every == 0) {
@@ -257,7 +253,10 @@ PretrainReport run_pretraining(PretrainStudy const& study, std::filesystem::path
   auto const material = gather_material(study, folder, comm);
   std::optional<PretrainReport> done;
   agree(comm, [&] { done = finished(folder, material.study); });
-  if (done) return *done;
+  if (done) {
+    if (comm.rank() == 0) Checkpoints(folder, material.study).remove();  // a kill may have left them
+    return *done;
+  }
   PretrainReport report;
   report.name = study.name;
   report.study = material.study;

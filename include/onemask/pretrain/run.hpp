@@ -19,7 +19,6 @@ struct PretrainReport {
   std::int64_t parameters = 0, steps = 0, tokens = 0;
   double seconds = 0;                      ///< of training, over all runs that had a part in it
   int ranks = 1;                           ///< of the last of them
-  double object_loss = 0, other_loss = 0;  ///< means over the last steps
   std::vector<Recall> recall;
   std::optional<Perplexity> perplexity;
 };
