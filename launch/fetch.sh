@@ -18,7 +18,7 @@ lock() {
 
 # One call of curl, with the token of $token if there is one: through a pipe, so that no list of processes shows it.
 request() {
-  local options=(--fail --location --show-error --retry 3 --connect-timeout 30 --write-out '%{http_code}')
+  local options=(--fail --location --show-error --retry 3 --connect-timeout 30 --speed-limit 1000 --speed-time 60 --write-out '%{http_code}')
   if [[ -t 2 ]]; then options+=(--progress-bar); else options+=(--silent); fi
   if [[ -n ${token:-} ]]; then
     curl "${options[@]}" --header @<(printf 'Authorization: Bearer %s\n' "$token") "$@"

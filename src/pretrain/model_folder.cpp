@@ -62,7 +62,11 @@ void copy_tokenizer(std::filesystem::path const& from, std::filesystem::path con
     throw UserError("The folder '" + from.string() + "' has neither tokenizer.json nor vocab.json. Name that of a tokenizer.");
   for (auto const* name :
        {"tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}) {
-    if (std::filesystem::exists(from / name)) write_file_atomically(to / name, read_file(from / name));
+    if (std::filesystem::exists(from / name)) {
+      write_file_atomically(to / name, read_file(from / name));
+    } else {
+      std::filesystem::remove(to / name);  // an older tokenizer's
+    }
   }
 }
 

@@ -1,7 +1,6 @@
 #include "pretrain/report.hpp"
 
 #include <onemask/core/error.hpp>
-#include <onemask/core/file.hpp>
 #include <onemask/core/text.hpp>
 
 #include <array>
@@ -32,29 +31,24 @@ std::string line(char const* format, Values... values) {
 }  // namespace
 
 std::string to_json(PretrainReport const& report) {
-  Json json{{"name", report.name},
-            {"study", report.study},
-            {"model_sha256", report.sha256},
-            {"parameters", report.parameters},
-            {"steps", report.steps},
-            {"tokens", report.tokens},
-            {"seconds", report.seconds},
-            {"tokens_per_second", tokens_per_second(report)},
-            {"ranks", report.ranks},
-            {"recall", Json::array()}};
+  Json json{{"name", report.name},           {"study", report.study},           {"questions", report.questions},
+            {"model_sha256", report.sha256}, {"parameters", report.parameters}, {"steps", report.steps},
+            {"tokens", report.tokens},       {"seconds", report.seconds},       {"tokens_per_second", tokens_per_second(report)},
+            {"ranks", report.ranks},         {"recall", Json::array()}};
   for (auto const& r : report.recall) {
     json["recall"].push_back({{"set", r.set}, {"kind", r.kind}, {"n", r.n}, {"top1", r.top1}, {"two_way", r.two_way}});
   }
   if (report.perplexity) json["perplexity"] = {{"value", report.perplexity->value}, {"tokens", report.perplexity->tokens}};
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-PretrainReport read_report(std::filesystem::path const& file) {
+PretrainReport read_report(std::string const& text, std::string const& file) {
   try {
-    auto const json = Json::parse(read_file(file));
+    auto const json = Json::parse(text);
     PretrainReport report;
     report.name = json.at("name").get<std::string>();
     report.study = json.at("study").get<std::string>();
+    report.questions = json.at("questions").get<std::string>();
     report.sha256 = json.at("model_sha256").get<std::string>();
     report.parameters = json.at("parameters").get<std::int64_t>();
     report.steps = json.at("steps").get<std::int64_t>();
@@ -71,15 +65,15 @@ PretrainReport read_report(std::filesystem::path const& file) {
     }
     return report;
   } catch (nlohmann::json::exception const&) {
-    throw UserError("'" + file.string() + "' is no report of a training. Delete it; the training then goes on.");
+    throw UserError("'" + file + "' is no report of a training that this version knows. Empty the folder, or choose another.");
   }
 }
 
 std::string to_table(PretrainReport const& report) {
-  auto text = line("%s: %lld steps, %lld tokens in %s on %d %s (%.0f tokens a second), %.1f million parameters\n",
-                   report.name.c_str(), static_cast<long long>(report.steps), static_cast<long long>(report.tokens),
-                   format_duration(report.seconds).c_str(), report.ranks, report.ranks == 1 ? "rank" : "ranks",
-                   tokens_per_second(report), static_cast<double>(report.parameters) / 1e6);
+  auto text = report.name + line(": %lld steps, %lld tokens in %s on %d %s (%.0f tokens a second), %.1f million parameters\n",
+                                 static_cast<long long>(report.steps), static_cast<long long>(report.tokens),
+                                 format_duration(report.seconds).c_str(), report.ranks, report.ranks == 1 ? "rank" : "ranks",
+                                 tokens_per_second(report), static_cast<double>(report.parameters) / 1e6);
   text += "model.safetensors sha256 " + report.sha256 + "\n";
   if (report.perplexity) {
     text += line("perplexity on held-out text %.2f (%lld tokens)\n", report.perplexity->value,

@@ -2,11 +2,11 @@
 
 #include <onemask/pretrain/run.hpp>
 
-#include <filesystem>
+#include <string>
 
 namespace onemask {
 
-/// Reads what to_json wrote. Throws UserError naming the file when it is anything else.
-PretrainReport read_report(std::filesystem::path const& file);
+/// Reads what to_json wrote. Throws UserError naming the file it comes from when it is anything else.
+PretrainReport read_report(std::string const& text, std::string const& file);
 
 }  // namespace onemask

@@ -9,6 +9,7 @@
 #include <onemask/core/interrupt.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/text.hpp>
+#include <onemask/data/corpus.hpp>
 #include <onemask/data/train_tokenizer.hpp>
 #include <onemask/model/causal_lm.hpp>
 #include <onemask/model/device.hpp>
@@ -28,6 +29,12 @@ using Clock = std::chrono::steady_clock;
 constexpr double seconds_between_lines = 60;
 /// Questions of each kind that are asked while a model is in training.
 constexpr std::size_t sample_size = 256;
+
+std::string per_cent(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.1f %%", value);
+  return text.data();
+}
 
 double seconds_since(Clock::time_point moment) {
   return std::chrono::duration<double>(Clock::now() - moment).count();
@@ -90,8 +97,9 @@ struct Material {
   std::optional<Tokenizer> tokenizer;
   ModelConfig model;
   Sequences sequences;
-  std::vector<RecallPrompt> prompts;  ///< of all recall sets
-  std::string study;                  ///< hash of all that decides the weights
+  std::vector<std::vector<RecallPrompt>> prompts;  ///< of each recall set
+  std::string study;                               ///< hash of all that decides the weights
+  std::string questions;                           ///< hash of all that is measured at the end
 };
 
 /// Rank 0 puts the tokenizer's files into the folder, unless a training has begun there: should it be another study's, it is
@@ -99,7 +107,13 @@ struct Material {
 void provide_tokenizer(PretrainStudy const& study, std::vector<Statement> const& statements,
                        std::filesystem::path const& folder) {
   auto const has = [&](char const* name) { return std::filesystem::exists(folder / name); };
-  if (has("tokenizer.json") && (has("training.json") || has("checkpoint-0") || has("checkpoint-1"))) return;
+  bool const begun =
+      has("training.json") || CheckpointFile(folder / "checkpoint-0").read() || CheckpointFile(folder / "checkpoint-1").read();
+  if (begun && (has("tokenizer.json") || has("vocab.json"))) return;
+  if (!begun && !has("checkpoint-0") && !has("checkpoint-1") &&
+      (has("model.safetensors") || has("model.safetensors.index.json") || has("pytorch_model.bin"))) {
+    throw UserError("The folder '" + folder.string() + "' holds a model from elsewhere. Choose another folder, or empty it.");
+  }
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) throw RunError("Cannot make the folder '" + folder.string() + "': " + error.message() + ".");
@@ -109,6 +123,20 @@ void provide_tokenizer(PretrainStudy const& study, std::vector<Statement> const&
     write_tokenizer(train_byte_pairs(tokenizer_texts(statements, study.corpus.text), *study.tokenizer_size), folder,
                     study.model.positions);
   }
+}
+
+std::string hash_of_questions(PretrainStudy const& study, std::vector<std::vector<RecallPrompt>> const& sets) {
+  Hasher hasher;
+  hasher.text(study.name);
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    hasher.text(study.recall[i].name).integer(std::ssize(sets[i]));
+    for (auto const& prompt : sets[i]) {
+      hasher.text(prompt.kind).integer(prompt.object).integer(prompt.other).integer(std::ssize(prompt.ids));
+      hasher.bytes(prompt.ids.data(), prompt.ids.size() * sizeof(std::int64_t));
+    }
+  }
+  if (study.perplexity) hasher.text(Corpus::of_texts({*study.perplexity}).fingerprint());
+  return hasher.hex();
 }
 
 Material gather_material(PretrainStudy const& study, std::filesystem::path const& folder, Communicator const& comm) {
@@ -126,25 +154,35 @@ Material gather_material(PretrainStudy const& study, std::filesystem::path const
     material.model.bos = tokenizer.bos();
     material.model.eos = tokenizer.eos();
     material.sequences = make_sequences(statements, study.corpus.text, tokenizer, study.training.row_tokens);
-    for (auto const& set : study.recall) {
-      for (auto& prompt : recall_prompts(set, tokenizer, study.model.positions)) material.prompts.push_back(std::move(prompt));
-    }
+    for (auto const& set : study.recall) material.prompts.push_back(recall_prompts(set, tokenizer, study.model.positions));
     material.study = sha256(study.settings + material.sequences.fingerprint);
+    material.questions = hash_of_questions(study, material.prompts);
   });
   return material;
 }
 
-/// The report of this training where it is complete. Throws UserError where the folder holds another model.
-std::optional<PretrainReport> finished(std::filesystem::path const& folder, std::string const& study) {
-  auto const file = folder / "training.json", model = folder / "model.safetensors";
-  if (!std::filesystem::exists(file)) return {};
-  auto report = read_report(file);
-  if (report.study != study) {
-    throw UserError("The folder '" + folder.string() +
-                    "' holds the model of another study, corpus or tokenizer. Choose another folder, or empty it.");
-  }
-  if (!std::filesystem::exists(model) || sha256_file(model) != report.sha256) return {};
-  return report;
+/// The report in the folder where this training is complete, or "", as rank 0 finds it. Throws UserError where the folder holds
+/// another model. Collective.
+std::string finished(std::filesystem::path const& folder, std::string const& study, Communicator const& comm) {
+  std::string text;
+  agree(comm, [&] {
+    auto const file = folder / "training.json", model = folder / "model.safetensors";
+    if (comm.rank() != 0 || !std::filesystem::exists(file)) return;
+    auto const content = read_file(file);
+    auto const report = read_report(content, file.string());
+    if (report.study != study) {
+      throw UserError("The folder '" + folder.string() +
+                      "' holds the model of another study, corpus or tokenizer. Choose another folder, or empty it.");
+    }
+    if (std::filesystem::exists(model) && sha256_file(model) == report.sha256) text = content;
+  });
+  return comm.broadcast(std::move(text), 0);
+}
+
+std::vector<RecallPrompt> all_of(std::vector<std::vector<RecallPrompt>> const& sets) {
+  std::vector<RecallPrompt> all;
+  for (auto const& set : sets) all.insert(all.end(), set.begin(), set.end());
+  return all;
 }
 
 /// Steps until the end, or until a signal: then it throws Interrupted, with a checkpoint on the disk.
@@ -155,8 +193,8 @@ class Training {
         comm_(comm),
         trainer_(material.model, study, material.sequences, comm),
         checkpoints_(folder, material.study),
-        facts_(material.prompts, "rewrite", sample_size, study.training.row_tokens),
-        wordings_(material.prompts, "held-out wording", sample_size, study.training.row_tokens) {}
+        facts_(all_of(material.prompts), "rewrite", sample_size, study.training.row_tokens),
+        wordings_(all_of(material.prompts), "held-out wording", sample_size, study.training.row_tokens) {}
 
   void run(PretrainReport& report) {
     auto const& options = study_.training;
@@ -196,10 +234,8 @@ class Training {
   void say(bool ask) {
     std::string recall;
     if (ask && facts_.size() > 0) {
-      std::array<char, 96> text{};
-      std::snprintf(text.data(), text.size(), ", knows %.1f %% of facts, %.1f %% in held-out wordings",
-                    facts_.ask(trainer_.body(), comm_), wordings_.ask(trainer_.body(), comm_));
-      recall = text.data();
+      recall = ", knows " + per_cent(facts_.ask(trainer_.body(), comm_)) + " of facts";
+      if (wordings_.size() > 0) recall += ", " + per_cent(wordings_.ask(trainer_.body(), comm_)) + " in held-out wordings";
     }
     if (!ask && seconds_since(printed_) < seconds_between_lines && trainer_.steps_done() % 100 != 10) return;
     printed_ = Clock::now();
@@ -229,20 +265,29 @@ class Training {
   Clock::time_point start_, printed_;
 };
 
-void measure(PretrainStudy const& study, Tokenizer const& tokenizer, std::filesystem::path const& folder,
-             Communicator const& comm, PretrainReport& report) {
+/// Asks the model in the folder, and puts the answers into the report there. Collective.
+void measure(PretrainStudy const& study, Material const& material, std::filesystem::path const& folder, Communicator const& comm,
+             PretrainReport& report) {
   std::unique_ptr<CausalLM> model;
   agree(comm, [&] {
     model = load_causal_lm(Checkpoint::open(folder), {at::kCPU, at::kFloat});
     report.sha256 = sha256_file(folder / "model.safetensors");
   });
-  for (auto const& set : study.recall) {
-    auto const prompts = recall_prompts(set, tokenizer, study.model.positions);
-    for (auto& recall : measure_recall(*model, set.name, prompts, comm)) report.recall.push_back(std::move(recall));
+  report.name = study.name;
+  report.questions = material.questions;
+  report.recall.clear();
+  for (std::size_t i = 0; i < study.recall.size(); ++i) {
+    for (auto& recall : measure_recall(*model, study.recall[i].name, material.prompts[i], comm)) {
+      report.recall.push_back(std::move(recall));
+    }
   }
+  report.perplexity.reset();
   if (study.perplexity) {
-    report.perplexity = measure_perplexity(*model, tokenizer, *study.perplexity, study.training.row_tokens, comm);
+    report.perplexity = measure_perplexity(*model, *material.tokenizer, *study.perplexity, study.training.row_tokens, comm);
   }
+  agree(comm, [&] {
+    if (comm.rank() == 0) write_file_atomically(folder / "training.json", to_json(report));
+  });
 }
 
 }  // namespace
@@ -251,14 +296,13 @@ PretrainReport run_pretraining(PretrainStudy const& study, std::filesystem::path
   set_threads(1);
   keep_freed_memory();
   auto const material = gather_material(study, folder, comm);
-  std::optional<PretrainReport> done;
-  agree(comm, [&] { done = finished(folder, material.study); });
-  if (done) {
+  if (auto const text = finished(folder, material.study, comm); !text.empty()) {
+    auto report = read_report(text, (folder / "training.json").string());
     if (comm.rank() == 0) Checkpoints(folder, material.study).remove();  // a kill may have left them
-    return *done;
+    if (report.questions != material.questions) measure(study, material, folder, comm, report);
+    return report;
   }
   PretrainReport report;
-  report.name = study.name;
   report.study = material.study;
   if (comm.rank() == 0) {
     log_info("pretrain: " + std::to_string(material.sequences.facts.size()) + " statements, " +
@@ -272,12 +316,8 @@ PretrainReport run_pretraining(PretrainStudy const& study, std::filesystem::path
     auto const& trainer = training.trainer();
     write_model(material.model, trainer.weights(), trainer.flat(), study.training.dtype, folder);
   });
-  measure(study, *material.tokenizer, folder, comm, report);
-  agree(comm, [&] {
-    if (comm.rank() != 0) return;
-    write_file_atomically(folder / "training.json", to_json(report));
-    training.forget();
-  });
+  measure(study, material, folder, comm, report);
+  if (comm.rank() == 0) training.forget();
   return report;
 }
 

@@ -42,7 +42,11 @@ void visit_lines(std::filesystem::path const& file, Visit const& visit) {
 std::string text_field(nlohmann::json const& object, char const* name, std::string const& place) {
   auto const found = object.find(name);
   if (found == object.end() || !found->is_string()) throw UserError(place + " has no text '" + name + "'.");
-  auto text = found->get<std::string>();
+  return found->get<std::string>();
+}
+
+std::string need_text(nlohmann::json const& object, char const* name, std::string const& place) {
+  auto text = text_field(object, name, place);
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) throw UserError(place + ": '" + name + "' is empty.");
   return text;
 }
@@ -84,7 +88,7 @@ std::vector<Statement> read_statements(std::vector<std::filesystem::path> const&
   for (auto const& file : files) {
     if (is_json_lines(file)) {
       visit_lines(file, [&](nlohmann::json const& value, std::string const& place) {
-        all.push_back({text_field(value, "prompt", place), text_field(value, "target", place), place});
+        all.push_back({need_text(value, "prompt", place), need_text(value, "target", place), place});
       });
     } else {
       add_records(file, all);

@@ -5,7 +5,6 @@
 #include <onemask/data/file_pattern.hpp>
 #include <onemask/pretrain/study.hpp>
 
-#include <cmath>
 #include <sstream>
 
 namespace onemask {
@@ -36,7 +35,7 @@ void read_share(YamlSection& section, char const* key, double& value) {
 
 void read_positive(YamlSection& section, char const* key, double& value) {
   section.read(key, value);
-  if (!(value > 0) || !std::isfinite(value)) throw section.fault(key, "must be positive");
+  if (!(value >= 1e-9 && value <= 1e9)) throw section.fault(key, "must lie between 1e-9 and 1e9");
 }
 
 void read_choice(YamlSection& section, char const* key, std::string& value, std::vector<std::string> const& choices) {

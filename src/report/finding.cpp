@@ -86,7 +86,10 @@ class Narrator {
     auto const groups = splits(mask);
     if (groups.empty()) return "no mask is scored yet";
     auto const seen_alone = groups.size() == 1;
-    auto const models = summary_.scored(mask, groups.front());
+    auto models = summary_.scored(mask, groups.front());
+    for (auto const& group : groups) {
+      if (auto others = summary_.scored(mask, group); others.size() < models.size()) models = std::move(others);
+    }
     std::vector<std::string> parts;
     for (auto const& group : groups) {
       auto const value = *rsr(&mask, group);
@@ -94,8 +97,9 @@ class Narrator {
       parts.push_back(share(value) + " of " + facts(group, value) + (compared ? comparison(edits, mask, group) : ""));
     }
     auto const zeros = " of " + percent(mean_zeros(models)) + " % zeros";
-    auto const subject =
-        models.size() == 1 ? "one mask" + zeros : "a mask" + zeros + " (mean of " + std::to_string(models.size()) + ")";
+    auto const count =
+        (models.size() == mask.models.size() ? "" : std::to_string(models.size()) + " of ") + std::to_string(mask.models.size());
+    auto const subject = mask.models.size() == 1 ? "one mask" + zeros : "a mask" + zeros + " (mean of " + count + ")";
     Group reference = groups.front();
     for (auto const& group : groups) {
       if (reference.split == train_split_) reference = group;
@@ -143,7 +147,8 @@ class Narrator {
       parts.push_back("prefers the true object for " + share(*value) + " of " + facts(group, *value) +
                       (before ? " (without it: " + number(100 * before->mean, 0) + " %)" : ""));
     }
-    if (auto const ratio = perplexities_.ratio(edits, *masked, "all"))
+    auto const ratio = perplexities_.ratio(edits, *masked, "all");
+    if (ratio && perplexities_.scored(*masked, "all") == masked->models.size())
       parts.push_back("has " + number(*ratio, 3) + " times its perplexity");
     return parts.empty() ? "" : "; under it the unedited model " + enumeration(parts);
   }

@@ -5,6 +5,7 @@
 #include "report/text_table.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace onemask {
 
@@ -34,9 +35,18 @@ bool Perplexities::planned(ModelKind const& kind, std::string const& split) cons
   return !values(kind, split).empty();
 }
 
-std::optional<double> Perplexities::mean(ModelKind const& kind, std::string const& split) const {
+std::vector<Perplexities::Value> Perplexities::whole(ModelKind const& kind, std::string const& split) const {
   auto all = values(kind, split);
   std::erase_if(all, [](auto const& value) { return value.n < value.planned; });
+  return all;
+}
+
+std::size_t Perplexities::scored(ModelKind const& kind, std::string const& split) const {
+  return whole(kind, split).size();
+}
+
+std::optional<double> Perplexities::mean(ModelKind const& kind, std::string const& split) const {
+  auto const all = whole(kind, split);
   if (all.empty()) return std::nullopt;
   double sum = 0;
   for (auto const& value : all) sum += value.perplexity;
@@ -47,7 +57,8 @@ std::optional<double> Perplexities::ratio(EditedModels const& edits, ModelKind c
   auto const* const original = edits.find("original", "");
   auto const before = original ? mean(*original, "all") : std::nullopt;
   auto const after = mean(kind, split);
-  return before && after ? std::optional(*after / *before) : std::nullopt;
+  if (!before || !after || !std::isfinite(*after / *before)) return std::nullopt;
+  return *after / *before;
 }
 
 std::string Perplexities::counts(ModelKind const& kind, std::string const& split) const {
@@ -70,7 +81,7 @@ std::string perplexity_block(Perplexities const& perplexities, Summary const& su
         if (!perplexities.planned(kind, split)) continue;
         any = true;
         auto const mean = perplexities.mean(kind, split), ratio = perplexities.ratio(edits, kind, split);
-        table.add({label_of(kind, kind.models.size()) + (split == "all" ? "" : ", facts of " + split),
+        table.add({label_of(kind, perplexities.scored(kind, split)) + (split == "all" ? "" : ", facts of " + split),
                    mean ? number(*mean, 3) : "-", ratio ? number(*ratio, 3) : "-", perplexities.counts(kind, split)});
       }
     }

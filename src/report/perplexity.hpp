@@ -20,9 +20,11 @@ class Perplexities {
   std::vector<std::string> const& splits() const { return splits_; }
   /// Whether the text shall be scored under such a model.
   bool planned(ModelKind const& kind, std::string const& split) const;
-  /// Mean over the kind's models under which the whole text is scored.
+  /// The kind's models under which the whole text is scored.
+  std::size_t scored(ModelKind const& kind, std::string const& split) const;
+  /// Mean over these.
   std::optional<double> mean(ModelKind const& kind, std::string const& split) const;
-  /// The same divided by that of the unedited model.
+  /// The same divided by that of the unedited model; none where a number is not finite.
   std::optional<double> ratio(EditedModels const& edits, ModelKind const& kind, std::string const& split) const;
   /// Tokens that are scored and planned, of the kind's models together.
   std::string counts(ModelKind const& kind, std::string const& split) const;
@@ -34,6 +36,7 @@ class Perplexities {
   };
 
   std::vector<Value> values(ModelKind const& kind, std::string const& split) const;
+  std::vector<Value> whole(ModelKind const& kind, std::string const& split) const;
 
   std::vector<std::string> splits_;
   std::map<std::pair<std::string, std::string>, Value> values_;  ///< by condition and split

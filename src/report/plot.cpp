@@ -86,6 +86,7 @@ class Picture {
   double position(double share) const { return left_ + scale * std::clamp(share, 0.0, 1.0); }
 
   void text(double x, double y, std::string const& what, std::string const& attributes = "") {
+    right_ = std::max(right_, x + letter_width * static_cast<double>(characters(what)) + margin);
     body_ += "<text" + attribute("x", x) + attribute("y", y) + attributes + ">" + escaped(what) + "</text>\n";
   }
   void line(double x1, double y1, double x2, double y2, char const* kind) {
@@ -98,7 +99,7 @@ class Picture {
   }
 
   std::string whole(double height, std::string const& title) const {
-    auto const width = left_ + scale + value_width;
+    auto const width = std::max(left_ + scale + value_width, right_);
     return "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 " + number(width, 2) + " " + number(height, 2) +
            "\"" + attribute("width", width) + attribute("height", height) + ">\n<title>" + escaped(title) + "</title>\n" + style +
            "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n" + body_ + "</svg>\n";
@@ -106,6 +107,7 @@ class Picture {
 
  private:
   double left_;
+  double right_ = 0;  ///< end of the longest text
   std::string body_;
 };
 

@@ -25,7 +25,9 @@ std::string found(Figure const& figure, ModelKind const& kind, Summary const& su
   Group const group{figure.split, "all"};
   if (figure.metric == "perplexity") {
     auto const mean = perplexities.mean(kind, figure.split);
-    return mean ? shown(figure.metric, *mean) : "";
+    auto const scored = perplexities.scored(kind, figure.split), models = kind.models.size();
+    auto const part = scored == models ? "" : " (" + std::to_string(scored) + " of " + std::to_string(models) + " models)";
+    return mean ? shown(figure.metric, *mean) + part : "";
   }
   if (figure.metric == "zeros") {
     auto const scored = summary.scored(kind, group);
@@ -44,6 +46,7 @@ std::string published_block(StudyFile const& study, Summary const& summary, Perp
   if (!study.tables.contains("published")) return "";
   auto const& table = need_table(study, "published");
   auto const text = [&](char const* column, std::size_t row) { return table.values<std::string>(column)[row]; };
+  std::string const nothing = need_status(study) == "COMPLETE" ? "; not measured by this study" : "; here nothing is scored yet";
   std::string lines, source;
   for (std::size_t row = 0; row < table.rows(); ++row) {
     if (row == 0 || text("source", row) != source) lines += "\nPublished figures: " + text("source", row) + "\n";
@@ -62,7 +65,7 @@ std::string published_block(StudyFile const& study, Summary const& summary, Perp
         if (!own.empty()) here += "; here " + (names.empty() ? "" : "(" + names + ") ") + own;
       }
     }
-    lines += wrapped(line + (here.empty() ? "; here nothing is scored yet" : here), line_width);
+    lines += wrapped(line + (here.empty() ? nothing : here), line_width);
   }
   return lines;
 }

@@ -67,10 +67,11 @@ std::vector<std::size_t> pending_tasks(RunContext const& run, std::vector<TaskIt
   std::string bytes;
   agree(run.world, [&] {
     if (!run.is_root()) return;
+    std::set<std::vector<std::string>> seen;  // two tasks may make the same objects: one of them is enough
     for (std::size_t t = 0; t < tasks.size(); ++t) {
       auto const& keys = tasks[t].objects;
       bool const done = std::all_of(keys.begin(), keys.end(), [&](auto const& key) { return run.objects.get(key).has_value(); });
-      if (!done) bytes.append(reinterpret_cast<char const*>(&t), sizeof t);
+      if (!done && seen.insert(keys).second) bytes.append(reinterpret_cast<char const*>(&t), sizeof t);
     }
   });
   bytes = run.world.broadcast(std::move(bytes), 0);

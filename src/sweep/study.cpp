@@ -157,7 +157,7 @@ void read_mask(YamlSection section, StudyPoint& point, Study& study) {
   auto& mask = point.mask;
   study.masks = read_masked(section, point.edit.hparams.method);
   section.read("seed", point.mask_seed);
-  mask.layers = read_masked_layers(section, point.edit.hparams.layers);
+  if (study.masks || !section.has("layers")) mask.layers = read_masked_layers(section, point.edit.hparams.layers);
   section.read("train_split", study.train_split);
   if (section.has("ranks") && section.need<std::string>("ranks") != "auto") {
     section.read_at_least("ranks", study.ranks_per_mask, 1);
@@ -400,7 +400,8 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
     }
     auto one = interpret(variant, name, base);
     auto& point = one.points.front();
-    point.name = sweep.empty() ? "mask" : names.name;
+    auto const masks = names.edits.empty() ? "mask" : names.edits + " mask";  // where nothing else tells it from the edits
+    point.name = names.name == names.edits ? masks : names.name;
     point.edits = names.edits;
     point.settings = names.settings;
     if (study.points.empty()) {
@@ -414,6 +415,11 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
       more = ++choice[i] < sweep[i].second.size();
       if (!more) choice[i] = 0;
     }
+  }
+  if (document["mask"].IsMap() && !study.masks) {
+    throw UserError("The study " + name +
+                    ": 'mask.methods' names none of the methods that its edits are made by. Name one of them, or "
+                    "set 'mask: none'.");
   }
   std::ostringstream resolved;
   document.remove("sweep");

@@ -26,7 +26,7 @@ bool is_plain(std::string const& id) {
 /// "a | b | c", or a YAML list of texts.
 std::vector<std::string> read_choices(YamlSection& section, std::string const& key) {
   auto const node = section.node(key);
-  if (!node) throw section.fault(key, "is missing");
+  if (!node || node.IsNull()) throw section.fault(key, "is missing");
   std::vector<std::string> choices;
   if (node.IsSequence()) {
     section.read(key, choices);

@@ -157,6 +157,28 @@ class SameBits(unittest.TestCase):
         self.assertEqual(model.stat().st_mtime_ns, before)
         self.assertEqual(self.long.checkpoints(), [])
 
+    def test_a_model_from_elsewhere_is_left_alone(self):
+        folder = self.folder / "elsewhere"
+        folder.mkdir()
+        for name in ("model.safetensors", "tokenizer.json"):
+            (folder / name).write_bytes(b"of others")
+        said = self.expect_ends(Training(self.study, folder, *LONG).start(2), 2)
+        self.assertIn("holds a model from elsewhere", said)
+        self.assertEqual({file.name: file.read_bytes() for file in folder.iterdir()},
+                         {"model.safetensors": b"of others", "tokenizer.json": b"of others"})  # fmt: skip
+
+    def test_other_questions_are_asked_without_training_again(self):
+        training = Training(self.study, self.folder / "asked", *LONG)
+        shutil.copytree(self.long.folder, training.folder)
+        before = (training.folder / "model.safetensors").stat().st_mtime_ns
+        key = next(iter({entry["set"] for entry in training.report()["recall"]}))
+        self.expect_ends(training.start(2, "--set", f"recall.{key}.limit=1"), 0)
+        fewer = {entry["kind"]: entry["n"] for entry in training.report()["recall"]}
+        self.assertLess(fewer["rewrite"], 15)
+        self.assertEqual((training.folder / "model.safetensors").stat().st_mtime_ns, before)
+        self.expect_ends(training.start(1), 0)
+        self.expect_complete(training)
+
     def test_a_lost_model_is_made_again(self):
         training = Training(self.study, self.folder / "lost", *LONG)
         shutil.copytree(self.long.folder, training.folder)

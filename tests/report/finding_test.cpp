@@ -101,6 +101,22 @@ unedited + mask      20.400  1.020         500/500
   EXPECT_THAT(format_table(file), HasSubstr("unedited + mask           -      -         400/500\n"));
 }
 
+TEST(Finding, MasksThatAreNotScoredYetAreNotInTheMean) {
+  auto study = one_mask();
+  study.condition("mask 1", "mask", "", "", 0.081);
+  study.condition("original (mask 1)", "original_masked", "", "", 0.081);
+  study.rsr("mask 1", "train", 0.85, 0.83, 0.87, 300);
+  auto file = study.file();
+  file.tables["perplexity"] = {{{"condition", Texts{"original", "original (mask)", "original (mask 1)"}},
+                                {"split", Texts{"all", "all", "all"}},
+                                {"perplexity", Numbers{20, 20.4, 0}},
+                                {"n", Integers{500, 500, 0}},
+                                {"planned", Integers{500, 500, 500}}}};
+  EXPECT_THAT(only(file), HasSubstr("a mask of 8.1 % zeros (mean of 1 of 2) gives back"));
+  EXPECT_THAT(only(file), Not(HasSubstr("perplexity")));
+  EXPECT_THAT(format_table(file), HasSubstr("unedited + mask (mean of 1 of 2)      20.400  1.020"));
+}
+
 TEST(Finding, FactsHeldBackAreSpokenOfWhereThereAreNoOthers) {
   auto study = one_mask();
   study.rsr("mask", "validation", 0.8, 0.7, 0.9, 30);

@@ -356,6 +356,13 @@ TEST_F(PlanTest, ConditionsOfASweepHaveNamesOfTheirOwn) {
   EXPECT_EQ(p.conditions[12].kind, "original_masked");
 }
 
+TEST_F(PlanTest, AMaskIsToldFromTheEditsThatItIsOver) {
+  auto const p = plan({{"evaluation.baselines=[]"}, {"edit.v_lr=0.5,1"}, {}});
+  EXPECT_THAT(names(p), ElementsAre("original (edit.v_lr=0.5)", "edited (edit.v_lr=0.5)", "edit.v_lr=0.5 mask",
+                                    "original (edit.v_lr=0.5 mask)", "original (edit.v_lr=1)", "edited (edit.v_lr=1)",
+                                    "edit.v_lr=1 mask", "original (edit.v_lr=1 mask)"));
+}
+
 /// Perplexity over a text of two pieces.
 class TextPlanTest : public BatchPlanTest {
  protected:

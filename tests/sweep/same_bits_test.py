@@ -35,6 +35,14 @@ class SameBits(WorldTest):
             with self.subTest(name):
                 self.expect_same_results(self.run_on(ranks, name, *words), one)
 
+    def test_equal_masks_are_trained_once(self):
+        runs = [Run(self.study, self.folder / f"thresholds on {ranks}", "--sweep", "mask.seed=0", "--sweep", "mask.threshold=0.6,0.7")
+                for ranks in (1, 2)]  # fmt: skip
+        for ranks, run in enumerate(runs, 1):
+            self.expect_ends(run.start(ranks), 0)
+            self.assertEqual(len(run.done("mask")), 1)
+        self.expect_same_results(runs[1].results(), runs[0].results())
+
     def test_shared_objects_are_not_made_again(self):
         shared = self.folder / "shared"
         first = Run(self.study, self.folder / "first", "--objects", shared)

@@ -22,7 +22,7 @@ struct TextWindow {
 /// Cuts a text into windows of at most `segment` tokens. They begin every `stride` tokens of the text (0: every window where the
 /// one before it ends), up to the one that reaches its end; where the model expects a token before a text, `bos`, it heads every
 /// window and is one of its tokens, never a scored one. A token is scored in the first window in which something stands before
-/// it; so all are but the first of the text, and without `bos` and an overlap the first of every window.
+/// it; so all are, but without `bos` the first of the text, and without an overlap as well the first of every window.
 ///
 /// Throws UserError when a window has no room for two tokens, or the stride is longer than a window.
 std::vector<TextWindow> cut_text(std::span<std::int64_t const> text, std::optional<std::int64_t> bos, std::int64_t segment,

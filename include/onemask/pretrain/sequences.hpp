@@ -21,7 +21,7 @@ struct Statement {
 /// never overruled. Throws UserError naming file and line for anything else.
 std::vector<Statement> read_statements(std::vector<std::filesystem::path> const& files);
 
-/// The texts that a tokenizer is trained on: all statements, then all documents of the files of text.
+/// The texts that a tokenizer is trained on: all statements, then the documents of *.jsonl and other files of text whole.
 std::vector<std::string> tokenizer_texts(std::vector<Statement> const& statements,
                                          std::vector<std::filesystem::path> const& text);
 

@@ -29,7 +29,7 @@ struct TrainingOptions {
   double min_lr_ratio = 0.05;           ///< of the last step's rates to the highest
   double object_weight = 3;             ///< of an object's tokens in the loss; other tokens have 1
   double other_share = 0.25;            ///< of the other tokens that have a loss at all, drawn anew each time
-  double prefix_share = 0.33;           ///< of statements that stand behind 3 to 10 tokens of the text and "."
+  double prefix_share = 0.33;           ///< of statements that stand behind up to 10 tokens of the text and "."
   double period_share = 0.3;            ///< of statements that have "." behind the object
   std::string precision = "bfloat16";   ///< inputs of products and activations: or "float32"; weights and sums are float32
   std::string dtype = "float16";        ///< of the file: or "float32", "bfloat16"

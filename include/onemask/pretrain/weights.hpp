@@ -28,7 +28,7 @@ struct Weight {
   std::int64_t offset = 0, count = 0;  ///< in the flat tensor of all weights
 };
 
-/// The weights of a GPT-2 or Llama with a tied head, in the order that `blocks_forward` takes them.
+/// The weights of a GPT-2 or Llama with a tied head, in the order that the body's blocks take them.
 std::vector<Weight> weights_of(ModelConfig const& config);
 
 /// The first weights, [sum of counts] float32: normal numbers drawn from the seed, residual projections narrower by
