@@ -112,7 +112,7 @@ TEST(Finding, MasksThatAreNotScoredYetAreNotInTheMean) {
                                 {"perplexity", Numbers{20, 20.4, 0}},
                                 {"n", Integers{500, 500, 0}},
                                 {"planned", Integers{500, 500, 500}}}};
-  EXPECT_THAT(only(file), HasSubstr("a mask of 8.1 % zeros (mean of 1 of 2) gives back"));
+  EXPECT_THAT(only(file), HasSubstr("A mask of 8.1 % zeros (mean of 1 of 2) gives back"));
   EXPECT_THAT(only(file), Not(HasSubstr("perplexity")));
   EXPECT_THAT(format_table(file), HasSubstr("unedited + mask (mean of 1 of 2)      20.400  1.020"));
 }
@@ -155,12 +155,13 @@ TEST(Finding, OneForEveryWayOfEditingAndSettingOfTheMasks) {
   auto const file = study.file();
   EXPECT_THAT(
       findings(file),
-      ElementsAre("With edit.method=rome mask.threshold=0.6, a mask of 10.0 % zeros (mean of 2) gives back 70 % [60, 80] of the "
-                  "10 training facts.",
-                  "With edit.method=rome mask.threshold=0.7, no mask is scored yet.",
-                  "With edit.method=memit mask.threshold=0.6, no mask is scored yet.",
-                  "With edit.method=memit mask.threshold=0.7, one mask of 10.0 % zeros gives back 30 % [20, 40] of the 10 "
-                  "training facts."));
+      ElementsAre(
+          "With edit.method=rome mask.threshold=0.6, a mask of 10.0 % zeros (mean of 2) gives back 70 % [60, 80] of the "
+          "10 training facts.",
+          "With edit.method=rome mask.threshold=0.7, no mask is scored yet.",
+          "With edit.method=memit mask.threshold=0.6, no mask is scored yet.",
+          "With edit.method=memit mask.threshold=0.7, a mask of 10.0 % zeros (mean of 1 of 2) gives back 30 % [20, 40] of the 10 "
+          "training facts."));
   auto const table = format_table(file);
   EXPECT_THAT(table, HasSubstr(R"(
 Split train, edit.method=rome
@@ -193,7 +194,7 @@ TEST(Published, StandBesideTheStudysOwn) {
 Published figures: A paper, 2025
 edited + mask, train, rsr: published 80.0 % (over); here 85.0 % [83.0, 87.0], n 300/300
 edited + mask, heldout, zeros: published 10.0 %; here 8.1 %
-edited + mask, ood, rsr: published 70.0 %; here nothing is scored yet
+edited + mask, ood, rsr: published 70.0 %; not measured by this study
 )"));
   std::get<Texts>(file.tables["published"].columns[2].second)[0] = "pruned";
   EXPECT_THROW(format_table(file), UserError);

@@ -233,7 +233,7 @@ TEST_F(StudyTest, FilesWithDotsInTheirPathsCanBeSwept) {
   std::filesystem::create_directory(folder_ / "sub");
   write_file_atomically(folder_ / "other.yaml", hparams_text);
   EXPECT_THAT(names(read({{}, {"edit.hparams=sub/../rome.yaml,sub/../other.yaml"}, {}})),
-              ElementsAre("edit.hparams=sub/../rome.yaml", "edit.hparams=sub/../other.yaml"));
+              ElementsAre("edit.hparams=sub/../rome.yaml mask", "edit.hparams=sub/../other.yaml mask"));
 }
 
 TEST_F(StudyTest, SweepsThatMakeNoSense) {
