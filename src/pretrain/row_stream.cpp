@@ -3,6 +3,7 @@
 #include <onemask/pretrain/row_stream.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace onemask {
 namespace {
@@ -128,9 +129,12 @@ PackedRows RowStream::next() {
   PackedRows rows(options_.rows, options_.row_tokens);
   text_owed_ += text_share_ * static_cast<double>(options_.rows * options_.row_tokens);
   while (text_owed_ > 0) {
-    auto const drawn = draw_text();
+    auto drawn = late_text_ ? *std::exchange(late_text_, {}) : draw_text();
+    if (!place(drawn, rows)) {
+      late_text_ = std::move(drawn);
+      break;
+    }
     text_owed_ -= static_cast<double>(drawn.ids.size());
-    if (!place(drawn, rows)) break;
   }
   std::deque<Drawn> late;
   while (late.size() < most_waiting) {

@@ -100,6 +100,16 @@ TEST(RowStream, EveryStatementOnceInEachEpoch) {
   EXPECT_NE(epochs[0], epochs[1]);
 }
 
+TEST(RowStream, NoPieceOfTextIsLost) {
+  auto const sequences = tiny_sequences(1, 3, 5);
+  RowStream stream(sequences, bare_options(1, 8), 0.9, 1);  // more text is owed in each step than the row has room for
+  std::map<Ids, int> seen;
+  for (int step = 0; step < 30; ++step) {
+    for (auto const& ids : sequences_in(stream.next())) ++seen[ids];
+  }
+  for (auto const& piece : sequences.text) EXPECT_EQ(seen[piece], 10);
+}
+
 TEST(RowStream, WhatFindsNoRoomComesInTheNextStep) {
   auto sequences = tiny_sequences(20);
   sequences.facts[7].plain = {71, 72, 73, 74, 75, 76, 77, 78};  // a whole row

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
 namespace onemask {
@@ -71,8 +72,9 @@ class RowStream {
   double text_share_;
   std::uint64_t seed_, drawn_ = 0;
   Epochs facts_, text_;
-  double text_owed_ = 0;       ///< [tokens] that the share of text is behind
-  std::deque<Drawn> waiting_;  ///< statements that did not fit into the last step's rows
+  double text_owed_ = 0;            ///< [tokens] that the share of text is behind
+  std::optional<Drawn> late_text_;  ///< a piece of text that did not fit into the last step's rows
+  std::deque<Drawn> waiting_;       ///< statements that did not
 };
 
 }  // namespace onemask
