@@ -8,7 +8,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-packages=(g++ cmake ninja-build ccache pkg-config python3-venv libhdf5-dev libboost-program-options-dev libspdlog-dev
+packages=(g++ cmake ninja-build ccache pkg-config python3-venv curl ca-certificates libhdf5-dev libboost-program-options-dev libspdlog-dev
   libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev libzip-dev libssl-dev clang-format)
 
 command -v dpkg-query >/dev/null || {
