@@ -179,12 +179,6 @@ std::string finished(std::filesystem::path const& folder, std::string const& stu
   return comm.broadcast(std::move(text), 0);
 }
 
-std::vector<RecallPrompt> all_of(std::vector<std::vector<RecallPrompt>> const& sets) {
-  std::vector<RecallPrompt> all;
-  for (auto const& set : sets) all.insert(all.end(), set.begin(), set.end());
-  return all;
-}
-
 /// Steps until the end, or until a signal: then it throws Interrupted, with a checkpoint on the disk.
 class Training {
  public:
@@ -193,8 +187,8 @@ class Training {
         comm_(comm),
         trainer_(material.model, study, material.sequences, comm),
         checkpoints_(folder, material.study),
-        facts_(all_of(material.prompts), "rewrite", sample_size, study.training.row_tokens),
-        wordings_(all_of(material.prompts), "held-out wording", sample_size, study.training.row_tokens) {}
+        facts_(material.prompts, "rewrite", sample_size, study.training.row_tokens),
+        wordings_(material.prompts, "held-out wording", sample_size, study.training.row_tokens) {}
 
   void run(PretrainReport& report) {
     auto const& options = study_.training;

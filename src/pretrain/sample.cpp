@@ -12,11 +12,13 @@ constexpr std::int64_t rows_at_once = 4;
 
 }  // namespace
 
-RecallSample::RecallSample(std::vector<RecallPrompt> const& prompts, std::string const& kind, std::size_t count,
+RecallSample::RecallSample(std::vector<std::vector<RecallPrompt>> const& sets, std::string const& kind, std::size_t count,
                            std::int64_t row_tokens) {
   std::vector<RecallPrompt const*> all;
-  for (auto const& prompt : prompts) {
-    if (prompt.kind == kind && std::ssize(prompt.ids) <= row_tokens) all.push_back(&prompt);
+  for (auto const& set : sets) {
+    for (auto const& prompt : set) {
+      if (prompt.kind == kind && std::ssize(prompt.ids) <= row_tokens) all.push_back(&prompt);
+    }
   }
   auto const wanted = std::min(count, all.size());
   for (std::size_t i = 0; i < wanted; ++i) {

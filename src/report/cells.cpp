@@ -24,9 +24,13 @@ std::string counts(Estimate const& value) {
 }
 
 std::string label_of(ModelKind const& kind, std::size_t scored) {
+  return kind.label + mean_of(kind, scored);
+}
+
+std::string mean_of(ModelKind const& kind, std::size_t scored) {
   auto const count = kind.models.size();
-  if (count < 2) return kind.label;
-  return kind.label + " (mean of " + (scored == count ? "" : std::to_string(scored) + " of ") + std::to_string(count) + ")";
+  if (count < 2) return "";
+  return " (mean of " + (scored == count ? "" : std::to_string(scored) + " of ") + std::to_string(count) + ")";
 }
 
 }  // namespace onemask

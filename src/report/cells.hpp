@@ -17,5 +17,7 @@ std::string counts(Estimate const& value);
 
 /// Name of a kind of models, of which `scored` have values: where there are several, says that their mean is shown.
 std::string label_of(ModelKind const& kind, std::size_t scored);
+/// " (mean of 2 of 3)"; "" of a kind with one model.
+std::string mean_of(ModelKind const& kind, std::size_t scored);
 
 }  // namespace onemask

@@ -97,9 +97,7 @@ class Narrator {
       parts.push_back(share(value) + " of " + facts(group, value) + (compared ? comparison(edits, mask, group) : ""));
     }
     auto const zeros = " of " + percent(mean_zeros(models)) + " % zeros";
-    auto const count =
-        (models.size() == mask.models.size() ? "" : std::to_string(models.size()) + " of ") + std::to_string(mask.models.size());
-    auto const subject = mask.models.size() == 1 ? "one mask" + zeros : "a mask" + zeros + " (mean of " + count + ")";
+    auto const subject = (mask.models.size() == 1 ? "one mask" : "a mask") + zeros + mean_of(mask, models.size());
     Group reference = groups.front();
     for (auto const& group : groups) {
       if (reference.split == train_split_) reference = group;
