@@ -16,23 +16,45 @@ command -v dpkg-query >/dev/null || {
     "then build as CONTRIBUTING.md says under 'A LibTorch or an MPI of your own'." >&2
   exit 1
 }
-missing=()
-for package in "${packages[@]}"; do
-  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
-done
-if ((${#missing[@]})); then
-  echo "bootstrap: installing Debian packages: ${missing[*]}" >&2
-  as_root=()
+missing() {
+  local package
+  for package; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || echo "$package"
+  done
+}
+as_root=()
+apt_install() {
+  echo "bootstrap: installing Debian packages: $*" >&2
+  "${as_root[@]}" apt-get update -qq >&2 &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+mapfile -t absent < <(missing "${packages[@]}")
+if ((${#absent[@]})); then
   if [[ $(id -u) != 0 ]]; then
     command -v sudo >/dev/null || {
-      echo "bootstrap: these Debian packages are missing and this user is not root: ${missing[*]}." \
+      echo "bootstrap: these Debian packages are missing and this user is not root: ${absent[*]}." \
         "Ask an administrator to install them." >&2
       exit 1
     }
     as_root=(sudo)
   fi
-  "${as_root[@]}" apt-get update -qq >&2
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+  apt_install "${absent[@]}"
+fi
+
+# Tests start a SLURM of their own, as root, and are skipped where they cannot. Nothing is installed beside a SLURM that is there, nor
+# where systemd would start the daemons now or at the next boot; elsewhere a policy keeps them from being started.
+install_slurm() (
+  policy=/usr/sbin/policy-rc.d
+  if [[ ! -e $policy ]]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+  fi
+  apt_install slurm-wlm munge
+)
+if [[ $(id -u) == 0 && ! -d /run/systemd/system ]] && ! command -v sbatch >/dev/null; then
+  install_slurm || echo "bootstrap: slurm-wlm and munge cannot be installed; tests that need them are skipped." >&2
 fi
 
 pins=$(sha256sum "$here/requirements.txt" | cut -c1-12)

@@ -42,3 +42,12 @@ built_mpirun() {
   fi
   sed -n 's/^MPIEXEC_EXECUTABLE:FILEPATH=//p' "$cache"
 }
+
+# Options for MPIRUN, one a line, with which a rank that dies does not end the others; none where its MPI has no ULFM.
+survive_lost_ranks() {
+  local info
+  info=$(dirname "$1")/ompi_info
+  if [[ -x $info ]] && "$info" --parsable 2>/dev/null | grep '^options:ft_mpi_support:yes$' >/dev/null; then
+    printf '%s\n' --with-ft ulfm
+  fi
+}

@@ -36,9 +36,9 @@ std::string sentence(std::string text) {
 }  // namespace
 
 std::vector<Command> all_commands() {
-  return {study_command("sweep"),  study_command("edit"), study_command("mask"), study_command("eval"),
-          study_command("gather"), report_command(),      stats_command(),       tokenize_command(),
-          predict_command(),       export_command(),      pretrain_command(),    world_command()};
+  return {study_command("sweep"), plan_command(),          status_command(),   study_command("edit"), study_command("mask"),
+          study_command("eval"),  study_command("gather"), report_command(),   stats_command(),       tokenize_command(),
+          predict_command(),      export_command(),        pretrain_command(), world_command(),       doctor_command()};
 }
 
 std::string help(Command const& command) {

@@ -14,7 +14,8 @@ namespace onemask {
 
 namespace po = boost::program_options;
 
-/// What a command prints on stdout, and the exit code of a run without failure: 0 done, 3 partial.
+/// What a command prints on stdout, and the exit code of a run without failure: 0 done, 3 partial; 1 where
+/// the doctor finds a problem.
 struct CommandResult {
   std::string output = {};
   int code = 0;
@@ -36,12 +37,15 @@ std::vector<Command> all_commands();
 
 Command study_command(std::string const& name);  ///< sweep, edit, mask, eval or gather
 Command stats_command();
+Command plan_command();
+Command status_command();
 Command report_command();
 Command world_command();
 Command tokenize_command();
 Command predict_command();
 Command export_command();
 Command pretrain_command();
+Command doctor_command();
 
 /// The text of `onemask NAME --help`.
 std::string help(Command const& command);

@@ -1,14 +1,11 @@
 #include "cli/ending.hpp"
 
+#include "cli/deadline.hpp"
 #include <onemask/core/error.hpp>
 
-#include <condition_variable>
 #include <exception>
-#include <mutex>
 #include <new>
 #include <optional>
-#include <stop_token>
-#include <thread>
 
 namespace onemask {
 namespace {
@@ -16,22 +13,6 @@ namespace {
 std::string first_line(std::string const& text) {
   return text.substr(0, text.find('\n'));
 }
-
-/// Calls `action` from a thread of its own unless it is destroyed within `time`.
-class Deadline {
- public:
-  Deadline(std::chrono::milliseconds time, std::function<void()> action)
-      : thread_([this, time, action = std::move(action)](std::stop_token const& stop) {
-          std::unique_lock lock(mutex_);
-          late_.wait_for(lock, stop, time, [] { return false; });
-          if (!stop.stop_requested()) action();
-        }) {}
-
- private:
-  std::mutex mutex_;
-  std::condition_variable_any late_;
-  std::jthread thread_;
-};
 
 Ending read_ending(std::string const& report) {
   auto const space = report.find(' ');

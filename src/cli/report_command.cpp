@@ -2,6 +2,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/report/plot.hpp>
+#include <onemask/report/read.hpp>
 
 namespace onemask {
 namespace {
@@ -14,7 +15,7 @@ CommandResult report(po::variables_map const& values) {
     throw UserError("There is no file '" + file.string() + "'; 'onemask gather' writes it from what a run has so far.");
   }
   auto output = format_results(file, options);
-  if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), to_svg(read_study_file(file)));
+  if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), to_svg(read_results(file)));
   return {std::move(output)};
 }
 

@@ -2,6 +2,7 @@
 
 #include <onemask/core/error.hpp>
 #include <onemask/report/export.hpp>
+#include <onemask/report/read.hpp>
 
 namespace onemask {
 
@@ -21,7 +22,7 @@ ResultOptions result_options_of(po::variables_map const& values) {
 }
 
 std::string format_results(std::filesystem::path const& study_file, ResultOptions const& options) {
-  auto const study = read_study_file(study_file);
+  auto const study = read_results(study_file);
   if (options.json) return to_json(study);
   if (options.csv) return to_csv(study);
   return format_table(study, options.table);

@@ -93,9 +93,16 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
     return result.code;
   });
   auto const give_up = [&](Ending const& ending) {
-    say(ending);
+    if (!ending.sentence.empty()) say(ending);
     environment.abort_world(ending.code);
   };
+  // Without its company a rank ends as it is; ranks that are stuck end with the world.
+  using Company = Environment::Company;
+  if (environment.company() == Company::stuck && world.rank() == 0) give_up(own);
+  if (environment.company() != Company::whole) {
+    if (world.rank() == 0 && !own.sentence.empty()) say(own);
+    return own.code;
+  }
   Ending common;
   auto const talk = ending_of([&] {
     common = end_together(ranks, own, patience, [&] { give_up(own); });
@@ -109,9 +116,9 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
 int run(std::vector<std::string> const& words) {
   if (words.empty())
     throw UserError(
-        "Name a command: sweep, edit, mask, eval, gather, report, stats, tokenize, predict, export, pretrain or world. See "
-        "'onemask "
-        "--help'.");
+        "Name a command: sweep, plan, status, edit, mask, eval, gather, report, stats, tokenize, predict, export, pretrain, "
+        "world or "
+        "doctor. See 'onemask --help'.");
   if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") return print(help()), 0;
   if (words[0] == "--version") return print(version_line()), 0;
   if (words[0] == "--build-info") return print(build_lines()), 0;

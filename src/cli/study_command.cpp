@@ -2,6 +2,7 @@
 #include "cli/study_options.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/log.hpp>
 
 #include <algorithm>
 #include <array>
@@ -41,11 +42,11 @@ constexpr std::array<StageCommand, 5> stage_commands{
       "  onemask gather study.yaml --out results/study\n"
       "  onemask gather study.yaml --out results/study --sweep mask.seed=0..7 --per-mask\n"}}};
 
-std::string products_line(StageCommand const& stage, RunOptions const& options, bool complete) {
+std::string products_line(StageCommand const& stage, RunOptions const& options, RunOutcome const& outcome) {
   auto const objects = options.objects.empty() ? options.folder / "objects" : options.objects;
-  if (complete) return std::string("Every planned ") + stage.product + " is in " + objects.string() + ".\n";
-  return std::string("PARTIAL: not every planned ") + stage.product + " is in " + objects.string() + "; the log in " +
-         options.folder.string() + " says which tasks failed. The same command tries them again.\n";
+  if (outcome.complete) return std::string("Every planned ") + stage.product + " is in " + objects.string() + ".\n";
+  return std::string("PARTIAL: not every planned ") + stage.product + " is in " + objects.string() +
+         ", as tasks failed: " + outcome.missing + ". The same command tries them again.\n";
 }
 
 CommandResult run_stages(StageCommand const& stage, po::variables_map const& values, Environment const& environment) {
@@ -63,7 +64,15 @@ CommandResult run_stages(StageCommand const& stage, po::variables_map const& val
   auto const outcome = run_study(environment, study, options);
   CommandResult result{"", outcome.complete ? 0 : 3};
   if (environment.world().rank() != 0) return result;
-  result.output = gathers ? format_results(outcome.study_file, results) : products_line(stage, options, outcome.complete);
+  if (gathers && !outcome.missing.empty()) log_warning("The results are PARTIAL, as tasks failed: " + outcome.missing);
+  if (!gathers) {
+    result.output = products_line(stage, options, outcome);
+  } else if (!outcome.study_file.empty()) {
+    result.output = format_results(outcome.study_file, results);
+  } else {
+    result.output = "This shard's tasks are done; the last shard writes " + (options.folder / "study.h5").string() + ".\n";
+    result.code = outcome.missing.empty() ? 0 : 3;
+  }
   return result;
 }
 
@@ -83,6 +92,7 @@ Command study_command(std::string const& name) {
                   po::options_description("options", 110),
                   [&stage](auto const& values, auto const& environment) { return run_stages(stage, values, environment); }};
   add_study_options(command.options);
+  if (!stage.only_gather) add_run_options(command.options);
   if (stage.last == Stage::gather) add_result_options(command.options);
   return command;
 }

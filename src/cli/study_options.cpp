@@ -1,5 +1,8 @@
 #include "cli/study_options.hpp"
 
+#include <onemask/core/error.hpp>
+#include <onemask/core/text.hpp>
+
 namespace onemask {
 
 void add_study_options(po::options_description& options) {
@@ -17,6 +20,41 @@ void add_study_options(po::options_description& options) {
       ("dtype", po::value<std::string>()->value_name("T"), "float32, bfloat16 or float16; --set model.dtype=T");
 }
 
+void add_run_options(po::options_description& options) {
+  options.add_options()  //
+      ("time-limit", po::value<std::string>()->value_name("T"),
+       "stop before T is over, as after a signal, with exit code 75; T as 90m, 4h or 3:50:00")  //
+      ("deadline", po::value<std::string>()->value_name("T"),
+       "give a rank up whose task shows no sign of life for T; by default for 20 times what such tasks take, at least 30m")  //
+      ("shard", po::value<std::string>()->value_name("I/N"),
+       "only part I (from 0) of N of the tasks, for job arrays without MPI that share RUN");
+}
+
+namespace {
+
+double duration_option(po::variables_map const& values, std::string const& name) {
+  if (!values.contains(name)) return 0;
+  auto const text = values[name].as<std::string>();
+  if (auto const seconds = parse_duration(text)) return *seconds;
+  throw UserError("--" + name + " takes a time such as 90s, 15m, 4h or 3:50:00, not '" + text + "'.");
+}
+
+Shard shard_option(po::variables_map const& values) {
+  if (!values.contains("shard")) return {};
+  auto const text = values["shard"].as<std::string>();
+  auto const parts = split_text(text, '/');
+  auto const number = [](std::string const& digits) {
+    bool const fits = !digits.empty() && digits.size() < 7 && digits.find_first_not_of("0123456789") == std::string::npos;
+    return fits ? std::stoi(digits) : -1;
+  };
+  Shard const shard{parts.size() == 2 ? number(parts[0]) : -1, parts.size() == 2 ? number(parts[1]) : -1};
+  if (shard.index < 0 || shard.index >= shard.count)
+    throw UserError("--shard takes I/N with 0 <= I < N, for instance 0/4, not '" + text + "'.");
+  return shard;
+}
+
+}  // namespace
+
 Study study_of(po::variables_map const& values) {
   StudyOverrides overrides;
   if (values.contains("set")) overrides.set = values["set"].as<std::vector<std::string>>();
@@ -33,6 +71,9 @@ RunOptions run_options_of(po::variables_map const& values) {
   RunOptions options;
   options.folder = need_option(values, "out", "the folder of the run");
   if (values.contains("objects")) options.objects = need_option(values, "objects", "the folder of edits, masks and scores");
+  options.time_limit = duration_option(values, "time-limit");
+  options.deadline = duration_option(values, "deadline");
+  options.shard = shard_option(values);
   return options;
 }
 

@@ -9,8 +9,11 @@ namespace onemask {
 /// --out, --set, --sweep …: what reading a study and its run folder takes.
 void add_study_options(po::options_description& options);
 
+/// --time-limit, --deadline, --shard: of commands that work.
+void add_run_options(po::options_description& options);
+
 Study study_of(po::variables_map const& values);
-/// Only the folders.
+/// The folders, and where given what add_run_options adds.
 RunOptions run_options_of(po::variables_map const& values);
 
 }  // namespace onemask

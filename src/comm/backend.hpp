@@ -23,6 +23,7 @@ class Communicator::Backend {
   virtual std::int64_t all_reduce_max(std::int64_t value) const = 0;
   virtual Communicator split(int color, int key) const = 0;
   virtual Communicator duplicate() const = 0;
+  virtual void poll() const {}
 };
 
 }  // namespace onemask

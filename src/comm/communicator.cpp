@@ -59,4 +59,8 @@ Communicator Communicator::duplicate() const {
   return backend_->duplicate();
 }
 
+void Communicator::poll() const {
+  backend_->poll();
+}
+
 }  // namespace onemask

@@ -5,6 +5,10 @@
 
 #include <array>
 
+#if __has_include(<mpi-ext.h>)
+#include <mpi-ext.h>
+#endif
+
 namespace onemask {
 
 void check_mpi(int code, std::string const& what) {
@@ -14,11 +18,24 @@ void check_mpi(int code, std::string const& what) {
   if (MPI_Error_string(code, text.data(), &length) != MPI_SUCCESS) length = 0;
   std::string const reason =
       length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : "error " + std::to_string(code);
-  throw RunError("MPI failed to " + what + ": " + reason +
-                 ". A rank or its host may be lost; start the same command again to go on.");
+  auto const message =
+      "MPI failed to " + what + ": " + reason + ". A rank or its host may be lost; start the same command again to go on.";
+  if (is_loss(code)) throw LostRank(message);
+  throw RunError(message);
 }
 
-void wait_all(std::vector<MPI_Request>& requests, std::string const& what) {
+bool is_loss(int code) {
+#ifdef MPIX_ERR_PROC_FAILED
+  int kind = MPI_SUCCESS;
+  if (code == MPI_SUCCESS || MPI_Error_class(code, &kind) != MPI_SUCCESS) return false;
+  return kind == MPIX_ERR_PROC_FAILED || kind == MPIX_ERR_PROC_FAILED_PENDING || kind == MPIX_ERR_REVOKED;
+#else
+  static_cast<void>(code);
+  return false;
+#endif
+}
+
+void wait_all(std::vector<MPI_Request>& requests, std::string const& what, std::function<void()> const& meanwhile) {
   std::vector<MPI_Status> statuses(requests.size());
   Pace pace;
   for (int complete = 0; complete == 0;) {
@@ -29,7 +46,7 @@ void wait_all(std::vector<MPI_Request>& requests, std::string const& what) {
       }
     }
     check_mpi(code, what);
-    if (complete == 0) pace.step();
+    if (complete == 0 && pace.step() && meanwhile) meanwhile();
   }
   requests.clear();
 }

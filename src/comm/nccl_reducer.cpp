@@ -41,7 +41,7 @@ namespace {
 class NcclReducer : public GradientReducer {
  public:
   NcclReducer(Communicator const& comm, c10::Device device)
-      : device_(device), stream_(c10::cuda::getStreamFromPool(false, device.index())) {
+      : group_(comm), device_(device), stream_(c10::cuda::getStreamFromPool(false, device.index())) {
     c10::cuda::CUDAGuard const guard(device_);
     ncclUniqueId id;
     std::string bytes(sizeof id, '\0');
@@ -85,11 +85,21 @@ class NcclReducer : public GradientReducer {
     c10::cuda::CUDAGuard const guard(device_);
     c10::Event done(c10::DeviceType::CUDA);
     done.record(stream_.unwrap());
-    for (Pace pace; !finished(done); pace.step()) settle(ncclSuccess, "sum gradients");
+    for (Pace pace; !finished(done); nap(pace)) settle(ncclSuccess, "sum gradients");
     sums_.clear();
   }
 
  private:
+  /// A GPU whose partner is lost would wait for ever: when the group is to end, the communicator is aborted.
+  void nap(Pace const& pace) {
+    try {
+      if (pace.step()) group_.poll();
+    } catch (...) {
+      if (comm_ != nullptr) ncclCommAbort(std::exchange(comm_, nullptr));
+      throw;
+    }
+  }
+
   bool finished(c10::Event const& event) {
     try {
       return event.query();
@@ -107,7 +117,7 @@ class NcclReducer : public GradientReducer {
       ncclResult_t state = ncclSuccess;
       result = ncclCommGetAsyncError(comm_, &state);
       if (result == ncclSuccess) result = state;
-      if (result == ncclInProgress) pace.step();
+      if (result == ncclInProgress) nap(pace);
     } while (result != ncclSuccess);
   }
 
@@ -118,6 +128,7 @@ class NcclReducer : public GradientReducer {
                    ". Start the same command again to go on; NCCL_DEBUG=INFO tells more.");
   }
 
+  Communicator group_;
   c10::Device device_;
   c10::cuda::CUDAStream stream_;
   ncclComm_t comm_ = nullptr;

@@ -1,3 +1,4 @@
+#include "group_reducer.hpp"
 #include "mpi_reducer.hpp"
 #include "nccl_reducer.hpp"
 #include <onemask/comm/reducer.hpp>
@@ -25,6 +26,9 @@ std::unique_ptr<GradientReducer> make_reducer(Communicator const& comm, c10::Dev
   if (comm.size() == 1) return std::make_unique<LocalReducer>(device);
   if (device.is_cuda()) {
     if (auto reducer = make_nccl_reducer(comm, device)) return reducer;
+  }
+  if (auto const* group = dynamic_cast<GroupBackend const*>(&comm.backend())) {
+    return std::make_unique<GroupReducer>(*group, device);
   }
   return std::make_unique<MpiReducer>(comm, device);
 }

@@ -9,10 +9,11 @@ namespace onemask {
 /// waiting rank does not take the core of a busy one.
 class Pace {
  public:
-  void step() const {
-    if (std::chrono::steady_clock::now() - start_ > std::chrono::milliseconds(1)) {
-      std::this_thread::sleep_for(std::chrono::microseconds(150));
-    }
+  /// Whether it napped.
+  bool step() const {
+    if (std::chrono::steady_clock::now() - start_ <= std::chrono::milliseconds(1)) return false;
+    std::this_thread::sleep_for(std::chrono::microseconds(150));
+    return true;
   }
 
  private:

@@ -34,9 +34,9 @@ struct RemoveOnFailure {
 };
 
 [[noreturn]] void throw_write_error(std::filesystem::path const& file, int error) {
-  throw RunError("Cannot write '" + file.string() + "': " + std::strerror(error) + ". What was there is unchanged; " +
-                 (error == ENOSPC || error == EDQUOT || error == EFBIG ? "free some space and run the same command again."
-                                                                       : "check the folder and its permissions."));
+  throw DiskError("Cannot write '" + file.string() + "': " + std::strerror(error) + ". What was there is unchanged; " +
+                  (error == ENOSPC || error == EDQUOT || error == EFBIG ? "free some space and run the same command again."
+                                                                        : "check the folder and its permissions."));
 }
 
 /// 0, or the errno of the step that failed.
@@ -88,8 +88,8 @@ void write_file_atomically(std::filesystem::path const& file, std::span<std::str
   Descriptor const opened(folder.c_str(), O_RDONLY | O_DIRECTORY);
   // Some network file systems cannot sync a folder and say EINVAL: the rename is as durable there as it gets.
   if (!opened.open() || (::fsync(opened.number()) != 0 && errno != EINVAL)) {
-    throw RunError("'" + file.string() + "' was written, but its folder could not be synchronised to the disk: " +
-                   std::strerror(errno) + ". Run the same command again.");
+    throw DiskError("'" + file.string() + "' was written, but its folder could not be synchronised to the disk: " +
+                    std::strerror(errno) + ". Run the same command again.");
   }
 }
 

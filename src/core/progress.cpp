@@ -1,9 +1,6 @@
-#include <onemask/core/log.hpp>
 #include <onemask/core/progress.hpp>
 #include <onemask/core/text.hpp>
 
-#include <cstdio>
-#include <unistd.h>
 #include <utility>
 
 namespace onemask {
@@ -18,30 +15,21 @@ double seconds_since(Clock::time_point moment) {
 }  // namespace
 
 Progress::Progress(std::string stage, std::string unit, std::size_t total, std::size_t already)
-    : stage_(std::move(stage)),
-      unit_(std::move(unit)),
-      total_(total),
-      already_(already),
-      done_(already),
-      terminal_(::isatty(STDERR_FILENO) == 1),
-      start_(Clock::now()),
-      printed_(start_) {}
+    : stage_(std::move(stage)), unit_(std::move(unit)), total_(total), already_(already), done_(already), start_(Clock::now()) {}
 
 Progress::~Progress() {
   try {
-    print(true);
+    line_.close(text(true));
   } catch (...) {  // a line of progress is not worth the run
   }
 }
 
 void Progress::advance(std::size_t by) {
   done_ += by;
-  if (seconds_since(printed_) < (terminal_ ? 0.2 : 60.0)) return;
-  print(false);
-  printed_ = Clock::now();
+  line_.update([this] { return text(false); });
 }
 
-void Progress::print(bool last) {
+std::string Progress::text(bool last) const {
   double const elapsed = seconds_since(start_);
   auto const fresh = static_cast<double>(done_ - already_);
   std::string line = stage_ + ": " + std::to_string(done_) + " of " + std::to_string(total_) + " " + unit_;
@@ -54,13 +42,7 @@ void Progress::print(bool last) {
                              : ", " + format_duration(elapsed / fresh) + " each";
     line += ", " + format_duration(left * elapsed / fresh) + " left";
   }
-  if (terminal_ && !last) {
-    std::fprintf(stderr, "\r\x1b[K%s", line.c_str());
-    std::fflush(stderr);
-    return;
-  }
-  if (terminal_) std::fputs("\r\x1b[K", stderr);
-  log_info(line);
+  return line;
 }
 
 }  // namespace onemask

@@ -4,7 +4,9 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <numeric>
+#include <regex>
 
 namespace onemask {
 namespace {
@@ -59,6 +61,20 @@ std::string format_duration(double seconds) {
   if (minutes < 24 * 60) return print("%lld h %02lld min", minutes / 60, minutes % 60);
   long long const hours = std::llround(seconds / 3600);
   return print("%lld d %02lld h", hours / 24, hours % 24);
+}
+
+std::optional<double> parse_duration(std::string const& text) {
+  static std::regex const plain(R"((\d{1,9}(?:\.\d+)?)([smhd]?))"), clock(R"((?:(\d{1,5})-)?(\d{1,5}):(\d{2}):(\d{2}))");
+  std::smatch parts;
+  double seconds = 0;
+  if (std::regex_match(text, parts, plain)) {
+    std::map<std::string, double> const units{{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+    seconds = std::stod(parts[1]) * units.at(parts[2]);
+  } else if (std::regex_match(text, parts, clock)) {
+    seconds = ((parts[1].matched ? std::stod(parts[1]) * 24 : 0) + std::stod(parts[2])) * 3600 + std::stod(parts[3]) * 60 +
+              std::stod(parts[4]);
+  }
+  return seconds > 0 ? std::optional(seconds) : std::nullopt;
 }
 
 std::string format_bytes(double bytes) {

@@ -1,32 +1,18 @@
-#include <onemask/core/random.hpp>
+#include "eval/bootstrap.hpp"
 #include <onemask/eval/aggregate.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <map>
-#include <optional>
 
 namespace onemask {
 namespace {
 
-constexpr std::size_t resamples = 1000;
-
-using Value = std::function<double(PromptMetrics const&)>;
-
-/// A fact's mean of a value over its prompts of one kind, as part of a metric.
-struct Part {
-  PromptKind kind;
-  Value value;
-};
-
-/// A mean over facts; of several parts the harmonic mean of their means, over the facts that have them all.
-struct Metric {
-  char const* prompts;
-  char const* name;
-  std::vector<Part> parts;
-};
+constexpr std::size_t kinds = 3;                       // of prompts
+constexpr std::int64_t most_values = 8 * 1024 * 1024;  // in the series that are resampled together
+constexpr auto unknown = std::numeric_limits<double>::quiet_NaN();
 
 /// log P per token of an object, in nats.
 double true_per_token(PromptMetrics const& row) {
@@ -35,23 +21,22 @@ double true_per_token(PromptMetrics const& row) {
 double new_per_token(PromptMetrics const& row) {
   return row.lp_new / static_cast<double>(row.tokens_new);
 }
-
-double edit_succeeds(PromptMetrics const& row) {
-  return new_per_token(row) > true_per_token(row) ? 1 : 0;
-}
 double edit_magnitude(PromptMetrics const& row) {
   return std::exp(new_per_token(row)) - std::exp(true_per_token(row));
 }
-double neighbor_stays(PromptMetrics const& row) {
-  return true_per_token(row) > new_per_token(row) ? 1 : 0;
-}
 
-std::vector<Metric> all_metrics() {
-  std::vector<Metric> metrics;
-  for (auto const& [kind, prompts] :
-       {std::pair(PromptKind::rewrite, "rewrite"), std::pair(PromptKind::paraphrase, "paraphrase")}) {
-    auto const add = [&](char const* name, Value const& value) { metrics.push_back({prompts, name, {{kind, value}}}); };
-    add("rsr", [](auto const& r) { return r.lp_true > r.lp_new ? 1 : 0; });
+/// What is averaged over a fact's prompts of one kind.
+struct Quantity {
+  PromptKind kind;
+  char const* name;
+  double (*value)(PromptMetrics const&);
+};
+
+std::vector<Quantity> all_quantities() {
+  std::vector<Quantity> quantities;
+  for (auto const kind : {PromptKind::rewrite, PromptKind::paraphrase}) {
+    auto const add = [&](char const* name, double (*value)(PromptMetrics const&)) { quantities.push_back({kind, name, value}); };
+    add("rsr", [](auto const& r) { return r.lp_true > r.lp_new ? 1.0 : 0.0; });
     add("rsm", [](auto const& r) { return r.lp_true - r.lp_new; });
     add("kl", [](auto const& r) { return r.kl; });
     add("top1_changed", [](auto const& r) { return static_cast<double>(r.top1_changed); });
@@ -60,18 +45,34 @@ std::vector<Metric> all_metrics() {
     add("overlap5", [](auto const& r) { return r.overlap5; });
     add("overlap10", [](auto const& r) { return r.overlap10; });
     add("overlap100", [](auto const& r) { return r.overlap100; });
-    add("success", edit_succeeds);
+    add("success", [](auto const& r) { return new_per_token(r) > true_per_token(r) ? 1.0 : 0.0; });
     add("magnitude", edit_magnitude);
   }
-  metrics.push_back({"neighborhood", "success", {{PromptKind::neighborhood, neighbor_stays}}});
-  metrics.push_back(
-      {"neighborhood", "magnitude", {{PromptKind::neighborhood, [](auto const& r) { return -edit_magnitude(r); }}}});
-  metrics.push_back({"all",
-                     "score",
-                     {{PromptKind::rewrite, edit_succeeds},
-                      {PromptKind::paraphrase, edit_succeeds},
-                      {PromptKind::neighborhood, neighbor_stays}}});
-  return metrics;
+  quantities.push_back(
+      {PromptKind::neighborhood, "success", [](auto const& r) { return true_per_token(r) > new_per_token(r) ? 1.0 : 0.0; }});
+  quantities.push_back({PromptKind::neighborhood, "magnitude", [](auto const& r) { return -edit_magnitude(r); }});
+  return quantities;
+}
+
+/// Metrics over the facts that have prompts of some kinds: each a mean of one quantity, or all together one harmonic mean.
+struct Selection {
+  char const* prompts;
+  std::vector<PromptKind> kinds;
+  std::vector<std::size_t> quantities;
+  char const* combined;  ///< name of the harmonic mean; nullptr: a metric for every quantity
+};
+
+std::vector<Selection> all_selections(std::vector<Quantity> const& quantities) {
+  std::vector<Selection> selections{
+      {"rewrite", {PromptKind::rewrite}, {}, nullptr},
+      {"paraphrase", {PromptKind::paraphrase}, {}, nullptr},
+      {"neighborhood", {PromptKind::neighborhood}, {}, nullptr},
+      {"all", {PromptKind::rewrite, PromptKind::paraphrase, PromptKind::neighborhood}, {}, "score"}};
+  for (std::size_t q = 0; q < quantities.size(); ++q) {
+    selections[static_cast<std::size_t>(quantities[q].kind)].quantities.push_back(q);
+    if (std::string_view(quantities[q].name) == "success") selections.back().quantities.push_back(q);
+  }
+  return selections;
 }
 
 bool has_prompts(FactPlace const& fact, PromptKind kind) {
@@ -82,15 +83,21 @@ bool has_prompts(FactPlace const& fact, PromptKind kind) {
 struct Group {
   std::string split, relation;
   std::vector<std::size_t> facts;
+  std::vector<std::int64_t> planned;  ///< facts by selection
 };
 
-std::vector<Group> make_groups(std::vector<FactPlace> const& facts) {
+std::vector<Group> make_groups(std::vector<FactPlace> const& facts, std::vector<Selection> const& selections) {
   std::vector<Group> groups;
   std::map<std::pair<std::string, std::string>, std::size_t> index;
   auto const add = [&](std::string const& split, std::string const& relation, std::size_t fact) {
     auto const [found, is_new] = index.try_emplace({split, relation}, groups.size());
-    if (is_new) groups.push_back({split, relation, {}});
-    groups[found->second].facts.push_back(fact);
+    if (is_new) groups.push_back({split, relation, {}, std::vector<std::int64_t>(selections.size())});
+    auto& group = groups[found->second];
+    group.facts.push_back(fact);
+    for (std::size_t s = 0; s < selections.size(); ++s) {
+      auto const& of = selections[s].kinds;
+      group.planned[s] += std::all_of(of.begin(), of.end(), [&](auto kind) { return has_prompts(facts[fact], kind); });
+    }
   };
   for (std::size_t f = 0; f < facts.size(); ++f) {
     add(facts[f].split, "all", f);
@@ -99,103 +106,185 @@ std::vector<Group> make_groups(std::vector<FactPlace> const& facts) {
   return groups;
 }
 
-/// By fact; nothing where no prompt of the kind is scored.
-using FactMeans = std::vector<std::optional<double>>;
+/// What is known of the facts under one condition.
+struct Sums {
+  Sums(std::size_t facts, std::size_t quantities) : values(facts * quantities), prompts(facts) {}
+  std::vector<double> values;                             ///< [facts, quantities], over prompts
+  std::vector<std::array<std::uint32_t, kinds>> prompts;  ///< their numbers
+};
 
-FactMeans means_by_fact(std::vector<PromptMetrics const*> const& rows, Part const& part, std::size_t facts) {
-  FactMeans means(facts);
-  std::vector<double> counts(facts);
-  for (auto const* row : rows) {
-    auto const fact = static_cast<std::size_t>(row->fact);
-    if (row->kind != part.kind || fact >= facts) continue;
-    means[fact] = means[fact].value_or(0) + part.value(*row);
-    counts[fact] += 1;
+/// The facts of a group that a selection's metrics are taken over, under one condition.
+struct Series {
+  Sums const* sums;
+  Selection const* selection;
+  std::vector<std::size_t> facts;
+  SummaryRow* rows;  ///< of the metrics, one after the other
+
+  std::int64_t count() const { return std::ssize(selection->quantities); }
+  std::int64_t length() const { return std::ssize(facts); }
+};
+
+/// Means by fact, [quantities, facts], into `out`.
+void fill(Series const& series, std::vector<Quantity> const& quantities, double* out) {
+  for (std::size_t i = 0; i < series.facts.size(); ++i) {
+    auto const fact = series.facts[i];
+    for (std::size_t q = 0; q < series.selection->quantities.size(); ++q) {
+      auto const quantity = series.selection->quantities[q];
+      auto const prompts = series.sums->prompts[fact][static_cast<std::size_t>(quantities[quantity].kind)];
+      out[q * series.facts.size() + i] = series.sums->values[fact * quantities.size() + quantity] / prompts;
+    }
   }
-  for (std::size_t f = 0; f < facts; ++f) {
-    if (means[f]) *means[f] /= counts[f];
-  }
-  return means;
 }
 
-/// How often each of n facts is drawn in each resample, [resamples][n]: the same for every metric and condition of n facts.
-std::vector<std::vector<double>> draw(std::size_t n) {
-  RandomStream random({stream::bootstrap, n});
-  std::vector<std::vector<double>> weights(resamples, std::vector<double>(n));
-  for (auto& weight : weights) {
-    for (std::size_t i = 0; i < n; ++i) weight[random.below(n)] += 1;
-  }
-  return weights;
-}
-
-/// One value per fact.
-using Series = std::vector<double>;
-
-double mean(Series const& series, std::vector<double> const& weights) {
+double mean(double const* values, std::int64_t n) {
   double sum = 0;
-  for (std::size_t i = 0; i < series.size(); ++i) sum += weights[i] * series[i];
-  return sum / static_cast<double>(series.size());
+  for (std::int64_t i = 0; i < n; ++i) sum += values[i];
+  return sum / static_cast<double>(n);
 }
 
-/// Harmonic mean of the means of several series; of a single one its mean.
-double combined_mean(std::vector<Series> const& parts, std::vector<double> const& weights) {
-  if (parts.size() == 1) return mean(parts.front(), weights);
-  double inverse = 0;  // infinite where a mean is 0
-  for (auto const& series : parts) inverse += 1 / mean(series, weights);
-  return static_cast<double>(parts.size()) / inverse;
+/// Harmonic mean of numbers that are not negative: 0 where one is.
+double harmonic_mean(std::vector<double> const& values) {
+  double inverse = 0;
+  for (auto const value : values) inverse += 1 / value;
+  return static_cast<double>(values.size()) / inverse;
 }
 
-/// Mean and interval of series over the same facts, at least one.
-void estimate(SummaryRow& row, std::vector<Series> const& parts, std::vector<std::vector<double>> const& weights) {
-  row.mean = combined_mean(parts, std::vector<double>(parts.front().size(), 1));
-  if (!std::isfinite(row.mean)) return;
+/// Means and intervals of a selection's metrics. `values` [quantities, n]; `resampled` [quantities, resamples].
+void estimate(Series const& series, double const* values, double const* resampled) {
+  auto const put = [](SummaryRow& row, double value, double const* means) {
+    row.mean = value;
+    if (std::isfinite(value)) std::tie(row.low, row.high) = middle(means);
+  };
+  auto const count = series.count(), n = series.length();
   std::vector<double> means;
-  for (auto const& weight : weights) means.push_back(combined_mean(parts, weight));
-  std::sort(means.begin(), means.end());
-  row.low = means[resamples * 25 / 1000];
-  row.high = means[resamples * 975 / 1000 - 1];
+  for (std::int64_t q = 0; q < count; ++q) means.push_back(mean(values + q * n, n));
+  if (series.selection->combined == nullptr) {
+    for (std::int64_t q = 0; q < count; ++q)
+      put(series.rows[q], means[static_cast<std::size_t>(q)], resampled + q * Bootstrap::resamples);
+    return;
+  }
+  std::vector<double> combined, parts(means.size());
+  for (std::int64_t r = 0; r < Bootstrap::resamples; ++r) {
+    for (std::int64_t q = 0; q < count; ++q) parts[static_cast<std::size_t>(q)] = resampled[q * Bootstrap::resamples + r];
+    combined.push_back(harmonic_mean(parts));
+  }
+  put(*series.rows, harmonic_mean(means), combined.data());
 }
 
 }  // namespace
 
-std::vector<SummaryRow> aggregate(std::vector<PromptMetrics> const& rows, std::vector<FactPlace> const& facts,
-                                  std::vector<std::string> const& conditions) {
-  auto const metrics = all_metrics();
-  auto const groups = make_groups(facts);
-  std::map<std::int64_t, std::vector<PromptMetrics const*>> rows_of;
-  for (auto const& row : rows) rows_of[row.condition].push_back(&row);
+struct Aggregator::State {
+  explicit State(std::vector<FactPlace> const& places) : groups(make_groups(places, selections)), facts(places.size()) {}
 
-  constexpr auto unknown = std::numeric_limits<double>::quiet_NaN();
-  std::map<std::size_t, std::vector<std::vector<double>>> weights;
-  std::vector<SummaryRow> summary;
-  for (std::size_t c = 0; c < conditions.size(); ++c) {
-    std::vector<std::vector<FactMeans>> means;  // of each part of each metric
-    for (auto const& metric : metrics) {
-      means.emplace_back();
-      for (auto const& part : metric.parts)
-        means.back().push_back(means_by_fact(rows_of[static_cast<std::int64_t>(c)], part, facts.size()));
-    }
-    for (auto const& group : groups) {
-      for (std::size_t m = 0; m < metrics.size(); ++m) {
-        auto const& [prompts, name, parts] = metrics[m];
-        SummaryRow row{conditions[c], group.split, group.relation, prompts, name, unknown, unknown, unknown, 0, 0};
-        std::vector<Series> series(parts.size());
-        for (auto fact : group.facts) {
-          row.planned += std::all_of(parts.begin(), parts.end(), [&](auto const& p) { return has_prompts(facts[fact], p.kind); });
-          if (!std::all_of(means[m].begin(), means[m].end(), [&](auto const& of) { return of[fact].has_value(); })) continue;
-          row.n += 1;
-          for (std::size_t p = 0; p < parts.size(); ++p) series[p].push_back(*means[m][p][fact]);
+  /// The rows of all metrics under the conditions, without values yet.
+  std::vector<SummaryRow> empty_rows() const {
+    std::vector<SummaryRow> rows;
+    for (auto const& condition : conditions) {
+      for (auto const& group : groups) {
+        for (std::size_t s = 0; s < selections.size(); ++s) {
+          auto const& [prompts, kinds_of, members, combined] = selections[s];
+          if (group.planned[s] == 0) continue;
+          auto const add = [&](char const* name) {
+            rows.push_back(
+                {condition, group.split, group.relation, prompts, name, unknown, unknown, unknown, 0, group.planned[s]});
+          };
+          if (combined != nullptr) add(combined);
+          for (std::size_t q = 0; combined == nullptr && q < members.size(); ++q) add(quantities[members[q]].name);
         }
-        if (row.planned == 0) continue;
-        if (row.n > 0) {
-          auto const n = series.front().size();
-          if (!weights.contains(n)) weights[n] = draw(n);
-          estimate(row, series, weights[n]);
-        }
-        summary.push_back(std::move(row));
       }
     }
+    return rows;
   }
-  return summary;
+
+  /// The facts of a group that have prompts of all the selection's kinds.
+  std::vector<std::size_t> present(Group const& group, Selection const& selection, Sums const& of) const {
+    std::vector<std::size_t> found;
+    for (auto const fact : group.facts) {
+      auto const& prompts = of.prompts[fact];
+      auto const& wanted = selection.kinds;
+      if (std::all_of(wanted.begin(), wanted.end(), [&](auto kind) { return prompts[static_cast<std::size_t>(kind)] > 0; }))
+        found.push_back(fact);
+    }
+    return found;
+  }
+
+  /// Estimates series of one length, together as far as memory allows.
+  void estimate_all(std::vector<Series> const& series) {
+    for (std::size_t first = 0, last = 0; first < series.size(); first = last) {
+      auto const n = series[first].length();
+      std::int64_t count = 0;
+      while (last < series.size() && (last == first || (count + series[last].count()) * n <= most_values))
+        count += series[last++].count();
+      auto const values = at::empty({count, n}, at::kDouble);
+      auto* const begin = values.data_ptr<double>();
+      auto* out = begin;
+      for (auto s = first; s < last; out += series[s++].count() * n) fill(series[s], quantities, out);
+      auto const resampled = bootstrap.means(values);
+      auto const* means = resampled.data_ptr<double>();
+      out = begin;
+      for (auto s = first; s < last; out += series[s].count() * n, means += series[s++].count() * Bootstrap::resamples)
+        estimate(series[s], out, means);
+    }
+  }
+
+  std::vector<Quantity> const quantities = all_quantities();
+  std::vector<Selection> const selections = all_selections(quantities);
+  std::vector<Group> const groups;
+  std::size_t const facts;
+  Bootstrap bootstrap;
+  std::vector<std::string> conditions;
+  std::vector<Sums> sums;  // by condition
+};
+
+Aggregator::Aggregator(std::vector<FactPlace> const& facts) : state_(std::make_unique<State>(facts)) {}
+
+Aggregator::~Aggregator() = default;
+
+void Aggregator::begin(std::vector<std::string> conditions) {
+  state_->sums.assign(conditions.size(), Sums(state_->facts, state_->quantities.size()));
+  state_->conditions = std::move(conditions);
+}
+
+void Aggregator::add(PromptMetrics const& row) {
+  auto& s = *state_;
+  auto const condition = static_cast<std::size_t>(row.condition), fact = static_cast<std::size_t>(row.fact);
+  if (condition >= s.sums.size() || fact >= s.facts) return;
+  auto& sums = s.sums[condition];
+  auto* const values = sums.values.data() + fact * s.quantities.size();
+  for (auto const q : s.selections[static_cast<std::size_t>(row.kind)].quantities) values[q] += s.quantities[q].value(row);
+  ++sums.prompts[fact][static_cast<std::size_t>(row.kind)];
+}
+
+std::vector<SummaryRow> Aggregator::end() {
+  auto& state = *state_;
+  auto rows = state.empty_rows();
+  std::vector<SummaryRow*> next;  // row of each condition that comes next
+  for (std::size_t c = 0; c < state.conditions.size(); ++c)
+    next.push_back(rows.data() + c * (rows.size() / state.conditions.size()));
+  for (auto const& group : state.groups) {
+    std::map<std::int64_t, std::vector<Series>> by_length;
+    for (std::size_t c = 0; c < state.conditions.size(); ++c) {
+      for (std::size_t s = 0; s < state.selections.size(); ++s) {
+        if (group.planned[s] == 0) continue;
+        auto const& selection = state.selections[s];
+        Series series{&state.sums[c], &selection, state.present(group, selection, state.sums[c]), next[c]};
+        auto const metrics = selection.combined != nullptr ? 1 : series.count();
+        for (std::int64_t m = 0; m < metrics; ++m) (next[c]++)->n = series.length();
+        if (series.length() > 0) by_length[series.length()].push_back(std::move(series));
+      }
+    }
+    for (auto const& [length, series] : by_length) state.estimate_all(series);
+  }
+  state.sums.clear();
+  return rows;
+}
+
+std::vector<SummaryRow> aggregate(std::vector<PromptMetrics> const& rows, std::vector<FactPlace> const& facts,
+                                  std::vector<std::string> const& conditions) {
+  Aggregator aggregator(facts);
+  aggregator.begin(conditions);
+  for (auto const& row : rows) aggregator.add(row);
+  return aggregator.end();
 }
 
 }  // namespace onemask

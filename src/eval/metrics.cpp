@@ -124,32 +124,61 @@ constexpr Doubles doubles{&PromptMetrics::lp_true,  &PromptMetrics::lp_new,    &
 
 }  // namespace
 
-std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& tokenizer, int layer,
-                                    std::vector<EvaluationFact> const& facts, std::vector<Condition> const& conditions,
-                                    EvaluationOptions const& options) {
+/// Facts scored together. Where an edit failed, the edited conditions have fewer facts than the others: then there are two parts.
+struct FactScorer::Part {
+  bool unedited, edited;  ///< whether conditions of the kind are scored here
+  Batch batch;
+  TwoWayBatch prompts;
+  TwoWayBatch::Scores original;
+};
+
+FactScorer::~FactScorer() = default;
+FactScorer::FactScorer(FactScorer&&) noexcept = default;
+FactScorer& FactScorer::operator=(FactScorer&&) noexcept = default;
+
+FactScorer::FactScorer(CausalLM const& model, Tokenizer const& tokenizer, int layer, std::vector<EvaluationFact> const& facts,
+                       EvaluationOptions const& options)
+    : model_(&model), tokenizer_(&tokenizer), compare_texts_(options.compare_texts) {
+  c10::NoGradGuard const no_gradients;
+  auto const add = [&](bool unedited, bool edited) {
+    auto batch = make_batch(tokenizer, facts, options, edited, model);
+    if (batch.prompts.empty()) return;
+    TwoWayBatch prompts(model, layer, batch.prompts, batch.edit);
+    auto original = prompts.score({});
+    parts_.push_back({unedited, edited, std::move(batch), std::move(prompts), std::move(original)});
+  };
+  if (std::all_of(facts.begin(), facts.end(), [](auto const& item) { return item.edit != nullptr; })) {
+    add(true, true);
+  } else {
+    add(true, false);
+    add(false, true);
+  }
+}
+
+std::vector<PromptMetrics> FactScorer::score(std::vector<Condition> const& conditions) const {
   c10::NoGradGuard const no_gradients;
   std::vector<PromptMetrics> rows;
-  // Where an edit failed, the edited conditions have fewer facts than the others.
-  bool const all_edited = std::all_of(facts.begin(), facts.end(), [](auto const& item) { return item.edit != nullptr; });
-  for (bool edited : all_edited ? std::vector<bool>{true} : std::vector<bool>{false, true}) {
-    auto const batch = make_batch(tokenizer, facts, options, edited, model);
-    if (batch.prompts.empty()) continue;
-    TwoWayBatch const prompts(model, layer, batch.prompts, batch.edit);
-    auto const original = prompts.score({});
+  for (auto const& part : parts_) {
     for (std::size_t c = 0; c < conditions.size(); ++c) {
       auto const& condition = conditions[c];
-      if (!all_edited && condition.edited != edited) continue;
-      auto const mask = condition.keep.defined() ? condition.keep.to(model.device(), model.dtype()) : at::Tensor();
+      if (condition.edited ? !part.edited : !part.unedited) continue;
+      auto const mask = condition.keep.defined() ? condition.keep.to(model_->device(), model_->dtype()) : at::Tensor();
       auto const score = [&] {
-        if (condition.shared) return prompts.score({}, *condition.shared());
-        if (condition.edited) return prompts.score({batch.left, batch.right, mask});
-        return mask.defined() ? prompts.score({{}, {}, mask}) : original;
+        if (condition.shared) return part.prompts.score({}, *condition.shared());
+        if (condition.edited) return part.prompts.score({part.batch.left, part.batch.right, mask});
+        return mask.defined() ? part.prompts.score({{}, {}, mask}) : part.original;
       };
       auto const scores = score();
-      compare(tokenizer, batch, original, scores, static_cast<std::int64_t>(c), options.compare_texts, rows);
+      compare(*tokenizer_, part.batch, part.original, scores, static_cast<std::int64_t>(c), compare_texts_, rows);
     }
   }
   return rows;
+}
+
+std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& tokenizer, int layer,
+                                    std::vector<EvaluationFact> const& facts, std::vector<Condition> const& conditions,
+                                    EvaluationOptions const& options) {
+  return FactScorer(model, tokenizer, layer, facts, options).score(conditions);
 }
 
 std::string to_bytes(std::vector<PromptMetrics> const& rows) {

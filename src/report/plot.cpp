@@ -1,8 +1,8 @@
 #include "report/cells.hpp"
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
-#include "report/text_table.hpp"
 #include <onemask/report/plot.hpp>
+#include <onemask/report/text_table.hpp>
 
 #include <algorithm>
 #include <string_view>

@@ -2,7 +2,7 @@
 
 #include "report/cells.hpp"
 #include "report/study_parts.hpp"
-#include "report/text_table.hpp"
+#include <onemask/report/text_table.hpp>
 
 namespace onemask {
 namespace {

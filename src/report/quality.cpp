@@ -1,7 +1,7 @@
 #include "report/quality.hpp"
 
 #include "report/cells.hpp"
-#include "report/text_table.hpp"
+#include <onemask/report/text_table.hpp>
 
 #include <algorithm>
 #include <array>

@@ -4,10 +4,10 @@
 #include "report/quality.hpp"
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
-#include "report/text_table.hpp"
 #include <onemask/core/text.hpp>
 #include <onemask/report/finding.hpp>
 #include <onemask/report/table.hpp>
+#include <onemask/report/text_table.hpp>
 
 namespace onemask {
 namespace {

@@ -1,6 +1,5 @@
-#include "report/text_table.hpp"
-
 #include <onemask/core/text.hpp>
+#include <onemask/report/text_table.hpp>
 
 #include <algorithm>
 #include <utility>

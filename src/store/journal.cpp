@@ -36,6 +36,8 @@ std::string to_line(JournalRecord const& record) {
   json["host"] = record.host;
   json["rank"] = record.rank;
   json["note"] = record.note;
+  json["units"] = std::isfinite(record.units) ? record.units : 0.0;
+  json["ranks"] = record.ranks;
   // A note may quote anything; bytes that are no UTF-8 become replacement characters.
   std::string const text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   return sha256(text).substr(0, kChecksum) + " " + text + "\n";
@@ -58,6 +60,8 @@ std::optional<JournalRecord> from_line(std::string_view line) {
     record.host = json.at("host").get<std::string>();
     record.rank = json.at("rank").get<int>();
     record.note = json.at("note").get<std::string>();
+    record.units = json.value("units", 0.0);
+    record.ranks = json.value("ranks", 1);
     return record;
   } catch (Json::exception const&) {
     return std::nullopt;

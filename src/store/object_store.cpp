@@ -10,8 +10,6 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <fstream>
-#include <random>
-#include <sstream>
 #include <system_error>
 #include <unistd.h>
 #include <vector>
@@ -49,14 +47,6 @@ std::string trailer_head(std::uint64_t payload_size) {
   std::string head(kMagic);
   for (int shift = 0; shift < 64; shift += 8) head += static_cast<char>(payload_size >> shift & 0xff);
   return head;
-}
-
-/// A name beside `file` that no other process, on this host or another, uses.
-std::filesystem::path temporary_name(std::filesystem::path const& file) {
-  std::random_device random;
-  std::ostringstream name;
-  name << '.' << file.filename().string() << '.' << std::hex << random() << random() << ".tmp";
-  return file.parent_path() / name.str();
 }
 
 std::optional<std::string> read_if_there(std::filesystem::path const& file) {
@@ -104,11 +94,29 @@ std::optional<std::string> ObjectStore::get(std::string const& key) const {
   }
   auto aside = name;
   aside += ".damaged";
-  std::error_code ignored;
-  std::filesystem::rename(name, aside, ignored);
+  std::error_code error;
+  std::filesystem::rename(name, aside, error);
+  // Where it stays, it would stand in the way of the new one.
+  if (error && error != std::errc::no_such_file_or_directory) {
+    throw DiskError("The object '" + name.string() + "' is damaged and cannot be moved aside: " + error.message() +
+                    ". Delete it, or mend the permissions of its folder, and start the same command again.");
+  }
   log_warning("The object '" + name.string() + "' is damaged and will be made again; it was moved to '" +
               aside.filename().string() + "'.");
   return std::nullopt;
+}
+
+std::unordered_set<std::string> ObjectStore::keys() const {
+  std::unordered_set<std::string> keys;
+  std::error_code error;
+  for (auto const& folder : std::filesystem::directory_iterator(root_, error)) {
+    std::error_code no_folder;
+    for (auto const& entry : std::filesystem::directory_iterator(folder.path(), no_folder)) {
+      auto name = entry.path().filename().string();
+      if (name.size() == kKey && has_digits_only(name)) keys.insert(std::move(name));
+    }
+  }
+  return keys;
 }
 
 std::string ObjectStore::find(std::string const& prefix) const {

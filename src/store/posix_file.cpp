@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <random>
+#include <sstream>
 #include <string>
 #include <system_error>
 #include <unistd.h>
@@ -37,16 +39,24 @@ void sync_folder(std::filesystem::path const& folder) {
   if (!opened.sync() && errno != EINVAL) throw_write_error(folder);  // EINVAL: the file system has no such thing
 }
 
+std::filesystem::path temporary_name(std::filesystem::path const& file) {
+  std::random_device random;
+  std::ostringstream name;
+  name << '.' << file.filename().string() << '.' << std::hex << random() << random() << ".tmp";
+  return file.parent_path() / name.str();
+}
+
 void make_folder(std::filesystem::path const& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error)
-    throw RunError("Cannot make the folder '" + folder.string() + "': " + error.message() + ". Check its place and permissions.");
+    throw DiskError("Cannot make the folder '" + folder.string() + "': " + error.message() +
+                    ". Check its place and permissions.");
 }
 
 void throw_write_error(std::filesystem::path const& file) {
-  throw RunError("Cannot write '" + file.string() + "': " + std::strerror(errno) +
-                 ". What was stored before is unharmed; make room, or mend the disk, and start the same command again.");
+  throw DiskError("Cannot write '" + file.string() + "': " + std::strerror(errno) +
+                  ". What was stored before is unharmed; make room, or mend the disk, and start the same command again.");
 }
 
 }  // namespace onemask

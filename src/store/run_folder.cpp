@@ -12,6 +12,7 @@
 #include <string>
 #include <sys/file.h>
 #include <unistd.h>
+#include <vector>
 
 namespace onemask {
 
@@ -29,30 +30,73 @@ std::string this_process() {
   return std::string("host ") + host.data() + ", process " + std::to_string(::getpid()) + ", since " + since.data();
 }
 
+/// Who the lock file names, or nobody.
+std::string holder_of(std::filesystem::path const& file) {
+  std::string holder = std::filesystem::exists(file) ? read_file(file) : "";
+  if (auto const end = holder.find('\n'); end != std::string::npos) holder.resize(end);
+  return holder;
+}
+
+std::vector<std::filesystem::path> part_locks(std::filesystem::path const& folder) {
+  std::vector<std::filesystem::path> files;
+  std::error_code error;
+  for (auto const& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().filename().string().starts_with("lock.")) files.push_back(entry.path());
+  }
+  return files;
+}
+
+[[noreturn]] void refuse(std::filesystem::path const& folder, std::string holder) {
+  if (holder.empty()) holder = holder_of(folder / "lock");
+  for (auto const& file : part_locks(folder)) {
+    if (holder.empty()) holder = holder_of(file);
+  }
+  throw UserError("The run folder '" + folder.string() + "' is in use by another run (" +
+                  (holder.empty() ? "just starting" : holder) + "). Wait for it, stop it, or choose another folder.");
+}
+
+/// Opens and locks the file. A lock that somebody only looks at is free again at once, so it is tried for a moment.
+std::unique_ptr<PosixFile> lock_file(std::filesystem::path const& folder, std::string const& name, int kind) {
+  auto file = std::make_unique<PosixFile>(folder / name, O_RDWR | O_CREAT);
+  if (!file->is_open()) throw_write_error(folder / name);
+  for (int tries = 0; ::flock(file->descriptor(), kind | LOCK_NB) != 0; ++tries) {
+    if (errno != EWOULDBLOCK) {
+      log_warning("The run folder '" + folder.string() + "' cannot be locked (" + std::strerror(errno) +
+                  "): see to it that no second run uses it.");
+      break;
+    }
+    if (tries == 20) refuse(folder, holder_of(folder / name));
+    ::usleep(10'000);
+  }
+  return file;
+}
+
 }  // namespace
 
-RunLock::RunLock(std::filesystem::path const& folder) {
+RunLock::RunLock(std::filesystem::path const& folder, std::string const& part) {
   make_folder(folder);
-  auto const name = folder / "lock";
-  file_ = std::make_unique<PosixFile>(name, O_RDWR | O_CREAT);
-  if (!file_->is_open()) throw_write_error(name);
-
-  if (::flock(file_->descriptor(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) {
-      std::string holder = read_file(name);
-      if (auto const end = holder.find('\n'); end != std::string::npos) holder.resize(end);
-      throw UserError("The run folder '" + folder.string() + "' is in use by another run (" +
-                      (holder.empty() ? "just starting" : holder) + "). Wait for it, stop it, or choose another folder.");
-    }
-    log_warning("The run folder '" + folder.string() + "' cannot be locked (" + std::strerror(errno) +
-                "): see to it that no second run uses it.");
+  if (part.empty()) {
+    file_ = lock_file(folder, "lock", LOCK_EX);
+  } else {
+    shared_ = lock_file(folder, "lock", LOCK_SH);
+    file_ = lock_file(folder, "lock." + part, LOCK_EX);
   }
-  if (::ftruncate(file_->descriptor(), 0) != 0 || !file_->write(this_process() + "\n")) throw_write_error(name);
+  if (::ftruncate(file_->descriptor(), 0) != 0 || !file_->write(this_process() + "\n"))
+    throw_write_error(folder / (part.empty() ? "lock" : "lock." + part));
 }
 
 RunLock::~RunLock() {
   // Closing drops the lock; the file stays, for to remove it would take it from a run that waits to lock it.
   if (::ftruncate(file_->descriptor(), 0) != 0) log_warning("The lock of the run folder still names this process.");
+}
+
+std::size_t count_parts(std::filesystem::path const& folder) {
+  std::size_t count = 0;
+  for (auto const& name : part_locks(folder)) {
+    PosixFile const file(name, O_RDONLY);
+    count += file.is_open() && ::flock(file.descriptor(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  }
+  return count;
 }
 
 }  // namespace onemask

@@ -1,9 +1,6 @@
 #pragma once
 
-#include <onemask/core/hash.hpp>
-
 #include <cstddef>
-#include <string>
 #include <string_view>
 
 namespace onemask {
@@ -15,9 +12,5 @@ inline constexpr char kChecksumName[] = "sha256";
 /// so one is recognised before HDF5 sees it.
 inline constexpr std::string_view kSealHead = "onemask sha256 ";
 inline constexpr std::size_t kSealSize = kSealHead.size() + 64 + 1;
-
-inline std::string seal_of(std::string_view content) {
-  return std::string(kSealHead) + sha256(content) + "\n";
-}
 
 }  // namespace onemask

@@ -1,10 +1,13 @@
 #include "hdf5_handle.hpp"
 #include "study_format.hpp"
 #include <onemask/core/error.hpp>
-#include <onemask/core/file.hpp>
+#include <onemask/core/hash.hpp>
 #include <onemask/store/study_file.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 
 namespace onemask {
 
@@ -12,6 +15,7 @@ namespace {
 
 constexpr int kDeepest = 16;                 // groups in groups
 constexpr std::size_t kDeflateRatio = 1100;  // deflate cannot shrink further, so a larger dataset is a damaged header
+constexpr std::size_t kPiece = 1 << 20;      // bytes of the file hashed at a time
 
 herr_t append_name(hid_t, char const* name, H5A_info_t const*, void* names) {
   static_cast<std::vector<std::string>*>(names)->emplace_back(name);
@@ -20,12 +24,9 @@ herr_t append_name(hid_t, char const* name, H5A_info_t const*, void* names) {
 
 class StudyReader {
  public:
-  explicit StudyReader(std::filesystem::path const& file)
-      : name_(file.string()),
-        content_(read_file(file)),
-        text_(text_type()),
-        access_(H5Pcreate(H5P_FILE_ACCESS), H5Pclose),
-        file_(open()) {}
+  /// `tables`: only these, and no matrices; null: everything.
+  StudyReader(std::filesystem::path const& file, std::set<std::string> const* tables)
+      : name_(file.string()), tables_(tables), size_(sealed_size(file)), text_(text_type()), file_(open()) {}
 
   StudyFile read() {
     study_.attributes = read_attributes(file_, "file");
@@ -43,12 +44,30 @@ class StudyReader {
     if (!good) fail(path, why);
   }
 
-  Hdf5Handle open() {
-    std::size_t const size = content_.size() < kSealSize ? 0 : content_.size() - kSealSize;
-    bool good = seal_of(std::string_view(content_).substr(0, size)) == std::string_view(content_).substr(size);
-    content_.resize(size);
-    good = good && H5Pset_fapl_core(access_, 1024 * 1024, false) >= 0 && H5Pset_file_image(access_, content_.data(), size) >= 0;
-    Hdf5Handle file(good ? H5Fopen(kMemoryName, H5F_ACC_RDONLY, access_) : H5I_INVALID_HID, H5Fclose);
+  /// Bytes before the seal, 0 when it is not that of what stands before it.
+  static std::size_t sealed_size(std::filesystem::path const& file) {
+    std::ifstream in(file, std::ios::binary | std::ios::ate);
+    std::streamoff const size = in ? static_cast<std::streamoff>(in.tellg()) : -1;
+    if (size < 0) {
+      throw UserError("Cannot read '" + file.string() + "': " + std::strerror(errno) + ". Check the path and its permissions.");
+    }
+    if (static_cast<std::size_t>(size) <= kSealSize) return 0;
+    auto const content = static_cast<std::size_t>(size) - kSealSize;
+    in.seekg(0);
+    Hasher hasher;
+    std::vector<char> piece(kPiece);
+    for (std::size_t left = content; left > 0 && in;) {
+      in.read(piece.data(), static_cast<std::streamsize>(std::min(left, piece.size())));
+      hasher.bytes(piece.data(), static_cast<std::size_t>(in.gcount()));
+      left -= static_cast<std::size_t>(in.gcount());
+    }
+    std::string seal(kSealSize, '\0');
+    in.read(seal.data(), static_cast<std::streamsize>(seal.size()));
+    return in && seal == std::string(kSealHead) + hasher.hex() + "\n" ? content : 0;
+  }
+
+  Hdf5Handle open() const {
+    Hdf5Handle file(size_ > 0 ? H5Fopen(name_.c_str(), H5F_ACC_RDONLY, file_access()) : H5I_INVALID_HID, H5Fclose);
     if (!file.valid()) {
       throw UserError(
           "'" + name_ +
@@ -84,6 +103,7 @@ class StudyReader {
     H5G_info_t info{};
     expect(H5Gget_info(group, &info) >= 0, path, "cannot be read");
     Table table;
+    bool const wanted = tables_ == nullptr || tables_->contains(path);
     for (hsize_t i = 0; i < info.nlinks; ++i) {
       auto const name = link_name(group, path, i);
       std::string const inner = path.empty() ? name : path + "/" + name;
@@ -98,8 +118,8 @@ class StudyReader {
           break;
         case H5I_DATASET:
           if (rank(object) == 2) {
-            study_.matrices.emplace(inner, read_matrix(object, inner));
-          } else {
+            if (tables_ == nullptr) study_.matrices.emplace(inner, read_matrix(object, inner));
+          } else if (wanted) {
             table.columns.emplace_back(name, read_column(object, inner));
           }
           break;
@@ -107,7 +127,7 @@ class StudyReader {
           fail(inner, "is neither a group nor a dataset");
       }
     }
-    if (!path.empty()) add_table(group, path, std::move(table));
+    if (!path.empty() && wanted) add_table(group, path, std::move(table));
     if (path.empty()) expect(table.columns.empty(), "/", "has columns outside of a table");
   }
 
@@ -143,7 +163,7 @@ class StudyReader {
     expect(H5Sget_simple_extent_ndims(space) == dimensions, path, "does not have " + std::to_string(dimensions) + " dimensions");
     std::vector<hsize_t> extents(static_cast<std::size_t>(dimensions));
     expect(H5Sget_simple_extent_dims(space, extents.data(), nullptr) == dimensions, path, "does not tell its shape");
-    std::size_t room = content_.size() * kDeflateRatio / std::max<std::size_t>(H5Tget_size(type), 1);
+    std::size_t room = size_ * kDeflateRatio / std::max<std::size_t>(H5Tget_size(type), 1);
     for (hsize_t const extent : extents) {
       expect(extent <= room, path, "claims more values than its file can hold");
       if (extent > 0) room /= extent;
@@ -164,6 +184,9 @@ class StudyReader {
     std::size_t const rows = shape(space, type, 1, path).front();
     if (H5Tequal(type, H5T_STD_I64LE) > 0) return read_values<std::int64_t>(dataset, H5T_NATIVE_INT64, rows, path);
     if (H5Tequal(type, H5T_IEEE_F64LE) > 0) return read_values<double>(dataset, H5T_NATIVE_DOUBLE, rows, path);
+    bool const is_text = H5Tget_class(type) == H5T_STRING;
+    if (is_text && H5Tequal(type, text_type(std::max<std::size_t>(H5Tget_size(type), 1))) > 0)
+      return read_packed(dataset, rows, path);
     expect(H5Tequal(type, text_) > 0, path, "holds values that are neither int64, float64 nor UTF-8 texts");
     auto texts = read_values<char*>(dataset, text_, rows, path);
     std::vector<std::string> values(rows);
@@ -171,6 +194,19 @@ class StudyReader {
       if (texts[i] != nullptr) values[i] = texts[i];
     }
     if (rows > 0) H5Dvlen_reclaim(text_, space, H5P_DEFAULT, texts.data());
+    return values;
+  }
+
+  /// Texts of one width.
+  Column read_packed(hid_t dataset, std::size_t rows, std::string const& path) const {
+    Hdf5Handle const type(H5Dget_type(dataset), H5Tclose);
+    std::size_t const width = H5Tget_size(type);
+    auto const packed = read_values<char>(dataset, type, rows * width, path);
+    std::vector<std::string> values(rows);
+    for (std::size_t i = 0; i < rows; ++i) {
+      auto const* const text = packed.data() + i * width;
+      values[i].assign(text, ::strnlen(text, width));
+    }
     return values;
   }
 
@@ -185,8 +221,9 @@ class StudyReader {
   }
 
   std::string name_;
-  std::string content_;
-  Hdf5Handle text_, access_, file_;
+  std::set<std::string> const* tables_;
+  std::size_t size_;  // of the HDF5 content
+  Hdf5Handle text_, file_;
   StudyFile study_;
 };
 
@@ -194,7 +231,12 @@ class StudyReader {
 
 StudyFile read_study_file(std::filesystem::path const& file) {
   QuietHdf5 const quiet;
-  return StudyReader(file).read();
+  return StudyReader(file, nullptr).read();
+}
+
+StudyFile read_study_file(std::filesystem::path const& file, std::set<std::string> const& tables) {
+  QuietHdf5 const quiet;
+  return StudyReader(file, &tables).read();
 }
 
 }  // namespace onemask

@@ -1,5 +1,5 @@
+#include "column_digest.hpp"
 #include <onemask/core/error.hpp>
-#include <onemask/core/hash.hpp>
 #include <onemask/store/study_file.hpp>
 
 namespace onemask {
@@ -32,31 +32,19 @@ template std::vector<std::int64_t> const& Table::values(std::string_view) const;
 template std::vector<double> const& Table::values(std::string_view) const;
 template std::vector<std::string> const& Table::values(std::string_view) const;
 
-namespace {
-
-void add_values(Hasher& hasher, std::vector<std::int64_t> const& values) {
-  hasher.text("int64");
-  for (auto const value : values) hasher.integer(value);
-}
-
-void add_values(Hasher& hasher, std::vector<double> const& values) {
-  hasher.text("float64");
-  for (auto const value : values) hasher.number(value);
-}
-
-void add_values(Hasher& hasher, std::vector<std::string> const& values) {
-  hasher.text("text");
-  for (auto const& value : values) hasher.text(value);
-}
-
-}  // namespace
-
 std::string checksum(Table const& table) {
+  std::vector<ColumnDigest> columns(table.columns.size());
+  for (std::size_t c = 0; c < columns.size(); ++c) columns[c].add(table.columns[c].second);
+  std::vector<std::string> names;
+  for (auto const& [name, column] : table.columns) names.push_back(name);
+  return checksum(names, columns);
+}
+
+std::string checksum(ByteMatrix const& matrix) {
   Hasher hasher;
-  for (auto const& [name, column] : table.columns) {
-    hasher.text(name).integer(static_cast<long long>(length(column)));
-    std::visit([&hasher](auto const& values) { add_values(hasher, values); }, column);
-  }
+  hasher.integer(static_cast<long long>(matrix.rows)).integer(static_cast<long long>(matrix.columns));
+  hasher.bytes(matrix.values.data(), matrix.values.size());
+  for (auto const& [name, value] : matrix.attributes) hasher.text(name).text(value);
   return hasher.hex();
 }
 

@@ -47,7 +47,8 @@ void append_counts(std::vector<std::int64_t>& counts, std::size_t last, std::vec
 
 }  // namespace
 
-CorpusShare share_corpus(Communicator const& world, Corpus const& corpus, Tokenizer const& tokenizer, Reading const& reading) {
+CorpusShare share_corpus(Communicator const& world, Corpus const& corpus, Tokenizer const& tokenizer, Reading const& reading,
+                         std::function<bool()> const& stopped) {
   auto const ranks = static_cast<std::size_t>(world.size());
   CorpusShare share;
   std::size_t at_once = 1;
@@ -58,7 +59,7 @@ CorpusShare share_corpus(Communicator const& world, Corpus const& corpus, Tokeni
     agree(world, [&] {
       for (auto u = first; u < last; ++u) {
         if (CorpusShare::owner(u, world.size()) != world.rank()) continue;
-        stop_on_signal();
+        stop_if(stopped);
         auto segments = corpus.segments(u, tokenizer, reading.longest, reading.vocabulary);
         auto const count = tokens_of(segments);
         own.append(reinterpret_cast<char const*>(&count), sizeof count);
@@ -116,8 +117,8 @@ std::vector<Section> cut_sections(std::vector<std::int64_t> const& unit_tokens) 
   return sections;
 }
 
-void stop_on_signal() {
-  if (interrupted()) {
+void stop_if(std::function<bool()> const& stopped) {
+  if (stopped()) {
     throw Interrupted("A signal stopped the second moments; run the same command again to go on from the last checkpoint.");
   }
 }

@@ -4,6 +4,7 @@
 #include <onemask/data/corpus.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <vector>
 
@@ -27,8 +28,10 @@ struct CorpusShare {
 };
 
 /// Every rank tokenizes its units, until together they have enough; the last segment is cut where there are too many. Collective.
-/// Throws UserError when a document cannot be read or the corpus has too few tokens, Interrupted after a signal.
-CorpusShare share_corpus(Communicator const& world, Corpus const& corpus, Tokenizer const& tokenizer, Reading const& reading);
+/// Throws UserError when a document cannot be read or the corpus has too few tokens, Interrupted when `stopped` says so on any
+/// rank.
+CorpusShare share_corpus(Communicator const& world, Corpus const& corpus, Tokenizer const& tokenizer, Reading const& reading,
+                         std::function<bool()> const& stopped);
 
 /// Units whose sums are made before the next checkpoint.
 struct Section {
@@ -40,7 +43,7 @@ struct Section {
 /// Ends at the units in which those shares of the tokens are reached, and before there would be more than 4 Mi tokens.
 std::vector<Section> cut_sections(std::vector<std::int64_t> const& unit_tokens);
 
-/// Throws Interrupted when a signal asked this process to stop.
-void stop_on_signal();
+/// Throws Interrupted when `stopped` says so.
+void stop_if(std::function<bool()> const& stopped);
 
 }  // namespace onemask

@@ -1,11 +1,36 @@
 #pragma once
 
-#include "sweep/run_context.hpp"
-#include <onemask/store/study_file.hpp>
+#include <onemask/store/object_store.hpp>
+#include <onemask/sweep/plan.hpp>
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
 
 namespace onemask {
 
-/// Everything the run has so far, as the tables of study.h5 (docs/results.md). Rank 0 only.
-StudyFile gather(RunContext const& run);
+/// What a stage of this start did.
+struct StageRecord {
+  std::string name;
+  double seconds = 0;  ///< wall time
+  std::size_t tasks = 0, done_before = 0;
+  int ranks = 1;
+};
+
+/// Where a run's results are, and what they are of.
+struct GatherSource {
+  Plan const& plan;
+  Study const& study;
+  ObjectStore const& objects;
+  std::filesystem::path journals;  ///< folder
+  std::string model, tokenizer;    ///< fingerprints
+  std::vector<StageRecord> stages = {};
+};
+
+/// Writes study.h5 (docs/results.md) from what is there so far: objects that are missing or damaged lower the numbers of facts
+/// that means are taken over. Only reads, so a run may go on beside it. Memory holds one task's rows, one mask, and the means by
+/// fact under the conditions of one mask. Returns whether everything planned is there.
+bool gather(GatherSource const& source, std::filesystem::path const& file);
 
 }  // namespace onemask

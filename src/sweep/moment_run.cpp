@@ -173,7 +173,7 @@ void add_batch(MomentRun const& run, std::size_t unit, std::span<Segment const> 
 
 void add_unit(MomentRun const& run, std::size_t unit, std::span<Segment const> segments, std::span<LayerWork* const> works) {
   for (std::size_t first = 0, last = 0; first < segments.size(); first = last) {
-    stop_on_signal();
+    stop_if(run.stopped);
     std::size_t tokens = 0;
     do {
       tokens += segments[last++].ids.size();
@@ -265,7 +265,7 @@ void announce(MomentRun const& run, CorpusShare const& share, std::vector<LayerW
 void compute_moments(MomentRun const& run, std::map<int, std::string> const& keys) {
   auto const& world = run.world;
   log_info("second moments: reading the corpus");
-  auto const share = share_corpus(world, run.corpus, run.tokenizer, run.reading);
+  auto const share = share_corpus(world, run.corpus, run.tokenizer, run.reading, run.stopped);
   auto const sections = cut_sections(share.unit_tokens);
   std::vector<LayerWork> works;
   for (auto const& [layer, key] : keys) works.push_back({layer, key, CheckpointFile(run.checkpoints / (key + ".safetensors"))});

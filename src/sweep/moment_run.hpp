@@ -5,6 +5,7 @@
 #include <onemask/store/object_store.hpp>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -19,6 +20,7 @@ struct MomentRun {
   Reading reading;
   ObjectStore const& objects;
   std::filesystem::path const& checkpoints;
+  std::function<bool()> const& stopped;  ///< whether it is to end early
 };
 
 /// Computes the second moments of some layers, in one pass over the corpus, and stores them under the given keys. Collective; see

@@ -128,7 +128,8 @@ std::map<int, std::string> moment_keys(MomentsOptions const& options, std::vecto
 
 std::map<int, std::string> make_moments(Communicator const& world, CausalLM const& model, Tokenizer const& tokenizer,
                                         MomentsOptions const& options, std::vector<int> const& layers, ObjectStore const& objects,
-                                        std::filesystem::path const& checkpoints, Fingerprints const& fingerprints) {
+                                        std::filesystem::path const& checkpoints, Fingerprints const& fingerprints,
+                                        std::function<bool()> const& stopped) {
   Sources sources;
   Reading reading{options.tokens, 0, model.config().vocabulary};
   agree(world, [&] {
@@ -163,7 +164,8 @@ std::map<int, std::string> make_moments(Communicator const& world, CausalLM cons
     log_info("second moments: " + std::to_string(sources.keys.size() - missing.size()) + " of " +
              std::to_string(sources.keys.size()) + " layers are in the store already");
   }
-  if (!to_compute.empty()) compute_moments({world, model, tokenizer, *sources.corpus, reading, objects, checkpoints}, to_compute);
+  if (!to_compute.empty())
+    compute_moments({world, model, tokenizer, *sources.corpus, reading, objects, checkpoints, stopped}, to_compute);
   return sources.keys;
 }
 

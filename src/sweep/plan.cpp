@@ -110,27 +110,31 @@ std::vector<std::vector<std::size_t>> split_groups(Plan const& plan, std::string
   return groups;
 }
 
+/// What is in the plan already, by object or hash.
+struct Known {
+  std::set<std::string> values, null_spaces;
+  std::map<std::string, std::size_t> sets;
+};
+
 /// Plans the search for the facts' values in a model that carries `previous`; the units' objects, and which of them has each
 /// fact.
 std::map<std::size_t, std::string> plan_values(std::vector<std::size_t> const& facts, EditTask const& like, EditSet const& set,
-                                               std::vector<std::string> const& requests, Plan& plan) {
+                                               std::vector<std::string> const& requests, Plan& plan, Known& known) {
   std::map<std::size_t, std::string> unit_of;
   for (auto& part : value_parts(facts, set, plan)) {
     auto task = like;
     task.key = Hasher().text("values").text(like.previous).text(joined_key(part, requests)).hex();
     for (auto fact : part) unit_of[fact] = task.key;
-    // Ways of editing that differ only in the solve share their values.
-    bool const known =
-        std::any_of(plan.edits.begin(), plan.edits.end(), [&](auto const& other) { return other.key == task.key; });
     task.facts = std::move(part);
-    if (!known) plan.edits.push_back(std::move(task));
+    // Ways of editing that differ only in the solve share their values.
+    if (known.values.insert(task.key).second) plan.edits.push_back(std::move(task));
   }
   return unit_of;
 }
 
 /// Facts are written into models in batches: values first, in units, then one solve per batch. Splits never share a batch.
 void plan_batch_edits(EditSet& set, std::size_t index, std::vector<std::string> const& requests, std::string const& train_split,
-                      Plan& plan) {
+                      Plan& plan, Known& known) {
   auto const& options = set.options;
   auto const method = options.hparams.method;
   bool const searches = method != EditMethod::ft_l;
@@ -138,15 +142,15 @@ void plan_batch_edits(EditSet& set, std::size_t index, std::vector<std::string> 
   bool const by_batch = options.sequential || method == EditMethod::memit_merge;
   for (auto const& group : split_groups(plan, train_split)) {
     std::map<std::size_t, std::string> unit_of;
-    if (searches && !by_batch) unit_of = plan_values(group, {index, 0, {}, {}, {}}, set, requests, plan);
+    if (searches && !by_batch) unit_of = plan_values(group, {index, 0, {}, {}, {}}, set, requests, plan, known);
     std::string previous;
     std::size_t round = 0;
     for (auto& batch : parts_of(group, options.facts_per_model > 0 ? options.facts_per_model : static_cast<int>(group.size()))) {
-      if (searches && by_batch) unit_of = plan_values(batch, {index, round, {}, previous, {}}, set, requests, plan);
+      if (searches && by_batch) unit_of = plan_values(batch, {index, round, {}, previous, {}}, set, requests, plan, known);
       SolveTask solve{index, round, std::move(batch), {}, previous, {}};
+      std::set<std::string> units;
       for (auto fact : solve.facts) {
-        if (searches && std::find(solve.values.begin(), solve.values.end(), unit_of[fact]) == solve.values.end())
-          solve.values.push_back(unit_of[fact]);
+        if (searches && units.insert(unit_of[fact]).second) solve.values.push_back(unit_of[fact]);
       }
       solve.key = solve_key(solve, set, requests, plan);
       for (auto fact : solve.facts) set.keys[fact] = solve.key;
@@ -165,7 +169,7 @@ void plan_batch_edits(EditSet& set, std::size_t index, std::vector<std::string> 
 }
 
 /// Adds the way of editing, or finds the equal one, and plans its tasks.
-std::size_t add_set(EditSet set, std::string const& train_split, Fingerprints const& fingerprints, Plan& plan) {
+std::size_t add_set(EditSet set, std::string const& train_split, Fingerprints const& fingerprints, Plan& plan, Known& known) {
   std::vector<std::string> requests;
   for (auto const& item : plan.facts) requests.push_back(request_key(item.fact, set, plan, fingerprints));
   auto const& options = set.options;
@@ -176,11 +180,11 @@ std::size_t add_set(EditSet set, std::string const& train_split, Fingerprints co
       .integer(options.facts_per_model)
       .integer(options.sequential);
   set.id = hasher.hex();
-  auto const same = std::find_if(plan.sets.begin(), plan.sets.end(), [&](auto const& other) { return other.id == set.id; });
-  if (same != plan.sets.end()) return static_cast<std::size_t>(same - plan.sets.begin());
+  auto const [same, is_new] = known.sets.try_emplace(set.id, plan.sets.size());
+  if (!is_new) return same->second;
   set.keys.resize(plan.facts.size());
   if (edits_in_batches(options.hparams.method)) {
-    plan_batch_edits(set, plan.sets.size(), requests, train_split, plan);
+    plan_batch_edits(set, plan.sets.size(), requests, train_split, plan, known);
   } else {
     plan_single_edits(set, plan.sets.size(), requests, plan);
   }
@@ -188,8 +192,7 @@ std::size_t add_set(EditSet set, std::string const& train_split, Fingerprints co
     for (auto layer : set.options.hparams.layers) {
       NullSpaceTask task{layer, set.options.hparams.nullspace_threshold, {}};
       task.key = null_space_key(plan.moments.at(layer), task.threshold);
-      auto const known = [&](auto const& other) { return other.key == task.key; };
-      if (std::none_of(plan.null_spaces.begin(), plan.null_spaces.end(), known)) plan.null_spaces.push_back(std::move(task));
+      if (known.null_spaces.insert(task.key).second) plan.null_spaces.push_back(std::move(task));
     }
   }
   plan.sets.push_back(std::move(set));
@@ -209,44 +212,104 @@ void require_one_model(Plan const& plan, EditSet const& set, Study const& study)
                   " edited models. Set edit.facts_per_model to 0, so that one model holds them all, or 'mask: none'.");
 }
 
-std::string mask_key(MaskTask const& mask, Plan const& plan, Fingerprints const& fingerprints, std::string const& train_split) {
+std::string with_name(std::string const& what, std::string const& name) {
+  return name.empty() ? what : what + " (" + name + ")";
+}
+
+/// What the facts of the training split, with those held back, add to the name of a mask over their edits.
+std::string training_key(EditSet const& set, Plan const& plan, std::string const& train_split) {
   Hasher hasher;
-  begin(hasher, "mask", fingerprints);
-  hasher.text(describe(mask.options)).integer(static_cast<long long>(mask.seed));
   for (auto const& split : {train_split, std::string("validation")}) {
     auto const facts = plan.facts_of(split);
     hasher.integer(static_cast<long long>(facts.size()));
     for (auto fact : facts) {
       auto const& record = plan.facts[fact].fact;
-      hasher.text(plan.sets[mask.set].keys[fact]).text(record.target_true);
+      hasher.text(set.keys[fact]).text(record.target_true);
       for (auto const& paraphrase : record.paraphrase_prompts) hasher.text(paraphrase);
     }
   }
   return hasher.hex();
 }
 
-std::string evaluation_key(EvaluationTask const& task, Plan const& plan, Study const& study, Fingerprints const& fingerprints) {
+std::string mask_key(MaskTask const& mask, std::string const& training, Fingerprints const& fingerprints) {
   Hasher hasher;
-  begin(hasher, "evaluation", fingerprints);
-  hasher.integer(study.peer_compatible).integer(study.evaluation.paraphrases).integer(study.evaluation.neighborhood);
-  for (std::size_t c = 0; c < plan.conditions.size(); ++c) {
-    auto const& condition = plan.conditions[c];
-    if (condition.set != task.set) continue;
-    hasher.integer(static_cast<long long>(c)).text(condition.kind);
-    if (condition.mask >= 0) {
-      auto const& mask = plan.masks[static_cast<std::size_t>(condition.mask)];
-      hasher.text(mask.key).number(mask.options.threshold);
-    }
-  }
-  for (auto fact = task.first; fact < task.first + task.count; ++fact) {
+  begin(hasher, "mask", fingerprints);
+  return hasher.text(describe(mask.options)).integer(static_cast<long long>(mask.seed)).text(training).hex();
+}
+
+/// What some facts of a set add to the name of their scores.
+std::string scored_key(EditSet const& set, std::size_t first, std::size_t count, Plan const& plan, bool neighborhood) {
+  Hasher hasher;
+  for (auto fact = first; fact < first + count; ++fact) {
     auto const& record = plan.facts[fact].fact;
-    hasher.integer(static_cast<long long>(fact)).text(plan.sets[task.set].keys[fact]).text(record.target_true);
+    hasher.text(set.keys[fact]).text(record.target_true).integer(std::ssize(record.paraphrase_prompts));
     for (auto const& paraphrase : record.paraphrase_prompts) hasher.text(paraphrase);
-    if (!study.evaluation.neighborhood) continue;
-    hasher.integer(static_cast<long long>(record.neighborhood_prompts.size()));
+    if (!neighborhood) continue;
+    hasher.integer(std::ssize(record.neighborhood_prompts));
     for (auto const& neighbor : record.neighborhood_prompts) hasher.text(neighbor);
   }
   return hasher.hex();
+}
+
+/// What the conditions of a mask (-1: of none) add to the name of the scores under them.
+std::string conditions_key(std::size_t set, std::ptrdiff_t mask, Plan const& plan) {
+  Hasher hasher;
+  for (auto c : plan.conditions_of(set, mask)) hasher.text(plan.conditions[c].kind);
+  if (mask >= 0) {
+    auto const& task = plan.masks[static_cast<std::size_t>(mask)];
+    hasher.text(task.key).number(task.options.threshold);
+  }
+  return hasher.hex();
+}
+
+/// The conditions of all sets and masks.
+void plan_conditions(EvaluationPlan const& evaluation, Plan& plan) {
+  std::vector<std::vector<std::size_t>> masks_of(plan.sets.size());
+  for (std::size_t m = 0; m < plan.masks.size(); ++m) masks_of[plan.masks[m].set].push_back(m);
+  for (std::size_t s = 0; s < plan.sets.size(); ++s) {
+    auto& set = plan.sets[s];
+    set.first_condition = plan.conditions.size();
+    plan.conditions.push_back({with_name("original", set.name), "original", s, -1});
+    plan.conditions.push_back({with_name("edited", set.name), "edited", s, -1});
+    for (auto m : masks_of[s]) {
+      auto& mask = plan.masks[m];
+      mask.first_condition = plan.conditions.size();
+      auto const add = [&](std::string const& kind, std::string const& name) {
+        plan.conditions.push_back({name, kind, s, static_cast<std::ptrdiff_t>(m)});
+      };
+      add("mask", mask.name);
+      for (auto const& baseline : evaluation.baselines) add(baseline, with_name(baseline, mask.name));
+      if (evaluation.masked_original) add("original_masked", with_name("original", mask.name));
+      mask.conditions = plan.conditions.size() - mask.first_condition;
+    }
+  }
+}
+
+void plan_evaluations(Study const& study, Fingerprints const& fingerprints, Plan& plan) {
+  auto const& options = study.evaluation;
+  auto const batch = static_cast<std::size_t>(options.batch);
+  Hasher common;
+  begin(common, "scores", fingerprints);
+  auto const settings = common.integer(study.peer_compatible).integer(options.paraphrases).integer(options.neighborhood).hex();
+  for (std::size_t s = 0; s < plan.sets.size(); ++s) {
+    std::vector<std::string> scored;  // by batch
+    for (std::size_t first = 0; first < plan.facts.size(); first += batch) {
+      auto const count = std::min(batch, plan.facts.size() - first);
+      scored.push_back(Hasher().text(settings).text(scored_key(plan.sets[s], first, count, plan, options.neighborhood)).hex());
+    }
+    std::vector<std::ptrdiff_t> masks{-1};
+    for (std::size_t m = 0; m < plan.masks.size(); ++m) {
+      if (plan.masks[m].set == s) masks.push_back(static_cast<std::ptrdiff_t>(m));
+    }
+    for (auto mask : masks) {
+      auto const conditions = conditions_key(s, mask, plan);
+      for (std::size_t b = 0; b < scored.size(); ++b) {
+        auto const first = b * batch;
+        plan.evaluations.push_back(
+            {s, mask, first, std::min(batch, plan.facts.size() - first), Hasher().text(scored[b]).text(conditions).hex()});
+      }
+    }
+  }
 }
 
 /// Who the text is scored under: the unedited model, it under every mask; and, where all facts of a split share an edited model,
@@ -298,11 +361,14 @@ void plan_perplexity(std::vector<TextPiece> const& text, Fingerprints const& fin
   }
 }
 
-std::string with_name(std::string const& what, std::string const& name) {
-  return name.empty() ? what : what + " (" + name + ")";
-}
-
 }  // namespace
+
+std::vector<std::size_t> Plan::conditions_of(std::size_t set, std::ptrdiff_t mask) const {
+  auto const first = mask < 0 ? sets[set].first_condition : masks[static_cast<std::size_t>(mask)].first_condition;
+  std::vector<std::size_t> places(mask < 0 ? 2 : masks[static_cast<std::size_t>(mask)].conditions);
+  std::iota(places.begin(), places.end(), first);
+  return places;
+}
 
 std::vector<std::size_t> Plan::facts_of(std::string const& split) const {
   std::vector<std::size_t> indices;
@@ -346,42 +412,29 @@ Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector
   if (study.masks && plan.facts_of(study.train_split).empty()) {
     throw UserError("The study '" + study.name + "' leaves no fact in its split '" + study.train_split + "' to train masks on.");
   }
+  Known known;
+  std::map<std::string, std::size_t> set_of;         // by the swept edit keys
+  std::map<std::size_t, std::string> training_keys;  // by set
   for (std::size_t p = 0; p < study.points.size(); ++p) {
     auto const& point = study.points[p];
     if (point.mask.validation_share != study.points.front().mask.validation_share) {
       throw UserError("The study '" + study.name +
                       "' sweeps mask.validation_share, but all its masks share one split. Run it once per value.");
     }
-    auto const set = add_set({point.edits, point.edit, templates[p], {}, {}}, study.train_split, fingerprints, plan);
+    auto const [found, is_new] = set_of.try_emplace(point.edits, plan.sets.size());
+    if (is_new)
+      found->second = add_set({point.edits, point.edit, templates[p], {}, {}}, study.train_split, fingerprints, plan, known);
+    auto const set = found->second;
     if (!point.masked) continue;
-    require_one_model(plan, plan.sets[set], study);
+    if (!training_keys.contains(set)) require_one_model(plan, plan.sets[set], study);
     MaskTask mask{set, point.name, point.settings, point.mask, point.mask_seed, {}};
-    mask.key = mask_key(mask, plan, fingerprints, study.train_split);
+    auto& key = training_keys[set];
+    if (key.empty()) key = training_key(plan.sets[set], plan, study.train_split);
+    mask.key = mask_key(mask, key, fingerprints);
     plan.masks.push_back(std::move(mask));
   }
-  for (std::size_t s = 0; s < plan.sets.size(); ++s) {
-    auto const& set = plan.sets[s];
-    plan.conditions.push_back({with_name("original", set.name), "original", s, -1});
-    plan.conditions.push_back({with_name("edited", set.name), "edited", s, -1});
-    for (std::size_t m = 0; m < plan.masks.size(); ++m) {
-      if (plan.masks[m].set != s) continue;
-      auto const add = [&](std::string const& kind, std::string const& name) {
-        plan.conditions.push_back({name, kind, s, static_cast<std::ptrdiff_t>(m)});
-      };
-      auto const& name = plan.masks[m].name;
-      add("mask", name);
-      for (auto const& baseline : study.evaluation.baselines) add(baseline, with_name(baseline, name));
-      if (study.evaluation.masked_original) add("original_masked", with_name("original", name));
-    }
-  }
-  for (std::size_t s = 0; s < plan.sets.size(); ++s) {
-    auto const batch = static_cast<std::size_t>(study.evaluation.batch);
-    for (std::size_t first = 0; first < plan.facts.size(); first += batch) {
-      EvaluationTask task{s, first, std::min(batch, plan.facts.size() - first), {}};
-      task.key = evaluation_key(task, plan, study, fingerprints);
-      plan.evaluations.push_back(std::move(task));
-    }
-  }
+  plan_conditions(study.evaluation, plan);
+  plan_evaluations(study, fingerprints, plan);
   plan_perplexity(text, fingerprints, plan);
   Hasher hasher;
   for (auto const& set : plan.sets) {

@@ -1,187 +1,193 @@
+#include "sweep/coordinator.hpp"
+#include "sweep/done_tasks.hpp"
+#include "sweep/frozen_plan.hpp"
 #include "sweep/gather.hpp"
-#include "sweep/run_context.hpp"
+#include "sweep/open_run.hpp"
+#include "sweep/run_state.hpp"
+#include "sweep/task_rates.hpp"
+#include "sweep/worker.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
-#include <onemask/core/file.hpp>
-#include <onemask/core/hash.hpp>
+#include <onemask/core/interrupt.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/store/run_folder.hpp>
-#include <onemask/sweep/moments.hpp>
+#include <onemask/sweep/run.hpp>
 
-#include <map>
+#include <chrono>
+#include <exception>
 #include <optional>
-
-#include <nlohmann/json.hpp>
+#include <thread>
 
 namespace onemask {
 namespace {
 
-/// The context templates of a study point: given, or sampled from the model once and kept as an object. Rank 0 samples.
-ContextTemplates templates_of(RunContext const& run, EditOptions const& edit) {
-  if (!edit.templates.empty()) return edit.templates;
-  Hasher hasher;
-  hasher.text("templates")
-      .text(run.model->fingerprint())
-      .text(run.tokenizer.fingerprint())
-      .integer(static_cast<long long>(edit.template_seed));
-  for (auto const& [length, count] : edit.hparams.context_template_length_params) hasher.integer(length).integer(count);
-  auto const key = hasher.hex();
-  std::string bytes;
-  agree(run.world, [&] {
-    if (!run.is_root()) return;
-    if (auto stored = run.objects.get(key)) {
-      bytes = *stored;
-      return;
-    }
-    auto const sampled =
-        sample_context_templates(*run.model, run.tokenizer, edit.hparams.context_template_length_params, edit.template_seed);
-    bytes = nlohmann::json(sampled).dump();
-    run.objects.put(key, bytes);
-  });
-  return nlohmann::json::parse(run.world.broadcast(std::move(bytes), 0)).get<ContextTemplates>();
+using Clock = std::chrono::steady_clock;
+using End = RunEnding::End;
+
+std::string part_name(Shard const& shard) {
+  return shard.count == 1 ? "" : "shard-" + std::to_string(shard.index) + "-of-" + std::to_string(shard.count);
 }
 
-/// What would otherwise be found out only after hours of work.
-void check(Study const& study, RunOptions const& options, CausalLM const& model, Tokenizer const& tokenizer, int ranks) {
-  auto const asked = study.ranks_per_mask;
-  if (!options.only_gather && options.last >= Stage::mask && asked > ranks) {
-    throw UserError("The study asks for " + std::to_string(asked) + " ranks per mask (mask.ranks), but the run has " +
-                    std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks") + ". Start more ranks or set mask.ranks to auto.");
-  }
-  if (tokenizer.vocabulary_size() > model.config().vocabulary) {
-    throw UserError("The tokenizer in " + study.model.checkpoint.string() + " has token ids up to " +
-                    std::to_string(tokenizer.vocabulary_size() - 1) + ", but the model there knows only " +
-                    std::to_string(model.config().vocabulary) + " tokens. Use the tokenizer that belongs to the model.");
-  }
-  auto const where = "The study '" + study.name + "'";
-  for (auto const& point : study.points) {
-    for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);
-    for (auto const& [length, count] : point.edit.hparams.context_template_length_params) {
-      if (!point.edit.templates.empty() || length < model.config().positions) continue;
-      throw UserError(where + " asks for context templates of " + std::to_string(length) +
-                      " tokens (context_template_length_params), but the model has " + std::to_string(model.config().positions) +
-                      " positions. Ask for shorter ones.");
-    }
-  }
+bool gather_all(RunContext const& run, std::vector<StageRecord> const& stages) {
+  return gather({run.plan, run.study, run.objects, run.options.folder / "journal", run.fingerprints.model,
+                 run.fingerprints.tokenizer, stages},
+                run.options.folder / "study.h5");
 }
 
-/// Freezes the plan in the run's folder, or holds this start against the plan that is frozen there.
-void freeze(RunContext const& run) {
-  auto const file = run.options.folder / "plan.json";
-  if (!std::filesystem::exists(file)) {
-    nlohmann::json const plan{{"id", run.plan.id},
-                              {"study", run.study.resolved},
-                              {"facts", run.plan.facts.size()},
-                              {"edit_batches", run.plan.edits.size()},
-                              {"batch_edits", run.plan.solves.size()},
-                              {"masks", run.plan.masks.size()},
-                              {"evaluation_batches", run.plan.evaluations.size()},
-                              {"perplexity_pieces", run.plan.text_tasks.size()}};
-    write_file_atomically(file, plan.dump(2) + "\n");
-    return;
+/// Numbers of the ranks' hosts, in the order in which they first appear.
+int node_of(Communicator const& world) {
+  auto const hosts = world.all_gather(host_name());
+  std::vector<std::string> known;
+  int mine = 0;
+  for (std::size_t rank = 0; rank < hosts.size(); ++rank) {
+    auto const found = std::find(known.begin(), known.end(), hosts[rank]);
+    if (static_cast<int>(rank) == world.rank()) mine = static_cast<int>(found - known.begin());
+    if (found == known.end()) known.push_back(hosts[rank]);
   }
-  std::string id;
-  try {
-    id = nlohmann::json::parse(read_file(file)).at("id").get<std::string>();
-  } catch (nlohmann::json::exception const&) {
-    throw UserError("The plan " + file.string() + " is not a plan of onemask. Use another folder for --out.");
-  }
-  if (id != run.plan.id) {
-    throw UserError("The folder " + run.options.folder.string() + " holds a run of another study (plan " + id.substr(0, 12) +
-                    ", this one is " + run.plan.id.substr(0, 12) +
-                    "): the study, its facts, its model, or the threads per rank differ. Use another folder for --out; finished "
-                    "edits and masks "
-                    "are found again when both runs name the same --objects folder.");
-  }
+  return mine;
 }
 
-Plan agreed_plan(RunContext const& run) {
-  std::vector<TextPiece> const text(run.text.begin(), run.text.end());
-  std::vector<ContextTemplates> templates;
-  for (auto const& point : run.study.points) templates.push_back(templates_of(run, point.edit));
-  Plan plan;
-  agree(run.world, [&] {
-    auto const layers = moment_layers(run.study);
-    auto const moments = layers.empty() ? std::map<int, std::string>() : moment_keys(run.study.moments, layers, run.fingerprints);
-    plan = make_plan(run.study, run.fingerprints, templates, moments, text);
-  });
-  for (auto const& id : run.world.all_gather(plan.id)) {
-    if (id != plan.id)
-      throw UserError("The ranks see different studies, facts or models. All nodes need the same files under the same paths.");
+/// Which tasks other shards do. Tasks of a lane stay together.
+std::vector<bool> foreign_tasks(TaskList const& tasks, Shard const& shard) {
+  if (shard.count == 1) return {};
+  std::vector<bool> foreign(tasks.planned.size());
+  for (std::size_t t = 0; t < foreign.size(); ++t) {
+    auto const lane = tasks.graph.tasks[t].lane;
+    auto const number = lane != 0 ? lane : t;
+    foreign[t] = !tasks.is_gate(t) && number % static_cast<std::size_t>(shard.count) != static_cast<std::size_t>(shard.index);
   }
-  return plan;
+  return foreign;
+}
+
+/// Rank 0's side of a run: the coordinator in a thread of its own, and the file that says how far it is.
+class Coordination {
+ public:
+  Coordination(RunContext const& run, TaskList const& tasks, std::vector<bool> const& done, Mailbox& mailbox, double time_limit,
+               RunState state)
+      : coordinator_(tasks, done, mailbox, options_of(run, tasks, time_limit)),
+        thread_([this] {
+          try {
+            coordinator_.run();
+          } catch (...) {
+            failure_ = std::current_exception();
+          }
+        }),
+        writer_(std::move(state), [this] { return coordinator_.snapshot(); }) {}
+
+  std::vector<StageRecord> stages() const { return coordinator_.stages(); }
+
+  void finish(RunEnding::End end) {
+    thread_.join();
+    if (failure_) std::rethrow_exception(failure_);
+    writer_.finish(end);
+  }
+
+ private:
+  static CoordinatorOptions options_of(RunContext const& run, TaskList const& tasks, double time_limit) {
+    auto const& options = run.options;
+    return {.gathers = options.last == Stage::gather,
+            .deadline = options.deadline,
+            .time_limit = time_limit,
+            .foreign = foreign_tasks(tasks, options.shard),
+            .is_done = [&](std::size_t task) { return is_done(run, objects_of(run.plan, tasks.planned[task])); },
+            .others_live = [folder = options.folder] { return count_parts(folder) > 1; }};
+  }
+
+  Coordinator coordinator_;
+  std::exception_ptr failure_;
+  std::thread thread_;
+  StateWriter writer_;
+};
+
+RunOutcome conclude(RunContext const& run, RunEnding const& result) {
+  switch (result.end) {
+    case End::interrupted:
+      throw Interrupted(result.sentence);
+    case End::refused:
+      throw UserError(result.sentence);
+    case End::failed:
+      throw RunError(result.sentence);
+    default:
+      break;
+  }
+  RunOutcome outcome{result.end == End::complete, result.sentence, {}};
+  if (run.options.last == Stage::gather && (outcome.complete || run.options.shard.count == 1))
+    outcome.study_file = run.options.folder / "study.h5";
+  return outcome;
 }
 
 }  // namespace
 
 RunOutcome run_study(Environment const& environment, Study const& study, RunOptions const& options) {
+  auto const start = Clock::now();
   auto const world = environment.world();
   auto const folder = options.folder;
+  if (options.only_gather) {
+    auto const run = open_run(environment, study, options);
+    RunOutcome outcome{false, {}, folder / "study.h5"};
+    std::int64_t complete = 0;
+    agree(world, [&] {
+      if (!run.is_root()) return;
+      freeze_plan(run, {});
+      complete = gather_all(run, {});
+    });
+    outcome.complete = world.all_reduce_max(complete) != 0;
+    return outcome;
+  }
+  if (options.shard.count > 1 && world.size() > 1)
+    throw UserError("A shard of a study runs on one rank; start it without mpirun, or leave --shard out.");
+  auto const asked = study.ranks_per_mask;
+  if (options.last >= Stage::mask && study.masks && asked > world.size()) {
+    throw UserError("The study asks for " + std::to_string(asked) + " ranks per mask (mask.ranks), but the run has " +
+                    std::to_string(world.size()) + (world.size() == 1 ? " rank" : " ranks") +
+                    ". Start more ranks or set mask.ranks to auto.");
+  }
   std::optional<RunLock> lock;
   agree(world, [&] {
     if (world.rank() != 0) return;
     std::filesystem::create_directories(folder / "journal");
     std::filesystem::create_directories(folder / "logs");
-    lock.emplace(folder);
+    lock.emplace(folder, part_name(options.shard));
   });
-  open_log_file(folder / "logs" / ("rank-" + std::to_string(world.rank()) + ".log"));
-  agree(world, [&] {
-    set_threads(study.model.threads);
-    set_product_precision(study.model.products);
-  });
+  auto const part = part_name(options.shard);
+  open_log_file(folder / "logs" / ((part.empty() ? "rank-" + std::to_string(world.rank()) : part) + ".log"));
 
-  std::optional<RunContext> context;
-  auto placement = Placement{c10::kCPU, c10::kFloat};
+  auto const run = open_run(environment, study, options);
+  auto const& plan = run.plan;
+  auto const journals = folder / "journal";
+  auto const rates = task_rates(world.rank() == 0 ? read_journals(journals) : std::vector<JournalRecord>(), run.model->config(),
+                                run.model->device().is_cuda());
+  auto const tasks = make_task_list(plan, study, rates, options.last);
   agree(world, [&] {
-    placement = parse_placement(study.model.device, study.model.dtype, environment.local_rank());
-    use_repeatable_sums(placement.device);
-    context.emplace(RunContext{environment,
-                               world,
-                               study,
-                               options,
-                               ObjectStore(options.objects.empty() ? folder / "objects" : options.objects),
-                               load_causal_lm(Checkpoint::open(study.model.checkpoint), placement),
-                               Tokenizer::open(study.model.checkpoint),
-                               {},
-                               {},
-                               {},
-                               {}});
-    auto const& m = study.model;
-    context->fingerprints = {context->model->fingerprint(), context->tokenizer.fingerprint(),
-                             execution_of(placement, m.dtype, m.products, m.threads)};
-    check(study, options, *context->model, context->tokenizer, world.size());
-    context->text = read_text(study.perplexity, context->tokenizer, context->model->config());
+    if (run.is_root()) freeze_plan(run, make_task_list(plan, study, rates, Stage::gather));
   });
-  auto& run = *context;
-  run.plan = agreed_plan(run);
-  agree(world, [&] {
-    if (run.is_root()) freeze(run);
-  });
-  auto const attempt = std::stoi(world.broadcast(std::to_string(world.rank() == 0 ? next_attempt(folder / "journal") : 0), 0));
-  agree(world, [&] { run.journal = std::make_unique<Journal>(folder / "journal", world.rank(), attempt); });
-  log_info("plan " + run.plan.id.substr(0, 12) + ": " + std::to_string(run.plan.facts.size()) + " facts, " +
-           std::to_string(run.plan.sets.size()) + " way(s) of editing, " + std::to_string(run.plan.masks.size()) + " masks, " +
-           std::to_string(world.size()) + " ranks");
+  auto const done = done_tasks(run, tasks);
+  auto const journal_rank = options.shard.count > 1 ? options.shard.index : world.rank();
+  auto const attempt = std::stoi(world.broadcast(std::to_string(world.rank() == 0 ? next_attempt(journals) : 0), 0));
+  std::optional<Journal> journal;
+  agree(world, [&] { journal.emplace(journals, journal_rank, attempt); });
+  log_info("plan " + plan.id.substr(0, 12) + ": " + std::to_string(plan.facts.size()) + " facts, " +
+           std::to_string(plan.sets.size()) + " way(s) of editing, " + std::to_string(plan.masks.size()) + " masks, " +
+           std::to_string(world.size()) + (world.size() == 1 ? " rank; " : " ranks; ") + summary_of(tasks, done));
 
-  if (!options.only_gather) {
-    edit_stage(run);
-    if (study.masks && options.last >= Stage::mask) mask_stage(run);
-    if (options.last >= Stage::evaluate) evaluation_stage(run);
-    if (options.last >= Stage::evaluate && !run.text.empty()) perplexity_stage(run);
+  auto const spent = std::chrono::duration<double>(Clock::now() - start).count();
+  Mailbox mailbox(world);
+  WorkerOptions worker{.node = node_of(world)};
+  if (options.deadline > 0) worker.patience = std::chrono::duration<double>(std::max(15.0, options.deadline));
+  std::optional<Coordination> coordination;
+  if (run.is_root()) {
+    auto const limit = options.time_limit > 0 ? std::max(1.0, options.time_limit - spent) : 0;
+    coordination.emplace(run, tasks, done, mailbox, limit, RunState{folder, part, attempt, world.size()});
+    worker.gather = [&] { return gather_all(run, coordination->stages()); };
   }
-  RunOutcome outcome{!options.only_gather, {}};
-  if (options.only_gather || options.last == Stage::gather) {
-    outcome.study_file = folder / "study.h5";
-    std::int64_t complete = 0;
-    agree(world, [&] {
-      if (!run.is_root()) return;
-      auto const file = gather(run);
-      write_study_file(outcome.study_file, file);
-      complete = file.attributes.at("status") == "COMPLETE";
-    });
-    outcome.complete = world.all_reduce_max(complete) != 0;
+  auto const ending = work(run, tasks, mailbox, *journal, worker);
+  if (coordination) coordination->finish(ending.end);
+  if (ending.stuck) {
+    environment.set_company(Environment::Company::stuck);
+  } else if (!ending.lost.empty()) {
+    environment.set_company(Environment::Company::some_dead);
   }
-  return outcome;
+  return conclude(run, ending);
 }
 
 }  // namespace onemask

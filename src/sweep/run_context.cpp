@@ -1,18 +1,9 @@
 #include "sweep/run_context.hpp"
 
-#include <onemask/comm/agree.hpp>
-#include <onemask/comm/task_queue.hpp>
 #include <onemask/core/error.hpp>
-#include <onemask/core/interrupt.hpp>
-#include <onemask/core/log.hpp>
-#include <onemask/core/progress.hpp>
-#include <onemask/core/text.hpp>
 
 #include <algorithm>
-#include <chrono>
-#include <cstring>
 #include <map>
-#include <optional>
 #include <set>
 
 namespace onemask {
@@ -20,8 +11,9 @@ namespace onemask {
 std::string RunContext::need(std::string const& key, std::string const& what) const {
   auto bytes = objects.get(key);
   if (!bytes)
-    throw RunError("The " + what + " " + key +
-                   " has vanished from the object store while the run goes on. Start the same command again.");
+    throw RunError(
+        "The " + what + " " + key +
+        " is not in the object store, or damaged, though the task that makes it is done. Start the same command again.");
   return std::move(*bytes);
 }
 
@@ -61,82 +53,6 @@ std::vector<std::pair<std::size_t, Edit>> edits_of(RunContext const& run, std::s
   }
   for (auto fact : facts) edits.emplace_back(fact, found.at(fact));
   return edits;
-}
-
-std::vector<std::size_t> pending_tasks(RunContext const& run, std::vector<TaskItem> const& tasks) {
-  std::string bytes;
-  agree(run.world, [&] {
-    if (!run.is_root()) return;
-    std::set<std::vector<std::string>> seen;  // two tasks may make the same objects: one of them is enough
-    for (std::size_t t = 0; t < tasks.size(); ++t) {
-      auto const& keys = tasks[t].objects;
-      bool const done = std::all_of(keys.begin(), keys.end(), [&](auto const& key) { return run.objects.get(key).has_value(); });
-      if (!done && seen.insert(keys).second) bytes.append(reinterpret_cast<char const*>(&t), sizeof t);
-    }
-  });
-  bytes = run.world.broadcast(std::move(bytes), 0);
-  std::vector<std::size_t> pending(bytes.size() / sizeof(std::size_t));
-  if (!pending.empty()) std::memcpy(pending.data(), bytes.data(), bytes.size());
-  return pending;
-}
-
-void run_task(RunContext& run, TaskItem const& task, std::function<void()> const& work) {
-  auto const start = std::chrono::steady_clock::now();
-  JournalRecord record{
-      task.id, TaskStatus::done, task.objects.size() == 1 ? task.objects.front() : "", 0, host_name(), run.world.rank(), ""};
-  auto const seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
-  try {
-    work();
-  } catch (std::exception const& e) {
-    record.status = TaskStatus::failed;
-    record.note = e.what();
-    record.seconds = seconds();
-    run.journal->append(record);
-    throw;
-  }
-  record.seconds = seconds();
-  run.journal->append(record);
-}
-
-void record_stage(RunContext& run, std::string const& name, std::size_t tasks, std::size_t done_before,
-                  std::function<void()> const& work) {
-  auto const start = std::chrono::steady_clock::now();
-  work();
-  auto const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  run.stages.push_back({name, seconds, tasks, done_before});
-  log_info(name + ": " + std::to_string(tasks) + " tasks" +
-           (done_before > 0 ? ", " + std::to_string(done_before) + " of them done before," : "") + " in " +
-           format_duration(seconds));
-}
-
-void run_stage(RunContext& run, std::string const& name, std::vector<TaskItem> const& tasks,
-               std::function<void(std::size_t)> const& work) {
-  auto const pending = pending_tasks(run, tasks);
-  auto const done = tasks.size() - pending.size();
-  record_stage(run, name, tasks.size(), done, [&] {
-    agree(run.world, [&] {
-      std::optional<Progress> progress;
-      if (run.is_root()) progress.emplace(name, "batches", tasks.size(), done);
-      TaskQueue queue(run.world, pending.size());
-      // Tasks are dealt out in order, so rank 0 knows from its own next one about how many are done.
-      std::size_t dealt = 0;
-      while (auto const next = queue.next()) {
-        auto const index = pending[*next];
-        run_task(run, tasks[index], [&] { work(index); });
-        if (progress) progress->advance(*next + 1 - dealt);
-        dealt = *next + 1;
-        if (interrupted()) queue.stop();
-      }
-      if (progress && !interrupted()) progress->advance(pending.size() - dealt);
-    });
-  });
-  stop_if_interrupted(run);
-}
-
-void stop_if_interrupted(RunContext const& run) {
-  if (run.world.all_reduce_max(interrupted()) != 0) {
-    throw Interrupted("A signal stopped the run. Everything finished is kept; run the same command again to go on.");
-  }
 }
 
 }  // namespace onemask

@@ -1,6 +1,10 @@
+#include <onemask/core/random.hpp>
 #include <onemask/eval/aggregate.hpp>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <map>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -158,6 +162,121 @@ TEST(Aggregate, TheSameEveryTime) {
     EXPECT_EQ(one[i].low, other[i].low);
     EXPECT_EQ(one[i].high, other[i].high);
   }
+}
+
+/// Facts of two splits and four relations, every seventh without paraphrases; rows of all three kinds, some of them missing.
+struct Mixed {
+  static constexpr std::size_t count = 1500;
+
+  Mixed() {
+    RandomStream random({17});
+    for (std::size_t f = 0; f < count; ++f) {
+      facts.push_back({f < 1300 ? "train" : "ood", std::string(1, static_cast<char>('A' + f % 4)), f % 7 != 0, true});
+      for (std::int64_t c = 0; c < 3; ++c) {
+        for (std::int64_t p = 0; p < 4; ++p) {
+          auto const kind = p == 0 ? PromptKind::rewrite : p < 3 ? PromptKind::paraphrase : PromptKind::neighborhood;
+          if ((kind == PromptKind::paraphrase && !facts[f].has_paraphrases) || (c == 2 && f % 11 == 3)) continue;
+          auto& added =
+              rows.emplace_back(row(static_cast<std::int64_t>(f), c, p, -random.uniform(), -random.uniform(), random.uniform()));
+          added.kind = kind;
+          added.tokens_true = 1 + p % 2;
+        }
+      }
+    }
+  }
+
+  std::vector<FactPlace> facts;
+  std::vector<PromptMetrics> rows;
+};
+
+void expect_equal(SummaryRow const& one, SummaryRow const& other) {
+  auto const name = one.condition + ' ' + one.split + ' ' + one.relation + ' ' + one.prompts + ' ' + one.metric;
+  EXPECT_EQ(other.condition + ' ' + other.split + ' ' + other.relation + ' ' + other.prompts + ' ' + other.metric, name);
+  EXPECT_EQ(std::pair(one.n, one.planned), std::pair(other.n, other.planned)) << name;
+  EXPECT_EQ(one.mean, other.mean) << name;
+  EXPECT_NEAR(one.low, other.low, 1e-12) << name;
+  EXPECT_NEAR(one.high, other.high, 1e-12) << name;
+}
+
+TEST(Aggregate, ConditionsMayComeOneAfterTheOther) {
+  Mixed const mixed;
+  auto const together = aggregate(mixed.rows, mixed.facts, {"a", "b", "c"});
+  std::vector<SummaryRow> apart;
+  Aggregator aggregator(mixed.facts);
+  for (auto const& group : std::vector<std::vector<std::string>>{{"a", "b"}, {"c"}}) {
+    auto const first = group.front() == "c" ? 2 : 0;
+    aggregator.begin(group);
+    for (auto r : mixed.rows) {
+      r.condition -= first;
+      aggregator.add(r);
+    }
+    auto const rows = aggregator.end();
+    apart.insert(apart.end(), rows.begin(), rows.end());
+  }
+  ASSERT_EQ(apart.size(), together.size());
+  for (std::size_t i = 0; i < together.size(); ++i) expect_equal(together[i], apart[i]);
+}
+
+/// Bounds of `statistic` over 1000 resamples of the first n items, drawn one by one.
+template <typename Statistic>
+std::pair<double, double> plain_interval(std::size_t n, Statistic statistic) {
+  RandomStream random({stream::bootstrap, n});
+  std::vector<double> values;
+  for (int r = 0; r < 1000; ++r) {
+    std::vector<std::size_t> drawn(n);
+    for (auto& item : drawn) item = random.below(n);
+    values.push_back(statistic(drawn));
+  }
+  std::sort(values.begin(), values.end());
+  return {values[25], values[974]};
+}
+
+TEST(Aggregate, IntervalsAreThoseOfResamplingFactByFact) {
+  Mixed const mixed;
+  auto const summary = aggregate(mixed.rows, mixed.facts, {"a", "b", "c"});
+  // Condition c lacks some facts; what is left of the training split, with margins, and with the three successes of the score.
+  std::map<std::size_t, std::array<std::vector<double>, 4>> values;
+  for (auto const& r : mixed.rows) {
+    auto const fact = static_cast<std::size_t>(r.fact);
+    if (r.condition != 2 || fact >= 1300) continue;
+    bool const kept = r.lp_true / static_cast<double>(r.tokens_true) > r.lp_new;
+    if (r.kind == PromptKind::rewrite) values[fact][0].push_back(r.lp_true - r.lp_new);
+    values[fact][1 + static_cast<std::size_t>(r.kind)].push_back(kept == (r.kind == PromptKind::neighborhood) ? 1 : 0);
+  }
+  auto const mean = [](std::vector<double> const& of) {
+    double sum = 0;
+    for (auto value : of) sum += value;
+    return sum / static_cast<double>(of.size());
+  };
+  std::vector<double> margins;
+  std::vector<std::array<double, 3>> successes;
+  for (auto const& [fact, of] : values) {
+    margins.push_back(mean(of[0]));
+    if (!of[2].empty()) successes.push_back({mean(of[1]), mean(of[2]), mean(of[3])});
+  }
+  auto const [low, high] = plain_interval(margins.size(), [&](auto const& drawn) {
+    double sum = 0;
+    for (auto item : drawn) sum += margins[item];
+    return sum / static_cast<double>(drawn.size());
+  });
+  auto const* margin = find(summary, "c", "train", "all", "rewrite", "rsm");
+  EXPECT_EQ(margin->n, std::ssize(margins));
+  EXPECT_NEAR(margin->low, low, 1e-12);
+  EXPECT_NEAR(margin->high, high, 1e-12);
+
+  auto const score = plain_interval(successes.size(), [&](auto const& drawn) {
+    std::array<double, 3> sums{};
+    for (auto item : drawn) {
+      for (std::size_t k = 0; k < 3; ++k) sums[k] += successes[item][k];
+    }
+    double inverse = 0;
+    for (auto sum : sums) inverse += static_cast<double>(drawn.size()) / sum;
+    return 3 / inverse;
+  });
+  auto const* found = find(summary, "c", "train", "all", "all", "score");
+  EXPECT_EQ(found->n, std::ssize(successes));
+  EXPECT_NEAR(found->low, score.first, 1e-12);
+  EXPECT_NEAR(found->high, score.second, 1e-12);
 }
 
 }  // namespace

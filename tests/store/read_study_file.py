@@ -14,7 +14,7 @@ def main(path):
     with h5py.File(path, "r") as file:
         assert dict(file.attrs) == {"title": "Größe", "empty": ""}, dict(file.attrs)
         group = file["edits/scores"]
-        table = pandas.DataFrame({name: data.asstr()[()] if data.dtype == object else data[()] for name, data in group.items()})
+        table = pandas.DataFrame({name: data.asstr()[()] if h5py.check_string_dtype(data.dtype) else data[()] for name, data in group.items()})
         assert list(table.columns) == ["subject", "fact", "efficacy"], list(table.columns)
         assert table["subject"].tolist() == ["Łódź", "", "Rome"]
         assert table["fact"].tolist() == [-(2**63), 0, 2**63 - 1] and table["fact"].dtype == "int64"

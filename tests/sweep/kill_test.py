@@ -10,7 +10,8 @@ from runs import Results, Run, WorldTest
 
 # Small tasks and many of them, so that every stage lasts long enough to be hit.
 SLOW = ["--set", "edit.batch=1", "--set", "edit.v_num_grad_steps=40", "--set", "mask.epochs=60", "--set", "evaluation.batch=1"]
-FACTS, MASKS = 34, 3
+# Scores: of every fact under no mask, and under each.
+FACTS, TRAINING_FACTS, MASKS, SCORES = 34, 22, 3, 34 * 4
 
 
 class Faults(WorldTest):
@@ -38,7 +39,7 @@ class Faults(WorldTest):
             return lambda: len(run.checkpoints()) > 0
         if stage == "mask":
             return lambda: len(run.done("mask")) > 0
-        return lambda: len(run.done("evaluation")) > 2
+        return lambda: len(run.done("mask")) == MASKS and len(run.done("evaluation")) > 2
 
     def kill(self, run: Run, ranks: int, victim: int, stage: str, *words: object) -> None:
         start = run.start(ranks, *words)
@@ -55,8 +56,8 @@ class Faults(WorldTest):
         self.assertLess(len(objects), FACTS + 1)
 
         self.kill(run, 3, 0, "checkpoint", "--set", "mask.ranks=2")
-        edits = run.done("edit")
-        self.assertEqual(len(edits), FACTS)
+        # Masks wait for the edits that they are trained on, not for the others.
+        self.assertGreaterEqual(len(run.done("edit")), TRAINING_FACTS - 1)
         self.assertEqual(run.done("mask"), [])
         self.expect_kept(run, objects)
         objects = run.objects()
@@ -67,18 +68,17 @@ class Faults(WorldTest):
         objects = run.objects()
 
         self.kill(run, 2, 0, "evaluation")
-        self.assertLess(len(run.done("evaluation")), FACTS)
+        self.assertLess(len(run.done("evaluation")), SCORES)
         self.expect_kept(run, objects)
         objects = run.objects()
 
         self.expect_ends(run.start(1), 0)
         self.expect_same_results(run.results(), self.expected)
         self.expect_kept(run, objects)
-        self.assertEqual(run.done("edit"), edits)
-        for kind, count in [("mask", MASKS), ("evaluation", FACTS)]:
+        for kind, count in [("edit", FACTS), ("mask", MASKS), ("evaluation", SCORES)]:
             # A task whose rank died between the object and the journal is not in the journal, but is not done again either.
             self.assertEqual(len(set(run.done(kind))), len(run.done(kind)))
-            self.assertGreaterEqual(len(run.done(kind)), count - 2)
+            self.assertGreaterEqual(len(run.done(kind)), count - 4)
         self.assertEqual(run.checkpoints(), [])
 
     def expect_kept(self, run: Run, objects: dict) -> None:
@@ -103,7 +103,7 @@ class Faults(WorldTest):
         self.assertIn("A signal stopped", self.expect_ends(start, 75))
         self.expect_kept(run, objects)
         self.assertEqual(sorted(run.done("edit")), sorted(set(run.done("edit"))))
-        self.assertEqual(len(run.done("edit")), FACTS)
+        self.assertGreaterEqual(len(run.done("edit")), TRAINING_FACTS)
         first, second = run.checkpoints()
         content = bytearray(first.read_bytes())
         content[len(content) // 2] ^= 1

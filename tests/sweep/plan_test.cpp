@@ -47,11 +47,14 @@ TEST_F(PlanTest, CountsOfTasksAndFacts) {
   EXPECT_EQ(std::set<std::string>(p.sets[0].keys.begin(), p.sets[0].keys.end()).size(), 25U);
   ASSERT_EQ(p.edits.size(), 3U);
   EXPECT_THAT(p.edits[2].facts, ElementsAre(20, 21, 22, 23, 24));
-  ASSERT_EQ(p.evaluations.size(), 4U);
+  ASSERT_EQ(p.masks.size(), 1U);
+  ASSERT_EQ(p.evaluations.size(), 8U);  // four batches of facts without a mask, and under one
   EXPECT_EQ(p.evaluations[3].first, 24U);
   EXPECT_EQ(p.evaluations[3].count, 1U);
-  ASSERT_EQ(p.masks.size(), 1U);
-  EXPECT_EQ(p.tasks(), 3U + 1 + 4);
+  EXPECT_EQ(p.evaluations[3].mask, -1);
+  EXPECT_EQ(p.evaluations[7].first, 24U);
+  EXPECT_EQ(p.evaluations[7].mask, 0);
+  EXPECT_EQ(p.tasks(), 3U + 1 + 8);
 }
 
 TEST_F(PlanTest, ShareOfTheTrainingFactsIsHeldBack) {

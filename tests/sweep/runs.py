@@ -21,6 +21,7 @@ class Start:
     """One start of the program under mpirun."""
 
     def __init__(self, ranks: int, *words: object):
+        self.count = ranks
         self._said = tempfile.TemporaryFile("w+")
         command = [MPIRUN, "-n", str(ranks), "--oversubscribe", "--bind-to", "none", PROGRAM, *words]
         self.process = subprocess.Popen(
@@ -106,17 +107,23 @@ class Run:
     def checkpoints(self) -> list[Path]:
         return sorted((self.folder / "checkpoints").glob("[!.]*.safetensors"))
 
-    def done(self, kind: str) -> list[str]:
-        """Names of the tasks of a kind ("edit") that its journals call done, from the oldest start to the newest."""
-        tasks = []
-        for file in sorted((self.folder / "journal").glob("*.jsonl"), key=lambda f: int(f.stem.split("-")[2])):
+    def journals(self) -> list[Path]:
+        """From the oldest start to the newest."""
+        return sorted((self.folder / "journal").glob("*.jsonl"), key=lambda file: int(file.stem.split("-")[2]))
+
+    def records(self) -> list[dict]:
+        """What its journals say; a torn line says nothing."""
+        records = []
+        for file in self.journals():
             for line in file.read_text().splitlines():
                 checksum, _, text = line.partition(" ")
                 if len(checksum) == 16 and text.endswith("}"):
-                    record = json.loads(text)
-                    if record["status"] == "done" and record["task"].startswith(kind + "/"):
-                        tasks.append(record["task"])
-        return tasks
+                    records.append(json.loads(text))
+        return records
+
+    def done(self, kind: str) -> list[str]:
+        """Names of the tasks of a kind ("edit") that its journals call done, from the oldest start to the newest."""
+        return [r["task"] for r in self.records() if r["status"] == "done" and r["task"].startswith(kind + "/")]
 
     def results(self) -> "Results":
         return Results(self.folder / "study.h5")
@@ -133,7 +140,7 @@ class Results:
 
     def _read(self, name: str, item: h5py.Group | h5py.Dataset) -> None:
         if isinstance(item, h5py.Dataset):
-            bits = item[()].tolist() if item.dtype.kind == "O" else item[()].tobytes()
+            bits = item[()].tolist() if item.dtype.kind in "OS" else item[()].tobytes()
             self.values[name] = (item.shape, str(item.dtype), bits, sorted((k, str(v)) for k, v in item.attrs.items()))
 
     def without_provenance(self) -> dict[str, tuple]:

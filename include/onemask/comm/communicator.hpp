@@ -38,6 +38,9 @@ class Communicator {
   /// The same ranks, with messages of their own.
   Communicator duplicate() const;
 
+  /// For long waits that are not for a function above: throws when this group is to end (see Mailbox::group). Not collective.
+  void poll() const;
+
   Backend const& backend() const { return *backend_; }
 
  private:

@@ -25,6 +25,11 @@ class Environment {
   int local_rank() const { return local_.rank(); }
   int local_size() const { return local_.size(); }
 
+  /// Whether all ranks of the world are still there to meet. Where some are not, nobody waits for all of them any more.
+  enum class Company { whole, some_dead, stuck };
+  Company company() const { return company_; }
+  void set_company(Company company) const { company_ = company; }
+
   /// Ends every rank of the run at once with this exit code, without waiting for any.
   [[noreturn]] void abort_world(int code) const;
 
@@ -32,6 +37,7 @@ class Environment {
   bool launched_;
   int exceptions_;
   Communicator world_, local_;
+  mutable Company company_ = Company::whole;
 };
 
 /// Name of this machine.

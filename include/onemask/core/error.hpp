@@ -24,6 +24,18 @@ class RunError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A file cannot be written: the disk is full or fails. Whatever is tried next would fail as well.
+class DiskError : public RunError {
+ public:
+  using RunError::RunError;
+};
+
+/// Another rank is lost: this one can go on, but not with what they did together.
+class LostRank : public RunError {
+ public:
+  using RunError::RunError;
+};
+
 /// A signal asked the run to stop; everything finished is on disk. Exit code 75: run the same command again.
 class Interrupted : public RunError {
  public:

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <onemask/core/status_line.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -18,12 +20,12 @@ class Progress {
   void advance(std::size_t by = 1);
 
  private:
-  void print(bool last);
+  std::string text(bool last) const;
 
   std::string stage_, unit_;
   std::size_t total_, already_, done_;
-  bool terminal_;
-  std::chrono::steady_clock::time_point start_, printed_;
+  StatusLine line_;
+  std::chrono::steady_clock::time_point start_;
 };
 
 }  // namespace onemask

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,10 @@ std::string did_you_mean(std::string_view word, std::vector<std::string> const& 
 
 /// "1 min 20 s", "3 h 05 min", "0.42 s".
 std::string format_duration(double seconds);
+
+/// Seconds of "90", "90s", "15m", "2h", "1d", "3:50:00" or "1-12:00:00" (days-hours:minutes:seconds); nothing where it is none of
+/// these, or not above 0.
+std::optional<double> parse_duration(std::string const& text);
 
 /// "1.5 GB", "12 kB".
 std::string format_bytes(double bytes);

@@ -3,6 +3,7 @@
 #include <onemask/eval/metrics.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,8 @@ struct FactPlace {
   bool has_neighborhood = false;
 };
 
-/// Means of all metrics for every condition, split and relation, in the order of the conditions and of the facts. `facts` are the
-/// study's facts, indexed by PromptMetrics::fact; a fact without rows lowers n, never `planned`.
+/// Means of all metrics over facts, from rows that arrive condition by condition: memory holds the means by fact of the
+/// conditions at hand, 200 bytes per fact and condition, and the bootstrap's weights, 200 MB at most.
 ///
 /// The quality of edits by CounterFact's definitions (ROME, arXiv 2202.05262, section 3.4; MEMIT, arXiv 2210.07229,
 /// section 5.2.2), where P(object) is the exponential of the mean log-probability of the object's tokens:
@@ -35,6 +36,28 @@ struct FactPlace {
 ///   magnitude  P(new) - P(true): EM, PM; P(true) - P(new): NM
 ///   score      harmonic mean of ES, PS and NS over the facts that have prompts of all three kinds; 0 where one of them is
 /// The neighborhood has these metrics alone.
+class Aggregator {
+ public:
+  /// `facts` are the study's facts, indexed by PromptMetrics::fact.
+  explicit Aggregator(std::vector<FactPlace> const& facts);
+  ~Aggregator();
+  Aggregator(Aggregator const&) = delete;
+  Aggregator& operator=(Aggregator const&) = delete;
+
+  /// Begins with conditions of these names, numbered by PromptMetrics::condition.
+  void begin(std::vector<std::string> conditions);
+  /// Counts a row; one of no fact or no condition is left out. A fact's rows of a kind may come in any order.
+  void add(PromptMetrics const& row);
+  /// The means under the conditions begun with, for every condition, split and relation, in the order of the conditions and of
+  /// the facts. A fact without rows lowers n, never `planned`.
+  std::vector<SummaryRow> end();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The same of rows that lie in memory.
 std::vector<SummaryRow> aggregate(std::vector<PromptMetrics> const& rows, std::vector<FactPlace> const& facts,
                                   std::vector<std::string> const& conditions);
 

@@ -65,8 +65,29 @@ struct EvaluationOptions {
   bool leading_space = false;
 };
 
-/// Scores all prompts of the facts under all conditions, in one batch per condition. The original model is always run: it is what
-/// the others are compared with.
+/// Facts made ready to be scored under any number of conditions: what lies below the edited layer, and the scores of the original
+/// model, which the others are compared with, are computed once.
+class FactScorer {
+ public:
+  /// Model and tokenizer must outlive the scorer.
+  FactScorer(CausalLM const& model, Tokenizer const& tokenizer, int layer, std::vector<EvaluationFact> const& facts,
+             EvaluationOptions const& options);
+  ~FactScorer();
+  FactScorer(FactScorer&&) noexcept;
+  FactScorer& operator=(FactScorer&&) noexcept;
+
+  /// All prompts of the facts under each condition, in one batch per condition.
+  std::vector<PromptMetrics> score(std::vector<Condition> const& conditions) const;
+
+ private:
+  struct Part;
+  CausalLM const* model_;
+  Tokenizer const* tokenizer_;
+  bool compare_texts_;
+  std::vector<Part> parts_;
+};
+
+/// The same for conditions that are all known at once.
 std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& tokenizer, int layer,
                                     std::vector<EvaluationFact> const& facts, std::vector<Condition> const& conditions,
                                     EvaluationOptions const& options);

@@ -19,7 +19,9 @@ struct JournalRecord {
   double seconds = 0;  ///< wall time
   std::string host;
   int rank = 0;
-  std::string note;  ///< why it failed
+  std::string note = {};  ///< why it failed
+  double units = 0;       ///< how much work it was, in units of its kind; 0: not known
+  int ranks = 1;          ///< that did it together
 };
 
 /// The list of finished tasks that one process keeps: FOLDER/rank-<rank>-<attempt>.jsonl, a line per record, each a checksum and

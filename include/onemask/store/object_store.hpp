@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 namespace onemask {
 
@@ -22,8 +23,10 @@ class ObjectStore {
   /// Whether a whole object is there, judged by its trailer; its bytes are checked by `get`.
   bool has(std::string const& key) const;
   /// The payload, or nothing when the object is not there. One that fails its check is moved aside, with a warning, and counts as
-  /// absent.
+  /// absent. Throws DiskError when that cannot be.
   std::optional<std::string> get(std::string const& key) const;
+  /// The keys of all objects, whole or not: one look into each folder, which is quick where asking for each is not.
+  std::unordered_set<std::string> keys() const;
   /// The one key that begins with `prefix`, at least 6 digits. Throws UserError when there is none, or more than one.
   std::string find(std::string const& prefix) const;
   /// Stores the payload; an object that `has` already is left alone. Throws RunError when the disk fails; what was there stays.

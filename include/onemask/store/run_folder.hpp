@@ -2,24 +2,29 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 namespace onemask {
 
 class PosixFile;
 
 /// Keeps a second run out of a run folder, for as long as it lives: rank 0 holds a lock on FOLDER/lock, which names its host,
-/// process and start. The system drops the lock with the process, however it ends, so a dead run never keeps the next one out.
+/// process and start. Parts of one run share that lock, and each keeps its own twin out by FOLDER/lock.<part>. The system drops
+/// the lock with the process, however it ends, so a dead run never keeps the next one out.
 class RunLock {
  public:
   /// Makes the folder. Throws UserError naming the host and process id of the run that holds it. Where the file system has no
   /// locks, a warning says so.
-  explicit RunLock(std::filesystem::path const& folder);
+  explicit RunLock(std::filesystem::path const& folder, std::string const& part = {});
   ~RunLock();
   RunLock(RunLock const&) = delete;
   RunLock& operator=(RunLock const&) = delete;
 
  private:
-  std::unique_ptr<PosixFile> file_;
+  std::unique_ptr<PosixFile> file_, shared_;
 };
+
+/// How many parts of a run are at work in the folder.
+std::size_t count_parts(std::filesystem::path const& folder);
 
 }  // namespace onemask

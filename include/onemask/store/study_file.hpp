@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,16 +52,21 @@ struct StudyFile {
   bool operator==(StudyFile const&) const = default;
 };
 
-/// Writes the file whole, or leaves what was there. A table becomes a group with a 1-D dataset per column, a matrix a 2-D dataset
-/// of uint8, attributes UTF-8 strings; large datasets are compressed, and a line with the checksum of it all follows. Equal
-/// content gives equal bytes. Throws ShapeError when columns differ in length or a matrix in size, UserError for a name or text
-/// that HDF5 cannot hold, RunError when the disk fails.
+/// Writes the file whole, or leaves what was there (see StudyWriter). A table becomes a group with a 1-D dataset per column, a
+/// matrix a 2-D dataset of uint8, attributes UTF-8 strings; large datasets are compressed, and a line with the checksum of it all
+/// follows. Equal content gives equal bytes. Throws what StudyWriter throws.
 void write_study_file(std::filesystem::path const& file, StudyFile const& study);
 
-/// Reads what `write_study_file` wrote. Throws UserError naming file and dataset when it is damaged or something else.
+/// Reads what `write_study_file` or a StudyWriter wrote. Throws UserError naming file and dataset when it is damaged or something
+/// else.
 StudyFile read_study_file(std::filesystem::path const& file);
+/// The same without matrices and with only those of the `tables` that there are; others do not reach memory.
+StudyFile read_study_file(std::filesystem::path const& file, std::set<std::string> const& tables);
 
-/// SHA-256 of names and values, in hexadecimal.
+/// SHA-256 of names and values, in hexadecimal: of every column its name, kind, length and the SHA-256 of its values, so that it
+/// can be taken while rows arrive.
 std::string checksum(Table const& table);
+/// SHA-256 of shape, values and attributes, in hexadecimal.
+std::string checksum(ByteMatrix const& matrix);
 
 }  // namespace onemask

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <onemask/comm/communicator.hpp>
+#include <onemask/core/interrupt.hpp>
 #include <onemask/data/tokenizer.hpp>
 #include <onemask/edit/second_moment.hpp>
 #include <onemask/model/causal_lm.hpp>
@@ -9,6 +10,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -28,11 +30,12 @@ std::map<int, std::string> moment_keys(MomentsOptions const& options, std::vecto
 ///
 /// The same bits on any number of ranks. After the first eighth, quarter and half, and every few million tokens, the sums so far
 /// go to files in `checkpoints`, unless writing them would take a good part of the time since the last ones; a later call goes on
-/// there. Returns the names of the objects, by layer. Collective; throws on every rank when one fails, Interrupted after a
-/// signal.
+/// there. Returns the names of the objects, by layer. Collective; throws on every rank when one fails, Interrupted when
+/// `stopped` says so on any rank.
 std::map<int, std::string> make_moments(Communicator const& world, CausalLM const& model, Tokenizer const& tokenizer,
                                         MomentsOptions const& options, std::vector<int> const& layers, ObjectStore const& objects,
-                                        std::filesystem::path const& checkpoints, Fingerprints const& fingerprints);
+                                        std::filesystem::path const& checkpoints, Fingerprints const& fingerprints,
+                                        std::function<bool()> const& stopped = interrupted);
 
 /// A stored second moment. Throws RunError when it is not there, ShapeError when it is not of this layer and size [inner, inner].
 SecondMoment load_moment(ObjectStore const& objects, std::string const& key, int layer, std::int64_t inner);

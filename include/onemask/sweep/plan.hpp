@@ -44,8 +44,9 @@ struct EditSet {
   std::string name;  ///< the swept edit keys, "" when none is swept
   EditOptions options;
   ContextTemplates templates;
-  std::string id;                 ///< hash of all that decides the edits
-  std::vector<std::string> keys;  ///< object of every fact's edit, or of the edited model that holds it
+  std::string id;                   ///< hash of all that decides the edits
+  std::vector<std::string> keys;    ///< object of every fact's edit, or of the edited model that holds it
+  std::size_t first_condition = 0;  ///< in Plan::conditions: "original", then "edited"
 };
 
 /// One mask to train on the edits of a set.
@@ -55,7 +56,8 @@ struct MaskTask {
   std::string settings;  ///< what it may differ in from masks of other seeds
   MaskOptions options;
   std::uint64_t seed = 0;
-  std::string key;  ///< object
+  std::string key;                                  ///< object
+  std::size_t first_condition = 0, conditions = 0;  ///< its own in Plan::conditions, one after the other
 };
 
 /// What a condition is, for tables; `Condition` in the room eval holds the tensors.
@@ -65,9 +67,11 @@ struct PlannedCondition {
   std::ptrdiff_t mask = -1;  ///< index in Plan::masks, -1: none
 };
 
-/// Some facts scored under all conditions of their set.
+/// Some facts scored under the conditions of one mask, or under those of a set that have none. In the object, facts and
+/// conditions are numbered from the task's first.
 struct EvaluationTask {
   std::size_t set = 0;
+  std::ptrdiff_t mask = -1;  ///< index in Plan::masks; -1: the unedited and the edited model
   std::size_t first = 0, count = 0;
   std::string key;  ///< object
 };
@@ -104,7 +108,7 @@ struct Plan {
   std::size_t rounds = 1;  ///< of edits and solves
   std::vector<MaskTask> masks;
   std::vector<PlannedCondition> conditions;
-  std::vector<EvaluationTask> evaluations;
+  std::vector<EvaluationTask> evaluations;  ///< by set, then mask (-1 first), then facts
   std::vector<TextModel> text_models;
   std::vector<TextTask> text_tasks;  ///< model after model
   std::int64_t text_tokens = 0;      ///< that are scored under a model
@@ -114,6 +118,8 @@ struct Plan {
     return moments.size() + null_spaces.size() + edits.size() + solves.size() + masks.size() + evaluations.size() +
            text_tasks.size();
   }
+  /// Places in `conditions` of those that an EvaluationTask of this set and mask scores, in order.
+  std::vector<std::size_t> conditions_of(std::size_t set, std::ptrdiff_t mask) const;
   /// Indices of the facts of a split.
   std::vector<std::size_t> facts_of(std::string const& split) const;
 };

@@ -1,4 +1,4 @@
-#include "sweep/run_context.hpp"
+#include "sweep/task_work.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/edit/batch_solve.hpp>
@@ -24,11 +24,32 @@ at::Tensor matrix_from_bytes(std::string bytes, std::string const& source) {
   return matrix;
 }
 
-/// What this rank's edits of a stage share.
-class Editor {
+class EditWork : public TaskWork {
  public:
-  explicit Editor(RunContext const& run) : run_(run) {
+  explicit EditWork(RunContext const& run) : run_(run) {
     for (auto const& task : run.plan.edits) unit_facts_[task.key] = task.facts;
+  }
+
+  bool run(PlannedTask task, TaskContext const& context) override {
+    auto const& plan = run_.plan;
+    if (task.kind == TaskKind::moments) return make_moments_of_plan(context);
+    if (task.kind == TaskKind::null_space) make_null_space(plan.null_spaces[task.place]);
+    if (task.kind == TaskKind::edit) search(plan.edits[task.place]);
+    if (task.kind == TaskKind::batch_edit) solve(plan.solves[task.place]);
+    return true;
+  }
+
+ private:
+  bool make_moments_of_plan(TaskContext const& context) const {
+    std::vector<int> layers;
+    for (auto const& [layer, key] : run_.plan.moments) layers.push_back(layer);
+    try {
+      make_moments(context.group, *run_.model, run_.tokenizer, run_.study.moments, layers, run_.objects,
+                   run_.options.folder / "checkpoints", run_.fingerprints, context.stopped);
+    } catch (Interrupted const&) {
+      return false;
+    }
+    return true;
   }
 
   void make_null_space(NullSpaceTask const& task) const {
@@ -77,7 +98,6 @@ class Editor {
     run_.objects.put(task.key, to_bytes(solve_batch(model, requests, values_of(task), hparams, bases, previous)));
   }
 
- private:
   static void warn(EditOutcome const& fact) {
     if (!fact.failure.empty())
       log_warning("The fact with case_id " + std::to_string(fact.case_id) + " is set aside: " + fact.failure + ".");
@@ -146,61 +166,10 @@ class Editor {
   std::unique_ptr<CausalLM> edited_;
 };
 
-/// The tasks of one round, and their places in the plan.
-template <typename Task>
-std::vector<std::size_t> in_round(std::vector<Task> const& tasks, std::size_t round) {
-  std::vector<std::size_t> places;
-  for (std::size_t t = 0; t < tasks.size(); ++t) {
-    if (tasks[t].round == round) places.push_back(t);
-  }
-  return places;
-}
-
-TaskItem search_item(Plan const& plan, std::size_t place) {
-  auto const& task = plan.edits[place];
-  TaskItem item{"edit/" + std::to_string(task.set) + "/" + std::to_string(task.facts.front()), {}};
-  if (!task.key.empty()) return {item.id, {task.key}};
-  for (auto fact : task.facts) item.objects.push_back(plan.sets[task.set].keys[fact]);
-  return item;
-}
-
-TaskItem solve_item(Plan const& plan, std::size_t place) {
-  auto const& task = plan.solves[place];
-  return {"solve/" + std::to_string(task.set) + "/" + std::to_string(task.facts.front()), {task.key}};
-}
-
 }  // namespace
 
-void edit_stage(RunContext& run) {
-  auto const& plan = run.plan;
-  Editor editor(run);
-  if (!plan.moments.empty()) {
-    std::vector<int> layers;
-    std::vector<TaskItem> items;
-    for (auto const& [layer, key] : plan.moments) {
-      layers.push_back(layer);
-      items.push_back({"moment/" + std::to_string(layer), {key}});
-    }
-    auto const pending = pending_tasks(run, items);
-    record_stage(run, "second moments", items.size(), items.size() - pending.size(), [&] {
-      if (pending.empty()) return;
-      make_moments(run.world, *run.model, run.tokenizer, run.study.moments, layers, run.objects,
-                   run.options.folder / "checkpoints", run.fingerprints);
-    });
-  }
-  if (!plan.null_spaces.empty()) {
-    std::vector<TaskItem> items;
-    for (auto const& task : plan.null_spaces) items.push_back({"null space/" + std::to_string(task.layer), {task.key}});
-    run_stage(run, "null spaces", items, [&](std::size_t task) { editor.make_null_space(plan.null_spaces[task]); });
-  }
-  for (std::size_t round = 0; round < plan.rounds; ++round) {
-    auto const searches = in_round(plan.edits, round), solves = in_round(plan.solves, round);
-    std::vector<TaskItem> search_items, solve_items;
-    for (auto place : searches) search_items.push_back(search_item(plan, place));
-    for (auto place : solves) solve_items.push_back(solve_item(plan, place));
-    if (!searches.empty()) run_stage(run, "edits", search_items, [&](std::size_t i) { editor.search(plan.edits[searches[i]]); });
-    if (!solves.empty()) run_stage(run, "batch edits", solve_items, [&](std::size_t i) { editor.solve(plan.solves[solves[i]]); });
-  }
+std::unique_ptr<TaskWork> make_edit_work(RunContext const& run) {
+  return std::make_unique<EditWork>(run);
 }
 
 }  // namespace onemask

@@ -1,4 +1,4 @@
-#include "sweep/run_context.hpp"
+#include "sweep/task_work.hpp"
 #include <onemask/edit/weight_delta.hpp>
 #include <onemask/mask/shared_mask.hpp>
 
@@ -20,23 +20,31 @@ std::unique_ptr<CausalLM> make_model(RunContext const& run, TextModel const& pla
   return run.model->with_projections(std::move(weights));
 }
 
+class PerplexityWork : public TaskWork {
+ public:
+  explicit PerplexityWork(RunContext const& run) : run_(run) {}
+
+  bool run(PlannedTask planned, TaskContext const&) override {
+    auto const& task = run_.plan.text_tasks[planned.place];
+    if (!model_ || made_ != task.model) {
+      model_.reset();
+      model_ = make_model(run_, run_.plan.text_models[task.model]);
+      made_ = task.model;
+    }
+    run_.objects.put(task.key, to_bytes(score_text(*model_, run_.text[task.piece].windows)));
+    return true;
+  }
+
+ private:
+  RunContext const& run_;
+  std::unique_ptr<CausalLM> model_;
+  std::size_t made_ = 0;  ///< which of the plan's models it is
+};
+
 }  // namespace
 
-void perplexity_stage(RunContext& run) {
-  std::vector<TaskItem> items;
-  for (auto const& task : run.plan.text_tasks)
-    items.push_back({"perplexity/" + std::to_string(task.model) + "/" + std::to_string(task.piece), {task.key}});
-  std::unique_ptr<CausalLM> model;
-  std::size_t made = 0;  // which model it is: tasks in a row need the same
-  run_stage(run, "perplexity", items, [&](std::size_t index) {
-    auto const& task = run.plan.text_tasks[index];
-    if (!model || made != task.model) {
-      model.reset();
-      model = make_model(run, run.plan.text_models[task.model]);
-      made = task.model;
-    }
-    run.objects.put(task.key, to_bytes(score_text(*model, run.text[task.piece].windows)));
-  });
+std::unique_ptr<TaskWork> make_perplexity_work(RunContext const& run) {
+  return std::make_unique<PerplexityWork>(run);
 }
 
 }  // namespace onemask

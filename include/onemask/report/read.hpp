@@ -1,0 +1,12 @@
+#pragma once
+
+#include <onemask/store/study_file.hpp>
+
+#include <filesystem>
+
+namespace onemask {
+
+/// What reports are made of, without the tables that grow with facts and prompts. Throws what read_study_file throws.
+StudyFile read_results(std::filesystem::path const& study_file);
+
+}  // namespace onemask

@@ -1,0 +1,66 @@
+# shellcheck shell=bash
+# Sourced by the scripts for SLURM, in the job, under set -euo pipefail: runs a command until it is done, over as many starts of
+# the job as it takes, at most ONEMASK_MAX_RESTARTS (20 by default) after the first.
+
+max_restarts=${ONEMASK_MAX_RESTARTS:-20}
+restarts=${SLURM_RESTART_COUNT:-0}
+signals=0
+command=
+watch=
+
+# USR1 for TERM too: mpirun passes USR1 on to the ranks, on TERM it would end them at once. They need 10 s at most; some that were
+# hit before they listened may leave others waiting for them, so that after a minute all are ended.
+warn() {
+  kill -USR1 "$command" 2>/dev/null || true
+  if [[ -z $watch ]]; then
+    { sleep 60 && kill "$command"; } >/dev/null 2>&1 &
+    watch=$!
+    disown "$watch"
+  fi
+}
+trap 'signals=$((signals + 1)); [[ -z $command ]] || warn' USR1 TERM
+
+if [[ ! $max_restarts =~ ^(0|[1-9][0-9]{0,5})$ ]]; then
+  echo "ONEMASK_MAX_RESTARTS must be a whole number, not '$max_restarts'." >&2
+  exit 2
+fi
+echo "=== job $SLURM_JOB_ID${SLURM_ARRAY_TASK_ID:+ (task $SLURM_ARRAY_TASK_ID of array $SLURM_ARRAY_JOB_ID)}," \
+  "restart $restarts of at most $max_restarts, on $SLURM_JOB_NODELIST (tasks per node: $SLURM_TASKS_PER_NODE)," \
+  "$(date '+%F %T') ==="
+
+version_of() { stat -c '%i %y' "$1" 2>/dev/null || true; }
+
+# run_until_done RESULT COMMAND [WORDS]: does not return. An exit code of 0 is believed when the command has written the file
+# RESULT anew, because mpirun of Open MPI 5.0 says 0 also after it has lost a node; always when RESULT is empty.
+run_until_done() {
+  local result=$1 before status=75 seen=-1
+  shift
+  before=$(version_of "$result")
+  if ((signals == 0)); then
+    "$@" &
+    command=$!
+    ((signals == 0)) || warn
+    while ((seen != signals)); do # a signal interrupts `wait`, which is then called again
+      seen=$signals status=0
+      wait "$command" || status=$?
+    done
+    [[ -z $watch ]] || kill "$watch" 2>/dev/null || true
+  fi
+
+  # 1, 2 and 3 would come again. Other codes, and 1 after a signal, tell of an interruption, or of a rank or node that was lost.
+  case $status in
+    0) [[ -n $result && $(version_of "$result") == "$before" ]] || exit 0 ;;
+    1) ((signals)) || exit 1 ;;
+    2 | 3) exit "$status" ;;
+  esac
+  if ((restarts >= max_restarts)); then
+    echo "=== interrupted (exit code $status) after $restarts restarts, as many as ONEMASK_MAX_RESTARTS allows;" \
+      "submit it again to go on ==="
+  elif [[ $(scontrol show job --oneliner "$SLURM_JOB_ID") != *" JobState=RUNNING "* ]]; then
+    echo "=== interrupted (exit code $status) by SLURM, which starts it again unless it was cancelled ==="
+  else
+    echo "=== interrupted (exit code $status); requeued, and goes on where it stopped ==="
+    scontrol requeue "$SLURM_JOB_ID"
+  fi
+  exit 75
+}

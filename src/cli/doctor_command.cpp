@@ -1,0 +1,61 @@
+#include "cli/command.hpp"
+#include "cli/doctor.hpp"
+#include "cli/study_options.hpp"
+#include <onemask/comm/agree.hpp>
+
+namespace onemask {
+namespace {
+
+constexpr std::chrono::seconds patience{60};  // for file systems that hang
+
+CommandResult examine(po::variables_map const& values, Environment const& environment) {
+  std::optional<std::filesystem::path> folder, objects;
+  bool named = false;
+  agree(environment.world(), [&] {
+    if (values.contains("out")) folder = need_option(values, "out", "the folder of the run");
+    if (values.contains("objects")) objects = need_option(values, "objects", "the folder of edits, masks and scores");
+    named = !operands(values).empty();
+  });
+  Examination examination(environment, patience);
+  examine_program(examination);
+  examine_slurm_job(examination);
+  std::optional<Study> study;
+  if (named) study = examine_study(examination, [&] { return study_of(values); });
+  examine_machine(examination, study ? study->model : ModelOptions());
+  if (folder) examine_folder(examination, "run folder", *folder, true);
+  if (objects) examine_folder(examination, "objects", *objects, false);
+
+  auto const& sections = examination.sections();
+  auto const worst = environment.world().all_reduce_max(static_cast<int>(gravest(sections)));
+  CommandResult result{"", worst == static_cast<int>(Verdict::problem) ? 1 : 0};
+  if (examination.is_root()) result.output = values.contains("json") ? format_json(sections) : format_text(sections);
+  return result;
+}
+
+}  // namespace
+
+Command doctor_command() {
+  Command command{
+      "doctor",
+      "[STUDY.yaml] [--out RUN] [options]",
+      "Examines what a run needs, before it costs hours: program, ranks, devices, disk, study.\n"
+      "Start it as the run will be started. Every line begins with ok, warning or problem, and says what to do. Nothing\n"
+      "is left behind, no weights are loaded. The exit code is 1 where there is a problem, else 0.",
+      "  mpirun -n 8 onemask doctor study.yaml --out results/study\n"
+      "  onemask doctor --out results/study --json\n",
+      1,
+      true,
+      po::options_description("options", 110),
+      examine};
+  using Texts = std::vector<std::string>;
+  command.options.add_options()                                                                                        //
+      ("out", po::value<std::string>()->value_name("RUN"), "examine this folder, which need not be there, for a run")  //
+      ("objects", po::value<std::string>()->value_name("DIR"), "and this one, for edits, masks and scores")            //
+      ("set", po::value<Texts>()->value_name("KEY=VALUE"), "replaces a value of the study; may be given again")        //
+      ("device", po::value<std::string>()->value_name("D"), "cpu, cuda, cuda:N or auto; --set model.device=D")         //
+      ("dtype", po::value<std::string>()->value_name("T"), "float32, bfloat16 or float16; --set model.dtype=T")        //
+      ("json", "a JSON object: verdict, sections");
+  return command;
+}
+
+}  // namespace onemask

@@ -1,0 +1,122 @@
+#include "cli/command.hpp"
+#include "cli/json_line.hpp"
+#include "cli/study_options.hpp"
+#include <onemask/comm/agree.hpp>
+#include <onemask/core/text.hpp>
+#include <onemask/report/text_table.hpp>
+#include <onemask/sweep/plan_report.hpp>
+
+#include <cmath>
+
+namespace onemask {
+namespace {
+
+std::string percent(double share) {
+  return std::to_string(static_cast<int>(std::lround(100 * share))) + " %";
+}
+
+std::string rank_hours(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, seconds < 360 ? "%.3f" : "%.2f", seconds / 3600);
+  return text;
+}
+
+std::string path_of(std::vector<std::string> const& tasks) {
+  std::string text;
+  for (auto const& task : tasks) text += (text.empty() ? "" : " > ") + task;
+  return text.empty() ? "nothing is left" : text;
+}
+
+std::string text_of(PlanReport const& report) {
+  TextTable table;
+  table.add({"tasks", "planned", "done", "left", "each", "rank-hours", "disk", "times"});
+  PlannedKind all{"all"};
+  for (auto const& kind : report.kinds) {
+    auto const left = kind.tasks - kind.done;
+    table.add({kind.name, std::to_string(kind.tasks), std::to_string(kind.done), std::to_string(left),
+               left > 0 ? format_duration(kind.seconds / static_cast<double>(left)) : "", rank_hours(kind.seconds),
+               format_bytes(kind.bytes), kind.measured > 0 ? "measured on " + std::to_string(kind.measured) : "guessed"});
+    all.tasks += kind.tasks;
+    all.done += kind.done;
+    all.seconds += kind.seconds;
+    all.bytes += kind.bytes;
+  }
+  table.add({all.name, std::to_string(all.tasks), std::to_string(all.done), std::to_string(all.tasks - all.done), "",
+             rank_hours(all.seconds), format_bytes(all.bytes), ""});
+  auto const& run = report.simulation;
+  return "plan " + report.id.substr(0, 12) + " of " + report.name + ": " + std::to_string(report.facts) + " facts, " +
+         std::to_string(report.edit_sets) + " way(s) of editing, " + std::to_string(report.masks) + " masks\n\n" + table.text() +
+         "\ncritical path: " + path_of(report.critical_path) + " (" + format_duration(run.critical_path) + ")\n" + "on " +
+         std::to_string(run.ranks) + (run.ranks == 1 ? " rank: " : " ranks: ") + format_duration(run.makespan) + "; at least " +
+         format_duration(run.bound()) + " (the critical path, or all work shared out evenly), so efficiency " +
+         percent(run.efficiency()) + "; ranks in tasks " + percent(run.makespan > 0 ? run.busy / (run.makespan * run.ranks) : 1) +
+         " of the time\n";
+}
+
+std::string json_of(PlanReport const& report) {
+  auto kinds = nlohmann::ordered_json::array();
+  for (auto const& kind : report.kinds) {
+    kinds.push_back({{"kind", kind.name},
+                     {"tasks", kind.tasks},
+                     {"done", kind.done},
+                     {"seconds_left", kind.seconds},
+                     {"bytes_left", kind.bytes},
+                     {"measured_on", kind.measured}});
+  }
+  auto const& run = report.simulation;
+  return json_line({{"plan", report.id},
+                    {"name", report.name},
+                    {"facts", report.facts},
+                    {"ways_of_editing", report.edit_sets},
+                    {"masks", report.masks},
+                    {"tasks", kinds},
+                    {"critical_path", {{"seconds", run.critical_path}, {"tasks", report.critical_path}}},
+                    {"simulation",
+                     {{"ranks", run.ranks},
+                      {"makespan_seconds", run.makespan},
+                      {"bound_seconds", run.bound()},
+                      {"work_seconds", run.work},
+                      {"efficiency", run.efficiency()}}}}) +
+         "\n";
+}
+
+CommandResult plan(po::variables_map const& values, Environment const& environment) {
+  Study study;
+  RunOptions options;
+  PlanQuestion question;
+  agree(environment.world(), [&] {
+    options = run_options_of(values);
+    if (values.contains("ranks")) question.ranks = static_cast<int>(positive_number(values, "ranks"));
+    if (values.contains("ranks-per-node")) question.ranks_per_node = static_cast<int>(positive_number(values, "ranks-per-node"));
+    if (values.contains("like")) question.like = values["like"].as<std::string>();
+    question.freeze = true;
+    study = study_of(values);
+  });
+  auto const report = plan_study(environment, study, options, question);
+  if (environment.world().rank() != 0) return {};
+  return {values.contains("json") ? json_of(report) : text_of(report), 0};
+}
+
+}  // namespace
+
+Command plan_command() {
+  Command command{"plan",
+                  "STUDY.yaml --out RUN [options]",
+                  "Shows what a study will do, what of it is done, how long it will take, and freezes the plan in RUN.\n"
+                  "Times come from finished tasks of RUN, or of --like; before there are any, from the size of the model.",
+                  "  onemask plan study.yaml --out results/study\n"
+                  "  onemask plan study.yaml --out results/study --ranks 1024 --like results/trial --json\n",
+                  1,
+                  true,
+                  po::options_description("options", 110),
+                  plan};
+  add_study_options(command.options);
+  command.options.add_options()                                                                             //
+      ("ranks", po::value<std::string>()->value_name("N"), "simulate the run on N ranks")                   //
+      ("ranks-per-node", po::value<std::string>()->value_name("N"), "of them on each node; 8 by default")   //
+      ("like", po::value<std::string>()->value_name("RUN2"), "use the times measured in this run as well")  //
+      ("json", "one line of JSON");
+  return command;
+}
+
+}  // namespace onemask

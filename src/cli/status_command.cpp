@@ -1,0 +1,145 @@
+#include "cli/command.hpp"
+#include "cli/json_line.hpp"
+#include <onemask/core/interrupt.hpp>
+#include <onemask/core/text.hpp>
+#include <onemask/report/text_table.hpp>
+#include <onemask/sweep/status.hpp>
+
+#include <array>
+#include <cmath>
+#include <ctime>
+#include <iostream>
+#include <thread>
+
+namespace onemask {
+namespace {
+
+constexpr std::size_t most_failures = 10;  // shown
+
+long long now() {
+  return static_cast<long long>(std::time(nullptr));
+}
+
+std::string date_of(long long seconds) {
+  auto const time = static_cast<std::time_t>(seconds);
+  std::tm utc{};
+  ::gmtime_r(&time, &utc);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &utc);
+  return text.data();
+}
+
+std::string heading(PartStatus const& part) {
+  std::string text = (part.name.empty() ? "" : part.name + ": ") + part.phase;
+  text += ", attempt " + std::to_string(part.attempt) + " on " + part.host + " (process " + std::to_string(part.process) + "), " +
+          std::to_string(part.ranks) + (part.ranks == 1 ? " rank" : " ranks");
+  if (!part.lost.empty()) text += ", " + std::to_string(part.lost.size()) + " of them lost";
+  text += ", since " + date_of(part.started);
+  if (part.silent(now())) {
+    return text + "\nno sign of life for " + format_duration(static_cast<double>(now() - part.updated)) +
+           ": it has died, or its disk is not this one; the same command goes on with it";
+  }
+  if (part.phase == "running")
+    return text + ", last heard of " + format_duration(static_cast<double>(now() - part.updated)) + " ago";
+  return text + ", ended " + date_of(part.updated);
+}
+
+std::string text_of(RunStatus const& status) {
+  std::string text = status.name + ", plan " + status.plan.substr(0, 12) + ", " + std::to_string(status.facts) + " facts\n";
+  if (status.parts.empty()) text += "planned, not started yet\n";
+  for (auto const& part : status.parts) {
+    TextTable table;
+    table.add({"tasks", "planned", "done", "running", "set aside"});
+    for (auto const& kind : part.kinds) {
+      table.add({kind.name, std::to_string(kind.tasks), std::to_string(kind.done), std::to_string(kind.running),
+                 std::to_string(kind.set_aside)});
+    }
+    text += heading(part) + "\n\n" + table.text() + "\nranks in tasks " +
+            std::to_string(static_cast<int>(std::lround(100 * part.busy))) + " % of " + format_duration(part.seconds);
+    if (part.phase == "running") text += "; about " + format_duration(part.seconds_left) + " left";
+    text += "\n";
+  }
+  if (!status.failed.empty()) text += "\nfailed and not done since:\n";
+  for (std::size_t i = 0; i < std::min(status.failed.size(), most_failures); ++i) {
+    auto const& task = status.failed[i];
+    text += "  " + task.task + ", " + std::to_string(task.times) + (task.times == 1 ? " time" : " times") + ", last on rank " +
+            std::to_string(task.rank) + " of " + task.host + ": " + task.reason.substr(0, task.reason.find('\n')) + "\n";
+  }
+  if (status.failed.size() > most_failures) text += "  and " + std::to_string(status.failed.size() - most_failures) + " more\n";
+  return text;
+}
+
+std::string json_of(RunStatus const& status) {
+  auto parts = nlohmann::ordered_json::array(), failed = nlohmann::ordered_json::array();
+  for (auto const& part : status.parts) {
+    auto kinds = nlohmann::ordered_json::array();
+    for (auto const& kind : part.kinds) {
+      kinds.push_back({{"kind", kind.name},
+                       {"tasks", kind.tasks},
+                       {"done", kind.done},
+                       {"running", kind.running},
+                       {"set_aside", kind.set_aside}});
+    }
+    parts.push_back({{"part", part.name},
+                     {"phase", part.silent(now()) ? "silent" : part.phase},
+                     {"attempt", part.attempt},
+                     {"host", part.host},
+                     {"process", part.process},
+                     {"started", part.started},
+                     {"updated", part.updated},
+                     {"ranks", part.ranks},
+                     {"lost", part.lost},
+                     {"seconds", part.seconds},
+                     {"seconds_left", part.seconds_left},
+                     {"busy", part.busy},
+                     {"tasks", kinds}});
+  }
+  for (auto const& task : status.failed)
+    failed.push_back(
+        {{"task", task.task}, {"times", task.times}, {"rank", task.rank}, {"host", task.host}, {"reason", task.reason}});
+  return json_line(
+             {{"plan", status.plan}, {"name", status.name}, {"facts", status.facts}, {"parts", parts}, {"failed", failed}}) +
+         "\n";
+}
+
+bool goes_on(RunStatus const& status) {
+  bool running = false;
+  for (auto const& part : status.parts) running = running || (part.phase == "running" && !part.silent(now()));
+  return running;
+}
+
+CommandResult status(po::variables_map const& values) {
+  auto const folder = only_operand(values, "RUN, the folder of the run,");
+  bool const json = values.contains("json");
+  auto found = read_status(folder);
+  if (values.contains("watch")) {
+    watch_signals();
+    while (goes_on(found) && !interrupted()) {
+      std::cout << (json ? json_of(found) : "\x1b[H\x1b[2J" + text_of(found)) << std::flush;
+      for (int i = 0; i < 20 && !interrupted(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      found = read_status(folder);
+    }
+  }
+  return {json ? json_of(found) : text_of(found), 0};
+}
+
+}  // namespace
+
+Command status_command() {
+  Command command{"status",
+                  "RUN [options]",
+                  "Says how far a run is, whether it goes on or has ended, and which tasks failed. It only reads, from any node "
+                  "that sees RUN.",
+                  "  onemask status results/study\n"
+                  "  onemask status results/study --watch\n",
+                  1,
+                  false,
+                  po::options_description("options", 110),
+                  [](po::variables_map const& values, Environment const&) { return status(values); }};
+  command.options.add_options()                                      //
+      ("watch", "again every two seconds, until the run has ended")  //
+      ("json", "one line of JSON");
+  return command;
+}
+
+}  // namespace onemask

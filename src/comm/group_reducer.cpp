@@ -1,0 +1,23 @@
+#include "group_reducer.hpp"
+
+#include "mpi_reducer.hpp"
+
+#include <ATen/ATen.h>
+
+namespace onemask {
+
+void GroupReducer::add(at::Tensor const& values) {
+  expect_summable(values, device_);
+  sums_.push_back(values);
+}
+
+void GroupReducer::finalize() {
+  for (auto const& values : sums_) {
+    auto const host = std::make_shared<at::Tensor const>(values.cpu());
+    group_.sum(host->data_ptr<std::int64_t>(), host->numel(), host);
+    if (!values.is_same(*host)) values.copy_(*host);
+  }
+  sums_.clear();
+}
+
+}  // namespace onemask

@@ -1,0 +1,10 @@
+#include "report/study_parts.hpp"
+#include <onemask/report/read.hpp>
+
+namespace onemask {
+
+StudyFile read_results(std::filesystem::path const& study_file) {
+  return read_study_file(study_file, {"conditions", "summary", "perplexity", "published", stages_table});
+}
+
+}  // namespace onemask

@@ -1,0 +1,332 @@
+#include "sweep/coordinator.hpp"
+
+#include <onemask/core/interrupt.hpp>
+#include <onemask/core/log.hpp>
+#include <onemask/core/text.hpp>
+
+#include <algorithm>
+#include <thread>
+
+namespace onemask {
+namespace {
+
+constexpr double look_every = 0.005, ping_every = 5, search_every = 2, publish_every = 1;  // [s]
+constexpr double least_deadline = 1800, patience = 20;                                     // [s], times the prediction
+constexpr double leave_time = 10;  // [s] that ranks have to leave a group that is given up
+constexpr double muster = 10;      // [s] that the first task waits for all ranks to come
+constexpr std::size_t busy_polls = 2000;
+
+std::string plural(std::size_t count, std::string const& word) {
+  return std::to_string(count) + " " + word + (count == 1 ? "" : "s");
+}
+
+}  // namespace
+
+Coordinator::Coordinator(TaskList const& tasks, std::vector<bool> const& done, Mailbox& mailbox, CoordinatorOptions options)
+    : tasks_(tasks),
+      mailbox_(mailbox),
+      options_(std::move(options)),
+      scheduler_(tasks.graph, done, options_.foreign),
+      tally_(tasks, done) {
+  publish();
+}
+
+void Coordinator::run() {
+  std::size_t idle = 0;
+  for (;;) {
+    bool const heard = answer_all();
+    if (now() - looked_ > look_every) {
+      look_around();
+      looked_ = now();
+      changed_ = true;  // what holds a rank back may be over
+    }
+    if (changed_) deal();
+    changed_ = false;
+    if (may_end()) break;
+    // Tasks may follow each other closely; when they do not, the core belongs to those who work.
+    idle = heard ? 0 : idle + 1;
+    if (idle > busy_polls) std::this_thread::sleep_for(std::chrono::microseconds(150));
+    if (idle > 0 && idle <= busy_polls) std::this_thread::yield();
+  }
+  if (!stopping_ && options_.gathers && (options_.foreign.empty() || tally_.complete())) gather();
+  if (!stopping_) {
+    ending_.end = tally_.complete() ? RunEnding::End::complete : RunEnding::End::partial;
+    if (!tally_.complete()) ending_.sentence = tally_.aside();
+  }
+  ending_.stuck = !active_.empty() || !hung_.empty();
+  ending_.lost.assign(lost_.begin(), lost_.end());
+  publish();
+  log_info("ranks were in tasks for " + std::to_string(static_cast<int>(100 * tally_.busy(mailbox_.size(), now()) + 0.5)) +
+           " % of " + format_duration(now()));
+  for (int rank = 0; rank < mailbox_.size(); ++rank) {
+    if (!lost_.contains(rank)) tell(rank, to_order(ending_));
+  }
+}
+
+bool Coordinator::answer_all() {
+  bool heard = false;
+  while (auto const message = mailbox_.receive(Mailbox::Box::coordinator)) {
+    heard = true;
+    if (!lost_.contains(message->from)) handle(message->from, report_from_bytes(message->bytes));
+    look_for_signal();  // before a task that was dropped for it is dealt out again
+    deal();
+  }
+  return heard;
+}
+
+void Coordinator::deal() {
+  // Groups are formed of ranks that are there; they come within a moment of each other.
+  if (stopping_ || (ready_.size() + lost_.size() < static_cast<std::size_t>(mailbox_.size()) && now() < muster)) return;
+  while (auto const next = scheduler_.next(now())) assign(*next);
+}
+
+void Coordinator::handle(int from, Report const& report) {
+  switch (report.what) {
+    case Report::What::ready:
+      ready_.insert(from);
+      scheduler_.join(from, report.number);
+      return;
+    case Report::What::signal:
+      return ask_to_stop(RunEnding::End::interrupted, "A signal stopped rank " + std::to_string(from) + " and the run.");
+    case Report::What::gathered:
+      gathered_ = report;
+      return;
+    case Report::What::share: {
+      auto const task = static_cast<std::size_t>(report.task);
+      tally_.set_share(task, report.value);
+      if (auto const found = active_.find(task); found != active_.end()) found->second.seen = now();
+      return;
+    }
+    default:
+      // Only the gathering belongs to no task.
+      if (report.number == 0) {
+        gathered_ = report;
+      } else {
+        part_reported(from, report);
+      }
+  }
+}
+
+void Coordinator::assign(Assignment const& assignment) {
+  auto const task = assignment.task;
+  Active active{assignment.ranks, ++number_, {assignment.ranks.begin(), assignment.ranks.end()}, now()};
+  Order const order{
+      Order::What::run, active.number, static_cast<std::int64_t>(task), {assignment.ranks.begin(), assignment.ranks.end()}};
+  tally_.begin(task, static_cast<int>(assignment.ranks.size()), now());
+  active_.emplace(task, std::move(active));
+  for (auto rank : assignment.ranks) tell(rank, order);
+}
+
+void Coordinator::part_reported(int from, Report const& report) {
+  auto const task = static_cast<std::size_t>(report.task);
+  auto const found = active_.find(task);
+  if (found == active_.end() || found->second.number != report.number) return;  // from before a loss
+  auto& active = found->second;
+  active.waiting.erase(from);
+  active.seen = now();
+  if (report.what == Report::What::done) {
+    active.lead_done = active.lead_done || from == active.ranks.front();
+  } else {
+    if (report.what != Report::What::dropped && !active.failure) active.failure = {from, report};
+    abandon(task);
+  }
+  if (active.waiting.empty()) conclude(task);
+}
+
+void Coordinator::abandon(std::size_t task) {
+  auto& active = active_.at(task);
+  if (active.abandoned >= 0 || active.ranks.size() == 1) return;
+  active.abandoned = now();
+  for (auto rank : active.waiting) tell(rank, {.what = Order::What::abandon, .number = active.number});
+}
+
+void Coordinator::conclude(std::size_t task) {
+  auto const active = active_.extract(task).mapped();
+  changed_ = true;
+  bool const finished = active.lead_done && !active.failure;
+  tally_.end(task, now(), finished);
+  if (finished) return scheduler_.finish(task, now());
+  if (!active.failure) return scheduler_.give_back(task);
+
+  auto const& [rank, report] = *active.failure;
+  if (report.what == Report::What::refused || report.what == Report::What::disk) {
+    scheduler_.give_back(task);
+    bool const refused = report.what == Report::What::refused;
+    return ask_to_stop(refused ? RunEnding::End::refused : RunEnding::End::failed, report.text);
+  }
+  if (report.what == Report::What::unfit) lose(rank, "its device does not answer any more", false);
+  if (!scheduler_.fail(task, rank)) return;
+  auto const reason = report.text.substr(0, report.text.find('\n'));
+  log_error("A task of the kind '" + tasks_.graph.kinds[tasks_.graph.tasks[task].kind] + "' has failed " +
+            std::to_string(Scheduler::attempts) + " times and is set aside: " + reason);
+  tally_.set_aside(task, reason);
+  for (std::size_t t = 0; t < tasks_.planned.size(); ++t) {
+    if (t != task && !tasks_.is_gate(t) && scheduler_.state(t) == Scheduler::State::aside) tally_.set_aside(t, "");
+  }
+}
+
+/// The run goes on without this rank. One that is not `dead` may still be there at the end.
+void Coordinator::lose(int rank, std::string const& reason, bool dead) {
+  if (!lost_.insert(rank).second) return;
+  if (!dead) hung_.insert(rank);
+  log_error("Rank " + std::to_string(rank) + " is lost: " + reason + ". The run goes on with " +
+            plural(static_cast<std::size_t>(mailbox_.size()) - lost_.size(), "rank") + ".");
+  if (ready_.contains(rank)) scheduler_.leave(rank);
+  changed_ = true;
+  std::vector<std::size_t> hit;
+  for (auto& [task, active] : active_) {
+    if (active.waiting.erase(rank) == 0) continue;
+    hit.push_back(task);
+    // Whatever a single rank did may be what it died of.
+    if (active.ranks.size() == 1 && !active.failure)
+      active.failure = {rank, {.what = Report::What::failed, .text = "rank " + std::to_string(rank) + " was lost: " + reason}};
+  }
+  for (auto task : hit) {
+    abandon(task);
+    if (active_.at(task).waiting.empty()) conclude(task);
+  }
+}
+
+void Coordinator::look_around() {
+  look_for_losses();
+  look_for_hangs();
+  look_for_signal();
+  if (!stopping_ && options_.time_limit > 0 && now() > options_.time_limit - options_.grace)
+    ask_to_stop(RunEnding::End::interrupted, "The run's time limit is reached.");
+  if (!options_.foreign.empty() && now() - searched_ > search_every) look_for_foreign();
+  if (now() - pinged_ > ping_every) {
+    pinged_ = now();
+    std::set<int> busy = lost_;
+    for (auto const& [task, active] : active_) busy.insert(active.waiting.begin(), active.waiting.end());
+    for (int rank = 1; rank < mailbox_.size(); ++rank) {
+      if (!busy.contains(rank)) tell(rank, {.what = Order::What::alive});
+    }
+  }
+  if (now() - published_ > publish_every) publish();
+  line_.update([this] { return status(); });
+}
+
+void Coordinator::look_for_signal() {
+  if (!stopping_ && interrupted()) ask_to_stop(RunEnding::End::interrupted, "A signal stopped the run.");
+}
+
+void Coordinator::look_for_losses() {
+  for (auto rank : mailbox_.lost()) lose(rank, "its process has ended", true);
+}
+
+void Coordinator::look_for_hangs() {
+  std::vector<int> hanging;
+  for (auto& [task, active] : active_) {
+    auto const kind = tasks_.graph.tasks[task].kind;
+    auto limit = options_.deadline;
+    if (limit <= 0 && scheduler_.scale(kind) > 0) limit = std::max(least_deadline, patience * scheduler_.predicted(task));
+    if (limit <= 0 || now() - active.seen < limit) continue;
+    if (active.ranks.size() > 1 && active.abandoned < 0) abandon(task);
+    if (active.ranks.size() > 1 && now() - active.abandoned < leave_time) continue;
+    hanging.insert(hanging.end(), active.waiting.begin(), active.waiting.end());
+  }
+  for (auto rank : hanging) lose(rank, "its task shows no sign of life", false);
+}
+
+void Coordinator::look_for_foreign() {
+  searched_ = now();
+  for (std::size_t t = 0; t < tasks_.planned.size(); ++t) {
+    if (!options_.foreign[t] || scheduler_.state(t) != Scheduler::State::waiting || !options_.is_done(t)) continue;
+    scheduler_.done_elsewhere(t);
+    tally_.found(t);
+    changed_ = true;
+  }
+}
+
+void Coordinator::ask_to_stop(RunEnding::End end, std::string const& sentence) {
+  if (stopping_) return;
+  stopping_ = true;
+  stop_began_ = now();
+  ending_.end = end;
+  ending_.sentence = sentence;
+  if (end == RunEnding::End::interrupted)
+    ending_.sentence += " Everything finished is kept; run the same command again to go on.";
+  for (auto const& [task, active] : active_) {
+    for (auto rank : active.waiting) tell(rank, {.what = Order::What::stop});
+  }
+}
+
+bool Coordinator::may_end() {
+  if (stopping_) return active_.empty() || now() - stop_began_ > options_.grace;
+  if (!active_.empty()) return false;
+  if (scheduler_.over()) {
+    if (options_.foreign.empty() || tally_.complete()) return true;
+    // What is left is in the hands of other processes, or waits for them.
+    bool own_left = false;
+    for (std::size_t t = 0; t < tasks_.planned.size() && !own_left; ++t) {
+      own_left = !options_.foreign[t] && !tasks_.is_gate(t) && scheduler_.state(t) == Scheduler::State::waiting;
+    }
+    if (!own_left) return true;
+    if (searched_ + search_every > now() || options_.others_live()) return false;
+    ask_to_stop(RunEnding::End::interrupted, "What is left of this shard waits for tasks of shards that do not run.");
+    return true;
+  }
+  // Nobody is left for what is ready.
+  if (static_cast<int>(ready_.size()) < mailbox_.size() - static_cast<int>(lost_.size())) return false;
+  bool const nobody = std::all_of(ready_.begin(), ready_.end(), [&](int rank) { return lost_.contains(rank); });
+  if (nobody) ask_to_stop(RunEnding::End::failed, "No rank is left that could work. Start the same command again.");
+  return nobody;
+}
+
+void Coordinator::gather() {
+  {
+    std::lock_guard const lock(mutex_);
+    stages_ = tally_.stages();
+  }
+  tell(0, {.what = Order::What::gather});
+  while (!gathered_) {
+    if (!answer_all()) std::this_thread::sleep_for(std::chrono::microseconds(500));
+    if (now() - looked_ < 0.1) continue;
+    looked_ = now();
+    look_for_losses();
+    if (now() - pinged_ < ping_every) continue;
+    pinged_ = now();
+    for (int rank = 1; rank < mailbox_.size(); ++rank) {
+      if (!lost_.contains(rank)) tell(rank, {.what = Order::What::alive});
+    }
+  }
+  if (gathered_->what == Report::What::gathered) return;
+  bool const refused = gathered_->what == Report::What::refused;
+  ask_to_stop(refused ? RunEnding::End::refused : RunEnding::End::failed, gathered_->text);
+}
+
+std::string Coordinator::status() const {
+  auto const ranks = static_cast<std::size_t>(mailbox_.size()) - lost_.size();
+  auto const left = tally_.left([&](std::size_t kind) { return scheduler_.scale(kind) > 0 ? scheduler_.scale(kind) : 1; });
+  auto const line = tally_.line();
+  return (line.empty() ? "waiting" : line) + "; about " +
+         format_duration(left / static_cast<double>(std::max<std::size_t>(ranks, 1))) + " left on " + plural(ranks, "rank");
+}
+
+void Coordinator::publish() {
+  published_ = now();
+  auto const ranks = static_cast<std::size_t>(mailbox_.size()) - lost_.size();
+  auto const left = tally_.left([&](std::size_t kind) { return scheduler_.scale(kind) > 0 ? scheduler_.scale(kind) : 1; });
+  nlohmann::ordered_json const snapshot{{"ranks", mailbox_.size()},
+                                        {"lost", lost_},
+                                        {"seconds", now()},
+                                        {"seconds_left", left / static_cast<double>(std::max<std::size_t>(ranks, 1))},
+                                        {"busy", tally_.busy(mailbox_.size(), now())},
+                                        {"tasks", tally_.json()},
+                                        {"set_aside", tally_.aside()}};
+  std::lock_guard const lock(mutex_);
+  stages_ = tally_.stages();
+  snapshot_ = snapshot;
+}
+
+std::vector<StageRecord> Coordinator::stages() const {
+  std::lock_guard const lock(mutex_);
+  return stages_;
+}
+
+nlohmann::ordered_json Coordinator::snapshot() const {
+  std::lock_guard const lock(mutex_);
+  return snapshot_;
+}
+
+}  // namespace onemask

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "sweep/run_context.hpp"
+#include "sweep/task_list.hpp"
+
+namespace onemask {
+
+/// Freezes the plan in RUN/plan.json, or holds this start against the plan that is frozen there. `tasks` are those of the whole
+/// study. Throws UserError when the folder holds a run of another study.
+void freeze_plan(RunContext const& run, TaskList const& tasks);
+
+}  // namespace onemask

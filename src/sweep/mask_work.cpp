@@ -1,0 +1,100 @@
+#include "sweep/task_work.hpp"
+#include <onemask/comm/reducer.hpp>
+#include <onemask/core/checkpoint_file.hpp>
+#include <onemask/edit/weight_delta.hpp>
+#include <onemask/mask/trainer.hpp>
+
+#include <algorithm>
+#include <optional>
+
+namespace onemask {
+namespace {
+
+/// Trains one mask over a group, from its last checkpoint if there is one. Returns false when it was stopped; its checkpoint is
+/// written then.
+bool train(RunContext const& run, MaskTask const& task, TrainingSet const& facts, TaskContext const& context) {
+  auto const& group = context.group;
+  bool const leads = group.rank() == 0;
+  CheckpointFile const file(run.options.folder / "checkpoints" / (task.key + ".safetensors"));
+  auto const reducer = make_reducer(group, run.model->device());
+  MaskTrainer trainer(facts, task.options, initial_theta(task.options, facts.mask_shape(), task.seed),
+                      shuffled(task.seed, facts.size()), {group.rank(), group.size()}, *reducer);
+  auto const saved = group.broadcast(leads ? file.read().value_or("") : "", 0);
+  if (!saved.empty()) trainer.restore(saved, file.name());
+  while (!trainer.done()) {
+    if (group.all_reduce_max(context.stopped()) != 0) {
+      if (leads) file.write(trainer.checkpoint());
+      return false;
+    }
+    trainer.run_epoch();
+    if (leads && !trainer.done() && trainer.next_epoch() % task.options.checkpoint_every == 0) file.write(trainer.checkpoint());
+    context.progress(static_cast<double>(trainer.next_epoch()) / task.options.epochs);
+  }
+  if (leads) {
+    run.objects.put(task.key, to_bytes(trainer.mask(task.seed)));
+    file.remove();
+  }
+  return true;
+}
+
+/// The facts that masks of a set are trained on, and the edited model that they are in.
+class Trainee {
+ public:
+  Trainee(RunContext const& run, std::size_t set, std::vector<int> const& layers)
+      : set_(set), layers_(layers), edited_(edited_model(run, run.plan.sets[set])) {
+    auto const training = mask_facts(run, run.study.train_split), validation = mask_facts(run, "validation");
+    facts_.emplace(*run.model, edited_ ? *edited_ : *run.model, layers, training, validation);
+  }
+
+  bool is(std::size_t set, std::vector<int> const& layers) const { return set == set_ && layers == layers_; }
+  TrainingSet const& facts() const { return *facts_; }
+
+ private:
+  static std::unique_ptr<CausalLM> edited_model(RunContext const& run, EditSet const& set) {
+    if (!edits_in_batches(set.options.hparams.method)) return {};
+    auto const fact = run.plan.facts_of(run.study.train_split).front();
+    return run.model->with_projections(edited_weights(*run.model, run.batch_edit(set.keys[fact])->deltas));
+  }
+
+  /// The facts of a split that are edited, ready for training.
+  std::vector<MaskFact> mask_facts(RunContext const& run, std::string const& split) const {
+    std::vector<MaskFact> facts;
+    for (auto const& [index, edit] : edits_of(run, set_, run.plan.facts_of(split))) {
+      if (!edit.failure.empty()) continue;
+      facts.push_back(make_mask_fact(run.tokenizer, run.plan.facts[index].fact, edit, run.study.peer_compatible,
+                                     run.model->config().positions));
+    }
+    return facts;
+  }
+
+  std::size_t set_;
+  std::vector<int> layers_;
+  std::unique_ptr<CausalLM> edited_;  ///< none where every fact has an edit of its own
+  std::optional<TrainingSet> facts_;
+};
+
+class MaskWork : public TaskWork {
+ public:
+  explicit MaskWork(RunContext const& run) : run_(run) {}
+
+  bool run(PlannedTask planned, TaskContext const& context) override {
+    auto const& task = run_.plan.masks[planned.place];
+    if (!trainee_ || !trainee_->is(task.set, task.options.layers)) {
+      trainee_.reset();
+      trainee_.emplace(run_, task.set, task.options.layers);
+    }
+    return train(run_, task, trainee_->facts(), context);
+  }
+
+ private:
+  RunContext const& run_;
+  std::optional<Trainee> trainee_;
+};
+
+}  // namespace
+
+std::unique_ptr<TaskWork> make_mask_work(RunContext const& run) {
+  return std::make_unique<MaskWork>(run);
+}
+
+}  // namespace onemask

@@ -1,0 +1,112 @@
+#include "sweep/open_run.hpp"
+
+#include <onemask/comm/agree.hpp>
+#include <onemask/core/error.hpp>
+#include <onemask/core/hash.hpp>
+#include <onemask/sweep/moments.hpp>
+
+#include <map>
+#include <optional>
+
+#include <nlohmann/json.hpp>
+
+namespace onemask {
+namespace {
+
+/// The context templates of a study point: given, or sampled from the model once and kept as an object. Rank 0 samples.
+ContextTemplates templates_of(RunContext const& run, EditOptions const& edit) {
+  if (!edit.templates.empty()) return edit.templates;
+  Hasher hasher;
+  hasher.text("templates")
+      .text(run.model->fingerprint())
+      .text(run.tokenizer.fingerprint())
+      .integer(static_cast<long long>(edit.template_seed));
+  for (auto const& [length, count] : edit.hparams.context_template_length_params) hasher.integer(length).integer(count);
+  auto const key = hasher.hex();
+  std::string bytes;
+  agree(run.world, [&] {
+    if (!run.is_root()) return;
+    if (auto stored = run.objects.get(key)) {
+      bytes = *stored;
+      return;
+    }
+    auto const sampled =
+        sample_context_templates(*run.model, run.tokenizer, edit.hparams.context_template_length_params, edit.template_seed);
+    bytes = nlohmann::json(sampled).dump();
+    run.objects.put(key, bytes);
+  });
+  return nlohmann::json::parse(run.world.broadcast(std::move(bytes), 0)).get<ContextTemplates>();
+}
+
+/// What would otherwise be found out only after hours of work.
+void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer) {
+  if (tokenizer.vocabulary_size() > model.config().vocabulary) {
+    throw UserError("The tokenizer in " + study.model.checkpoint.string() + " has token ids up to " +
+                    std::to_string(tokenizer.vocabulary_size() - 1) + ", but the model there knows only " +
+                    std::to_string(model.config().vocabulary) + " tokens. Use the tokenizer that belongs to the model.");
+  }
+  auto const where = "The study '" + study.name + "'";
+  for (auto const& point : study.points) {
+    for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);
+    for (auto const& [length, count] : point.edit.hparams.context_template_length_params) {
+      if (!point.edit.templates.empty() || length < model.config().positions) continue;
+      throw UserError(where + " asks for context templates of " + std::to_string(length) +
+                      " tokens (context_template_length_params), but the model has " + std::to_string(model.config().positions) +
+                      " positions. Ask for shorter ones.");
+    }
+  }
+}
+
+Plan agreed_plan(RunContext const& run) {
+  std::vector<TextPiece> const text(run.text.begin(), run.text.end());
+  std::vector<ContextTemplates> templates;
+  std::map<std::string, std::size_t> place;  // by the swept edit keys
+  for (auto const& point : run.study.points) {
+    auto const [known, is_new] = place.try_emplace(point.edits, templates.size());
+    templates.push_back(is_new ? templates_of(run, point.edit) : templates[known->second]);
+  }
+  Plan plan;
+  agree(run.world, [&] {
+    auto const layers = moment_layers(run.study);
+    auto const moments = layers.empty() ? std::map<int, std::string>() : moment_keys(run.study.moments, layers, run.fingerprints);
+    plan = make_plan(run.study, run.fingerprints, templates, moments, text);
+  });
+  for (auto const& id : run.world.all_gather(plan.id)) {
+    if (id != plan.id)
+      throw UserError("The ranks see different studies, facts or models. All nodes need the same files under the same paths.");
+  }
+  return plan;
+}
+
+}  // namespace
+
+RunContext open_run(Environment const& environment, Study const& study, RunOptions const& options) {
+  auto const world = environment.world();
+  agree(world, [&] {
+    set_threads(study.model.threads);
+    set_product_precision(study.model.products);
+  });
+  std::optional<RunContext> context;
+  agree(world, [&] {
+    auto const placement = parse_placement(study.model.device, study.model.dtype, environment.local_rank());
+    use_repeatable_sums(placement.device);
+    context.emplace(RunContext{environment,
+                               world,
+                               study,
+                               options,
+                               ObjectStore(options.objects.empty() ? options.folder / "objects" : options.objects),
+                               load_causal_lm(Checkpoint::open(study.model.checkpoint), placement),
+                               Tokenizer::open(study.model.checkpoint),
+                               {},
+                               {}});
+    auto const& m = study.model;
+    context->fingerprints = {context->model->fingerprint(), context->tokenizer.fingerprint(),
+                             execution_of(placement, m.dtype, m.products, m.threads)};
+    check(study, *context->model, context->tokenizer);
+    context->text = read_text(study.perplexity, context->tokenizer, context->model->config());
+  });
+  context->plan = agreed_plan(*context);
+  return std::move(*context);
+}
+
+}  // namespace onemask

@@ -1,0 +1,116 @@
+#include "sweep/done_tasks.hpp"
+#include "sweep/frozen_plan.hpp"
+#include "sweep/open_run.hpp"
+#include "sweep/task_rates.hpp"
+#include <onemask/comm/agree.hpp>
+#include <onemask/core/text.hpp>
+#include <onemask/sweep/plan_report.hpp>
+
+#include <algorithm>
+
+namespace onemask {
+namespace {
+
+/// Bytes of a task's objects.
+double bytes_of(RunContext const& run, PlannedTask task) {
+  constexpr double overhead = 600, number = 4;  // headers and trailer; float32
+  auto const& plan = run.plan;
+  auto const hidden = static_cast<double>(run.model->config().hidden), inner = static_cast<double>(run.model->config().inner);
+  switch (task.kind) {
+    case TaskKind::moments:
+      return static_cast<double>(plan.moments.size()) * inner * inner * number;
+    case TaskKind::null_space:
+      return inner * inner * number;
+    case TaskKind::edit: {
+      auto const& edit = plan.edits[task.place];
+      auto const facts = static_cast<double>(edit.facts.size());
+      return edit.key.empty() ? facts * (overhead + (hidden + inner) * number) : overhead + facts * hidden * number;
+    }
+    case TaskKind::batch_edit: {
+      auto const& solve = plan.solves[task.place];
+      auto const layers = static_cast<double>(plan.sets[solve.set].options.hparams.layers.size());
+      return overhead + layers * static_cast<double>(solve.facts.size()) * (hidden + inner) * number;
+    }
+    case TaskKind::mask: {
+      auto const layers = std::max<std::size_t>(1, plan.masks[task.place].options.layers.size());
+      return overhead + static_cast<double>(layers) * hidden * inner * number;
+    }
+    case TaskKind::evaluation: {
+      constexpr double row = 128;
+      return overhead + row * units_of(plan, run.study, task);
+    }
+    case TaskKind::perplexity:
+      return overhead;
+  }
+  return 0;
+}
+
+/// The chain of tasks that nothing can shorten but faster ranks.
+std::vector<std::string> critical_path(TaskList const& tasks, std::vector<bool> const& done, int ranks) {
+  auto left = tasks.graph;
+  for (std::size_t t = 0; t < done.size(); ++t) {
+    if (done[t]) left.tasks[t].seconds = 0;
+  }
+  auto const to_end = seconds_to_end(left, ranks);
+  std::vector<std::vector<std::uint32_t>> followers(left.tasks.size());
+  for (std::size_t t = 0; t < left.tasks.size(); ++t) {
+    for (auto before : left.tasks[t].after) followers[before].push_back(static_cast<std::uint32_t>(t));
+  }
+  std::vector<std::string> path;
+  if (to_end.empty()) return path;
+  auto task = static_cast<std::size_t>(std::max_element(to_end.begin(), to_end.end()) - to_end.begin());
+  for (;;) {
+    auto const& known = left.tasks[task];
+    auto const size = group_size(known, 1, ranks);
+    if (known.seconds > 0) {
+      path.push_back(left.kinds[known.kind] + " " + format_duration(seconds_on(known, size)) +
+                     (size > 1 ? " on " + std::to_string(size) + " ranks" : ""));
+    }
+    if (followers[task].empty()) return path;
+    task =
+        *std::max_element(followers[task].begin(), followers[task].end(), [&](auto a, auto b) { return to_end[a] < to_end[b]; });
+  }
+}
+
+}  // namespace
+
+PlanReport plan_study(Environment const& environment, Study const& study, RunOptions const& options,
+                      PlanQuestion const& question) {
+  auto const run = open_run(environment, study, options);
+  PlanReport report{run.plan.id, study.name, run.plan.facts.size(), run.plan.sets.size(), run.plan.masks.size(), {}, {}, {}};
+  agree(run.world, [&] {
+    if (!run.is_root()) return;
+    auto journal = read_journals(options.folder / "journal");
+    if (!question.like.empty()) {
+      auto const other = read_journals(question.like / "journal");
+      journal.insert(journal.end(), other.begin(), other.end());
+    }
+    auto const rates = task_rates(journal, run.model->config(), run.model->device().is_cuda());
+    auto const tasks = make_task_list(run.plan, study, rates, options.last);
+    if (question.freeze) freeze_plan(run, tasks);
+    auto const keys = run.objects.keys();
+    std::vector<bool> done(tasks.planned.size());
+    std::vector<PlannedKind> kinds(task_kinds);
+    for (std::size_t t = 0; t < done.size(); ++t) {
+      if (tasks.is_gate(t)) continue;
+      auto const objects = objects_of(run.plan, tasks.planned[t]);
+      done[t] = std::all_of(objects.begin(), objects.end(), [&](auto const& key) { return keys.contains(key); });
+      auto& kind = kinds[static_cast<std::size_t>(tasks.planned[t].kind)];
+      ++kind.tasks;
+      kind.done += done[t];
+      if (done[t]) continue;
+      kind.seconds += tasks.graph.tasks[t].seconds;
+      kind.bytes += bytes_of(run, tasks.planned[t]);
+    }
+    for (std::size_t k = 0; k < task_kinds; ++k) {
+      kinds[k].name = kind_names()[k];
+      kinds[k].measured = rates.measured[k];
+      if (kinds[k].tasks > 0) report.kinds.push_back(std::move(kinds[k]));
+    }
+    report.simulation = simulate(tasks.graph, done, question.ranks, question.ranks_per_node);
+    report.critical_path = critical_path(tasks, done, question.ranks);
+  });
+  return report;
+}
+
+}  // namespace onemask

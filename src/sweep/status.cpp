@@ -1,0 +1,90 @@
+#include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+#include <onemask/store/journal.hpp>
+#include <onemask/sweep/status.hpp>
+
+#include <algorithm>
+#include <map>
+
+#include <nlohmann/json.hpp>
+
+namespace onemask {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr long long silence = 60;  // [s]; a run that lives writes every few seconds
+
+PartStatus part_of(std::filesystem::path const& file) {
+  PartStatus part;
+  auto const stem = file.stem().string();
+  if (stem != "state") part.name = stem.substr(std::string("state-").size());
+  try {
+    auto const json = Json::parse(read_file(file));
+    part.phase = json.at("phase").get<std::string>();
+    part.attempt = json.at("attempt").get<int>();
+    part.host = json.at("host").get<std::string>();
+    part.process = json.at("process").get<long long>();
+    part.started = json.at("started").get<long long>();
+    part.updated = json.at("updated").get<long long>();
+    part.ranks = json.at("ranks").get<int>();
+    part.lost = json.at("lost").get<std::vector<int>>();
+    part.seconds = json.at("seconds").get<double>();
+    part.seconds_left = json.at("seconds_left").get<double>();
+    part.busy = json.at("busy").get<double>();
+    for (auto const& kind : json.at("tasks")) {
+      part.kinds.push_back({kind.at("kind").get<std::string>(), kind.at("tasks").get<std::size_t>(),
+                            kind.at("done_before").get<std::size_t>() + kind.at("done").get<std::size_t>(),
+                            kind.at("running").get<std::size_t>(), kind.at("set_aside").get<std::size_t>()});
+    }
+  } catch (nlohmann::json::exception const&) {
+    throw UserError("The file '" + file.string() + "' does not hold the state of a run. Delete it; a run writes it anew.");
+  }
+  return part;
+}
+
+std::vector<FailedTask> failed_tasks(std::filesystem::path const& journals) {
+  std::map<std::string, FailedTask> failed;
+  for (auto const& record : read_journals(journals)) {
+    if (record.status == TaskStatus::done) {
+      failed.erase(record.task);
+      continue;
+    }
+    auto& task = failed[record.task];
+    task = {record.task, record.note, record.host, record.rank, task.times + 1};
+  }
+  std::vector<FailedTask> list;
+  for (auto& [id, task] : failed) list.push_back(std::move(task));
+  return list;
+}
+
+}  // namespace
+
+bool PartStatus::silent(long long now) const {
+  return phase == "running" && now - updated > silence;
+}
+
+RunStatus read_status(std::filesystem::path const& folder) {
+  RunStatus status;
+  auto const plan = folder / "plan.json";
+  if (!std::filesystem::exists(plan))
+    throw UserError("The folder '" + folder.string() + "' holds no run: it has no plan.json. Name the folder given to --out.");
+  try {
+    auto const json = Json::parse(read_file(plan));
+    status.plan = json.at("id").get<std::string>();
+    status.name = json.at("name").get<std::string>();
+    status.facts = json.at("facts").get<std::size_t>();
+  } catch (nlohmann::json::exception const&) {
+    throw UserError("The file '" + plan.string() + "' is not a plan of this version of onemask.");
+  }
+  for (auto const& entry : std::filesystem::directory_iterator(folder)) {
+    auto const name = entry.path().filename().string();
+    if (name == "state.json" || (name.starts_with("state-") && name.ends_with(".json")))
+      status.parts.push_back(part_of(entry.path()));
+  }
+  std::sort(status.parts.begin(), status.parts.end(), [](auto const& a, auto const& b) { return a.name < b.name; });
+  status.failed = failed_tasks(folder / "journal");
+  return status;
+}
+
+}  // namespace onemask

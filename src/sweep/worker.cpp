@@ -1,0 +1,214 @@
+#include "sweep/worker.hpp"
+
+#include "sweep/task_work.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/core/interrupt.hpp>
+#include <onemask/core/log.hpp>
+
+#include <algorithm>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <thread>
+
+namespace onemask {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class Worker {
+ public:
+  Worker(RunContext const& run, TaskList const& tasks, Mailbox& mailbox, Journal& journal, WorkerOptions const& options)
+      : run_(run), tasks_(tasks), mailbox_(mailbox), journal_(journal), options_(options) {}
+
+  RunEnding run() {
+    say({.what = Report::What::ready, .number = options_.node});
+    for (;;) {
+      auto const order = next_order();
+      if (order.what == Order::What::end) return ending_from_order(order);
+      if (order.what == Order::What::run) do_task(order);
+      if (order.what == Order::What::gather) gather();
+    }
+  }
+
+ private:
+  void say(Report const& report) { mailbox_.send(0, Mailbox::Box::coordinator, to_bytes(report)); }
+
+  std::optional<Order> receive() {
+    auto const message = mailbox_.receive(Mailbox::Box::worker);
+    if (!message) return std::nullopt;
+    heard_ = Clock::now();
+    return order_from_bytes(message->bytes);
+  }
+
+  void expect_coordinator() {
+    auto const lost = mailbox_.lost();
+    if (std::find(lost.begin(), lost.end(), 0) != lost.end())
+      throw RunError("Rank 0 is lost, and with it the run. Start the same command again to go on.");
+    if (Clock::now() - heard_ > options_.patience) {
+      throw RunError("Rank 0 has not answered for " + std::to_string(static_cast<int>(options_.patience.count())) +
+                     " s; it may hang. Start the same command again to go on.");
+    }
+  }
+
+  Order next_order() {
+    for (std::size_t polls = 0;; ++polls) {
+      if (!waiting_.empty()) {
+        auto order = waiting_.front();
+        waiting_.pop_front();
+        return order;
+      }
+      if (auto order = receive()) return *order;
+      tell_signal();
+      // Quick at first, for tasks follow each other closely; then in naps.
+      if (polls > 2000) {
+        std::this_thread::sleep_for(std::chrono::microseconds(150));
+        if (polls % 1000 == 0) expect_coordinator();
+      }
+    }
+  }
+
+  void tell_signal() {
+    if (!interrupted() || told_signal_) return;
+    told_signal_ = true;
+    say({.what = Report::What::signal});
+  }
+
+  /// Takes in what has come during a task.
+  void listen() {
+    while (auto order = receive()) {
+      if (order->what == Order::What::stop) {
+        stopped_ = true;
+      } else if (order->what == Order::What::abandon) {
+        abandoned_ = abandoned_ || order->number == group_;
+      } else {
+        waiting_.push_back(*order);
+      }
+    }
+  }
+
+  /// Called while this rank waits for others of its group.
+  void in_group() {
+    listen();
+    if (abandoned_) throw LostRank("A rank of this task's group is lost or has failed.");
+  }
+
+  bool is_done(std::vector<std::string> const& objects) const {
+    return std::all_of(objects.begin(), objects.end(), [&](auto const& key) { return run_.objects.has(key); });
+  }
+
+  TaskWork& work_of(TaskKind kind) {
+    // One kind's caches at a time: they can be large.
+    auto const of_edits = [](TaskKind k) { return k < TaskKind::mask; };
+    if (work_ && (kind == kind_ || (of_edits(kind) && of_edits(kind_)))) return *work_;
+    work_.reset();
+    if (of_edits(kind)) work_ = make_edit_work(run_);
+    if (kind == TaskKind::mask) work_ = make_mask_work(run_);
+    if (kind == TaskKind::evaluation) work_ = make_evaluation_work(run_);
+    if (kind == TaskKind::perplexity) work_ = make_perplexity_work(run_);
+    kind_ = kind;
+    return *work_;
+  }
+
+  void do_task(Order const& order) {
+    auto const task = static_cast<std::size_t>(order.task);
+    auto const planned = tasks_.planned.at(task);
+    group_ = order.number;
+    stopped_ = abandoned_ = false;
+    bool const leads = order.ranks.front() == mailbox_.rank();
+    auto const objects = objects_of(run_.plan, planned);
+    auto const start = Clock::now();
+    JournalRecord record{.task = task_id(run_.plan, planned),
+                         .object = objects.size() == 1 ? objects.front() : "",
+                         .host = host_name(),
+                         .rank = mailbox_.rank(),
+                         .units = units_of(run_.plan, run_.study, planned),
+                         .ranks = static_cast<int>(order.ranks.size())};
+    Report report{.what = Report::What::done, .number = order.number, .task = order.task};
+    try {
+      auto const group = mailbox_.group({order.ranks.begin(), order.ranks.end()}, order.number, [this] { in_group(); });
+      auto told = Clock::now();
+      auto const progress = [&](double share) {
+        if (!leads || Clock::now() - told < std::chrono::milliseconds(500)) return;
+        told = Clock::now();
+        say({.what = Report::What::share, .task = order.task, .value = share});
+      };
+      auto const stopped = [this] {
+        listen();
+        return stopped_ || interrupted();
+      };
+      // A rank that was lost just before its report may have finished the task.
+      bool const there = group.broadcast(leads && is_done(objects) ? "1" : "", 0) == "1";
+      bool const finished = there || work_of(planned.kind).run(planned, {group, stopped, progress});
+      record.seconds = report.value = std::chrono::duration<double>(Clock::now() - start).count();
+      if (!finished) report.what = Report::What::dropped;
+      if (finished && leads && !there) journal_.append(record);
+    } catch (LostRank const&) {
+      report.what = Report::What::dropped;
+    } catch (Interrupted const&) {
+      report.what = Report::What::dropped;
+    } catch (UserError const& error) {
+      failed(record, report, Report::What::refused, error);
+    } catch (DiskError const& error) {
+      failed(record, report, Report::What::disk, error);
+    } catch (std::exception const& error) {
+      failed(record, report, is_fit() ? Report::What::failed : Report::What::unfit, error);
+    }
+    tell_signal();  // before what was dropped for it can be dealt out again
+    say(report);
+  }
+
+  void failed(JournalRecord record, Report& report, Report::What what, std::exception const& error) {
+    report.what = what;
+    report.text = error.what();
+    work_.reset();  // whatever broke may be in there
+    record.status = TaskStatus::failed;
+    record.note = report.text;
+    log_warning("Task " + record.task + " failed on rank " + std::to_string(record.rank) + ": " +
+                report.text.substr(0, report.text.find('\n')));
+    if (what != Report::What::disk) journal_.append(record);
+  }
+
+  /// Whether the device still answers.
+  bool is_fit() const {
+    try {
+      auto const two = at::ones({2}, at::TensorOptions().device(run_.model->device()));
+      return two.sum().item<double>() == 2;
+    } catch (std::exception const&) {
+      return false;
+    }
+  }
+
+  void gather() {
+    Report report{.what = Report::What::gathered};
+    try {
+      work_.reset();
+      report.value = options_.gather() ? 1 : 0;
+    } catch (std::exception const& error) {
+      report.what = dynamic_cast<UserError const*>(&error) != nullptr ? Report::What::refused : Report::What::disk;
+      report.text = error.what();
+    }
+    say(report);
+  }
+
+  RunContext const& run_;
+  TaskList const& tasks_;
+  Mailbox& mailbox_;
+  Journal& journal_;
+  WorkerOptions const& options_;
+  std::unique_ptr<TaskWork> work_;
+  TaskKind kind_ = TaskKind::edit;
+  std::deque<Order> waiting_;
+  std::int32_t group_ = 0;
+  bool stopped_ = false, abandoned_ = false, told_signal_ = false;
+  Clock::time_point heard_ = Clock::now();
+};
+
+}  // namespace
+
+RunEnding work(RunContext const& run, TaskList const& tasks, Mailbox& mailbox, Journal& journal, WorkerOptions const& options) {
+  return Worker(run, tasks, mailbox, journal, options).run();
+}
+
+}  // namespace onemask
