@@ -29,9 +29,11 @@ echo "=== job $SLURM_JOB_ID${SLURM_ARRAY_TASK_ID:+ (task $SLURM_ARRAY_TASK_ID of
   "$(date '+%F %T') ==="
 
 version_of() { stat -c '%i %y' "$1" 2>/dev/null || true; }
+is_partial() { build/release/onemask status "$(dirname "$1")" --json 2>/dev/null | grep '"phase":"partial"' >/dev/null; }
 
-# run_until_done RESULT COMMAND [WORDS]: does not return. An exit code of 0 is believed when the command has written the file
-# RESULT anew, because mpirun of Open MPI 5.0 says 0 also after it has lost a node; always when RESULT is empty.
+# run_until_done RESULT COMMAND [WORDS]: does not return. An exit code of 0 is believed when RESULT is empty. Else the command must
+# have written the file RESULT anew, and its run is asked for tasks that failed, because mpirun of Open MPI 5.0 says 0 also after it
+# has lost a node, and with ULFM whenever it has lost a rank.
 run_until_done() {
   local result=$1 before status=75 seen=-1
   shift
@@ -49,7 +51,13 @@ run_until_done() {
 
   # 1, 2 and 3 would come again. Other codes, and 1 after a signal, tell of an interruption, or of a rank or node that was lost.
   case $status in
-    0) [[ -n $result && $(version_of "$result") == "$before" ]] || exit 0 ;;
+    0)
+      [[ -n $result ]] || exit 0
+      if [[ $(version_of "$result") != "$before" ]]; then
+        if is_partial "$result"; then exit 3; fi
+        exit 0
+      fi
+      ;;
     1) ((signals)) || exit 1 ;;
     2 | 3) exit "$status" ;;
   esac

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <vector>
 
 namespace onemask {
 namespace {
@@ -51,27 +50,38 @@ at::Tensor Bootstrap::means(at::Tensor const& series) {
 }
 
 std::pair<double, double> middle(double const* values) {
-  auto const bounds = std::minmax_element(values, values + Bootstrap::resamples);
-  double const least = *bounds.first, scale = bins / (*bounds.second - least);
-  if (!(scale > 0) || !std::isfinite(scale)) return {least, *bounds.second};  // all are equal, or nearly so
-  // Values fall into bins in their order, and only the two bins that hold a bound need sorting.
-  std::array<std::uint16_t, bins> counts{};
-  std::array<std::uint8_t, Bootstrap::resamples> bin_of;
-  for (std::size_t i = 0; i < bin_of.size(); ++i) {
-    bin_of[i] = static_cast<std::uint8_t>(std::min((values[i] - least) * scale, bins - 1.0));
-    ++counts[bin_of[i]];
+  constexpr std::size_t n = Bootstrap::resamples;
+  static_assert(n % 2 == 0);
+  double low = values[0], high = low, other_low = low, other_high = low;  // two of each, which need not wait for each other
+  for (std::size_t i = 0; i < n; i += 2) {
+    low = std::min(values[i], low);
+    high = std::max(values[i], high);
+    other_low = std::min(values[i + 1], other_low);
+    other_high = std::max(values[i + 1], other_high);
   }
+  low = std::min(low, other_low);
+  high = std::max(high, other_high);
+  double const scale = bins / (high - low);
+  if (!(scale > 0) || !std::isfinite(scale)) return {low, high};  // all are equal, or nearly so
+
+  // Values fall into bins in their order; only the two bins that hold a bound need sorting.
+  std::array<std::int32_t, n> bin_of;
+  for (std::size_t i = 0; i < n; ++i) bin_of[i] = static_cast<std::int32_t>(std::min((values[i] - low) * scale, bins - 1.0));
+  std::array<std::size_t, bins> counts{};
+  for (auto const bin : bin_of) ++counts[static_cast<std::size_t>(bin)];
   auto const at_rank = [&](std::size_t rank) {
-    std::size_t bin = 0;
-    for (; rank >= counts[bin]; ++bin) rank -= counts[bin];
-    std::vector<double> found;
-    for (std::size_t i = 0; i < bin_of.size(); ++i) {
-      if (bin_of[i] == bin) found.push_back(values[i]);
+    std::int32_t bin = 0;
+    for (; rank >= counts[static_cast<std::size_t>(bin)]; ++bin) rank -= counts[static_cast<std::size_t>(bin)];
+    std::array<double, n> found;
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      if (bin_of[i] == bin) found[size++] = values[i];
     }
-    std::nth_element(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(rank), found.end());
+    std::nth_element(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(rank),
+                     found.begin() + static_cast<std::ptrdiff_t>(size));
     return found[rank];
   };
-  return {at_rank(Bootstrap::resamples * 25 / 1000), at_rank(Bootstrap::resamples * 975 / 1000 - 1)};
+  return {at_rank(n * 25 / 1000), at_rank(n * 975 / 1000 - 1)};
 }
 
 }  // namespace onemask

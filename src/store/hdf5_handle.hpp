@@ -27,10 +27,11 @@ class Hdf5Handle {
   herr_t (*close_)(hid_t);
 };
 
-/// Keeps HDF5 from printing its own errors while it lives; we say what failed ourselves.
+/// Keeps HDF5 from printing its own errors while it lives; we say what failed ourselves. Comes before everything else of HDF5.
 class QuietHdf5 {
  public:
   QuietHdf5() {
+    H5dont_atexit();  // files that a full disk kept from closing would crash its cleaning up
     H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   }

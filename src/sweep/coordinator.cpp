@@ -12,8 +12,9 @@ namespace {
 
 constexpr double look_every = 0.005, ping_every = 5, search_every = 2, publish_every = 1;  // [s]
 constexpr double least_deadline = 1800, patience = 20;                                     // [s], times the prediction
-constexpr double leave_time = 10;  // [s] that ranks have to leave a group that is given up
-constexpr double muster = 10;      // [s] that the first task waits for all ranks to come
+constexpr double leave_time = 10;                           // [s] that ranks have to leave a group that is given up
+constexpr double muster = 10;                               // [s] that the first task waits for all ranks to come
+constexpr double answer_time = 5, hurried_answer_time = 1;  // [s] that idle ranks have to show that they are there at the end
 constexpr std::size_t busy_polls = 2000;
 
 std::string plural(std::size_t count, std::string const& word) {
@@ -53,13 +54,14 @@ void Coordinator::run() {
     ending_.end = tally_.complete() ? RunEnding::End::complete : RunEnding::End::partial;
     if (!tally_.complete()) ending_.sentence = tally_.aside();
   }
+  call_roll();
   ending_.stuck = !active_.empty() || !hung_.empty();
   ending_.lost.assign(lost_.begin(), lost_.end());
   publish();
   log_info("ranks were in tasks for " + std::to_string(static_cast<int>(100 * tally_.busy(mailbox_.size(), now()) + 0.5)) +
            " % of " + format_duration(now()));
   for (int rank = 0; rank < mailbox_.size(); ++rank) {
-    if (!lost_.contains(rank)) tell(rank, to_order(ending_));
+    if (!dead_.contains(rank)) tell(rank, to_order(ending_));
   }
 }
 
@@ -67,7 +69,8 @@ bool Coordinator::answer_all() {
   bool heard = false;
   while (auto const message = mailbox_.receive(Mailbox::Box::coordinator)) {
     heard = true;
-    if (!lost_.contains(message->from)) handle(message->from, report_from_bytes(message->bytes));
+    auto const report = report_from_bytes(message->bytes);
+    if (!lost_.contains(message->from) || report.what == Report::What::here) handle(message->from, report);
     look_for_signal();  // before a task that was dropped for it is dealt out again
     deal();
   }
@@ -90,6 +93,9 @@ void Coordinator::handle(int from, Report const& report) {
       return ask_to_stop(RunEnding::End::interrupted, "A signal stopped rank " + std::to_string(from) + " and the run.");
     case Report::What::gathered:
       gathered_ = report;
+      return;
+    case Report::What::here:
+      if (report.number > 0 && absent_.erase(from) > 0) hung_.erase(from);
       return;
     case Report::What::share: {
       auto const task = static_cast<std::size_t>(report.task);
@@ -167,6 +173,7 @@ void Coordinator::conclude(std::size_t task) {
 
 /// The run goes on without this rank. One that is not `dead` may still be there at the end.
 void Coordinator::lose(int rank, std::string const& reason, bool dead) {
+  if (dead && dead_.insert(rank).second) hung_.erase(rank);
   if (!lost_.insert(rank).second) return;
   if (!dead) hung_.insert(rank);
   log_error("Rank " + std::to_string(rank) + " is lost: " + reason + ". The run goes on with " +
@@ -194,14 +201,7 @@ void Coordinator::look_around() {
   if (!stopping_ && options_.time_limit > 0 && now() > options_.time_limit - options_.grace)
     ask_to_stop(RunEnding::End::interrupted, "The run's time limit is reached.");
   if (!options_.foreign.empty() && now() - searched_ > search_every) look_for_foreign();
-  if (now() - pinged_ > ping_every) {
-    pinged_ = now();
-    std::set<int> busy = lost_;
-    for (auto const& [task, active] : active_) busy.insert(active.waiting.begin(), active.waiting.end());
-    for (int rank = 1; rank < mailbox_.size(); ++rank) {
-      if (!busy.contains(rank)) tell(rank, {.what = Order::What::alive});
-    }
-  }
+  ping();
   if (now() - published_ > publish_every) publish();
   line_.update([this] { return status(); });
 }
@@ -261,7 +261,10 @@ bool Coordinator::may_end() {
     for (std::size_t t = 0; t < tasks_.planned.size() && !own_left; ++t) {
       own_left = !options_.foreign[t] && !tasks_.is_gate(t) && scheduler_.state(t) == Scheduler::State::waiting;
     }
-    if (!own_left) return true;
+    if (!own_left) {
+      look_for_foreign();  // whoever ends last sees that everything is there, and gathers
+      return true;
+    }
     if (searched_ + search_every > now() || options_.others_live()) return false;
     ask_to_stop(RunEnding::End::interrupted, "What is left of this shard waits for tasks of shards that do not run.");
     return true;
@@ -284,15 +287,39 @@ void Coordinator::gather() {
     if (now() - looked_ < 0.1) continue;
     looked_ = now();
     look_for_losses();
-    if (now() - pinged_ < ping_every) continue;
-    pinged_ = now();
-    for (int rank = 1; rank < mailbox_.size(); ++rank) {
-      if (!lost_.contains(rank)) tell(rank, {.what = Order::What::alive});
-    }
+    ping();
   }
   if (gathered_->what == Report::What::gathered) return;
   bool const refused = gathered_->what == Report::What::refused;
   ask_to_stop(refused ? RunEnding::End::refused : RunEnding::End::failed, gathered_->text);
+}
+
+/// So that no worker gives the coordinator up, that of rank 0 neither.
+void Coordinator::ping() {
+  if (now() - pinged_ < ping_every) return;
+  pinged_ = now();
+  for (int rank = 0; rank < mailbox_.size(); ++rank) {
+    if (!lost_.contains(rank)) tell(rank, {.what = Order::What::alive});
+  }
+}
+
+/// Ranks that do not answer would not come to the end either. Some that were given up may be there again.
+void Coordinator::call_roll() {
+  if (!active_.empty()) return;  // then nobody waits for all ranks any more
+  for (int rank = 0; rank < mailbox_.size(); ++rank) {
+    if (dead_.contains(rank)) continue;
+    absent_.insert(rank);
+    tell(rank, {.what = Order::What::alive, .number = 1});
+  }
+  auto const end = now() + (stopping_ ? hurried_answer_time : answer_time);
+  while (!absent_.empty() && now() < end) {
+    if (!answer_all()) std::this_thread::sleep_for(std::chrono::microseconds(150));
+    if (now() - looked_ < look_every) continue;
+    looked_ = now();
+    look_for_losses();
+    for (auto rank : mailbox_.lost()) absent_.erase(rank);
+  }
+  for (auto rank : absent_) lose(rank, "it does not answer", false);
 }
 
 std::string Coordinator::status() const {

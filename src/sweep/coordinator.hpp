@@ -72,6 +72,8 @@ class Coordinator {
   void ask_to_stop(RunEnding::End end, std::string const& sentence);
   bool may_end();
   void gather();
+  void ping();
+  void call_roll();
   void publish();
   std::string status() const;
 
@@ -82,7 +84,8 @@ class Coordinator {
   Tally tally_;
   Clock::time_point start_ = Clock::now();
   std::map<std::size_t, Active> active_;
-  std::set<int> ready_, lost_, hung_;
+  std::set<int> ready_, absent_;
+  std::set<int> lost_, dead_, hung_;  ///< given up; of these the ended ones; those that do not answer
   std::int32_t number_ = 0;
   bool changed_ = true, stopping_ = false;
   double stop_began_ = 0, looked_ = 0, pinged_ = 0, published_ = 0, searched_ = 0;

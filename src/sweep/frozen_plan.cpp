@@ -10,6 +10,7 @@ namespace onemask {
 void freeze_plan(RunContext const& run, TaskList const& tasks) {
   auto const file = run.options.folder / "plan.json";
   if (!std::filesystem::exists(file)) {
+    std::filesystem::create_directories(run.options.folder);
     auto counts = nlohmann::ordered_json::object();
     for (auto const& name : kind_names()) counts[name] = 0;
     for (std::size_t t = 0; t < tasks.planned.size(); ++t) {

@@ -12,6 +12,10 @@
 #include <set>
 #include <tuple>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace onemask {
 namespace {
 
@@ -42,6 +46,14 @@ std::vector<FactPlace> places_of(Plan const& plan, EvaluationPlan const& evaluat
                       evaluation.neighborhood && !item.fact.neighborhood_prompts.empty()});
   }
   return places;
+}
+
+/// Gives freed memory back. The parts of large objects lie between small ones that stay, where the allocator would not use them
+/// again for the next large object, so that a run's masks would add up.
+void trim_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 /// Writes a study file part by part, and counts the tasks whose results it found.
@@ -116,6 +128,7 @@ class Gatherer {
       auto const name = "masks/" + std::to_string(m);
       checksums_[name] = writer_.write(name, matrix_of(task, mask->layers, keep));
       for (auto const& epoch : mask->epochs) epochs.push_back({task.name, &epoch - mask->epochs.data(), epoch});
+      trim_memory();
     }
     write_result("mask_epochs", epochs_table(epochs));
     write_result("conditions", conditions_table(plan_, zeros_));

@@ -14,7 +14,7 @@ struct Order {
     stop,     ///< the task in hand is to end soon, so that it can go on later
     gather,   ///< write the study file
     end,      ///< no more work
-    alive     ///< nothing, but the coordinator is there
+    alive     ///< nothing but an answer: the coordinator is there
   };
   What what = What::alive;
   std::int32_t number = 0;
@@ -46,6 +46,7 @@ struct Report {
     disk,     ///< the same for a disk that is full or broken
     unfit,    ///< as `failed`, and this rank's device is lost: it can do no more
     share,    ///< `value` of the task is done
+    here,     ///< the answer to order `number`
     signal,   ///< this process was asked to stop
     gathered  ///< `value` 1: everything planned is there
   };

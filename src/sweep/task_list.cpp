@@ -131,10 +131,21 @@ class Lister {
     }
   }
 
+  /// Of each mask the first one that scores as it does.
+  std::vector<std::size_t> first_masks_alike() const {
+    std::vector<std::size_t> first;
+    std::map<std::tuple<std::string, double, std::size_t>, std::size_t> known;
+    for (std::size_t m = 0; m < plan_.masks.size(); ++m) {
+      auto const& mask = plan_.masks[m];
+      first.push_back(known.try_emplace({mask.key, mask.options.threshold, mask.set}, m).first->second);
+    }
+    return first;
+  }
+
   void evaluations() {
     std::map<std::pair<std::size_t, std::size_t>, std::uint32_t> edited;  // by set and first fact
     std::map<std::pair<std::size_t, std::size_t>, std::uint32_t> lanes;
-    std::map<std::tuple<std::string, double, std::size_t>, std::size_t> first_of;  // masks that score alike
+    auto const first_like = first_masks_alike();
     for (std::size_t t = 0; t < plan_.evaluations.size(); ++t) {
       auto const& task = plan_.evaluations[t];
       auto const place = std::pair(task.set, task.first);
@@ -151,9 +162,7 @@ class Lister {
       }
       if (task.mask >= 0) {
         auto const m = static_cast<std::size_t>(task.mask);
-        auto const& mask = plan_.masks[m];
-        auto const same = first_of.try_emplace({mask.key, mask.options.threshold, task.set}, m).first->second;
-        if (same != m) continue;
+        if (first_like[m] != m) continue;
         after.push_back(trained_[m]);
       }
       list_.graph.tasks[add(TaskKind::evaluation, t, std::move(after))].lane = lanes[place];

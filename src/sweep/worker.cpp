@@ -36,21 +36,27 @@ class Worker {
   void say(Report const& report) { mailbox_.send(0, Mailbox::Box::coordinator, to_bytes(report)); }
 
   std::optional<Order> receive() {
-    auto const message = mailbox_.receive(Mailbox::Box::worker);
-    if (!message) return std::nullopt;
-    heard_ = Clock::now();
-    return order_from_bytes(message->bytes);
+    while (auto const message = mailbox_.receive(Mailbox::Box::worker)) {
+      heard_ = Clock::now();
+      auto const order = order_from_bytes(message->bytes);
+      if (order.what != Order::What::alive) return order;
+      say({.what = Report::What::here, .number = order.number});
+    }
+    return std::nullopt;
   }
 
-  void expect_coordinator() {
+  /// What has become of the coordinator; nothing while it is there, as far as is known.
+  std::string loss_of_coordinator() {
+    looked_ = Clock::now();
     auto const lost = mailbox_.lost();
     if (std::find(lost.begin(), lost.end(), 0) != lost.end())
-      throw RunError("Rank 0 is lost, and with it the run. Start the same command again to go on.");
-    if (Clock::now() - heard_ > options_.patience) {
-      throw RunError("Rank 0 has not answered for " + std::to_string(static_cast<int>(options_.patience.count())) +
-                     " s; it may hang. Start the same command again to go on.");
-    }
+      return "Rank 0 is lost, and with it the run. Start the same command again to go on.";
+    if (Clock::now() - heard_ < options_.patience) return {};
+    return "Rank 0 has not answered for " + std::to_string(static_cast<int>(options_.patience.count())) +
+           " s; it may hang. Start the same command again to go on.";
   }
+
+  bool is_time_to_look() const { return Clock::now() - looked_ > std::chrono::milliseconds(300); }
 
   Order next_order() {
     for (std::size_t polls = 0;; ++polls) {
@@ -64,7 +70,8 @@ class Worker {
       // Quick at first, for tasks follow each other closely; then in naps.
       if (polls > 2000) {
         std::this_thread::sleep_for(std::chrono::microseconds(150));
-        if (polls % 1000 == 0) expect_coordinator();
+        if (!is_time_to_look()) continue;
+        if (auto const reason = loss_of_coordinator(); !reason.empty()) throw RunError(reason);
       }
     }
   }
@@ -86,6 +93,8 @@ class Worker {
         waiting_.push_back(*order);
       }
     }
+    // Nobody would take the task's end in; what it leaves for the next start is kept.
+    if (is_time_to_look() && !loss_of_coordinator().empty()) stopped_ = abandoned_ = true;
   }
 
   /// Called while this rank waits for others of its group.
@@ -202,7 +211,7 @@ class Worker {
   std::deque<Order> waiting_;
   std::int32_t group_ = 0;
   bool stopped_ = false, abandoned_ = false, told_signal_ = false;
-  Clock::time_point heard_ = Clock::now();
+  Clock::time_point heard_ = Clock::now(), looked_ = heard_;  ///< the coordinator; for it
 };
 
 }  // namespace

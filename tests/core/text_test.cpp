@@ -57,5 +57,17 @@ TEST(SplitText, KeepsEmptyPieces) {
   EXPECT_THAT(split_text("mask.seed", ','), testing::ElementsAre("mask.seed"));
 }
 
+TEST(ParseDuration, ReadsWhatPeopleWrite) {
+  EXPECT_EQ(parse_duration("90"), 90);
+  EXPECT_EQ(parse_duration("1.5s"), 1.5);
+  EXPECT_EQ(parse_duration("15m"), 900);
+  EXPECT_EQ(parse_duration("2h"), 7200);
+  EXPECT_EQ(parse_duration("1d"), 86400);
+  EXPECT_EQ(parse_duration("3:50:00"), 13800);
+  EXPECT_EQ(parse_duration("1-12:00:30"), 129630);
+  for (auto const* text : {"", "0", "-5", "5 m", "5w", "1:30", "1-2", "a", "0:00:00", "5mm", "1e5"})
+    EXPECT_FALSE(parse_duration(text)) << text;
+}
+
 }  // namespace
 }  // namespace onemask

@@ -1,4 +1,6 @@
-"""A SLURM cluster of two nodes on this machine, in a folder of its own: munged, slurmctld and two slurmd, all private."""
+"""A SLURM cluster of two nodes on this machine, in a folder of its own: munged, slurmctld and two slurmd, all private.
+
+Where the kernel lets it, a node has a host name of its own, so that programs on it know on which node they are."""
 
 import os
 import pwd
@@ -13,8 +15,9 @@ from pathlib import Path
 
 from runs import processes_and_parents
 
-PROGRAMS = ["setpriv", "munged", "slurmctld", "slurmd", "sbatch", "sinfo", "squeue", "scontrol", "scancel", "srun"]
+PROGRAMS = ["setpriv", "unshare", "hostname", "munged", "slurmctld", "slurmd", "sbatch", "sinfo", "squeue", "scontrol", "scancel", "srun"]
 NODES = {"n1": 4, "n2": 2}  # and their CPUs: nodes that differ
+CHECK_EVERY = 30  # seconds between slurmctld's looks at time limits, from its start on
 
 # No task plugin and no cgroups, which would take more of the machine than processes of our own. Times are short: a lost node is
 # noticed, and a requeued job starts again, within seconds.
@@ -65,6 +68,10 @@ def missing() -> str:
     return ""
 
 
+def may_name_hosts() -> bool:
+    return subprocess.run(["unshare", "--uts", "hostname", "n1"], capture_output=True, check=False).returncode == 0
+
+
 def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
@@ -109,9 +116,12 @@ def wait_for(condition, what, seconds: float = 30):
 
 
 class Cluster:
-    """Runs between __enter__ and __exit__. `environment` leads SLURM's commands to it."""
+    """Runs between __enter__ and __exit__. `environment` leads SLURM's commands to it; `hosts` are the names of its nodes' hosts."""
 
     def __enter__(self) -> "Cluster":
+        own = socket.gethostname().split(".")[0]
+        self._names_hosts = may_name_hosts()
+        self.hosts = {node: node if self._names_hosts else own for node in NODES}
         self._folder = Path(tempfile.mkdtemp(prefix="onemask-slurm-"))
         self._folder.chmod(0o711)  # munged is another user
         self._daemons: dict[str, subprocess.Popen] = {}
@@ -121,6 +131,7 @@ class Cluster:
             self._configure()
             self._start_munged()
             self._start("slurmctld", "slurmctld", "-D")
+            self._started = time.monotonic()
             for node in NODES:
                 self.start_node(node)
             wait_for(lambda: self.states() == {node: "idle" for node in NODES}, "both nodes idle")
@@ -138,7 +149,7 @@ class Cluster:
                 print(error)
         for daemon in reversed(self._daemons.values()):
             daemon.terminate()
-        kill(self._processes())
+        kill(self.processes())
         for daemon in self._daemons.values():
             try:
                 daemon.wait(10)
@@ -151,7 +162,7 @@ class Cluster:
         host = socket.gethostname().split(".")[0]
         port, *ports = free_ports(1 + len(NODES))
         nodes = "\n".join(
-            f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory=65536"
+            f"NodeName={name} NodeHostname={self.hosts[name]} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory=65536"
             for (name, cpus), port in zip(NODES.items(), ports)
         )
         self._configuration.write_text(CONFIGURATION.format(host=host, port=port, folder=self._folder, nodes=nodes))
@@ -188,15 +199,22 @@ class Cluster:
             )
 
     def start_node(self, node: str) -> None:
-        self._start(node, "slurmd", "-D", "-N", node)
+        command = ["slurmd", "-D", "-N", node]
+        if self._names_hosts:
+            command = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', node, *command]
+        self._start(node, *command)
+
+    def seconds_to_check(self) -> int:
+        """Until slurmctld looks at time limits again."""
+        return CHECK_EVERY - int(time.monotonic() - self._started) % CHECK_EVERY
 
     def kill_node(self, node: str) -> None:
         """As a node dies: its slurmd, and all that it started."""
         self._daemons[node].kill()
         self._daemons[node].wait()
-        kill(self._processes(node))
+        kill(self.processes(node))
 
-    def _processes(self, node: str | None = None) -> list[int]:
+    def processes(self, node: str | None = None) -> list[int]:
         """All that slurmd has started on a node, or on any: its helpers keep its working folder, tasks have SLURM's variables."""
         homes = {self._folder / name for name in ([node] if node else NODES)}
         parents = dict(processes_and_parents())

@@ -106,6 +106,12 @@ class RunUntilDone(unittest.TestCase):
         self.assertEqual(ended, 75)
         self.assertIn("REQUEUE 7", said)
 
+    def test_zero_of_a_run_whose_tasks_failed(self):
+        status = """mkdir -p build/release; echo new > study.h5; printf '#!/bin/sh\\necho "{\\"phase\\":\\"%s\\"}"' PHASE > build/release/onemask
+            chmod 755 build/release/onemask"""
+        self.assertEqual(self.run_command(status.replace("PHASE", "complete"), "study.h5")[0], 0)
+        self.assertEqual(self.run_command(status.replace("PHASE", "partial"), "study.h5")[0], 3)
+
     def test_cap(self):
         ended, said = self.run_command("exit 75", SLURM_RESTART_COUNT="3", ONEMASK_MAX_RESTARTS="3")
         self.assertEqual(ended, 75)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Jobs of a real SLURM that are requeued, preempted, out of time or lose a node end with the bytes of an undisturbed run."""
+"""Jobs of a real SLURM that are requeued, preempted, out of time, or lose a rank or a node end with the bytes of an undisturbed run."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,13 +10,13 @@ from pathlib import Path
 
 import cluster
 from cluster import Cluster, wait_for
-from runs import PROGRAM, Run, WorldTest
+from runs import MPIRUN, PROGRAM, Run, WorldTest, program_of, rank_of
 
 SKIPPED = 77
 SOURCE = Path(__file__).resolve().parents[2]
 
 # Small tasks and many of them, so that a run lasts some ten seconds on two ranks and can be hit in the middle.
-SLOW = ["--set", "edit.batch=1", "--set", "edit.v_num_grad_steps=400", "--set", "mask.epochs=60", "--set", "evaluation.batch=1"]
+SLOW = ["--set", "edit.batch=1", "--set", "edit.v_num_grad_steps=250", "--set", "mask.epochs=40", "--set", "evaluation.batch=1"]
 FACTS = 34
 LASTING = re.compile("PENDING|RUNNING|COMPLETING|REQUEUED|CONFIGURING")
 TWO_NODES = ["--nodes=2", "--ntasks=2", "--ntasks-per-node=1"]
@@ -52,6 +53,13 @@ class Job:
         return wait_for(lambda: (state := self.field("JobState")) and not LASTING.search(state) and state, self.story, seconds)
 
 
+def status_of(job: Job) -> dict:
+    """What `onemask status` says here, outside the cluster, of a run's last start; its tasks by their kind."""
+    said = subprocess.run([PROGRAM, "status", job.run.folder, "--json"], capture_output=True, check=True).stdout
+    (part,) = json.loads(said)["parts"]
+    return part | {kind["kind"]: kind for kind in part["tasks"]}
+
+
 class Slurm(WorldTest):
     @classmethod
     def setUpClass(cls) -> None:
@@ -61,8 +69,9 @@ class Slurm(WorldTest):
         (cls.source / "build").mkdir(parents=True)
         (cls.source / "launch").symlink_to(SOURCE / "launch")
         (cls.source / "build/release").symlink_to(PROGRAM.parent)
-        # SLURM looks at time limits every 30 s from its start: this job, which a test waits for, is warned soon after it began.
-        limits = ["--time=1", "--signal=B:USR1@25", "--begin=now+17"]
+        # SLURM warns at its first look at time limits after which the next might be too late, here when two seconds are over of the
+        # minute that this job has: six seconds after the start. A test waits for it.
+        limits = ["--time=1", "--signal=B:USR1@28", f"--begin=now+{(cls.cluster.seconds_to_check() - 6) % 30}"]
         cls.limited = Job(cls, "limited", "sweep.sbatch", "--ntasks=1", "--nodelist=n1", *limits)
         undisturbed = Run(cls.study, cls.folder / "undisturbed", *SLOW)
         start = undisturbed.start(2)
@@ -92,11 +101,33 @@ class Slurm(WorldTest):
         self.assertIn("on n[1-2] (tasks per node: 2,1)", job.log())
         self.assertEqual(len(list((job.run.folder / "journal").glob("rank-*.jsonl"))), 3)
 
+    def test_doctor_sees_both_nodes(self):
+        said = self.folder / "doctor.json"
+        doctor = f"'{MPIRUN}' -n 3 --bind-to none '{PROGRAM}' doctor '{self.study}' --out '{self.folder / 'examined'}' --json"
+        options = ["--wait", "--time=5", "--nodes=2", "--ntasks=3", f"--output={said}", f"--error={said}.error"]
+        self.cluster.call("sbatch", *options, f"--wrap={doctor}")
+        sections = {section["title"]: section["findings"] for section in json.loads(said.read_text())["sections"]}
+        ranks, job = sections["ranks"], {finding["subject"]: finding["text"] for finding in sections["SLURM job"]}
+        self.assertIn("on 2 node(s), n[1-2]", job["job"])
+        self.assertEqual(job["tasks"], "3 of the job, 3 ranks")
+        hosts = set(self.cluster.hosts.values())
+        self.assertEqual({finding["subject"] for finding in ranks if finding["subject"] in hosts}, hosts)
+        folder = next(findings for title, findings in sections.items() if title.startswith("run folder"))
+        shared = [finding["text"] for finding in folder if finding["subject"] == "all hosts"]
+        self.assertRegex(", ".join(shared), "^2 see each other's files")
+
     def test_requeued_in_the_middle(self):
         job = self.submit("requeued", *TWO_NODES)
         job.wait_for_edits()
+        wait_for(lambda: status_of(job)["edits"]["done"] > 0, job.story)  # it is told every few seconds
+        running = status_of(job)
+        self.assertEqual((running["phase"], running["attempt"], running["ranks"]), ("running", 1, 2))
+        self.assertEqual(running["host"], self.cluster.hosts["n1"])
+        self.assertEqual(running["edits"]["tasks"], FACTS)
         self.cluster.call("scontrol", "requeue", job.number)
         self.expect_completed(job, 1)
+        ended = status_of(job)
+        self.assertEqual((ended["phase"], ended["attempt"], ended["edits"]["done"]), ("complete", 2, FACTS))
 
     def test_time_limit(self):
         self.assertEqual(self.limited.wait_for_end(240), "COMPLETED", self.limited.story())
@@ -105,6 +136,18 @@ class Slurm(WorldTest):
         self.expect_completed(self.limited, restarts)
         self.assertEqual(self.limited.log().count("; requeued, and goes on where it stopped ==="), restarts)
         self.assertIn("=== interrupted (exit code 75); requeued", self.limited.log())
+
+    def test_lost_rank(self):
+        asked = ["bash", "-c", 'source "$0" && survive_lost_ranks "$1"', SOURCE / "launch/env.sh", MPIRUN]
+        if not subprocess.run(asked, capture_output=True, check=True).stdout:
+            self.skipTest("this MPI has no ULFM")
+        job = self.submit("rank", *TWO_NODES)
+        job.wait_for_edits()
+        victims = [process for process in self.cluster.processes("n2") if program_of(process) == PROGRAM]
+        self.assertEqual([rank_of(process) for process in victims], [1])
+        cluster.kill(victims)
+        self.expect_completed(job, 0)
+        self.assertIn("Rank 1 is lost", job.log())
 
     def test_lost_node(self):
         job = self.submit("lost", *TWO_NODES)

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -18,12 +19,13 @@ MPIRUN = os.environ["ONEMASK_MPIRUN"]
 
 
 class Start:
-    """One start of the program under mpirun."""
+    """One start of the program: under mpirun, which may be given options, or of 0 ranks without it."""
 
-    def __init__(self, ranks: int, *words: object):
-        self.count = ranks
+    def __init__(self, ranks: int, *words: object, options: Sequence[str] = ()):
+        self.count = max(1, ranks)
         self._said = tempfile.TemporaryFile("w+")
-        command = [MPIRUN, "-n", str(ranks), "--oversubscribe", "--bind-to", "none", PROGRAM, *words]
+        launcher = [MPIRUN, *options, "-n", ranks, "--oversubscribe", "--bind-to", "none"] if ranks > 0 else []
+        command = [*launcher, PROGRAM, *words]
         self.process = subprocess.Popen(
             list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True
         )
@@ -94,8 +96,8 @@ class Run:
         self.folder = folder
         self.words = ["sweep", study, "--out", folder, *words]
 
-    def start(self, ranks: int, *words: object) -> Start:
-        return Start(ranks, *self.words, *words)
+    def start(self, ranks: int, *words: object, options: Sequence[str] = ()) -> Start:
+        return Start(ranks, *self.words, *words, options=options)
 
     def objects(self) -> dict[str, tuple[int, bytes]]:
         """When each was written, and its bytes."""

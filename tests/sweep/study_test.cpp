@@ -152,6 +152,28 @@ TEST_F(StudyTest, SweepsOfTheFileAndOfTheCommandLine) {
               ElementsAre("mask.seed=7 mask.restoration=margin", "mask.seed=7 mask.restoration=none"));
 }
 
+TEST_F(StudyTest, KeysThatMoveTogether) {
+  write_study(study_text + "sweep:\n  mask.seed: 0..1\n  'edit.v_lr, mask.learning_rate': [[0.5, 1], [0.1, 0.2]]\n");
+  auto const study = read();
+  EXPECT_THAT(names(study),
+              ElementsAre("mask.seed=0 edit.v_lr=0.5 mask.learning_rate=0.1", "mask.seed=0 edit.v_lr=1 mask.learning_rate=0.2",
+                          "mask.seed=1 edit.v_lr=0.5 mask.learning_rate=0.1", "mask.seed=1 edit.v_lr=1 mask.learning_rate=0.2"));
+  EXPECT_EQ(study.points[1].edit.hparams.v_lr, 1);
+  EXPECT_EQ(study.points[1].mask.learning_rate, 0.2);
+  EXPECT_EQ(study.points[1].edits, "edit.v_lr=1");
+  EXPECT_THAT(names(read({{}, {"edit.v_lr,mask.learning_rate=2..3;logspace(-2,-1,2)", "mask.seed=5"}, {}})),
+              ElementsAre("mask.seed=5 edit.v_lr=2 mask.learning_rate=0.01", "mask.seed=5 edit.v_lr=3 mask.learning_rate=0.1"));
+  // What a run resolved to can be read again.
+  write_study(study.resolved);
+  EXPECT_EQ(names(read()), names(study));
+
+  EXPECT_THAT(complaint({{}, {"edit.v_lr,mask.epochs=1,2;3"}, {}}), HasSubstr("as many lists of the same length"));
+  EXPECT_THAT(complaint({{}, {"edit.v_lr,mask.epochs=1,2"}, {}}), HasSubstr("2 keys together"));
+  EXPECT_THAT(complaint({{}, {"edit.v_lr=1,2;3,4"}, {}}), Not(""));
+  EXPECT_THAT(complaint({{}, {"edit.v_lr,mask.epochs=1,1;3,3"}, {}}), HasSubstr("must be different"));
+  EXPECT_THAT(complaint({{}, {"mask.seed,mask.epochs=1,2;3,4"}, {}}), HasSubstr("sweeps 'mask.seed' twice"));
+}
+
 TEST_F(StudyTest, PointsSayWhatTheirEditsAndMasksDifferIn) {
   write_study(study_text + "sweep:\n  mask.seed: 0..1\n  edit.v_lr: [0.5, 1]\n  mask.layers: ['[1]', last]\n");
   auto const study = read();

@@ -1,0 +1,183 @@
+// How quickly tasks are dealt out: the program's own coordinator, scheduler and messages, with tasks in which nothing happens.
+//   mpirun -n RANKS bench_dispatch tasks COUNT
+//   mpirun -n RANKS bench_dispatch answers COUNT
+// `tasks` lets all ranks' workers do COUNT tasks. `answers` lets all workers but rank 1's compute flat out, rank 0's beside the
+// coordinator, while rank 1 asks COUNT times for a task, and tells how long each answer took. One line of JSON on rank 0;
+// dispatch.py runs both.
+#include "sweep/coordinator.hpp"
+#include <onemask/comm/environment.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace onemask {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::size_t lanes = 1000;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Tasks such as evaluations are: many to a lane.
+TaskList empty_tasks(std::size_t count) {
+  TaskList list;
+  list.graph.kinds = {"empty"};
+  list.graph.tasks.resize(count);
+  list.planned.resize(count);
+  for (std::size_t t = 0; t < count; ++t) {
+    list.graph.tasks[t].seconds = 1e-6;
+    list.graph.tasks[t].lane = static_cast<std::uint32_t>(1 + t % lanes);
+  }
+  return list;
+}
+
+/// A worker as the program's, but that its tasks are up to `do_task`, which gives the report.
+class Worker {
+ public:
+  explicit Worker(Mailbox& mailbox) : mailbox_(mailbox) {}
+
+  void say(Report const& report) { mailbox_.send(0, Mailbox::Box::coordinator, to_bytes(report)); }
+
+  std::optional<Order> receive() {
+    while (auto const message = mailbox_.receive(Mailbox::Box::worker)) {
+      auto const order = order_from_bytes(message->bytes);
+      if (order.what != Order::What::alive) return order;
+      say({.what = Report::What::here, .number = order.number});
+    }
+    return std::nullopt;
+  }
+
+  template <class DoTask>
+  void run(DoTask const& do_task) {
+    say({.what = Report::What::ready});
+    for (std::size_t polls = 0;; ++polls) {
+      auto const order = receive();
+      if (!order) {
+        if (polls > 2000) std::this_thread::sleep_for(std::chrono::microseconds(150));
+        continue;
+      }
+      polls = 0;
+      if (order->what == Order::What::end) return;
+      if (order->what == Order::What::run) say(do_task(*order));
+    }
+  }
+
+ private:
+  Mailbox& mailbox_;
+};
+
+Report report_of(Order const& order, Report::What what) {
+  return {.what = what, .number = order.number, .task = order.task};
+}
+
+/// Runs `work` on every rank, and the coordinator beside it on rank 0; the seconds that the coordinator took.
+template <class Work>
+double coordinate(Communicator const& world, std::size_t count, Work const& work) {
+  auto const tasks = empty_tasks(count);
+  Mailbox mailbox(world);
+  Worker worker(mailbox);
+  world.barrier();
+  if (world.rank() != 0) {
+    work(worker);
+    return 0;
+  }
+  auto const start = Clock::now();
+  Coordinator coordinator(tasks, std::vector<bool>(count), mailbox, {.gathers = false});
+  double seconds = 0;
+  std::thread thread([&] {
+    coordinator.run();
+    seconds = seconds_since(start);
+  });
+  work(worker);
+  thread.join();
+  return seconds;
+}
+
+void time_tasks(Communicator const& world, std::size_t count) {
+  std::size_t mine = 0;
+  auto const seconds = coordinate(world, count, [&](Worker& worker) {
+    worker.run([&](Order const& order) {
+      ++mine;
+      return report_of(order, Report::What::done);
+    });
+  });
+  auto const sum = world.all_reduce_sum(static_cast<std::int64_t>(mine));
+  if (world.rank() != 0) return;
+  std::printf("{\"ranks\": %d, \"tasks\": %lld, \"of_rank_0\": %zu, \"seconds\": %.6f}\n", world.size(),
+              static_cast<long long>(sum), mine, seconds);
+}
+
+/// Keeps a core busy.
+double compute(std::chrono::microseconds how_long) {
+  auto const start = Clock::now();
+  double sum = 0;
+  while (Clock::now() - start < how_long) {
+    for (int i = 1; i < 1000; ++i) sum += std::sqrt(static_cast<double>(i));
+  }
+  return sum;
+}
+
+void time_answers(Communicator const& world, std::size_t count) {
+  constexpr int asker = 1;
+  std::vector<double> answers;  // [s]
+  double waste = 0;
+  static_cast<void>(coordinate(world, 2 * count + 1000, [&](Worker& worker) {
+    if (world.rank() != asker) {
+      // One long task, between whose steps it looks for word, as all long tasks do.
+      worker.run([&](Order const& order) {
+        for (;;) {
+          waste += compute(std::chrono::milliseconds(50));
+          if (auto const word = worker.receive(); word && word->what == Order::What::stop) {
+            return report_of(order, Report::What::dropped);
+          }
+        }
+      });
+      return;
+    }
+    auto asked = Clock::now();
+    bool first = true;
+    worker.run([&](Order const& order) {
+      if (!first && answers.size() < count) answers.push_back(seconds_since(asked));
+      first = false;
+      waste += compute(std::chrono::microseconds((order.number * 37) % 500));  // so that asks do not fall into step
+      if (answers.size() == count) worker.say({.what = Report::What::signal});
+      asked = Clock::now();
+      return report_of(order, Report::What::done);
+    });
+  }));
+  if (waste < 0) std::printf("\n");  // so that nothing is optimised away
+  if (world.rank() == asker) {
+    std::sort(answers.begin(), answers.end());
+    auto const quantile = [&](double share) {
+      return 1e6 * answers[std::min(answers.size() - 1, static_cast<std::size_t>(share * static_cast<double>(answers.size())))];
+    };
+    std::printf("{\"ranks\": %d, \"answers\": %zu, \"p50\": %.1f, \"p99\": %.1f, \"p99.9\": %.1f, \"max\": %.1f}\n", world.size(),
+                answers.size(), quantile(0.5), quantile(0.99), quantile(0.999), quantile(1));
+  }
+  world.barrier();
+}
+
+}  // namespace
+}  // namespace onemask
+
+int main(int count, char** arguments) {
+  onemask::Environment const environment(count, arguments);
+  auto const what = count == 3 ? std::string(arguments[1]) : "";
+  if (what == "tasks") {
+    onemask::time_tasks(environment.world(), std::stoul(arguments[2]));
+  } else if (what == "answers" && environment.world().size() > 1) {
+    onemask::time_answers(environment.world(), std::stoul(arguments[2]));
+  } else {
+    std::cerr << "mpirun -n RANKS bench_dispatch tasks|answers COUNT (answers: at least two ranks)\n";
+    return 2;
+  }
+}

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""A rank that hangs, here stopped for good, is given up; the run ends by itself and leaves no process."""
+
+import signal
+import sys
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+
+from subjects import END, GATHER, rome
+from subject_runs import ULFM, SubjectTest, knows_ulfm
+
+RANKS, DEADLINE = 4, "5s"
+# Ranks, and the stages that they are stopped in: in tasks of their own, in a group that trains a mask, idle at the end.
+WORKERS = [(2, ["edits"]), (1, ["masks"]), (2, ["masks"]), (3, ["evaluation"]), (1, [GATHER, END])]
+LEADER = [(0, ["edits"]), (0, ["masks"])]
+
+
+class Hang(SubjectTest):
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.rome = rome(cls.study, cls.folder)
+
+    def stop(self, rank: int, stages: list[str], options: list[str]) -> None:
+        run = self.new_run(self.rome)
+        words = ["--deadline", DEADLINE, "--set", "mask.ranks=2"]
+        start = self.begin(run, stages, RANKS, *words, options=options)
+        start.signal(signal.SIGSTOP, rank)
+        code = self.finish(run, start)
+        if rank != 0:
+            self.expect_results(run, start)
+            return
+        self.assertFalse((run.folder / "study.h5").exists(), start.said())
+        if not options:  # else mpirun's exit code says nothing
+            self.assertNotEqual(code, 0, start.said())
+        self.expect_goes_on(run)
+
+    def stop_all(self, hits: list[tuple[int, list[str]]], options: list[str]) -> None:
+        """Side by side, as there is little to do but to wait."""
+        with ThreadPoolExecutor(2) as pool:
+            ended = [(hit, pool.submit(self.stop, *hit, options)) for hit in hits]
+            for (rank, stages), future in ended:
+                with self.subTest(f"rank {rank} in {stages[0]}"):
+                    future.result()
+
+    def test_a_worker(self):
+        self.stop_all(WORKERS, [])
+
+    def test_rank_0(self):
+        self.stop_all(LEADER, [])
+
+    @unittest.skipUnless(knows_ulfm(), "this mpirun does not know --with-ft ulfm")
+    def test_under_ulfm(self):
+        self.stop_all([*WORKERS[:3], *LEADER[1:]], ULFM)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main(verbosity=1))

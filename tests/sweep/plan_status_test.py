@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""What `onemask plan` and `onemask status` say before, while and after a study runs."""
+
+import json
+import signal
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+from runs import PROGRAM, Run, WorldTest
+
+TASKS = {"edits": 9, "masks": 3, "evaluation": 20}
+
+
+class PlanAndStatus(WorldTest):
+    def ask(self, *words: object, code: int = 0) -> str:
+        """What the program prints; of a refusal what it complains about."""
+        result = subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result.stdout if code == 0 else result.stderr
+
+    def plan(self, folder: Path, *words: object) -> dict:
+        return json.loads(self.ask("plan", self.study, "--out", folder, "--json", *words))
+
+    def status(self, folder: Path) -> dict:
+        return json.loads(self.ask("status", folder, "--json"))
+
+    def finished(self, name: str, *words: object) -> Run:
+        run = Run(self.study, self.folder / name, *words)
+        self.expect_ends(run.start(2), 0)
+        return run
+
+    def test_before_anything_is_done(self):
+        folder = self.folder / "before"
+        text = self.ask("plan", self.study, "--out", folder)
+        for kind, count in TASKS.items():
+            self.assertRegex(text, rf"(?m)^{kind} +{count} +0 +{count} .* guessed$")
+        self.assertRegex(text, r"(?m)^all +32 +0 +32 ")
+        self.assertRegex(text, r"critical path: edits .* > masks .* > evaluation ")
+        self.assertRegex(text, r"on 1 rank: ")
+
+        frozen = json.loads((folder / "plan.json").read_text())
+        self.assertEqual({k: n for k, n in frozen["tasks"].items() if n}, TASKS)
+        self.assertRegex(self.ask("status", folder), "planned, not started yet")
+        self.assertIn("holds a run of another study", self.ask("plan", self.study, "--out", folder, "--set", "mask.epochs=9", code=2))
+        # What runs is what was frozen.
+        run = Run(self.study, folder)
+        self.expect_ends(run.start(1), 0)
+        self.assertEqual(run.results().attributes["plan"], frozen["id"])
+
+    def test_after_all_is_done(self):
+        run = self.finished("after")
+        plan = self.plan(run.folder)
+        self.assertEqual({kind["kind"]: (kind["tasks"], kind["done"]) for kind in plan["tasks"]}, {k: (n, n) for k, n in TASKS.items()})
+        self.assertEqual(plan["simulation"]["makespan_seconds"], 0)
+        self.assertTrue(all(kind["measured_on"] == kind["tasks"] for kind in plan["tasks"]))
+
+        text = self.ask("status", run.folder, "--watch")  # comes back at once, as the run has ended
+        self.assertRegex(text, r"(?m)^complete, attempt 1 on \S+ \(process \d+\), 2 ranks, since .* UTC, ended .* UTC$")
+        for kind, count in TASKS.items():
+            self.assertRegex(text, rf"(?m)^{kind} +{count} +{count} +0 +0$")
+        self.assertNotIn("failed", text)
+
+        # A second study with the same objects finds the edits, and all that an added seed does not touch.
+        other = json.loads(self.ask("plan", self.study, "--out", self.folder / "more", "--objects", run.folder / "objects",
+                                    "--sweep", "mask.seed=0..5", "--json"))  # fmt: skip
+        self.assertEqual({k["kind"]: (k["tasks"], k["done"]) for k in other["tasks"]}, {"edits": (9, 9), "masks": (6, 3), "evaluation": (35, 20)})
+
+    def test_times_of_a_run_like_it_and_many_ranks(self):
+        run = self.finished("like")
+        measured = {}
+        for record in run.records():
+            kind = record["task"].split("/")[0]
+            measured[kind] = measured.get(kind, 0) + record["seconds"] * record["ranks"]
+        plan = self.plan(self.folder / "unlike", "--like", run.folder, "--ranks", 64, "--ranks-per-node", 4)
+        seconds = {kind["kind"]: kind["seconds_left"] for kind in plan["tasks"]}
+        self.assertAlmostEqual(seconds["edits"], measured["edit"], delta=0.01 * measured["edit"])
+        self.assertAlmostEqual(seconds["masks"], measured["mask"], delta=0.01 * measured["mask"])
+        simulation = plan["simulation"]
+        self.assertEqual(simulation["ranks"], 64)
+        self.assertGreaterEqual(simulation["makespan_seconds"], simulation["bound_seconds"])
+        self.assertGreater(simulation["efficiency"], 0.5)
+        self.assertAlmostEqual(simulation["work_seconds"], sum(seconds.values()))
+
+    def test_while_it_runs_and_after_it_was_stopped(self):
+        run = Run(self.study, self.folder / "running", "--set", "mask.epochs=3000")
+        start = run.start(2)
+        self.wait_until(start, lambda: len(run.done("edit")) > 4 and len(run.checkpoints()) > 0, "training")
+        status = self.status(run.folder)
+        (part,) = status["parts"]
+        self.assertEqual((part["phase"], part["ranks"], part["lost"]), ("running", 2, []))
+        self.assertEqual([kind["tasks"] for kind in part["tasks"]], list(TASKS.values()))
+        start.signal(signal.SIGTERM)
+        self.expect_ends(start, 75)
+        self.assertEqual(self.status(run.folder)["parts"][0]["phase"], "interrupted")
+        self.assertEqual(self.ask("gather", self.study, "--out", run.folder, "--set", "mask.epochs=3000", "--csv", code=3).count("PARTIAL"), 0)
+
+    def test_folders_without_a_run(self):
+        self.assertIn("holds no run", self.ask("status", self.folder, code=2))
+        self.assertIn("RUN, the folder of the run, is missing", self.ask("status", code=2))
+        self.assertIn("Did you mean '--ranks'", self.ask("plan", self.study, "--out", self.folder / "x", "--rank", 3, code=2))
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main(verbosity=1))
