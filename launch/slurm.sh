@@ -28,16 +28,19 @@ echo "=== job $SLURM_JOB_ID${SLURM_ARRAY_TASK_ID:+ (task $SLURM_ARRAY_TASK_ID of
   "restart $restarts of at most $max_restarts, on $SLURM_JOB_NODELIST (tasks per node: $SLURM_TASKS_PER_NODE)," \
   "$(date '+%F %T') ==="
 
-version_of() { stat -c '%i %y' "$1" 2>/dev/null || true; }
-is_partial() { build/release/onemask status "$(dirname "$1")" --json 2>/dev/null | grep '"phase":"partial"' >/dev/null; }
+# How the last start of a run on all its nodes has ended, and its number: "complete 2".
+ending_of() {
+  build/release/onemask status "$1" --json 2>/dev/null |
+    sed -nE 's/.*"part":"","phase":"([a-z]+)","attempt":([0-9]+).*/\1 \2/p' || true
+}
 
-# run_until_done RESULT COMMAND [WORDS]: does not return. An exit code of 0 is believed when RESULT is empty. Else the command must
-# have written the file RESULT anew, and its run is asked for tasks that failed, because mpirun of Open MPI 5.0 says 0 also after it
-# has lost a node, and with ULFM whenever it has lost a rank.
+# run_until_done RUN COMMAND [WORDS]: does not return. The run folder RUN says whether the command has completed it, because mpirun of
+# Open MPI 5.0 ends with 0 also after it has lost a node, and with any code after it has lost a rank. Its exit code is believed when
+# RUN is empty.
 run_until_done() {
-  local result=$1 before status=75 seen=-1
+  local run=$1 before='' ending='' status=75 seen=-1
   shift
-  before=$(version_of "$result")
+  [[ -z $run ]] || before=$(ending_of "$run")
   if ((signals == 0)); then
     "$@" &
     command=$!
@@ -49,15 +52,17 @@ run_until_done() {
     [[ -z $watch ]] || kill "$watch" 2>/dev/null || true
   fi
 
+  if [[ -n $run ]]; then
+    ending=$(ending_of "$run")
+    [[ $ending != "$before" ]] || ending=''
+    case $ending in
+      complete*) exit 0 ;;
+      partial*) exit 3 ;;
+    esac
+  fi
   # 1, 2 and 3 would come again. Other codes, and 1 after a signal, tell of an interruption, or of a rank or node that was lost.
   case $status in
-    0)
-      [[ -n $result ]] || exit 0
-      if [[ $(version_of "$result") != "$before" ]]; then
-        if is_partial "$result"; then exit 3; fi
-        exit 0
-      fi
-      ;;
+    0) [[ -n $run ]] || exit 0 ;;
     1) ((signals)) || exit 1 ;;
     2 | 3) exit "$status" ;;
   esac

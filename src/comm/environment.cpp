@@ -44,7 +44,8 @@ Environment::Environment(int& argc, char**& argv) : launched_(started_by_launche
 }
 
 Environment::~Environment() {
-  if (!launched_ || std::uncaught_exceptions() > exceptions_) return;
+  // To finalize may wait for the dead.
+  if (!launched_ || company_ != Company::whole || std::uncaught_exceptions() > exceptions_) return;
   local_ = Communicator();
   world_ = Communicator();
   MPI_Finalize();

@@ -85,7 +85,10 @@ class MpiMailbox : public Mailbox::Backend {
     int present = 0;
     MPI_Message found = MPI_MESSAGE_NULL;
     MPI_Status status;
-    int const code = MPI_Improbe(MPI_ANY_SOURCE, tag_of(box), handle_, &present, &found, &status);
+    // The first look may only let MPI take in what has come, for the second to find.
+    int code = MPI_SUCCESS;
+    for (int look = 0; look < 2 && present == 0 && code == MPI_SUCCESS; ++look)
+      code = MPI_Improbe(MPI_ANY_SOURCE, tag_of(box), handle_, &present, &found, &status);
     if (is_loss(code)) {
       static_cast<void>(lost());  // afterwards messages of the others come again
       return std::nullopt;

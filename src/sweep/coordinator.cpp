@@ -15,7 +15,7 @@ constexpr double least_deadline = 1800, patience = 20;                          
 constexpr double leave_time = 10;                           // [s] that ranks have to leave a group that is given up
 constexpr double muster = 10;                               // [s] that the first task waits for all ranks to come
 constexpr double answer_time = 5, hurried_answer_time = 1;  // [s] that idle ranks have to show that they are there at the end
-constexpr std::size_t busy_polls = 2000;
+constexpr std::chrono::microseconds linger{50}, nap{100};
 
 std::string plural(std::size_t count, std::string const& word) {
   return std::to_string(count) + " " + word + (count == 1 ? "" : "s");
@@ -32,8 +32,8 @@ Coordinator::Coordinator(TaskList const& tasks, std::vector<bool> const& done, M
   publish();
 }
 
-void Coordinator::run() {
-  std::size_t idle = 0;
+std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
+  auto last_heard = Clock::now();
   for (;;) {
     bool const heard = answer_all();
     if (now() - looked_ > look_every) {
@@ -43,13 +43,13 @@ void Coordinator::run() {
     }
     if (changed_) deal();
     changed_ = false;
-    if (may_end()) break;
-    // Tasks may follow each other closely; when they do not, the core belongs to those who work.
-    idle = heard ? 0 : idle + 1;
-    if (idle > busy_polls) std::this_thread::sleep_for(std::chrono::microseconds(150));
-    if (idle > 0 && idle <= busy_polls) std::this_thread::yield();
+    if (may_end() || stop.stop_requested()) break;
+    // Tasks may follow each other closely; when they do not, the core belongs to those who work. To yield instead of napping
+    // would cost a whole time slice of theirs at every look.
+    if (heard) last_heard = Clock::now();
+    if (!heard && Clock::now() - last_heard > linger) std::this_thread::sleep_for(nap);
   }
-  if (!stopping_ && options_.gathers && (options_.foreign.empty() || tally_.complete())) gather();
+  if (!stopping_ && options_.gathers && (options_.foreign.empty() || tally_.complete())) gather(stop);
   if (!stopping_) {
     ending_.end = tally_.complete() ? RunEnding::End::complete : RunEnding::End::partial;
     if (!tally_.complete()) ending_.sentence = tally_.aside();
@@ -63,6 +63,7 @@ void Coordinator::run() {
   for (int rank = 0; rank < mailbox_.size(); ++rank) {
     if (!dead_.contains(rank)) tell(rank, to_order(ending_));
   }
+  return {ending_, !active_.empty()};
 }
 
 bool Coordinator::answer_all() {
@@ -184,6 +185,8 @@ void Coordinator::lose(int rank, std::string const& reason, bool dead) {
   for (auto& [task, active] : active_) {
     if (active.waiting.erase(rank) == 0) continue;
     hit.push_back(task);
+    // Should it wake up, it does not count as done what others are given now.
+    if (!dead) tell(rank, {.what = Order::What::abandon, .number = active.number});
     // Whatever a single rank did may be what it died of.
     if (active.ranks.size() == 1 && !active.failure)
       active.failure = {rank, {.what = Report::What::failed, .text = "rank " + std::to_string(rank) + " was lost: " + reason}};
@@ -276,20 +279,20 @@ bool Coordinator::may_end() {
   return nobody;
 }
 
-void Coordinator::gather() {
+void Coordinator::gather(std::stop_token const& stop) {
   {
     std::lock_guard const lock(mutex_);
     stages_ = tally_.stages();
   }
   tell(0, {.what = Order::What::gather});
-  while (!gathered_) {
+  while (!gathered_ && !stop.stop_requested()) {
     if (!answer_all()) std::this_thread::sleep_for(std::chrono::microseconds(500));
     if (now() - looked_ < 0.1) continue;
     looked_ = now();
     look_for_losses();
     ping();
   }
-  if (gathered_->what == Report::What::gathered) return;
+  if (!gathered_ || gathered_->what == Report::What::gathered) return;
   bool const refused = gathered_->what == Report::What::refused;
   ask_to_stop(refused ? RunEnding::End::refused : RunEnding::End::failed, gathered_->text);
 }

@@ -13,7 +13,9 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace onemask {
@@ -34,8 +36,9 @@ class Coordinator {
  public:
   Coordinator(TaskList const& tasks, std::vector<bool> const& done, Mailbox& mailbox, CoordinatorOptions options);
 
-  /// Until everything is done, set aside or stopped; then every worker is told to end.
-  void run();
+  /// Until everything is done, set aside or stopped; then every worker is told to end. Ends at once when `stop` is asked for.
+  /// Returns how it ended, and whether some workers are still in tasks that they cannot leave.
+  std::pair<RunEnding, bool> run(std::stop_token const& stop = {});
 
   /// Safe to call from other threads.
   std::vector<StageRecord> stages() const;
@@ -71,7 +74,7 @@ class Coordinator {
   void look_for_foreign();
   void ask_to_stop(RunEnding::End end, std::string const& sentence);
   bool may_end();
-  void gather();
+  void gather(std::stop_token const& stop);
   void ping();
   void call_roll();
   void publish();

@@ -65,14 +65,15 @@ class Coordination {
   Coordination(RunContext const& run, TaskList const& tasks, std::vector<bool> const& done, Mailbox& mailbox, double time_limit,
                RunState state)
       : coordinator_(tasks, done, mailbox, options_of(run, tasks, time_limit)),
-        thread_([this] {
+        writer_(std::move(state), [this] { return coordinator_.snapshot(); }),
+        thread_([this, &run](std::stop_token const& stop) {
           try {
-            coordinator_.run();
+            auto const [ending, in_tasks] = coordinator_.run(stop);
+            if (in_tasks && !stop.stop_requested()) end_now(run.environment, ending);
           } catch (...) {
             failure_ = std::current_exception();
           }
-        }),
-        writer_(std::move(state), [this] { return coordinator_.snapshot(); }) {}
+        }) {}
 
   std::vector<StageRecord> stages() const { return coordinator_.stages(); }
 
@@ -93,10 +94,18 @@ class Coordination {
             .others_live = [folder = options.folder] { return count_parts(folder) > 1; }};
   }
 
+  /// Some ranks, this one perhaps, are deep in tasks and will not come to the end in time. What they have not finished is
+  /// dropped.
+  [[noreturn]] void end_now(Environment const& environment, RunEnding const& ending) {
+    writer_.finish(ending.end);
+    log_error(ending.sentence + " Tasks in hand that take too long were dropped.");
+    environment.abort_world(ending.end == End::interrupted ? 75 : ending.end == End::refused ? 2 : 1);
+  }
+
   Coordinator coordinator_;
   std::exception_ptr failure_;
-  std::thread thread_;
   StateWriter writer_;
+  std::jthread thread_;  ///< last, so that it ends before what it uses
 };
 
 RunOutcome conclude(RunContext const& run, RunEnding const& result) {
@@ -128,7 +137,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
     std::int64_t complete = 0;
     agree(world, [&] {
       if (!run.is_root()) return;
-      freeze_plan(run, {});
+      freeze_plan(run, make_task_list(run.plan, study, {}, Stage::gather));
       complete = gather_all(run, {});
     });
     outcome.complete = world.all_reduce_max(complete) != 0;

@@ -94,13 +94,13 @@ class Worker {
       }
     }
     // Nobody would take the task's end in; what it leaves for the next start is kept.
-    if (is_time_to_look() && !loss_of_coordinator().empty()) stopped_ = abandoned_ = true;
+    if (is_time_to_look() && !loss_of_coordinator().empty()) stopped_ = orphaned_ = true;
   }
 
   /// Called while this rank waits for others of its group.
   void in_group() {
     listen();
-    if (abandoned_) throw LostRank("A rank of this task's group is lost or has failed.");
+    if (abandoned_ || orphaned_) throw LostRank("A rank of this task's group is lost or has failed.");
   }
 
   bool is_done(std::vector<std::string> const& objects) const {
@@ -150,6 +150,8 @@ class Worker {
       // A rank that was lost just before its report may have finished the task.
       bool const there = group.broadcast(leads && is_done(objects) ? "1" : "", 0) == "1";
       bool const finished = there || work_of(planned.kind).run(planned, {group, stopped, progress});
+      listen();
+      if (abandoned_) throw LostRank("The task was given to others, for this rank seemed to hang.");
       record.seconds = report.value = std::chrono::duration<double>(Clock::now() - start).count();
       if (!finished) report.what = Report::What::dropped;
       if (finished && leads && !there) journal_.append(record);
@@ -210,7 +212,7 @@ class Worker {
   TaskKind kind_ = TaskKind::edit;
   std::deque<Order> waiting_;
   std::int32_t group_ = 0;
-  bool stopped_ = false, abandoned_ = false, told_signal_ = false;
+  bool stopped_ = false, abandoned_ = false, orphaned_ = false, told_signal_ = false;
   Clock::time_point heard_ = Clock::now(), looked_ = heard_;  ///< the coordinator; for it
 };
 

@@ -1,13 +1,16 @@
 // How quickly tasks are dealt out: the program's own coordinator, scheduler and messages, with tasks in which nothing happens.
 //   mpirun -n RANKS bench_dispatch tasks COUNT
 //   mpirun -n RANKS bench_dispatch answers COUNT
+//   bench_dispatch naps COUNT
 // `tasks` lets all ranks' workers do COUNT tasks. `answers` lets all workers but rank 1's compute flat out, rank 0's beside the
-// coordinator, while rank 1 asks COUNT times for a task, and tells how long each answer took. One line of JSON on rank 0;
-// dispatch.py runs both.
+// coordinator, while rank 1 asks COUNT times for a task, and tells how long each answer took. `naps` tells how much later than
+// it should a thread wakes from naps of 100 µs while each core has a thread that computes: as long as the machine itself makes
+// anybody wait. One line of JSON; dispatch.py runs all three.
 #include "sweep/coordinator.hpp"
 #include <onemask/comm/environment.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -117,25 +120,52 @@ void time_tasks(Communicator const& world, std::size_t count) {
 }
 
 /// Keeps a core busy.
-double compute(std::chrono::microseconds how_long) {
+void compute(std::chrono::microseconds how_long) {
   auto const start = Clock::now();
-  double sum = 0;
+  double volatile sum = 0;
   while (Clock::now() - start < how_long) {
-    for (int i = 1; i < 1000; ++i) sum += std::sqrt(static_cast<double>(i));
+    for (int i = 1; i < 1000; ++i) sum = sum + std::sqrt(static_cast<double>(i));
   }
-  return sum;
+}
+
+void print_quantiles(int ranks, std::vector<double> seconds) {
+  std::sort(seconds.begin(), seconds.end());
+  auto const quantile = [&](double share) {
+    return 1e6 * seconds[std::min(seconds.size() - 1, static_cast<std::size_t>(share * static_cast<double>(seconds.size())))];
+  };
+  std::printf("{\"ranks\": %d, \"count\": %zu, \"p50\": %.1f, \"p99\": %.1f, \"p99.9\": %.1f, \"max\": %.1f}\n", ranks,
+              seconds.size(), quantile(0.5), quantile(0.99), quantile(0.999), quantile(1));
+}
+
+void time_naps(std::size_t count) {
+  constexpr std::chrono::microseconds nap{100};
+  std::atomic<bool> over = false;
+  std::vector<std::thread> busy;
+  for (unsigned core = 0; core < std::max(1U, std::thread::hardware_concurrency()); ++core) {
+    busy.emplace_back([&] {
+      while (!over) compute(std::chrono::milliseconds(1));
+    });
+  }
+  std::vector<double> late;
+  while (late.size() < count) {
+    auto const start = Clock::now();
+    std::this_thread::sleep_for(nap);
+    late.push_back(seconds_since(start) - std::chrono::duration<double>(nap).count());
+  }
+  over = true;
+  for (auto& thread : busy) thread.join();
+  print_quantiles(1, std::move(late));
 }
 
 void time_answers(Communicator const& world, std::size_t count) {
   constexpr int asker = 1;
   std::vector<double> answers;  // [s]
-  double waste = 0;
   static_cast<void>(coordinate(world, 2 * count + 1000, [&](Worker& worker) {
     if (world.rank() != asker) {
       // One long task, between whose steps it looks for word, as all long tasks do.
       worker.run([&](Order const& order) {
         for (;;) {
-          waste += compute(std::chrono::milliseconds(50));
+          compute(std::chrono::milliseconds(50));
           if (auto const word = worker.receive(); word && word->what == Order::What::stop) {
             return report_of(order, Report::What::dropped);
           }
@@ -148,21 +178,13 @@ void time_answers(Communicator const& world, std::size_t count) {
     worker.run([&](Order const& order) {
       if (!first && answers.size() < count) answers.push_back(seconds_since(asked));
       first = false;
-      waste += compute(std::chrono::microseconds((order.number * 37) % 500));  // so that asks do not fall into step
+      compute(std::chrono::microseconds((order.number * 37) % 500));  // so that asks do not fall into step
       if (answers.size() == count) worker.say({.what = Report::What::signal});
       asked = Clock::now();
       return report_of(order, Report::What::done);
     });
   }));
-  if (waste < 0) std::printf("\n");  // so that nothing is optimised away
-  if (world.rank() == asker) {
-    std::sort(answers.begin(), answers.end());
-    auto const quantile = [&](double share) {
-      return 1e6 * answers[std::min(answers.size() - 1, static_cast<std::size_t>(share * static_cast<double>(answers.size())))];
-    };
-    std::printf("{\"ranks\": %d, \"answers\": %zu, \"p50\": %.1f, \"p99\": %.1f, \"p99.9\": %.1f, \"max\": %.1f}\n", world.size(),
-                answers.size(), quantile(0.5), quantile(0.99), quantile(0.999), quantile(1));
-  }
+  if (world.rank() == asker) print_quantiles(world.size(), std::move(answers));
   world.barrier();
 }
 
@@ -174,10 +196,12 @@ int main(int count, char** arguments) {
   auto const what = count == 3 ? std::string(arguments[1]) : "";
   if (what == "tasks") {
     onemask::time_tasks(environment.world(), std::stoul(arguments[2]));
+  } else if (what == "naps") {
+    onemask::time_naps(std::stoul(arguments[2]));
   } else if (what == "answers" && environment.world().size() > 1) {
     onemask::time_answers(environment.world(), std::stoul(arguments[2]));
   } else {
-    std::cerr << "mpirun -n RANKS bench_dispatch tasks|answers COUNT (answers: at least two ranks)\n";
+    std::cerr << "mpirun -n RANKS bench_dispatch tasks|answers|naps COUNT (answers: at least two ranks)\n";
     return 2;
   }
 }

@@ -34,9 +34,9 @@ def peer(count: int, chunk: int) -> None:
     print(json.dumps({"ranks": MPI.COMM_WORLD.Get_size(), "tasks": len(results), "seconds": seconds}))
 
 
-def run(options: argparse.Namespace, ranks: int, *command: object) -> dict:
+def run(options: argparse.Namespace, ranks: int, *command: object, **environment: str) -> dict:
     launcher = [options.mpirun, "-n", ranks, "--oversubscribe", "--bind-to", "none"]
-    output = subprocess.run(list(map(str, [*launcher, *command])), stdout=subprocess.PIPE, text=True, check=True).stdout
+    output = subprocess.run(list(map(str, [*launcher, *command])), stdout=subprocess.PIPE, text=True, check=True, env=os.environ | environment).stdout
     found = json.loads(next(line for line in reversed(output.splitlines()) if line.startswith("{")))
     return found | {"load": os.getloadavg()[0]}
 
@@ -77,12 +77,19 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def answers(options: argparse.Namespace) -> None:
-    row("ranks", "of them computing", "answers", "p50 µs", "p99 µs", "p99.9 µs", "max µs", "load")
-    row(*["---"] * 8)
-    for ranks in options.ranks:
-        result = run(options, ranks, options.ours, "answers", options.answers)
+    row("waits", "ranks", "of them computing", "count", "p50 µs", "p99 µs", "p99.9 µs", "max µs", "load")
+    row(*["---"] * 9)
+
+    def measure(what: str, ranks: int, computing: object, *words: object, **environment: str) -> None:
+        result = run(options, ranks, options.ours, *words, **environment)
         quantiles = [f"{result[name]:.0f}" for name in ("p50", "p99", "p99.9", "max")]
-        row(ranks, ranks - 1, result["answers"], *quantiles, f"{result['load']:.1f}")
+        row(what, ranks, computing, result["count"], *quantiles, f"{result['load']:.1f}")
+
+    for _ in range(options.rounds):
+        measure("of a napping thread, too long", 1, "all cores", "naps", options.answers)
+        for ranks in options.ranks:
+            for yields, name in (("0", "for a task"), ("1", "for a task, MPI yields when idle")):
+                measure(name, ranks, ranks - 1, "answers", options.answers, OMPI_MCA_mpi_yield_when_idle=yields)
 
 
 def main() -> None:

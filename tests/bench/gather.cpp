@@ -196,5 +196,10 @@ int main(int count, char** arguments) {
   }
   auto const number = [&](int place, std::size_t otherwise) { return count > place ? std::stoul(arguments[place]) : otherwise; };
   onemask::set_threads(1);
-  onemask::run(arguments[1], number(2, 100'000), number(3, 1), number(4, 8));
+  try {
+    onemask::run(arguments[1], number(2, 100'000), number(3, 1), number(4, 8));
+  } catch (std::exception const& error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+  }
 }

@@ -16,6 +16,17 @@ JOB = {
     "SLURM_NTASKS": "1",
     "SLURM_SUBMIT_DIR": str(SOURCE),
 }
+# Stands in for the program: `status` says what `begin PHASE ATTEMPT` wrote, beside a shard of the same folder.
+PROGRAM = """\
+#!/bin/sh
+[ "$*" = "status run --json" ] && cat status 2>/dev/null
+"""
+BEGIN = """\
+begin() {
+  printf '{"parts":[{"part":"","phase":"%s","attempt":%s,"host":"n1"},{"part":"shard-1-of-4","phase":"complete","attempt":9}]}' "$@" > status
+}
+export -f begin
+"""
 SCONTROL = """\
 #!/bin/sh
 [ "$1" = requeue ] && echo "REQUEUE $2" || echo "JobId=7 JobState=$STATE Reason=None"
@@ -74,14 +85,17 @@ class Scripts(unittest.TestCase):
 
 
 class RunUntilDone(unittest.TestCase):
-    """launch/slurm.sh with a stand-in for scontrol."""
+    """launch/slurm.sh with stand-ins for scontrol and the program."""
 
-    def run_command(self, command: str, result: str = "", state: str = "RUNNING", **variables: str) -> tuple[int, str]:
+    def run_command(self, command: str, run: str = "", before: str = ":", state: str = "RUNNING", **variables: str) -> tuple[int, str]:
         with tempfile.TemporaryDirectory() as folder:
-            scontrol = Path(folder) / "scontrol"
-            scontrol.write_text(SCONTROL)
-            scontrol.chmod(0o755)
-            text = f'set -euo pipefail; source "{SOURCE}/launch/slurm.sh"; run_until_done "{result}" bash -c "$1"'
+            for name, stand_in in [("scontrol", SCONTROL), ("build/release/onemask", PROGRAM)]:
+                file = Path(folder) / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(stand_in)
+                file.chmod(0o755)
+            text = f"""{BEGIN}{before or ':'}
+                set -euo pipefail; source "{SOURCE}/launch/slurm.sh"; run_until_done "{run}" bash -c "$1" """
             ended = subprocess.run(
                 ["bash", "-c", text, "job", command],
                 env=os.environ | JOB | {"PATH": f"{folder}:{os.environ['PATH']}", "STATE": state} | variables,
@@ -100,17 +114,16 @@ class RunUntilDone(unittest.TestCase):
                 ended, said = self.run_command(f"exit {code}")
                 self.assertEqual((ended, "REQUEUE 7" in said), (ends_with, ends_with == 75), said)
 
-    def test_zero_is_believed_with_a_new_result_only(self):
-        self.assertEqual(self.run_command("echo new > study.h5", "study.h5")[0], 0)
-        ended, said = self.run_command("exit 0", "study.h5")
-        self.assertEqual(ended, 75)
-        self.assertIn("REQUEUE 7", said)
+    def test_the_run_says_whether_it_is_complete(self):
+        for phase, code, ends_with in [("complete", 0, 0), ("complete", 137, 0), ("partial", 0, 3), ("interrupted", 0, 75), ("failed", 1, 1)]:
+            with self.subTest(f"{phase}, {code}"):
+                ended, said = self.run_command(f"begin {phase} 2; exit {code}", "run", "begin interrupted 1")
+                self.assertEqual((ended, "REQUEUE 7" in said), (ends_with, ends_with == 75), said)
 
-    def test_zero_of_a_run_whose_tasks_failed(self):
-        status = """mkdir -p build/release; echo new > study.h5; printf '#!/bin/sh\\necho "{\\"phase\\":\\"%s\\"}"' PHASE > build/release/onemask
-            chmod 755 build/release/onemask"""
-        self.assertEqual(self.run_command(status.replace("PHASE", "complete"), "study.h5")[0], 0)
-        self.assertEqual(self.run_command(status.replace("PHASE", "partial"), "study.h5")[0], 3)
+    def test_zero_without_a_new_start_of_the_run(self):
+        for before in ("", "begin complete 1"):
+            ended, said = self.run_command("exit 0", "run", before)
+            self.assertEqual((ended, "REQUEUE 7" in said), (75, True), said)
 
     def test_cap(self):
         ended, said = self.run_command("exit 75", SLURM_RESTART_COUNT="3", ONEMASK_MAX_RESTARTS="3")

@@ -30,7 +30,7 @@ class CoordinatorTest : public testing::Test {
     std::jthread thread;
     if (mailbox.rank() == 0) {
       coordinator.emplace(tasks_, std::vector<bool>(tasks_.planned.size()), mailbox, options);
-      thread = std::jthread([&] { coordinator->run(); });
+      thread = std::jthread([&] { static_cast<void>(coordinator->run()); });
     }
     auto const say = [&](Report const& report) { mailbox.send(0, Box::coordinator, to_bytes(report)); };
     say({.what = Report::What::ready});
