@@ -34,9 +34,9 @@ ending_of() {
     sed -nE 's/.*"part":"","phase":"([a-z]+)","attempt":([0-9]+).*/\1 \2/p' || true
 }
 
-# run_until_done RUN COMMAND [WORDS]: does not return. The run folder RUN says whether the command has completed it, because mpirun of
-# Open MPI 5.0 ends with 0 also after it has lost a node, and with any code after it has lost a rank. Its exit code is believed when
-# RUN is empty.
+# run_until_done RUN COMMAND [WORDS]: does not return. Whether the command has completed the run is read from the run folder RUN,
+# because mpirun of Open MPI 5.0 ends with 0 also after it has lost a node, and with any code after it has lost a rank. With an
+# empty RUN the exit code alone counts.
 run_until_done() {
   local run=$1 before='' ending='' status=75 seen=-1
   shift

@@ -1,7 +1,6 @@
 #include "sweep/tally.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace onemask {
 
@@ -64,13 +63,14 @@ std::string Tally::line() const {
     auto const& kind = kinds_[k];
     auto const through = kind.before + kind.done;
     if (kind.running == 0 && (kind.done == 0 || through == kind.tasks)) continue;
-    text +=
-        (text.empty() ? "" : ", ") + tasks_.graph.kinds[k] + " " + std::to_string(through) + " of " + std::to_string(kind.tasks);
-    double share = 0;
+    double share = 0;  // of tasks in hand
     for (auto const& [task, running] : running_) {
       if (tasks_.graph.tasks[task].kind == k) share += running.share;
     }
-    if (share > 0) text += " (+" + std::to_string(static_cast<int>(std::lround(100 * share))) + " % of one)";
+    std::string tenths;
+    if (share > 0) tenths.append(".").append(std::to_string(static_cast<int>(10 * share) % 10));
+    text += (text.empty() ? "" : ", ") + tasks_.graph.kinds[k] + " " + std::to_string(through + static_cast<std::size_t>(share)) +
+            tenths + " of " + std::to_string(kind.tasks);
     if (kind.aside > 0) text += " (" + std::to_string(kind.aside) + " set aside)";
   }
   return text;

@@ -28,7 +28,7 @@ class Tally {
 
   /// Everything is done.
   bool complete() const;
-  /// "edits 12 of 96, masks 0 of 4", of kinds that are neither done nor untouched; with the share of masks in hand.
+  /// "edits 12 of 96, masks 1.4 of 4", of kinds that are neither done nor untouched; with the shares of masks in hand.
   std::string line() const;
   /// Predicted seconds of work that is left, on one rank; `scale(kind)` corrects the prediction.
   template <class Scale>

@@ -65,7 +65,11 @@ class Worker {
     for (std::size_t polls = 0;; ++polls) {
       auto const order = receive();
       if (!order) {
-        if (polls > 2000) std::this_thread::sleep_for(std::chrono::microseconds(150));
+        if (polls > 2000) {
+          std::this_thread::sleep_for(std::chrono::microseconds(150));
+        } else {
+          std::this_thread::yield();
+        }
         continue;
       }
       polls = 0;

@@ -36,8 +36,9 @@ def peer(count: int, chunk: int) -> None:
 
 def run(options: argparse.Namespace, ranks: int, *command: object, **environment: str) -> dict:
     launcher = [options.mpirun, "-n", ranks, "--oversubscribe", "--bind-to", "none"]
-    output = subprocess.run(list(map(str, [*launcher, *command])), stdout=subprocess.PIPE, text=True, check=True, env=os.environ | environment).stdout
-    found = json.loads(next(line for line in reversed(output.splitlines()) if line.startswith("{")))
+    words = list(map(str, [*launcher, *command]))
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, env=os.environ | environment)
+    found = json.loads(next(line for line in reversed(done.stdout.splitlines()) if line.startswith("{")))
     return found | {"load": os.getloadavg()[0]}
 
 

@@ -7,7 +7,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 from subjects import END, GATHER, rome
-from subject_runs import ULFM, SubjectTest, knows_ulfm
+from subject_runs import SECONDS, ULFM, SubjectTest, knows_ulfm
 
 RANKS, DEADLINE = 4, "5s"
 # Ranks, and the stages that they are stopped in: in tasks of their own, in a group that trains a mask, idle at the end.
@@ -25,6 +25,7 @@ class Hang(SubjectTest):
         run = self.new_run(self.rome)
         words = ["--deadline", DEADLINE, "--set", "mask.ranks=2"]
         start = self.begin(run, stages, RANKS, *words, options=options)
+        self.wait_until(start, lambda: run.records(), "a task", SECONDS)  # not to stop it while all start together
         start.signal(signal.SIGSTOP, rank)
         code = self.finish(run, start)
         if rank != 0:

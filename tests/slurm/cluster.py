@@ -15,7 +15,7 @@ from pathlib import Path
 
 from runs import processes_and_parents
 
-PROGRAMS = ["setpriv", "unshare", "hostname", "munged", "slurmctld", "slurmd", "sbatch", "sinfo", "squeue", "scontrol", "scancel", "srun"]
+SLURM = ["munged", "slurmctld", "slurmd", "sbatch", "sinfo", "squeue", "scontrol", "scancel", "srun"]
 NODES = {"n1": 4, "n2": 2}  # and their CPUs: nodes that differ
 CHECK_EVERY = 30  # seconds between slurmctld's looks at time limits, from its start on
 
@@ -62,7 +62,7 @@ def missing() -> str:
     """Why there can be no cluster here; empty where there can be one."""
     if os.geteuid() != 0:
         return "slurmd needs root"
-    absent = [program for program in PROGRAMS if shutil.which(program) is None]
+    absent = [program for program in ["setpriv", "unshare", *SLURM] if shutil.which(program) is None]
     if absent:
         return f"{', '.join(absent)} not found (Debian packages slurm-wlm and munge)"
     return ""
@@ -116,7 +116,7 @@ def wait_for(condition, what, seconds: float = 30):
 
 
 class Cluster:
-    """Runs between __enter__ and __exit__. `environment` leads SLURM's commands to it; `hosts` are the names of its nodes' hosts."""
+    """Runs between __enter__ and __exit__. `environment` leads SLURM's commands to it; `hosts` names its nodes' hosts."""
 
     def __enter__(self) -> "Cluster":
         own = socket.gethostname().split(".")[0]

@@ -23,7 +23,8 @@ PROGRAM = """\
 """
 BEGIN = """\
 begin() {
-  printf '{"parts":[{"part":"","phase":"%s","attempt":%s,"host":"n1"},{"part":"shard-1-of-4","phase":"complete","attempt":9}]}' "$@" > status
+  local shard='{"part":"shard-1-of-4","phase":"complete","attempt":9}'
+  printf '{"parts":[{"part":"","phase":"%s","attempt":%s,"host":"n1"},%s]}' "$@" "$shard" > status
 }
 export -f begin
 """
@@ -87,14 +88,16 @@ class Scripts(unittest.TestCase):
 class RunUntilDone(unittest.TestCase):
     """launch/slurm.sh with stand-ins for scontrol and the program."""
 
-    def run_command(self, command: str, run: str = "", before: str = ":", state: str = "RUNNING", **variables: str) -> tuple[int, str]:
+    def run_command(
+        self, command: str, run: str = "", before: str = ":", state: str = "RUNNING", **variables: str
+    ) -> tuple[int, str]:
         with tempfile.TemporaryDirectory() as folder:
             for name, stand_in in [("scontrol", SCONTROL), ("build/release/onemask", PROGRAM)]:
                 file = Path(folder) / name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(stand_in)
                 file.chmod(0o755)
-            text = f"""{BEGIN}{before or ':'}
+            text = f"""{BEGIN}{before}
                 set -euo pipefail; source "{SOURCE}/launch/slurm.sh"; run_until_done "{run}" bash -c "$1" """
             ended = subprocess.run(
                 ["bash", "-c", text, "job", command],
@@ -115,13 +118,14 @@ class RunUntilDone(unittest.TestCase):
                 self.assertEqual((ended, "REQUEUE 7" in said), (ends_with, ends_with == 75), said)
 
     def test_the_run_says_whether_it_is_complete(self):
-        for phase, code, ends_with in [("complete", 0, 0), ("complete", 137, 0), ("partial", 0, 3), ("interrupted", 0, 75), ("failed", 1, 1)]:
+        cases = [("complete", 0, 0), ("complete", 137, 0), ("partial", 0, 3), ("interrupted", 0, 75), ("failed", 1, 1)]
+        for phase, code, ends_with in cases:
             with self.subTest(f"{phase}, {code}"):
                 ended, said = self.run_command(f"begin {phase} 2; exit {code}", "run", "begin interrupted 1")
                 self.assertEqual((ended, "REQUEUE 7" in said), (ends_with, ends_with == 75), said)
 
     def test_zero_without_a_new_start_of_the_run(self):
-        for before in ("", "begin complete 1"):
+        for before in (":", "begin complete 1"):
             ended, said = self.run_command("exit 0", "run", before)
             self.assertEqual((ended, "REQUEUE 7" in said), (75, True), said)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Jobs of a real SLURM that are requeued, preempted, out of time, or lose a rank or a node end with the bytes of an undisturbed run."""
+"""Jobs of a real SLURM that are requeued, preempted, out of time or lose a rank or node end in an undisturbed run's bytes."""
 
 import json
 import re
@@ -46,9 +46,9 @@ class Job:
         return "\n".join(line for line in self.log().splitlines() if line.startswith("===") or "info:" in line or "error" in line)
 
     def wait_for_edits(self) -> None:
-        wait_for(lambda: 3 <= len(self.run.done("edit")) < FACTS - 5, self.story, 60)
+        wait_for(lambda: 3 <= len(self.run.done("edit")) < FACTS - 5, self.story, 120)
 
-    def wait_for_end(self, seconds: float = 150) -> str:
+    def wait_for_end(self, seconds: float = 300) -> str:
         """Its last state."""
         return wait_for(lambda: (state := self.field("JobState")) and not LASTING.search(state) and state, self.story, seconds)
 
@@ -69,18 +69,20 @@ class Slurm(WorldTest):
         (cls.source / "build").mkdir(parents=True)
         (cls.source / "launch").symlink_to(SOURCE / "launch")
         (cls.source / "build/release").symlink_to(PROGRAM.parent)
-        # SLURM warns at its first look at time limits after which the next might be too late, here when two seconds are over of the
-        # minute that this job has: six seconds after the start. A test waits for it.
+        # SLURM warns when its next look at time limits might be too late: in this job of a minute, for which a test waits, at the
+        # first look after two seconds. It is submitted to begin six seconds before one, and has time enough after that.
         limits = ["--time=1", "--signal=B:USR1@28", f"--begin=now+{(cls.cluster.seconds_to_check() - 6) % 30}"]
         cls.limited = Job(cls, "limited", "sweep.sbatch", "--ntasks=1", "--nodelist=n1", *limits)
         undisturbed = Run(cls.study, cls.folder / "undisturbed", *SLOW)
         start = undisturbed.start(2)
-        if start.finish(120) != 0:
+        wait_for(lambda: cls.limited.field("Restarts") == "1", cls.limited.story, 120)
+        cls.cluster.call("scontrol", "update", f"JobId={cls.limited.number}", "TimeLimit=10")
+        if start.finish(300) != 0:
             raise AssertionError(start.said())
         cls.expected = undisturbed.results()
 
     def submit(self, name: str, *options: str) -> Job:
-        return Job(self, name, "sweep.sbatch", "--time=5", *options)
+        return Job(self, name, "sweep.sbatch", "--time=10", *options)
 
     def expect_completed(self, job: Job, restarts: int) -> None:
         """Ended by itself, with the bytes of the undisturbed run, each task done once, the starts all in one log."""
@@ -104,7 +106,7 @@ class Slurm(WorldTest):
     def test_doctor_sees_both_nodes(self):
         said = self.folder / "doctor.json"
         doctor = f"'{MPIRUN}' -n 3 --bind-to none '{PROGRAM}' doctor '{self.study}' --out '{self.folder / 'examined'}' --json"
-        options = ["--wait", "--time=5", "--nodes=2", "--ntasks=3", f"--output={said}", f"--error={said}.error"]
+        options = ["--wait", "--time=10", "--nodes=2", "--ntasks=3", f"--output={said}", f"--error={said}.error"]
         self.cluster.call("sbatch", *options, f"--wrap={doctor}")
         sections = {section["title"]: section["findings"] for section in json.loads(said.read_text())["sections"]}
         ranks, job = sections["ranks"], {finding["subject"]: finding["text"] for finding in sections["SLURM job"]}
@@ -130,12 +132,8 @@ class Slurm(WorldTest):
         self.assertEqual((ended["phase"], ended["attempt"], ended["edits"]["done"]), ("complete", 2, FACTS))
 
     def test_time_limit(self):
-        self.assertEqual(self.limited.wait_for_end(240), "COMPLETED", self.limited.story())
-        restarts = int(self.limited.field("Restarts"))
-        self.assertGreater(restarts, 0)
-        self.expect_completed(self.limited, restarts)
-        self.assertEqual(self.limited.log().count("; requeued, and goes on where it stopped ==="), restarts)
-        self.assertIn("=== interrupted (exit code 75); requeued", self.limited.log())
+        self.expect_completed(self.limited, 1)
+        self.assertEqual(self.limited.log().count("=== interrupted (exit code 75); requeued, "), 1)
 
     def test_lost_rank(self):
         asked = ["bash", "-c", 'source "$0" && survive_lost_ranks "$1"', SOURCE / "launch/env.sh", MPIRUN]
@@ -153,7 +151,7 @@ class Slurm(WorldTest):
         job = self.submit("lost", *TWO_NODES)
         job.wait_for_edits()
         self.cluster.kill_node("n2")
-        wait_for(lambda: self.cluster.states()["n2"].startswith("down"), job.story, 60)
+        wait_for(lambda: self.cluster.states()["n2"].startswith("down"), job.story, 120)
         self.cluster.start_node("n2")
         self.expect_completed(job, 1)
 
@@ -167,10 +165,10 @@ class Slurm(WorldTest):
     def test_warned_by_signals_up_to_the_cap(self):
         job = self.submit("capped", *TWO_NODES, "--export=ALL,ONEMASK_MAX_RESTARTS=1")
         for restart, warning in enumerate(["TERM", "USR1"]):
-            wait_for(lambda: job.log().count("=== job ") == restart + 1, job.story, 60)
-            wait_for(lambda: len(job.run.done("edit")) > 5 * restart, job.story, 60)
+            wait_for(lambda: job.log().count("=== job ") == restart + 1, job.story, 120)
+            wait_for(lambda: len(job.run.done("edit")) > 5 * restart, job.story, 120)
             self.cluster.call("scancel", "--batch", f"--signal={warning}", job.number)
-            wait_for(lambda: job.log().count("=== interrupted") == restart + 1, job.story, 30)
+            wait_for(lambda: job.log().count("=== interrupted") == restart + 1, job.story, 60)
         self.assertEqual(job.wait_for_end(), "FAILED")
         self.assertEqual(job.field("ExitCode"), "75:0")
         self.assertIn("after 1 restarts, as many as ONEMASK_MAX_RESTARTS allows", job.log())
@@ -178,7 +176,7 @@ class Slurm(WorldTest):
     def test_array_without_mpi(self):
         if b"--shard" not in subprocess.run([PROGRAM, "sweep", "--help"], capture_output=True, check=False).stdout:
             self.skipTest("this program has no --shard")
-        job = Job(self, "array", "array.sbatch", "--time=5", "--array=0-2")
+        job = Job(self, "array", "array.sbatch", "--time=10", "--array=0-2")
         self.assertEqual(job.wait_for_end(), "COMPLETED", job.story())
         self.expect_same_results(job.run.results(), self.expected)
         self.expect_done_once(job)
