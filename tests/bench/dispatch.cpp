@@ -62,19 +62,15 @@ class Worker {
   template <class DoTask>
   void run(DoTask const& do_task) {
     say({.what = Report::What::ready});
-    for (std::size_t polls = 0;; ++polls) {
-      auto const order = receive();
-      if (!order) {
-        if (polls > 2000) {
-          std::this_thread::sleep_for(std::chrono::microseconds(150));
-        } else {
-          std::this_thread::yield();
-        }
-        continue;
+    auto busy = Clock::now();
+    for (;;) {
+      if (auto const order = receive()) {
+        if (order->what == Order::What::end) return;
+        if (order->what == Order::What::run) say(do_task(*order));
+        busy = Clock::now();
+      } else if (Clock::now() - busy > std::chrono::microseconds(100)) {
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
       }
-      polls = 0;
-      if (order->what == Order::What::end) return;
-      if (order->what == Order::What::run) say(do_task(*order));
     }
   }
 
@@ -182,7 +178,8 @@ void time_answers(Communicator const& world, std::size_t count) {
     worker.run([&](Order const& order) {
       if (!first && answers.size() < count) answers.push_back(seconds_since(asked));
       first = false;
-      compute(std::chrono::microseconds((order.number * 37) % 500));  // so that asks do not fall into step
+      // Asks do not fall into step, and the asker has no lack of processor time of its own.
+      std::this_thread::sleep_for(std::chrono::microseconds((order.number * 37) % 500));
       if (answers.size() == count) worker.say({.what = Report::What::signal});
       asked = Clock::now();
       return report_of(order, Report::What::done);

