@@ -24,7 +24,7 @@ struct CoordinatorOptions {
   bool gathers = true;    ///< the study file is written at the end
   double deadline = 0;    ///< [s] without a sign of life after which a task is thought to hang; 0: from predictions
   double time_limit = 0;  ///< [s] after which the run stops as after a signal; 0: none
-  double grace = 7;       ///< [s] that tasks in hand have to end after that
+  double grace = 6;       ///< [s] that tasks in hand have to end after that
   /// Tasks that other processes do; whether one of them is done; whether any of those processes lives.
   std::vector<bool> foreign = {};
   std::function<bool(std::size_t)> is_done = {};

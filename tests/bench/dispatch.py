@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times how quickly tasks are dealt out, beside mpi4py.futures' MPIPoolExecutor on as many ranks, with tasks that do nothing.
 
-  dispatch.py --mpirun $ONEMASK_WHEELS/bin/mpirun --ours build/release/tests/bench_dispatch
+  dispatch.py --mpirun $ONEMASK_WHEELS/bin/mpirun --ours build/release/bench_dispatch
 
 needs an mpi4py that finds the same MPI; --python names the interpreter that has it. The rounds alternate. Of the pool, rank 0
 deals out and the others work; of ours, rank 0 works too. What is timed begins when all ranks are there, and ends with the last
