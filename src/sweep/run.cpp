@@ -191,6 +191,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   }
   auto const ending = work(run, tasks, mailbox, *journal, worker);
   if (coordination) coordination->finish(ending.end);
+  if (run.is_root() && ending.end == End::complete) remove_spent_checkpoints(run);
   if (ending.stuck) {
     environment.set_company(Environment::Company::stuck);
   } else if (!ending.lost.empty()) {

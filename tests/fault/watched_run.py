@@ -17,8 +17,8 @@ class WatchedRun(Run):
         self._spoiled: set[str] = set()  # objects that the trial damaged and nobody has made again
         self._damages: Counter[str] = Counter()
         self._torn_off: Counter[str] = Counter()  # done tasks of journal lines that the trial cut off
-        self._journals_before: set[str] = set()
-        self._results_before = None
+        self._states_before: set[tuple[int, int]] = set()
+        self._results_before: set[tuple[int, int]] = set()
 
     def move(self, folder: Path) -> None:
         self.folder.rename(folder)
@@ -28,12 +28,18 @@ class WatchedRun(Run):
     # Before and while it runs.
 
     def before_start(self) -> None:
-        self._journals_before = {file.name for file in self.journals()}
-        self._results_before = self._results_file()
+        self._states_before = self._versions("state*.json")
+        self._results_before = self._versions("study.h5")
 
-    def _results_file(self) -> tuple[int, int] | None:
-        file = self.folder / "study.h5"
-        return (file.stat().st_mtime_ns, file.stat().st_ino) if file.exists() else None
+    def _versions(self, names: str) -> set[tuple[int, int]]:
+        """Of files, when they were written and which they are."""
+        found = set()
+        for file in self.folder.glob(names):
+            try:
+                found.add((file.stat().st_mtime_ns, file.stat().st_ino))
+            except FileNotFoundError:
+                pass  # it was replaced meanwhile
+        return found
 
     def share_left(self, stage: str) -> float:
         """Of the objects of a stage; all of a stage that makes none."""
@@ -42,7 +48,7 @@ class WatchedRun(Run):
 
     def stages_under_way(self) -> list[str]:
         """What the present start is at, told from its files. Stages may overlap."""
-        if not {file.name for file in self.journals()} - self._journals_before:
+        if not self._versions("state*.json") - self._states_before:  # the ranks still meet to begin
             return [START_UP]
         there = {file.name for file in self.object_files()}
         half_done = {file.name.removesuffix(".safetensors") for file in self.checkpoints()}
@@ -53,7 +59,7 @@ class WatchedRun(Run):
         for stage, keys in missing.items():
             if keys:
                 return [stage]
-        return [GATHER if self._results_file() == self._results_before else END]
+        return [GATHER if self._versions("study.h5") == self._results_before else END]
 
     def processes(self) -> list[int]:
         """Of the program, in this folder, whoever is their parent."""
