@@ -35,18 +35,17 @@ build_jobs() {
 
 # The launcher of the MPI that build/release was linked to; another one would start ranks that do not know each other.
 built_mpirun() {
-  local cache=$onemask_source/build/release/CMakeCache.txt
   if [[ ! -x $onemask_source/build/release/onemask ]]; then
     echo "There is no build/release/onemask yet: run launch/quickstart.sh or build it as CONTRIBUTING.md says." >&2
     return 2
   fi
-  sed -n 's/^MPIEXEC_EXECUTABLE:FILEPATH=//p' "$cache"
+  echo "$onemask_source/build/release/mpirun"
 }
 
-# Options for MPIRUN, one a line, with which a rank that dies does not end the others; none where its MPI has no ULFM.
+# Options for mpirun, one a line, with which a rank that dies does not end the others; none where its MPI has no ULFM.
 survive_lost_ranks() {
   local info
-  info=$(dirname "$1")/ompi_info
+  info=$(sed -n 's|^MPIEXEC_EXECUTABLE:FILEPATH=\(.*\)/.*|\1/ompi_info|p' "$onemask_source/build/release/CMakeCache.txt")
   if [[ -x $info ]] && "$info" --parsable 2>/dev/null | grep '^options:ft_mpi_support:yes$' >/dev/null; then
     printf '%s\n' --with-ft ulfm
   fi

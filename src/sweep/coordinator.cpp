@@ -1,5 +1,6 @@
 #include "sweep/coordinator.hpp"
 
+#include "sweep/pace.hpp"
 #include <onemask/core/interrupt.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/text.hpp>
@@ -15,7 +16,6 @@ constexpr double least_deadline = 1800, patience = 20;                          
 constexpr double leave_time = 10;                           // [s] that ranks have to leave a group that is given up
 constexpr double muster = 10;                               // [s] that the first task waits for all ranks to come
 constexpr double answer_time = 5, hurried_answer_time = 1;  // [s] that idle ranks have to show that they are there at the end
-constexpr std::chrono::microseconds linger{50}, nap{100};
 
 std::string plural(std::size_t count, std::string const& word) {
   return std::to_string(count) + " " + word + (count == 1 ? "" : "s");
@@ -33,7 +33,7 @@ Coordinator::Coordinator(TaskList const& tasks, std::vector<bool> const& done, M
 }
 
 std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
-  auto last_heard = Clock::now();
+  Pace pace;
   for (;;) {
     bool const heard = answer_all();
     if (now() - looked_ > look_every) {
@@ -44,10 +44,10 @@ std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
     if (changed_) deal();
     changed_ = false;
     if (may_end() || stop.stop_requested()) break;
-    // Tasks may follow each other closely; when they do not, the core belongs to those who work. To yield instead of napping
-    // would cost a whole time slice of theirs at every look.
-    if (heard) last_heard = Clock::now();
-    if (!heard && Clock::now() - last_heard > linger) std::this_thread::sleep_for(nap);
+    if (heard)
+      pace.heard();
+    else
+      pace.wait();
   }
   if (!stopping_ && options_.gathers && (options_.foreign.empty() || tally_.complete())) gather(stop);
   if (!stopping_) {

@@ -21,13 +21,17 @@ bool train(RunContext const& run, MaskTask const& task, TrainingSet const& facts
                       shuffled(task.seed, facts.size()), {group.rank(), group.size()}, *reducer);
   auto const saved = group.broadcast(leads ? file.read().value_or("") : "", 0);
   if (!saved.empty()) trainer.restore(saved, file.name());
+  auto const save = [&] {
+    // A rank that hung may come back when others have long trained the mask in its place.
+    if (leads && !run.objects.has(task.key)) file.write(trainer.checkpoint());
+  };
   while (!trainer.done()) {
     if (group.all_reduce_max(context.stopped()) != 0) {
-      if (leads) file.write(trainer.checkpoint());
+      save();
       return false;
     }
     trainer.run_epoch();
-    if (leads && !trainer.done() && trainer.next_epoch() % task.options.checkpoint_every == 0) file.write(trainer.checkpoint());
+    if (!trainer.done() && trainer.next_epoch() % task.options.checkpoint_every == 0) save();
     context.progress(static_cast<double>(trainer.next_epoch()) / task.options.epochs);
   }
   if (leads) {

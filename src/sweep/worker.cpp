@@ -1,5 +1,6 @@
 #include "sweep/worker.hpp"
 
+#include "sweep/pace.hpp"
 #include "sweep/task_work.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/interrupt.hpp>
@@ -59,7 +60,8 @@ class Worker {
   bool is_time_to_look() const { return Clock::now() - looked_ > std::chrono::milliseconds(300); }
 
   Order next_order() {
-    for (std::size_t polls = 0;; ++polls) {
+    Pace pace;
+    for (;;) {
       if (!waiting_.empty()) {
         auto order = waiting_.front();
         waiting_.pop_front();
@@ -67,12 +69,8 @@ class Worker {
       }
       if (auto order = receive()) return *order;
       tell_signal();
-      // Quick at first, for tasks follow each other closely; then in naps.
-      if (polls > 2000) {
-        std::this_thread::sleep_for(std::chrono::microseconds(150));
-        if (!is_time_to_look()) continue;
-        if (auto const reason = loss_of_coordinator(); !reason.empty()) throw RunError(reason);
-      }
+      if (!pace.wait() || !is_time_to_look()) continue;
+      if (auto const reason = loss_of_coordinator(); !reason.empty()) throw RunError(reason);
     }
   }
 

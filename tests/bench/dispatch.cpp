@@ -7,6 +7,7 @@
 // it should a thread wakes from naps of 100 µs while each core has a thread that computes: as long as the machine itself makes
 // anybody wait. One line of JSON; dispatch.py runs all three.
 #include "sweep/coordinator.hpp"
+#include "sweep/pace.hpp"
 #include <onemask/comm/environment.hpp>
 
 #include <algorithm>
@@ -62,14 +63,14 @@ class Worker {
   template <class DoTask>
   void run(DoTask const& do_task) {
     say({.what = Report::What::ready});
-    auto busy = Clock::now();
+    Pace pace;
     for (;;) {
       if (auto const order = receive()) {
         if (order->what == Order::What::end) return;
         if (order->what == Order::What::run) say(do_task(*order));
-        busy = Clock::now();
-      } else if (Clock::now() - busy > std::chrono::microseconds(100)) {
-        std::this_thread::sleep_for(std::chrono::microseconds(100));
+        pace.heard();
+      } else {
+        pace.wait();
       }
     }
   }

@@ -6,9 +6,8 @@
 needs an mpi4py that finds the same MPI; --python names the interpreter that has it. The rounds alternate. Of the pool, rank 0
 deals out and the others work; of ours, rank 0 works too. What is timed begins when all ranks are there, and ends with the last
 result: of ours with the building of the coordinator, of the pool with that of the list of results. Then: how long ranks wait
-for a task while others compute; where MPI yields the core at every look for a message (mpi_yield_when_idle), the coordinator
-gets it back only when the scheduler of the machine sees fit. A thread that naps beside busy ones tells how long that takes on
-this machine, with whatever else runs on it.
+for a task while others compute. A thread that naps beside busy ones tells how much of that is the machine's own doing, with
+whatever else runs on it; with more ranks than cores the ranks wait for each other's time slices.
 """
 
 import argparse
@@ -36,10 +35,10 @@ def peer(count: int, chunk: int) -> None:
     print(json.dumps({"ranks": MPI.COMM_WORLD.Get_size(), "tasks": len(results), "seconds": seconds}))
 
 
-def run(options: argparse.Namespace, ranks: int, *command: object, **environment: str) -> dict:
+def run(options: argparse.Namespace, ranks: int, *command: object) -> dict:
     launcher = [options.mpirun, "-n", ranks, "--oversubscribe", "--bind-to", "none"]
     words = list(map(str, [*launcher, *command]))
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, env=os.environ | environment)
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(next(line for line in reversed(done.stdout.splitlines()) if line.startswith("{")))
     return found | {"load": os.getloadavg()[0]}
 
@@ -58,7 +57,7 @@ def compare(options: argparse.Namespace) -> None:
     for ranks in options.ranks:
         ours, pool, chunks, loads = [], [], [], []
         for _ in range(options.rounds):
-            mine = run(options, ranks, options.ours, "tasks", options.tasks, OMPI_MCA_mpi_yield_when_idle="0")
+            mine = run(options, ranks, options.ours, "tasks", options.tasks)
             script = [options.python, "-m", "mpi4py.futures", __file__, "--peer", options.tasks]
             theirs = run(options, ranks, *script, 1)
             chunked = run(options, ranks, *script, options.chunk)
@@ -83,16 +82,15 @@ def answers(options: argparse.Namespace) -> None:
     row("waits", "ranks", "of them computing", "count", "p50 µs", "p99 µs", "p99.9 µs", "max µs", "load")
     row(*["---"] * 9)
 
-    def measure(what: str, ranks: int, computing: object, *words: object, **environment: str) -> None:
-        result = run(options, ranks, options.ours, *words, **environment)
+    def measure(what: str, ranks: int, computing: object, *words: object) -> None:
+        result = run(options, ranks, options.ours, *words)
         quantiles = [f"{result[name]:.0f}" for name in ("p50", "p99", "p99.9", "max")]
         row(what, ranks, computing, result["count"], *quantiles, f"{result['load']:.1f}")
 
     for _ in range(options.rounds):
         measure("of a napping thread, too long", 1, "all cores", "naps", options.answers)
         for ranks in options.ranks:
-            for yields, name in (("0", "for a task"), ("1", "for a task, MPI yields when idle")):
-                measure(name, ranks, ranks - 1, "answers", options.answers, OMPI_MCA_mpi_yield_when_idle=yields)
+            measure("for a task", ranks, ranks - 1, "answers", options.answers)
 
 
 def main() -> None:

@@ -88,6 +88,7 @@ def furnish(folder: Path, source: Path) -> Path:
     programs.mkdir(parents=True)
     (folder / "build/release").symlink_to(program.parent)
     (programs / "onemask").symlink_to(program)
+    (programs / "mpirun").symlink_to(program.with_name("mpirun"))
     write_program(programs / "python", f'exec "{sys.executable}" "$@"')
     sbatch = Path(__file__).resolve().with_name("sbatch.py")
     write_program(programs / "sbatch", f'exec "{sys.executable}" "{sbatch}" "$@"')

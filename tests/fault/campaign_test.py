@@ -114,11 +114,12 @@ class Campaign(WorldTest):
             return True
         stages = run.stages_under_way()
         stage = aim if aim in stages else stages[0]
+        run.history.append(f"{victim} of {len(ranks)} in {stage}")
         STRIKES[victim](Strike(run, start, ranks, stage, choice))
         code = start.finish(SECONDS)
         if victim in REPAIRS:
             REPAIRS[victim](run)
-        run.history.append(f"{victim} of {len(ranks)} in {stage}: {code}")
+        run.history[-1] += f": {code}"
         self.hits[stage, victim] += 1
         if code == 0:  # the fault came too late, or the program has outlived it
             self.expect_complete(run, start)

@@ -136,7 +136,7 @@ class Slurm(WorldTest):
         self.assertEqual(self.limited.log().count("=== interrupted (exit code 75); requeued, "), 1)
 
     def test_lost_rank(self):
-        asked = ["bash", "-c", 'source "$0" && survive_lost_ranks "$1"', SOURCE / "launch/env.sh", MPIRUN]
+        asked = ["bash", "-c", 'source "$0" && survive_lost_ranks', SOURCE / "launch/env.sh"]
         if not subprocess.run(asked, capture_output=True, check=True).stdout:
             self.skipTest("this MPI has no ULFM")
         job = self.submit("rank", *TWO_NODES)
