@@ -15,7 +15,7 @@ run_tests() {
   local preset=$1
   shift
   rm -f "build/$preset/results.xml"
-  ctest --preset "$preset" -j 1 --no-tests=error --test-output-size-passed 1000000 --test-output-size-failed 1000000 \
+  ctest --preset "$preset" -j "$cores" --no-tests=error --test-output-size-passed 1000000 --test-output-size-failed 1000000 \
     --output-junit "$onemask_source/build/$preset/results.xml" "$@" || status=1
 }
 

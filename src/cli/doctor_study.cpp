@@ -57,11 +57,7 @@ Findings checkpoint_findings(Checkpoint const& checkpoint, Study const& study) {
 Findings tokenizer_findings(Checkpoint const& checkpoint) {
   auto const tokenizer = Tokenizer::open(checkpoint.folder());
   auto const known = checkpoint.config().vocabulary;
-  if (tokenizer.vocabulary_size() > known) {
-    throw UserError("The tokenizer has token ids up to " + std::to_string(tokenizer.vocabulary_size() - 1) +
-                    ", but the model knows only " + std::to_string(known) +
-                    " tokens. Use the tokenizer that belongs to the model.");
-  }
+  tokenizer.require_within(known);
   return {{Verdict::ok, "tokenizer",
            std::to_string(tokenizer.vocabulary_size()) + " tokens, the model knows " + std::to_string(known)}};
 }

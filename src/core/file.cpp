@@ -13,17 +13,6 @@ namespace {
 
 using detail::Descriptor;
 
-/// A name in the folder of `file` that no other process, of this machine or another, chooses as well.
-std::filesystem::path temporary_name(std::filesystem::path const& file) {
-  std::random_device device;
-  std::array<char, 32> suffix{};
-  std::snprintf(suffix.data(), suffix.size(), ".%08x%08x.tmp", static_cast<unsigned>(device()), static_cast<unsigned>(device()));
-  std::string name = ".";
-  name += file.filename().string();
-  name += suffix.data();
-  return file.parent_path() / name;
-}
-
 /// Removes the temporary file unless it has become the real one.
 struct RemoveOnFailure {
   std::filesystem::path const& file;
@@ -53,6 +42,16 @@ int write_all(Descriptor& out, std::span<std::string_view const> pieces) {
 }
 
 }  // namespace
+
+std::filesystem::path temporary_name(std::filesystem::path const& target) {
+  std::random_device device;
+  std::array<char, 32> suffix{};
+  std::snprintf(suffix.data(), suffix.size(), ".%08x%08x.tmp", static_cast<unsigned>(device()), static_cast<unsigned>(device()));
+  std::string name = ".";
+  name += target.filename().string();
+  name += suffix.data();
+  return target.parent_path() / name;
+}
 
 std::string read_file(std::filesystem::path const& file) {
   Descriptor const in(file.c_str(), O_RDONLY);

@@ -104,6 +104,11 @@ std::string Tokenizer::token_text(std::int64_t id) const {
 std::int64_t Tokenizer::vocabulary_size() const {
   return static_cast<std::int64_t>(tables_->tokens.size());
 }
+void Tokenizer::require_within(std::int64_t vocabulary) const {
+  if (vocabulary_size() <= vocabulary) return;
+  throw UserError("The tokenizer has token ids up to " + std::to_string(vocabulary_size() - 1) + ", but the model knows only " +
+                  std::to_string(vocabulary) + " tokens. Use the tokenizer that belongs to the model.");
+}
 std::optional<std::int64_t> Tokenizer::bos() const {
   return tables_->bos;
 }

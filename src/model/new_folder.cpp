@@ -1,30 +1,17 @@
 #include "model/new_folder.hpp"
 
 #include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
 
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
-#include <random>
 #include <string>
 #include <system_error>
 #include <unistd.h>
 
 namespace onemask {
 namespace {
-
-/// Beside `target`, so that a rename suffices; no other process chooses it as well.
-std::filesystem::path temporary_name(std::filesystem::path const& target) {
-  std::random_device device;
-  std::array<char, 32> suffix{};
-  std::snprintf(suffix.data(), suffix.size(), ".%08x%08x.tmp", static_cast<unsigned>(device()), static_cast<unsigned>(device()));
-  std::string name = ".";
-  name += target.filename().string();
-  name += suffix.data();
-  return target.parent_path() / name;
-}
 
 [[noreturn]] void fail(std::filesystem::path const& folder, std::string const& reason) {
   throw RunError("Cannot make the folder '" + folder.string() + "': " + reason + ". Check the disk and its permissions.");

@@ -5,8 +5,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <random>
-#include <sstream>
 #include <string>
 #include <system_error>
 #include <unistd.h>
@@ -37,13 +35,6 @@ void sync_folder(std::filesystem::path const& folder) {
   PosixFile opened(folder, O_RDONLY | O_DIRECTORY);
   if (!opened.is_open()) throw_write_error(folder);
   if (!opened.sync() && errno != EINVAL) throw_write_error(folder);  // EINVAL: the file system has no such thing
-}
-
-std::filesystem::path temporary_name(std::filesystem::path const& file) {
-  std::random_device random;
-  std::ostringstream name;
-  name << '.' << file.filename().string() << '.' << std::hex << random() << random() << ".tmp";
-  return file.parent_path() / name.str();
 }
 
 void make_folder(std::filesystem::path const& folder) {

@@ -29,9 +29,6 @@ class PosixFile {
 /// Waits until names made, or changed, in `folder` are on the disk.
 void sync_folder(std::filesystem::path const& folder);
 
-/// A name beside `file` that no other process, on this host or another, uses.
-std::filesystem::path temporary_name(std::filesystem::path const& file);
-
 /// Makes the folder and its parents. Throws RunError when it cannot.
 void make_folder(std::filesystem::path const& folder);
 

@@ -4,6 +4,7 @@
 #include "study_format.hpp"
 #include "study_names.hpp"
 #include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/store/study_writer.hpp>
 

@@ -106,14 +106,6 @@ std::vector<int> missing_layers(Communicator const& world, ObjectStore const& ob
   return missing;
 }
 
-void check_tokenizer(Corpus const& corpus, Tokenizer const& tokenizer, CausalLM const& model) {
-  if (corpus.is_text() && tokenizer.vocabulary_size() > model.config().vocabulary) {
-    throw UserError("The tokenizer has token ids up to " + std::to_string(tokenizer.vocabulary_size() - 1) +
-                    ", but the model knows only " + std::to_string(model.config().vocabulary) +
-                    " tokens. Use the tokenizer that belongs to the model.");
-  }
-}
-
 }  // namespace
 
 std::string execution_of(Placement const& placement, std::string const& dtype, std::string const& products, int threads) {
@@ -137,7 +129,7 @@ std::map<int, std::string> make_moments(Communicator const& world, CausalLM cons
     if (options.tokens < 0) throw UserError("The number of tokens must be at least 1, or 0 for all.");
     reading.longest = segment_of(options, model.config());
     sources = sources_of(options, layers, fingerprints);
-    if (sources.corpus) check_tokenizer(*sources.corpus, tokenizer, model);
+    if (sources.corpus && sources.corpus->is_text()) tokenizer.require_within(model.config().vocabulary);
   });
   std::string all_keys;
   for (auto const& [layer, key] : sources.keys) all_keys += key;

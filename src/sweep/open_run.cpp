@@ -40,11 +40,7 @@ ContextTemplates templates_of(RunContext const& run, EditOptions const& edit) {
 
 /// What would otherwise be found out only after hours of work.
 void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer) {
-  if (tokenizer.vocabulary_size() > model.config().vocabulary) {
-    throw UserError("The tokenizer in " + study.model.checkpoint.string() + " has token ids up to " +
-                    std::to_string(tokenizer.vocabulary_size() - 1) + ", but the model there knows only " +
-                    std::to_string(model.config().vocabulary) + " tokens. Use the tokenizer that belongs to the model.");
-  }
+  tokenizer.require_within(model.config().vocabulary);
   auto const where = "The study '" + study.name + "'";
   for (auto const& point : study.points) {
     for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);

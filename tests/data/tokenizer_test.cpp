@@ -89,6 +89,19 @@ TEST(Tokenizer, WholeWordsAreOneTokenWithIgnoreMerges) {
   EXPECT_EQ(open(content).vocabulary_size(), 301);
 }
 
+TEST(Tokenizer, MustNotKnowMoreThanTheModel) {
+  json content = tiny_tokenizer();
+  content["model"]["vocab"]["xyz"] = 300;
+  Tokenizer const tokenizer = open(content);
+  EXPECT_NO_THROW(tokenizer.require_within(301));
+  try {
+    tokenizer.require_within(300);
+    FAIL();
+  } catch (UserError const& error) {
+    EXPECT_THAT(error.what(), HasSubstr("token ids up to 300, but the model knows only 300"));
+  }
+}
+
 TEST(Tokenizer, FindsAddedTokensLeftmostAndLongest) {
   json content = tiny_tokenizer();
   content["added_tokens"] = json::array({added("<a>", 300), added("<a>b", 301), added("é x", 302)});

@@ -63,7 +63,8 @@ class Campaign(WorldTest):
                 self.failed = True
                 happened = "".join(f"\n  {line}" for line in run.history)
                 raise AssertionError(f"seed {SEED}, run {number} ({run.subject.name}):{happened}\n{error}") from error
-            print(f"run {number} ({run.subject.name}): {self.kills()} kills, {time.monotonic() - self.begin:.0f} s", flush=True)
+            left = f", not yet hit: {', '.join(self.not_hit())}" if self.not_hit() else ""
+            print(f"run {number} ({run.subject.name}): {self.kills()} kills, {time.monotonic() - self.begin:.0f} s{left}", flush=True)
 
     # One run.
 
@@ -85,10 +86,10 @@ class Campaign(WorldTest):
                 unmount(run.folder)
 
     def victims(self, run: WatchedRun, stage: str, number: int) -> list[str]:
-        """What to hit in a stage: a part of an endless row of shuffled decks."""
+        """What to hit in a stage: a part of an endless row, a kill and then shuffled decks."""
         deck = [*KILLS, *KILLS, *(victim for victim in STRIKES if victim not in KILLS and (self.mounts or victim not in REPAIRS))]
         first = number // len(self.subjects) * HITS_PER_STAGE
-        row = []
+        row = [random.Random(f"{SEED}/{run.subject.name}/{stage}").choice(list(KILLS))]
         while len(row) < first + HITS_PER_STAGE:
             row += random.Random(f"{SEED}/{run.subject.name}/{stage}/{len(row)}").sample(deck, len(deck))
         return row[first : first + HITS_PER_STAGE]

@@ -16,4 +16,7 @@ void write_file_atomically(std::filesystem::path const& file, std::string_view c
 /// The same with a content that lies in pieces, one behind the other.
 void write_file_atomically(std::filesystem::path const& file, std::span<std::string_view const> pieces);
 
+/// A name for `target` until it is whole: beside it, so that a rename suffices, and chosen by no other process of any machine.
+std::filesystem::path temporary_name(std::filesystem::path const& target);
+
 }  // namespace onemask

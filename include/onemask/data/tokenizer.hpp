@@ -45,6 +45,8 @@ class Tokenizer {
 
   /// One more than the largest id.
   std::int64_t vocabulary_size() const;
+  /// Throws UserError unless a model that knows `vocabulary` tokens knows all ids.
+  void require_within(std::int64_t vocabulary) const;
 
   /// The tokens for the beginning and the end of a text, where the files name them.
   std::optional<std::int64_t> bos() const;
