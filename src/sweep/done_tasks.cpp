@@ -3,8 +3,6 @@
 #include <onemask/comm/agree.hpp>
 
 #include <algorithm>
-#include <filesystem>
-#include <system_error>
 
 namespace onemask {
 
@@ -47,18 +45,6 @@ std::vector<bool> done_tasks(RunContext const& run, TaskList const& tasks) {
     }
   }
   return done;
-}
-
-void remove_spent_checkpoints(RunContext const& run) {
-  std::vector<std::filesystem::path> files;
-  std::error_code error;
-  for (auto const& entry : std::filesystem::directory_iterator(run.options.folder / "checkpoints", error))
-    files.push_back(entry.path());
-  if (files.empty()) return;
-  auto const keys = run.objects.keys();
-  for (auto const& file : files) {
-    if (keys.contains(file.stem().string())) std::filesystem::remove(file, error);
-  }
 }
 
 std::string summary_of(TaskList const& tasks, std::vector<bool> const& done) {

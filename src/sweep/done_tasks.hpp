@@ -15,9 +15,6 @@ bool is_done(RunContext const& run, std::vector<std::string> const& objects);
 /// share.
 std::vector<bool> done_tasks(RunContext const& run, TaskList const& tasks);
 
-/// Removes the checkpoints of objects that are in the store: their ranks died before they could.
-void remove_spent_checkpoints(RunContext const& run);
-
 /// "12 of 120 tasks are done already".
 std::string summary_of(TaskList const& tasks, std::vector<bool> const& done);
 

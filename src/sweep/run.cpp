@@ -5,6 +5,7 @@
 #include "sweep/open_run.hpp"
 #include "sweep/run_state.hpp"
 #include "sweep/task_rates.hpp"
+#include "sweep/tidy.hpp"
 #include "sweep/worker.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
@@ -191,7 +192,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   }
   auto const ending = work(run, tasks, mailbox, *journal, worker);
   if (coordination) coordination->finish(ending.end);
-  if (run.is_root() && ending.end == End::complete) remove_spent_checkpoints(run);
+  if (run.is_root() && ending.end == End::complete) tidy(run);
   if (ending.stuck) {
     environment.set_company(Environment::Company::stuck);
   } else if (!ending.lost.empty()) {

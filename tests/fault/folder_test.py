@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 import unittest
 
 from subjects import keep_traces_in, rome
@@ -49,6 +50,7 @@ class Folder(WorldTest):
             starts = [run.start(2), run.start(2)]
             codes = [None, None]
             while all(code is None for code in codes):
+                time.sleep(0.02)
                 codes = [start.process.poll() for start in starts]
             refused = 0 if codes[0] is not None else 1
             winner = starts[1 - refused]

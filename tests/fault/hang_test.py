@@ -38,7 +38,7 @@ class Hang(SubjectTest):
 
     def stop_all(self, hits: list[tuple[int, list[str]]], options: list[str]) -> None:
         """Side by side, as there is little to do but to wait."""
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(4) as pool:
             ended = [(hit, pool.submit(self.stop, *hit, options)) for hit in hits]
             for (rank, stages), future in ended:
                 with self.subTest(f"rank {rank} in {stages[0]}"):

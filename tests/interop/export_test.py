@@ -286,7 +286,7 @@ class Exports:
         result = onemask(*self.words(study, *words, out=out))
         self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
         self.assertEqual(sorted(out.rglob("*")), before)
-        self.assertEqual(list(out.parent.glob(".*.tmp")), [])
+        self.assertEqual(list(out.parent.glob(f".{out.name}.*.tmp")), [])
         return result.stderr.splitlines()[-1]
 
     def test_refusals(self):

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Runs that are killed, stopped or damaged end with the bits of an undisturbed run, and repeat no finished work."""
 
+import os
 import shutil
 import signal
 import sys
+import time
 import unittest
 
 from runs import Results, Run, WorldTest
@@ -128,6 +130,21 @@ class Faults(WorldTest):
         self.expect_same_results(run.results(), self.expected)
         self.assertIn(key, self.masks())
         self.assertEqual(run.checkpoints(), [])
+
+    def test_what_killed_starts_left_is_removed(self):
+        run = self.copy_of_undisturbed("untidy")
+        self.remove(run, "evaluation")
+        checkpoints = run.folder / "checkpoints"
+        checkpoints.mkdir(exist_ok=True)
+        spent, other = checkpoints / f"{self.masks()[0]}.safetensors", checkpoints / "mine.safetensors"
+        old = [run.folder / ".study.h5.12ab.tmp", checkpoints / ".torn.safetensors.34cd.tmp"]
+        new = run.folder / ".study.h5.56ef.tmp"  # may be another's that is at work
+        for file in [spent, other, *old, new]:
+            file.write_text("left")
+        for file in old:
+            os.utime(file, (time.time() - 4000,) * 2)
+        self.expect_ends(run.start(2), 0)
+        self.assertEqual([file.exists() for file in [spent, *old, other, new]], [False, False, False, True, True])
 
     def masks(self) -> list[str]:
         return sorted(set(self.expected.texts("conditions/mask_key")) - {""})

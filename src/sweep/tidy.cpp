@@ -1,0 +1,34 @@
+#include "sweep/tidy.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <system_error>
+
+namespace onemask {
+namespace {
+
+bool is_abandoned(std::filesystem::directory_entry const& entry) {
+  auto const name = entry.path().filename().string();
+  if (!name.starts_with('.') || !name.ends_with(".tmp")) return false;
+  std::error_code error;
+  auto const written = entry.last_write_time(error);
+  return !error && std::filesystem::file_time_type::clock::now() - written > std::chrono::hours(1);
+}
+
+}  // namespace
+
+void tidy(RunContext const& run) {
+  std::error_code error;  // what cannot be removed stays
+  auto const checkpoints = run.options.folder / "checkpoints";
+  for (auto const& mask : run.plan.masks) {
+    auto const file = checkpoints / (mask.key + ".safetensors");
+    if (std::filesystem::exists(file, error) && run.objects.has(mask.key)) std::filesystem::remove(file, error);
+  }
+  for (auto const& folder : {run.options.folder, checkpoints}) {
+    for (auto const& entry : std::filesystem::directory_iterator(folder, error)) {
+      if (is_abandoned(entry)) std::filesystem::remove(entry.path(), error);
+    }
+  }
+}
+
+}  // namespace onemask
