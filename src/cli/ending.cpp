@@ -1,6 +1,6 @@
 #include "cli/ending.hpp"
 
-#include "cli/deadline.hpp"
+#include <onemask/core/deadline.hpp>
 #include <onemask/core/error.hpp>
 
 #include <exception>
@@ -42,7 +42,7 @@ Ending end_together(Communicator const& ranks, Ending const& own, std::chrono::m
                     std::function<void()> const& give_up) {
   if (ranks.size() == 1) return own;
   std::optional<Deadline> deadline;
-  if (!own.sentence.empty()) deadline.emplace(patience, give_up);
+  if (!own.sentence.empty() || ranks.rank() == 0) deadline.emplace(patience, give_up);
   auto const reports = ranks.all_gather(std::to_string(own.code) + " " + own.sentence);
   if (!own.sentence.empty()) return own;
   for (std::size_t rank = 0; rank < reports.size(); ++rank) {

@@ -22,7 +22,8 @@ Ending ending_of(std::function<int()> const& work);
 
 /// How all ranks together ended: their common success; this rank's own failure; or else that of the first rank that failed, as
 /// "rank 3: …". Collective over `ranks`, which carry no other messages. A rank that failed calls `give_up` when the others have
-/// not come here within `patience`: they wait for it elsewhere, or work on in vain.
+/// not come here within `patience`: they wait for it elsewhere, or work on in vain. So does rank 0, whose results are complete
+/// when it comes here: the others hang.
 Ending end_together(Communicator const& ranks, Ending const& own, std::chrono::milliseconds patience,
                     std::function<void()> const& give_up);
 

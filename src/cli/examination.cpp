@@ -1,7 +1,7 @@
 #include "cli/examination.hpp"
 
-#include "cli/deadline.hpp"
 #include "cli/ending.hpp"
+#include <onemask/core/deadline.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/interrupt.hpp>
 #include <onemask/core/log.hpp>

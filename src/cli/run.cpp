@@ -93,7 +93,11 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
     return result.code;
   });
   auto const give_up = [&](Ending const& ending) {
-    if (!ending.sentence.empty()) say(ending);
+    if (!ending.sentence.empty()) {
+      say(ending);
+    } else {
+      log_warning("Some ranks hang and are ended.");
+    }
     environment.abort_world(ending.code);
   };
   // Without its company a rank ends as it is; ranks that are stuck end with the world.
@@ -110,6 +114,7 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
   });
   if (talk.code != 0) give_up(own.code != 0 ? own : talk);
   if (world.rank() == 0 && !common.sentence.empty()) say(common);
+  environment.will_exit(common.code);
   return common.code;
 }
 

@@ -1,10 +1,13 @@
 #include "mpi_backend.hpp"
 #include "mpi_call.hpp"
 #include <onemask/comm/environment.hpp>
+#include <onemask/core/deadline.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/log.hpp>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -48,6 +51,10 @@ Environment::~Environment() {
   if (!launched_ || company_ != Company::whole || std::uncaught_exceptions() > exceptions_) return;
   local_ = Communicator();
   world_ = Communicator();
+  Deadline const deadline(std::chrono::seconds(30), [this] {
+    log_warning("Some ranks hang at the end and are ended.");
+    abort_world(code_);
+  });
   MPI_Finalize();
 }
 

@@ -34,7 +34,7 @@ TEST(Ending, TellsTheKindsOfFailuresApart) {
 
 TEST(Ending, IsTheOwnOneWhereNobodyFailed) {
   auto const ranks = test::world().duplicate();
-  EXPECT_EQ(end_together(ranks, {3, ""}, 1ms, must_not_give_up), (Ending{3, ""}));
+  EXPECT_EQ(end_together(ranks, {3, ""}, 1h, must_not_give_up), (Ending{3, ""}));
 }
 
 TEST(Ending, IsTheOwnFailureWhereAllFailed) {
@@ -63,6 +63,15 @@ TEST(Ending, DoesNotWaitForeverForRanksThatStayAway) {
   if (!fails) std::this_thread::sleep_for(500ms);
   end_together(ranks, fails ? Ending{1, "lost"} : Ending{}, 50ms, [&] { ++given_up; });
   EXPECT_EQ(given_up, fails ? 1 : 0);
+}
+
+TEST(Ending, OfRank0DoesNotWaitForeverEither) {
+  auto const ranks = test::world().duplicate();
+  if (ranks.size() == 1) GTEST_SKIP() << "one rank waits for nobody";
+  std::atomic<int> given_up{0};
+  if (ranks.rank() != 0) std::this_thread::sleep_for(500ms);
+  end_together(ranks, {}, 50ms, [&] { ++given_up; });
+  EXPECT_EQ(given_up, ranks.rank() == 0 ? 1 : 0);
 }
 
 }  // namespace

@@ -79,7 +79,7 @@ class PlanAndStatus(WorldTest):
         self.assertAlmostEqual(seconds["masks"], measured["mask"], delta=0.01 * measured["mask"])
         simulation = plan["simulation"]
         self.assertEqual(simulation["ranks"], 64)
-        self.assertGreaterEqual(simulation["makespan_seconds"], simulation["bound_seconds"])
+        self.assertGreaterEqual(simulation["makespan_seconds"], simulation["bound_seconds"] * (1 - 1e-12))  # sums in another order
         self.assertGreater(simulation["efficiency"], 0.5)
         self.assertAlmostEqual(simulation["work_seconds"], sum(seconds.values()))
 

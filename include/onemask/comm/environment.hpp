@@ -30,6 +30,9 @@ class Environment {
   Company company() const { return company_; }
   void set_company(Company company) const { company_ = company; }
 
+  /// What the world ends with when some rank does not come to the end of MPI within half a minute; 1 unless said.
+  void will_exit(int code) const { code_ = code; }
+
   /// Ends every rank of the run at once with this exit code, without waiting for any.
   [[noreturn]] void abort_world(int code) const;
 
@@ -38,6 +41,7 @@ class Environment {
   int exceptions_;
   Communicator world_, local_;
   mutable Company company_ = Company::whole;
+  mutable int code_ = 1;
 };
 
 /// Name of this machine.
