@@ -12,6 +12,7 @@
 #include <chrono>
 #include <iostream>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace onemask {
@@ -85,7 +86,7 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
   auto const world = environment.world();
   configure_log(world.rank(), world.size());
   if (command.parallel) watch_signals();
-  auto const ranks = world.duplicate();
+  Mailbox ranks(world);
   auto const own = ending_of([&] {
     if (!command.parallel && world.rank() != 0) return 0;
     auto const result = command.run(parse(command, words), environment);
@@ -107,15 +108,19 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
     if (world.rank() == 0 && !own.sentence.empty()) say(own);
     return own.code;
   }
-  Ending common;
+  Meeting met;
   auto const talk = ending_of([&] {
-    common = end_together(ranks, own, patience, [&] { give_up(own); });
+    met = end_together(ranks, own, patience, [&] { give_up(own); });
     return 0;
   });
   if (talk.code != 0) give_up(own.code != 0 ? own : talk);
-  if (world.rank() == 0 && !common.sentence.empty()) say(common);
-  environment.will_exit(common.code);
-  return common.code;
+  if (!met.all_came) {
+    std::this_thread::sleep_for(std::chrono::seconds(2));  // rank 0 ends the world, with its code
+    environment.set_company(Company::stuck);
+  }
+  if (world.rank() == 0 && !met.ending.sentence.empty()) say(met.ending);
+  environment.will_exit(met.ending.code);
+  return met.ending.code;
 }
 
 int run(std::vector<std::string> const& words) {

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from runs import PROGRAM, Start
-from subjects import START_UP
+from subjects import END, START_UP
 from watched_run import WatchedRun
 
 
@@ -78,11 +78,11 @@ def knows_deadlines() -> bool:
 
 
 def stop_rank(strike: Strike) -> None:
-    """One rank never moves again. Others that have a deadline find out; without, or while they start, all are killed later."""
+    """One rank never moves again. Others that have a deadline find out; without, or while they start or end, all are killed later."""
     stopped = strike.choice.choice(strike.ranks)
     others = [process for process in strike.ranks if process != stopped]
     send(others, signal.SIGCONT)
-    if not others or strike.stage == START_UP or "--deadline" not in strike.start.process.args:
+    if not others or strike.stage in (START_UP, END) or "--deadline" not in strike.start.process.args:
         time.sleep(strike.choice.uniform(0, 0.5))
         strike.kill(strike.ranks)
 
