@@ -35,11 +35,13 @@ ending_of() {
 }
 
 # run_until_done RUN COMMAND [WORDS]: does not return. Whether the command has completed the run is read from the run folder RUN,
-# because mpirun of Open MPI 5.0 ends with 0 also after it has lost a node, and with any code after it has lost a rank. With an
-# empty RUN the exit code alone counts.
+# because mpirun of Open MPI 5.0 ends with 0 also after it has lost a node, and with any code after it has lost a rank; how the
+# program has ended, where it came to an end, from a file that rank 0 leaves. With an empty RUN the exit code alone counts.
 run_until_done() {
-  local run=$1 before='' ending='' status=75 seen=-1
+  local run=$1 before='' ending='' status=75 seen=-1 code=''
   shift
+  ONEMASK_EXIT_CODE_FILE=$(mktemp)
+  export ONEMASK_EXIT_CODE_FILE
   [[ -z $run ]] || before=$(ending_of "$run")
   if ((signals == 0)); then
     "$@" &
@@ -51,6 +53,9 @@ run_until_done() {
     done
     [[ -z $watch ]] || kill "$watch" 2>/dev/null || true
   fi
+  code=$(<"$ONEMASK_EXIT_CODE_FILE")
+  rm -f "$ONEMASK_EXIT_CODE_FILE"
+  [[ -z $code ]] || status=$code
 
   if [[ -n $run ]]; then
     ending=$(ending_of "$run")

@@ -72,6 +72,8 @@ Ending ending_of(std::function<int()> const& work) {
     return {2, error.what()};
   } catch (Interrupted const& error) {
     return {75, first_line(error.what())};
+  } catch (LostRank const& error) {
+    return {75, first_line(error.what())};
   } catch (std::bad_alloc const&) {
     return {1, "The memory of this machine is used up; use fewer ranks on it, or smaller batches."};
   } catch (std::exception const& error) {

@@ -10,6 +10,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <string>
 #include <thread>
@@ -79,6 +81,19 @@ Command find_command(std::string const& name) {
   throw UserError("onemask has no command '" + name + "'." + did_you_mean(name, names) + " See 'onemask --help'.");
 }
 
+/// For scripts: mpirun may end with 0 whatever became of its ranks, so rank 0 writes its exit code to the file that they name.
+void leave_code(int code) {
+  if (auto const* file = std::getenv("ONEMASK_EXIT_CODE_FILE")) std::ofstream(file) << code << '\n';
+}
+
+/// Rank 0 is at work on the results still, and ends the world then; a rank that left before might take it along.
+void wait_for_the_end(Mailbox& ranks) {
+  auto const end = std::chrono::steady_clock::now() + std::chrono::minutes(10);
+  while (std::ranges::count(ranks.lost(), 0) == 0 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+}
+
 int run_on_ranks(Command const& command, std::vector<std::string> const& words) {
   int no_arguments = 0;
   char** none = nullptr;
@@ -94,6 +109,7 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
     return result.code;
   });
   auto const give_up = [&](Ending const& ending) {
+    leave_code(ending.code);
     if (!ending.sentence.empty()) {
       say(ending);
     } else {
@@ -103,9 +119,13 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
   };
   // Without its company a rank ends as it is; ranks that are stuck end with the world.
   using Company = Environment::Company;
-  if (environment.company() == Company::stuck && world.rank() == 0) give_up(own);
+  if (environment.company() == Company::stuck) {
+    if (world.rank() == 0) give_up(own);
+    wait_for_the_end(ranks);
+  }
   if (environment.company() != Company::whole) {
     if (world.rank() == 0 && !own.sentence.empty()) say(own);
+    if (world.rank() == 0) leave_code(own.code);
     return own.code;
   }
   Meeting met;
@@ -119,6 +139,7 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
     environment.set_company(Company::stuck);
   }
   if (world.rank() == 0 && !met.ending.sentence.empty()) say(met.ending);
+  if (world.rank() == 0) leave_code(met.ending.code);
   environment.will_exit(met.ending.code);
   return met.ending.code;
 }

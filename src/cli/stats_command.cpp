@@ -136,7 +136,7 @@ CommandResult run_stats(po::variables_map const& values, Environment const& envi
     model = load_causal_lm(Checkpoint::open(request.model), placement);
     tokenizer = Tokenizer::open(request.model);
     objects.emplace(request.objects);
-    execution = execution_of(placement, request.dtype, "float32", request.threads);
+    execution = execution_of(placement.device.type(), request.dtype, "float32", request.threads);
   });
   Fingerprints const fingerprints{model->fingerprint(), tokenizer->fingerprint(), execution};
   auto const keys = make_moments(world, *model, *tokenizer, request.options, request.layers, *objects,

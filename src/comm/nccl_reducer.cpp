@@ -13,12 +13,13 @@ std::unique_ptr<GradientReducer> make_nccl_reducer(Communicator const&, c10::Dev
 #else
 
 #include "mpi_reducer.hpp"
-#include "wait.hpp"
 #include <onemask/comm/environment.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/pace.hpp>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <cuda_runtime_api.h>
 #include <string>
@@ -35,6 +36,8 @@ std::unique_ptr<GradientReducer> make_nccl_reducer(Communicator const&, c10::Dev
 namespace onemask {
 
 namespace {
+
+constexpr std::chrono::milliseconds awake(1);  // before a wait becomes naps
 
 /// One rank's end of an NCCL communicator in nonblocking mode: every wait asks for asynchronous errors, and aborts on one instead
 /// of hanging.
@@ -85,7 +88,7 @@ class NcclReducer : public GradientReducer {
     c10::cuda::CUDAGuard const guard(device_);
     c10::Event done(c10::DeviceType::CUDA);
     done.record(stream_.unwrap());
-    for (Pace pace; !finished(done); nap(pace)) settle(ncclSuccess, "sum gradients");
+    for (Pace const pace(awake); !finished(done); nap(pace)) settle(ncclSuccess, "sum gradients");
     sums_.clear();
   }
 
@@ -93,7 +96,7 @@ class NcclReducer : public GradientReducer {
   /// A GPU whose partner is lost would wait for ever: when the group is to end, the communicator is aborted.
   void nap(Pace const& pace) {
     try {
-      if (pace.step()) group_.poll();
+      if (pace.wait()) group_.poll();
     } catch (...) {
       if (comm_ != nullptr) ncclCommAbort(std::exchange(comm_, nullptr));
       throw;
@@ -110,7 +113,7 @@ class NcclReducer : public GradientReducer {
 
   /// Waits until the call that returned `result` is through, and throws when it, or anything before it, failed.
   void settle(ncclResult_t result, std::string const& what) {
-    Pace pace;
+    Pace const pace(awake);
     do {
       if (result != ncclSuccess && result != ncclInProgress) fail(what, ncclGetErrorString(result));
       if (comm_ == nullptr) return;

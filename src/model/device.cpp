@@ -53,6 +53,11 @@ Placement parse_placement(std::string const& device, std::string const& dtype, i
   return placement;
 }
 
+Placement parse_placement_without_work(std::string const& device, std::string const& dtype, int local_rank) {
+  if (device.starts_with("cuda") && visible_gpus() == 0) return {c10::kCPU, parse_dtype(dtype)};
+  return parse_placement(device, dtype, local_rank);
+}
+
 void set_threads(int threads) {
   constexpr int most = 1024;  // more than any node has cores; far more would end the process while it starts them
   if (threads < 1 || threads > most) {

@@ -212,7 +212,6 @@ Assignment Scheduler::start(std::size_t task, std::vector<int> ranks, double now
   double slowest = forever;
   for (auto id : ranks) {
     auto& rank = ranks_.at(id);
-    rank.task = task;
     slowest = std::min(slowest, rank.speed);
     free_.erase(id);
     auto const lane = graph_.tasks[task].lane;
@@ -274,7 +273,6 @@ Assignment Scheduler::release(std::size_t task) {
   for (auto id : assignment.ranks) {
     auto const rank = ranks_.find(id);
     if (rank == ranks_.end()) continue;
-    rank->second.task.reset();
     free_.insert(id);
   }
   return assignment;
@@ -293,8 +291,8 @@ void Scheduler::measure(Running const& ended, double now) {
   rank->second.speed = 0.7 * rank->second.speed + 0.3 * std::clamp(scale / ratio, 0.1, 10.0);
 }
 
-void Scheduler::finish(std::size_t task, double now) {
-  measure(running_.at(task), now);
+void Scheduler::finish(std::size_t task, double now, bool measured) {
+  if (measured) measure(running_.at(task), now);
   release(task);
   set_done(task);
 }

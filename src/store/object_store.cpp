@@ -52,8 +52,9 @@ std::string trailer_head(std::uint64_t payload_size) {
 std::optional<std::string> read_if_there(std::filesystem::path const& file) {
   try {
     if (std::filesystem::exists(file)) return read_file(file);
-  } catch (UserError const&) {
-    if (std::filesystem::exists(file)) throw;  // another process may have moved it aside meanwhile
+  } catch (UserError const& error) {
+    // Another process may have moved it aside meanwhile. Where it cannot be read, another rank may be able to.
+    if (std::filesystem::exists(file)) throw RunError(error.what());
   }
   return std::nullopt;
 }

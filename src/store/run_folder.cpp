@@ -90,13 +90,9 @@ RunLock::~RunLock() {
   if (::ftruncate(file_->descriptor(), 0) != 0) log_warning("The lock of the run folder still names this process.");
 }
 
-std::size_t count_parts(std::filesystem::path const& folder) {
-  std::size_t count = 0;
-  for (auto const& name : part_locks(folder)) {
-    PosixFile const file(name, O_RDONLY);
-    count += file.is_open() && ::flock(file.descriptor(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  }
-  return count;
+bool is_part_at_work(std::filesystem::path const& folder, std::string const& part) {
+  PosixFile const file(folder / ("lock." + part), O_RDONLY);
+  return file.is_open() && ::flock(file.descriptor(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 }  // namespace onemask

@@ -1,8 +1,8 @@
 #include "sweep/coordinator.hpp"
 
-#include "sweep/pace.hpp"
 #include <onemask/core/interrupt.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/core/pace.hpp>
 #include <onemask/core/text.hpp>
 
 #include <algorithm>
@@ -13,6 +13,7 @@ namespace {
 
 constexpr double look_every = 0.005, ping_every = 5, search_every = 2, publish_every = 1;  // [s]
 constexpr double least_deadline = 1800, patience = 20;                                     // [s], times the prediction
+constexpr double unmeasured_deadline = 4 * 3600;            // [s], before any task of the kind has ended
 constexpr double leave_time = 10;                           // [s] that ranks have to leave a group that is given up
 constexpr double muster = 10;                               // [s] that the first task waits for all ranks to come
 constexpr double answer_time = 5, hurried_answer_time = 1;  // [s] that idle ranks have to show that they are there at the end
@@ -51,12 +52,17 @@ std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
   }
   if (!stopping_ && options_.gathers && (options_.foreign.empty() || tally_.complete())) gather(stop);
   if (!stopping_) {
-    ending_.end = tally_.complete() ? RunEnding::End::complete : RunEnding::End::partial;
-    if (!tally_.complete()) ending_.sentence = tally_.aside();
+    bool const all_there = !gathered_ || gathered_->value != 0;
+    ending_.end = tally_.complete() && all_there ? RunEnding::End::complete : RunEnding::End::partial;
+    if (!tally_.complete()) {
+      ending_.sentence = tally_.aside();
+    } else if (!all_there) {
+      ending_.sentence = "Results of finished tasks are damaged or gone; start the same command again to make them anew.";
+    }
   }
   call_roll();
   ending_.stuck = !active_.empty() || !hung_.empty();
-  ending_.lost.assign(lost_.begin(), lost_.end());
+  ending_.dead.assign(dead_.begin(), dead_.end());
   publish();
   log_info("ranks were in tasks for " + std::to_string(static_cast<int>(100 * tally_.busy(mailbox_.size(), now()) + 0.5)) +
            " % of " + format_duration(now()));
@@ -130,9 +136,12 @@ void Coordinator::part_reported(int from, Report const& report) {
   if (found == active_.end() || found->second.number != report.number) return;  // from before a loss
   auto& active = found->second;
   active.waiting.erase(from);
-  active.seen = now();
+  if (active.abandoned < 0) active.seen = now();  // to leave an abandoned task is no sign of life of the others
   if (report.what == Report::What::done) {
-    active.lead_done = active.lead_done || from == active.ranks.front();
+    if (from == active.ranks.front()) {
+      active.lead_done = true;
+      active.measured = report.value > 0;
+    }
   } else {
     if (report.what != Report::What::dropped && !active.failure) active.failure = {from, report};
     abandon(task);
@@ -152,7 +161,7 @@ void Coordinator::conclude(std::size_t task) {
   changed_ = true;
   bool const finished = active.lead_done && !active.failure;
   tally_.end(task, now(), finished);
-  if (finished) return scheduler_.finish(task, now());
+  if (finished) return scheduler_.finish(task, now(), active.measured);
   if (!active.failure) return scheduler_.give_back(task);
 
   auto const& [rank, report] = *active.failure;
@@ -177,8 +186,8 @@ void Coordinator::lose(int rank, std::string const& reason, bool dead) {
   if (dead && dead_.insert(rank).second) hung_.erase(rank);
   if (!lost_.insert(rank).second) return;
   if (!dead) hung_.insert(rank);
-  log_error("Rank " + std::to_string(rank) + " is lost: " + reason + ". The run goes on with " +
-            plural(static_cast<std::size_t>(mailbox_.size()) - lost_.size(), "rank") + ".");
+  log_error("Rank " + std::to_string(rank) + " is lost: " + reason + ". The run goes on with " + plural(ranks_left(), "rank") +
+            ".");
   if (ready_.contains(rank)) scheduler_.leave(rank);
   changed_ = true;
   std::vector<std::size_t> hit;
@@ -187,8 +196,8 @@ void Coordinator::lose(int rank, std::string const& reason, bool dead) {
     hit.push_back(task);
     // Should it wake up, it does not count as done what others are given now.
     if (!dead) tell(rank, {.what = Order::What::abandon, .number = active.number});
-    // Whatever a single rank did may be what it died of.
-    if (active.ranks.size() == 1 && !active.failure)
+    // Whatever a rank did may be what it died of.
+    if (!active.failure && !active.lead_done)
       active.failure = {rank, {.what = Report::What::failed, .text = "rank " + std::to_string(rank) + " was lost: " + reason}};
   }
   for (auto task : hit) {
@@ -222,8 +231,11 @@ void Coordinator::look_for_hangs() {
   for (auto& [task, active] : active_) {
     auto const kind = tasks_.graph.tasks[task].kind;
     auto limit = options_.deadline;
-    if (limit <= 0 && scheduler_.scale(kind) > 0) limit = std::max(least_deadline, patience * scheduler_.predicted(task));
-    if (limit <= 0 || now() - active.seen < limit) continue;
+    if (limit <= 0) {
+      bool const measured = scheduler_.scale(kind) > 0;
+      limit = measured ? std::max(least_deadline, patience * scheduler_.predicted(task)) : unmeasured_deadline;
+    }
+    if (now() - active.seen < limit) continue;
     if (active.ranks.size() > 1 && active.abandoned < 0) abandon(task);
     if (active.ranks.size() > 1 && now() - active.abandoned < leave_time) continue;
     hanging.insert(hanging.end(), active.waiting.begin(), active.waiting.end());
@@ -232,13 +244,22 @@ void Coordinator::look_for_hangs() {
 }
 
 void Coordinator::look_for_foreign() {
-  searched_ = now();
-  for (std::size_t t = 0; t < tasks_.planned.size(); ++t) {
-    if (!options_.foreign[t] || scheduler_.state(t) != Scheduler::State::waiting || !options_.is_done(t)) continue;
-    scheduler_.done_elsewhere(t);
-    tally_.found(t);
+  for (auto task : options_.done_of(foreign_tasks(false))) {
+    scheduler_.done_elsewhere(task);
+    tally_.found(task);
     changed_ = true;
   }
+  searched_ = now();
+}
+
+/// Those that are not done; of these, perhaps, those that are due.
+std::vector<std::size_t> Coordinator::foreign_tasks(bool due) const {
+  std::vector<std::size_t> found;
+  for (std::size_t t = 0; t < options_.foreign.size(); ++t) {
+    if (!options_.foreign[t] || scheduler_.state(t) != Scheduler::State::waiting) continue;
+    if (!due || scheduler_.is_due_elsewhere(t)) found.push_back(t);
+  }
+  return found;
 }
 
 void Coordinator::ask_to_stop(RunEnding::End end, std::string const& sentence) {
@@ -268,12 +289,12 @@ bool Coordinator::may_end() {
       look_for_foreign();  // whoever ends last sees that everything is there, and gathers
       return true;
     }
-    if (searched_ + search_every > now() || options_.others_live()) return false;
+    if (searched_ + search_every > now() || options_.owners_live(foreign_tasks(true))) return false;
     ask_to_stop(RunEnding::End::interrupted, "What is left of this shard waits for tasks of shards that do not run.");
     return true;
   }
   // Nobody is left for what is ready.
-  if (static_cast<int>(ready_.size()) < mailbox_.size() - static_cast<int>(lost_.size())) return false;
+  if (ready_.size() < ranks_left()) return false;
   bool const nobody = std::all_of(ready_.begin(), ready_.end(), [&](int rank) { return lost_.contains(rank); });
   if (nobody) ask_to_stop(RunEnding::End::failed, "No rank is left that could work. Start the same command again.");
   return nobody;
@@ -325,22 +346,23 @@ void Coordinator::call_roll() {
   for (auto rank : absent_) lose(rank, "it does not answer", false);
 }
 
-std::string Coordinator::status() const {
-  auto const ranks = static_cast<std::size_t>(mailbox_.size()) - lost_.size();
+double Coordinator::seconds_left() const {
   auto const left = tally_.left([&](std::size_t kind) { return scheduler_.scale(kind) > 0 ? scheduler_.scale(kind) : 1; });
+  return left / static_cast<double>(std::max<std::size_t>(ranks_left(), 1));
+}
+
+std::string Coordinator::status() const {
   auto const line = tally_.line();
-  return (line.empty() ? "waiting" : line) + "; about " +
-         format_duration(left / static_cast<double>(std::max<std::size_t>(ranks, 1))) + " left on " + plural(ranks, "rank");
+  return (line.empty() ? "waiting" : line) + "; about " + format_duration(seconds_left()) + " left on " +
+         plural(ranks_left(), "rank");
 }
 
 void Coordinator::publish() {
   published_ = now();
-  auto const ranks = static_cast<std::size_t>(mailbox_.size()) - lost_.size();
-  auto const left = tally_.left([&](std::size_t kind) { return scheduler_.scale(kind) > 0 ? scheduler_.scale(kind) : 1; });
   nlohmann::ordered_json const snapshot{{"ranks", mailbox_.size()},
                                         {"lost", lost_},
                                         {"seconds", now()},
-                                        {"seconds_left", left / static_cast<double>(std::max<std::size_t>(ranks, 1))},
+                                        {"seconds_left", seconds_left()},
                                         {"busy", tally_.busy(mailbox_.size(), now())},
                                         {"tasks", tally_.json()},
                                         {"set_aside", tally_.aside()}};

@@ -25,10 +25,10 @@ struct CoordinatorOptions {
   double deadline = 0;    ///< [s] without a sign of life after which a task is thought to hang; 0: from predictions
   double time_limit = 0;  ///< [s] after which the run stops as after a signal; 0: none
   double grace = 6;       ///< [s] that tasks in hand have to end after that
-  /// Tasks that other processes do; whether one of them is done; whether any of those processes lives.
+  /// Tasks that other processes do; which of some are done; whether any process lives that does some.
   std::vector<bool> foreign = {};
-  std::function<bool(std::size_t)> is_done = {};
-  std::function<bool()> others_live = {};
+  std::function<std::vector<std::size_t>(std::vector<std::size_t> const&)> done_of = {};
+  std::function<bool(std::vector<std::size_t> const&)> owners_live = {};
 };
 
 /// Deals the tasks out to the ranks' workers, from a thread of rank 0 of its own, and goes on without ranks that are lost.
@@ -52,7 +52,7 @@ class Coordinator {
     std::int32_t number;
     std::set<int> waiting;  ///< ranks that have not reported
     double seen;            ///< [s] when it began, or was heard of last
-    bool lead_done = false;
+    bool lead_done = false, measured = false;
     double abandoned = -1;  ///< [s] when its ranks were told
     std::optional<std::pair<int, Report>> failure = {};
   };
@@ -73,11 +73,14 @@ class Coordinator {
   void look_for_hangs();
   void look_for_foreign();
   void ask_to_stop(RunEnding::End end, std::string const& sentence);
+  std::vector<std::size_t> foreign_tasks(bool due) const;
   bool may_end();
   void gather(std::stop_token const& stop);
   void ping();
   void call_roll();
   void publish();
+  std::size_t ranks_left() const { return static_cast<std::size_t>(mailbox_.size()) - lost_.size(); }
+  double seconds_left() const;
   std::string status() const;
 
   TaskList const& tasks_;

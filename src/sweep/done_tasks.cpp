@@ -3,6 +3,7 @@
 #include <onemask/comm/agree.hpp>
 
 #include <algorithm>
+#include <numeric>
 
 namespace onemask {
 
@@ -10,19 +11,26 @@ bool is_done(RunContext const& run, std::vector<std::string> const& objects) {
   return std::all_of(objects.begin(), objects.end(), [&](auto const& key) { return run.objects.has(key); });
 }
 
+std::vector<std::size_t> done_of(RunContext const& run, TaskList const& tasks, std::vector<std::size_t> const& some) {
+  if (some.empty()) return {};
+  auto const keys = run.objects.keys();
+  std::vector<std::size_t> done;
+  for (auto task : some) {
+    auto const objects = tasks.is_gate(task) ? std::vector<std::string>() : objects_of(run.plan, tasks.planned[task]);
+    bool const there = std::all_of(objects.begin(), objects.end(), [&](auto const& key) { return keys.contains(key); });
+    if (there && !objects.empty()) done.push_back(task);
+  }
+  return done;
+}
+
 std::vector<bool> done_tasks(RunContext const& run, TaskList const& tasks) {
   auto const count = tasks.planned.size();
-  std::string flags;
-  // Rank 0 lists the store once: to ask for every object of a large study would take a shared file system minutes.
+  std::string flags(count, '0');
   agree(run.world, [&] {
     if (!run.is_root()) return;
-    auto const keys = run.objects.keys();
-    for (std::size_t t = 0; t < count; ++t) {
-      auto const objects = tasks.is_gate(t) ? std::vector<std::string>() : objects_of(run.plan, tasks.planned[t]);
-      bool const there =
-          !objects.empty() && std::all_of(objects.begin(), objects.end(), [&](auto const& key) { return keys.contains(key); });
-      flags += there ? '1' : '0';
-    }
+    std::vector<std::size_t> all(count);
+    std::iota(all.begin(), all.end(), 0);
+    for (auto task : done_of(run, tasks, all)) flags[task] = '1';
   });
   flags = run.world.broadcast(std::move(flags), 0);
   auto const ranks = static_cast<std::size_t>(run.world.size()), rank = static_cast<std::size_t>(run.world.rank());

@@ -8,6 +8,7 @@
 #include <onemask/model/safetensors.hpp>
 #include <onemask/sweep/moments.hpp>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -45,7 +46,7 @@ class EditWork : public TaskWork {
     for (auto const& [layer, key] : run_.plan.moments) layers.push_back(layer);
     try {
       make_moments(context.group, *run_.model, run_.tokenizer, run_.study.moments, layers, run_.objects,
-                   run_.options.folder / "checkpoints", run_.fingerprints, context.stopped);
+                   run_.options.folder / "checkpoints", run_.fingerprints, context.stopped, context.progress);
     } catch (Interrupted const&) {
       return false;
     }
@@ -134,13 +135,16 @@ class EditWork : public TaskWork {
     return load_moment(run_.objects, run_.plan.moments.at(layer), layer, run_.model->config().inner);
   }
 
-  /// Factorised once per layer, for all batches and weights.
+  /// Factorised once per layer, for all batches and weights, as long as memory allows. Holds until the next call.
   KeyBasis const& basis(EditHparams const& hparams, int layer) {
     auto const moment = run_.plan.moments.at(layer);
     bool const null_space = hparams.method == EditMethod::alphaedit;
     auto const key = null_space ? null_space_key(moment, hparams.nullspace_threshold) : moment;
     auto const found = bases_.find(key);
     if (found != bases_.end()) return found->second;
+    auto const inner = static_cast<double>(run_.model->config().inner);
+    auto const most = std::max(hparams.layers.size(), static_cast<std::size_t>(most_bytes / (sizeof(double) * inner * inner)));
+    if (bases_.size() >= most) bases_.clear();
     if (null_space)
       return bases_.emplace(key, KeyBasis::of_null_space(matrix_from_bytes(run_.need(key, "null space"), "object " + key)))
           .first->second;
@@ -157,6 +161,8 @@ class EditWork : public TaskWork {
     }
     return *edited_;
   }
+
+  static constexpr double most_bytes = 4e9;  // of bases
 
   RunContext const& run_;
   std::map<std::string, std::vector<std::size_t>> unit_facts_;  ///< by object of values

@@ -275,16 +275,14 @@ void compute_moments(MomentRun const& run, std::map<int, std::string> const& key
 
   auto const earliest = std::min_element(works.begin(), works.end(),
                                          [](auto const& a, auto const& b) { return a.sections_done < b.sections_done; });
-  std::optional<Progress> progress;
-  if (world.rank() == 0) {
-    std::size_t own = 0, before = 0;
-    for (auto const& [unit, segments] : share.units) {
-      auto const tokens = static_cast<std::size_t>(share.unit_tokens[unit]);
-      own += tokens;
-      if (earliest->sections_done > 0 && unit < sections[earliest->sections_done - 1].last) before += tokens;
-    }
-    progress.emplace("second moments", world.size() > 1 ? "tokens of this rank" : "tokens", own, before);
+  std::size_t own = 0, through = 0;
+  for (auto const& [unit, segments] : share.units) {
+    auto const tokens = static_cast<std::size_t>(share.unit_tokens[unit]);
+    own += tokens;
+    if (earliest->sections_done > 0 && unit < sections[earliest->sections_done - 1].last) through += tokens;
   }
+  std::optional<Progress> line;
+  if (world.rank() == 0) line.emplace("second moments", world.size() > 1 ? "tokens of this rank" : "tokens", own, through);
   CheckpointClock clock(checkpoint_bytes(run, works.size()));
   for (auto s = earliest->sections_done; s < sections.size(); ++s) {
     auto const& section = sections[s];
@@ -295,7 +293,10 @@ void compute_moments(MomentRun const& run, std::map<int, std::string> const& key
     agree(world, [&] {
       for (auto unit = share.units.lower_bound(section.first); unit != share.units.end() && unit->first < section.last; ++unit) {
         add_unit(run, unit->first, unit->second, active);
-        if (progress) progress->advance(static_cast<std::size_t>(share.unit_tokens[unit->first]));
+        auto const tokens = static_cast<std::size_t>(share.unit_tokens[unit->first]);
+        through += tokens;
+        if (line) line->advance(tokens);
+        if (run.progress) run.progress(static_cast<double>(through) / static_cast<double>(own));
       }
     });
     gather_sums(world, *reducer, active);

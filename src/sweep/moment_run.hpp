@@ -20,7 +20,8 @@ struct MomentRun {
   Reading reading;
   ObjectStore const& objects;
   std::filesystem::path const& checkpoints;
-  std::function<bool()> const& stopped;  ///< whether it is to end early
+  std::function<bool()> const& stopped;         ///< whether it is to end early
+  std::function<void(double)> const& progress;  ///< takes the share of this rank's tokens that is done; may be empty
 };
 
 /// Computes the second moments of some layers, in one pass over the corpus, and stores them under the given keys. Collective; see

@@ -108,9 +108,8 @@ std::vector<int> missing_layers(Communicator const& world, ObjectStore const& ob
 
 }  // namespace
 
-std::string execution_of(Placement const& placement, std::string const& dtype, std::string const& products, int threads) {
-  return std::string(c10::DeviceTypeName(placement.device.type(), true)) + " " + dtype + " " + products + " threads " +
-         std::to_string(threads);
+std::string execution_of(c10::DeviceType device, std::string const& dtype, std::string const& products, int threads) {
+  return std::string(c10::DeviceTypeName(device, true)) + " " + dtype + " " + products + " threads " + std::to_string(threads);
 }
 
 std::map<int, std::string> moment_keys(MomentsOptions const& options, std::vector<int> const& layers,
@@ -121,7 +120,7 @@ std::map<int, std::string> moment_keys(MomentsOptions const& options, std::vecto
 std::map<int, std::string> make_moments(Communicator const& world, CausalLM const& model, Tokenizer const& tokenizer,
                                         MomentsOptions const& options, std::vector<int> const& layers, ObjectStore const& objects,
                                         std::filesystem::path const& checkpoints, Fingerprints const& fingerprints,
-                                        std::function<bool()> const& stopped) {
+                                        std::function<bool()> const& stopped, std::function<void(double)> const& progress) {
   Sources sources;
   Reading reading{options.tokens, 0, model.config().vocabulary};
   agree(world, [&] {
@@ -157,7 +156,7 @@ std::map<int, std::string> make_moments(Communicator const& world, CausalLM cons
              std::to_string(sources.keys.size()) + " layers are in the store already");
   }
   if (!to_compute.empty())
-    compute_moments({world, model, tokenizer, *sources.corpus, reading, objects, checkpoints, stopped}, to_compute);
+    compute_moments({world, model, tokenizer, *sources.corpus, reading, objects, checkpoints, stopped, progress}, to_compute);
   return sources.keys;
 }
 

@@ -76,28 +76,31 @@ Plan agreed_plan(RunContext const& run) {
 
 }  // namespace
 
-RunContext open_run(Environment const& environment, Study const& study, RunOptions const& options) {
+RunContext open_run(Environment const& environment, Study const& study, RunOptions const& options, Tasks tasks) {
   auto const world = environment.world();
+  auto const& m = study.model;
   agree(world, [&] {
-    set_threads(study.model.threads);
-    set_product_precision(study.model.products);
+    set_threads(m.threads);
+    set_product_precision(m.products);
   });
   std::optional<RunContext> context;
   agree(world, [&] {
-    auto const placement = parse_placement(study.model.device, study.model.dtype, environment.local_rank());
+    auto const place = tasks == Tasks::done_here ? parse_placement : parse_placement_without_work;
+    auto const placement = place(m.device, m.dtype, environment.local_rank());
+    auto const worker = m.device.starts_with("cuda") ? c10::kCUDA : placement.device.type();
     use_repeatable_sums(placement.device);
     context.emplace(RunContext{environment,
                                world,
                                study,
                                options,
                                ObjectStore(options.objects.empty() ? options.folder / "objects" : options.objects),
-                               load_causal_lm(Checkpoint::open(study.model.checkpoint), placement),
-                               Tokenizer::open(study.model.checkpoint),
+                               load_causal_lm(Checkpoint::open(m.checkpoint), placement),
+                               Tokenizer::open(m.checkpoint),
                                {},
-                               {}});
-    auto const& m = study.model;
+                               {},
+                               worker == c10::kCUDA});
     context->fingerprints = {context->model->fingerprint(), context->tokenizer.fingerprint(),
-                             execution_of(placement, m.dtype, m.products, m.threads)};
+                             execution_of(worker, m.dtype, m.products, m.threads)};
     check(study, *context->model, context->tokenizer);
     context->text = read_text(study.perplexity, context->tokenizer, context->model->config());
   });

@@ -34,7 +34,7 @@ class Reader {
 }  // namespace
 
 Order to_order(RunEnding const& ending) {
-  return {Order::What::end, static_cast<std::int32_t>(ending.end), ending.stuck, ending.lost, ending.sentence};
+  return {Order::What::end, static_cast<std::int32_t>(ending.end), ending.stuck, ending.dead, ending.sentence};
 }
 
 RunEnding ending_from_order(Order const& order) {

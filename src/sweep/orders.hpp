@@ -28,7 +28,7 @@ struct RunEnding {
   enum class End : std::int32_t { complete, partial, interrupted, failed, refused };
   End end = End::partial;
   bool stuck = false;                   ///< some ranks are still in tasks, or do not answer
-  std::vector<std::int32_t> lost = {};  ///< ranks that the run went on without
+  std::vector<std::int32_t> dead = {};  ///< ranks whose processes have ended
   std::string sentence = {};            ///< for people, where it is not complete
 };
 
@@ -39,7 +39,7 @@ RunEnding ending_from_order(Order const& order);
 struct Report {
   enum class What : std::int32_t {
     ready,    ///< for a first task; `number` is the number of its host
-    done,     ///< with its part of the task
+    done,     ///< with its part of the task, in `value` seconds; 0: it was there already
     dropped,  ///< the task, stopped or abandoned
     failed,   ///< in the task, on this rank: `text` says why
     refused,  ///< the same for a mistake of the user's, which no other rank would survive either

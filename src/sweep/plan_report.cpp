@@ -76,7 +76,7 @@ std::vector<std::string> critical_path(TaskList const& tasks, std::vector<bool> 
 
 PlanReport plan_study(Environment const& environment, Study const& study, RunOptions const& options,
                       PlanQuestion const& question) {
-  auto const run = open_run(environment, study, options);
+  auto const run = open_run(environment, study, options, Tasks::done_elsewhere);
   PlanReport report{run.plan.id, study.name, run.plan.facts.size(), run.plan.sets.size(), run.plan.masks.size(), {}, {}, {}};
   agree(run.world, [&] {
     if (!run.is_root()) return;
@@ -85,7 +85,7 @@ PlanReport plan_study(Environment const& environment, Study const& study, RunOpt
       auto const other = read_journals(question.like / "journal");
       journal.insert(journal.end(), other.begin(), other.end());
     }
-    auto const rates = task_rates(journal, run.model->config(), run.model->device().is_cuda());
+    auto const rates = task_rates(journal, run.model->config(), run.on_gpus);
     auto const tasks = make_task_list(run.plan, study, rates, options.last);
     if (question.freeze) freeze_plan(run, tasks);
     auto const keys = run.objects.keys();

@@ -44,7 +44,9 @@ std::string scored_key(EditSet const& set, std::size_t first, std::size_t count,
   Hasher hasher;
   for (auto fact = first; fact < first + count; ++fact) {
     auto const& record = plan.facts[fact].fact;
-    hasher.text(set.keys[fact]).text(record.target_true).integer(std::ssize(record.paraphrase_prompts));
+    // Facts of one edited model share its key.
+    hasher.text(set.keys[fact]).text(record.prompt).text(record.subject).text(record.target_true).text(record.target_new);
+    hasher.integer(std::ssize(record.paraphrase_prompts));
     for (auto const& paraphrase : record.paraphrase_prompts) hasher.text(paraphrase);
     if (!neighborhood) continue;
     hasher.integer(std::ssize(record.neighborhood_prompts));

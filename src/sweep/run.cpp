@@ -14,9 +14,11 @@
 #include <onemask/store/run_folder.hpp>
 #include <onemask/sweep/run.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <optional>
+#include <set>
 #include <thread>
 
 namespace onemask {
@@ -48,15 +50,17 @@ int node_of(Communicator const& world) {
   return mine;
 }
 
-/// Which tasks other shards do. Tasks of a lane stay together.
+/// The shard that does a task. Tasks of a lane stay together.
+int owner_of(std::size_t task, TaskList const& tasks, Shard const& shard) {
+  auto const lane = tasks.graph.tasks[task].lane;
+  return static_cast<int>((lane != 0 ? lane : task) % static_cast<std::size_t>(shard.count));
+}
+
+/// Which tasks other shards do.
 std::vector<bool> foreign_tasks(TaskList const& tasks, Shard const& shard) {
   if (shard.count == 1) return {};
   std::vector<bool> foreign(tasks.planned.size());
-  for (std::size_t t = 0; t < foreign.size(); ++t) {
-    auto const lane = tasks.graph.tasks[t].lane;
-    auto const number = lane != 0 ? lane : t;
-    foreign[t] = !tasks.is_gate(t) && number % static_cast<std::size_t>(shard.count) != static_cast<std::size_t>(shard.index);
-  }
+  for (std::size_t t = 0; t < foreign.size(); ++t) foreign[t] = !tasks.is_gate(t) && owner_of(t, tasks, shard) != shard.index;
   return foreign;
 }
 
@@ -91,8 +95,15 @@ class Coordination {
             .deadline = options.deadline,
             .time_limit = time_limit,
             .foreign = foreign_tasks(tasks, options.shard),
-            .is_done = [&](std::size_t task) { return is_done(run, objects_of(run.plan, tasks.planned[task])); },
-            .others_live = [folder = options.folder] { return count_parts(folder) > 1; }};
+            .done_of = [&](std::vector<std::size_t> const& some) { return done_of(run, tasks, some); },
+            .owners_live =
+                [&](std::vector<std::size_t> const& some) {
+                  std::set<int> owners;
+                  for (auto task : some) owners.insert(owner_of(task, tasks, options.shard));
+                  return std::any_of(owners.begin(), owners.end(), [&](int owner) {
+                    return is_part_at_work(options.folder, part_name({owner, options.shard.count}));
+                  });
+                }};
   }
 
   /// Some ranks, this one perhaps, are deep in tasks and will not come to the end in time. What they have not finished is
@@ -133,7 +144,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   auto const world = environment.world();
   auto const folder = options.folder;
   if (options.only_gather) {
-    auto const run = open_run(environment, study, options);
+    auto const run = open_run(environment, study, options, Tasks::done_elsewhere);
     RunOutcome outcome{false, {}, folder / "study.h5"};
     std::int64_t complete = 0;
     agree(world, [&] {
@@ -162,11 +173,11 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   auto const part = part_name(options.shard);
   open_log_file(folder / "logs" / ((part.empty() ? "rank-" + std::to_string(world.rank()) : part) + ".log"));
 
-  auto const run = open_run(environment, study, options);
+  auto const run = open_run(environment, study, options, Tasks::done_here);
   auto const& plan = run.plan;
   auto const journals = folder / "journal";
-  auto const rates = task_rates(world.rank() == 0 ? read_journals(journals) : std::vector<JournalRecord>(), run.model->config(),
-                                run.model->device().is_cuda());
+  auto const rates =
+      task_rates(world.rank() == 0 ? read_journals(journals) : std::vector<JournalRecord>(), run.model->config(), run.on_gpus);
   auto const tasks = make_task_list(plan, study, rates, options.last);
   agree(world, [&] {
     if (run.is_root()) freeze_plan(run, make_task_list(plan, study, rates, Stage::gather));
@@ -183,7 +194,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   auto const spent = std::chrono::duration<double>(Clock::now() - start).count();
   Mailbox mailbox(world);
   WorkerOptions worker{.node = node_of(world)};
-  if (options.deadline > 0) worker.patience = std::chrono::duration<double>(std::max(15.0, options.deadline));
+  if (options.deadline > 0) worker.patience = std::chrono::duration<double>(std::clamp(options.deadline, 15.0, 60.0));
   std::optional<Coordination> coordination;
   if (run.is_root()) {
     auto const limit = options.time_limit > 0 ? std::max(1.0, options.time_limit - spent) : 0;
@@ -195,7 +206,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   if (run.is_root() && ending.end == End::complete) tidy(run);
   if (ending.stuck) {
     environment.set_company(Environment::Company::stuck);
-  } else if (!ending.lost.empty()) {
+  } else if (!ending.dead.empty()) {
     environment.set_company(Environment::Company::some_dead);
   }
   return conclude(run, ending);

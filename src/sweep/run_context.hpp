@@ -28,6 +28,7 @@ struct RunContext {
   Tokenizer tokenizer;
   Fingerprints fingerprints;
   Plan plan;
+  bool on_gpus = false;                ///< the tasks, wherever this process runs
   std::vector<TextWindows> text = {};  ///< what perplexity is taken over
   /// The batch edit read last: many tasks in a row need the same.
   mutable std::pair<std::string, std::shared_ptr<BatchEdit const>> last_batch = {};

@@ -49,8 +49,7 @@ void Tally::set_share(std::size_t task, double share) {
 }
 
 void Tally::set_aside(std::size_t task, std::string reason) {
-  ++kind_of(task).aside;
-  reasons_[task] = std::move(reason);
+  if (reasons_.try_emplace(task, std::move(reason)).second) ++kind_of(task).aside;
 }
 
 bool Tally::complete() const {

@@ -23,7 +23,7 @@ class Tally {
   /// A task that another shard did.
   void found(std::size_t task);
   void set_share(std::size_t task, double share);
-  /// A task that failed too often, and everything that waits for it.
+  /// A task that failed too often, and everything that waits for it. Its first reason stays.
   void set_aside(std::size_t task, std::string reason);
 
   /// Everything is done.

@@ -1,10 +1,11 @@
 #include "sweep/worker.hpp"
 
-#include "sweep/pace.hpp"
+#include "sweep/done_tasks.hpp"
 #include "sweep/task_work.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/interrupt.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/core/pace.hpp>
 
 #include <algorithm>
 #include <deque>
@@ -101,10 +102,6 @@ class Worker {
     if (abandoned_ || orphaned_) throw LostRank("A rank of this task's group is lost or has failed.");
   }
 
-  bool is_done(std::vector<std::string> const& objects) const {
-    return std::all_of(objects.begin(), objects.end(), [&](auto const& key) { return run_.objects.has(key); });
-  }
-
   TaskWork& work_of(TaskKind kind) {
     // One kind's caches at a time: they can be large.
     auto const of_edits = [](TaskKind k) { return k < TaskKind::mask; };
@@ -143,14 +140,15 @@ class Worker {
       };
       auto const stopped = [this] {
         listen();
-        return stopped_ || interrupted();
+        return stopped_ || abandoned_ || interrupted();
       };
       // A rank that was lost just before its report may have finished the task.
-      bool const there = group.broadcast(leads && is_done(objects) ? "1" : "", 0) == "1";
+      bool const there = group.broadcast(leads && is_done(run_, objects) ? "1" : "", 0) == "1";
       bool const finished = there || work_of(planned.kind).run(planned, {group, stopped, progress});
       listen();
       if (abandoned_) throw LostRank("The task was given to others, for this rank seemed to hang.");
-      record.seconds = report.value = std::chrono::duration<double>(Clock::now() - start).count();
+      record.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+      report.value = there ? 0 : record.seconds;
       if (!finished) report.what = Report::What::dropped;
       if (finished && leads && !there) journal_.append(record);
     } catch (LostRank const&) {

@@ -7,8 +7,8 @@
 // it should a thread wakes from naps of 100 µs while each core has a thread that computes: as long as the machine itself makes
 // anybody wait. One line of JSON; dispatch.py runs all three.
 #include "sweep/coordinator.hpp"
-#include "sweep/pace.hpp"
 #include <onemask/comm/environment.hpp>
+#include <onemask/core/pace.hpp>
 
 #include <algorithm>
 #include <atomic>

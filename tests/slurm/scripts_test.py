@@ -124,6 +124,12 @@ class RunUntilDone(unittest.TestCase):
                 ended, said = self.run_command(f"begin {phase} 2; exit {code}", "run", "begin interrupted 1")
                 self.assertEqual((ended, "REQUEUE 7" in said), (ends_with, ends_with == 75), said)
 
+    def test_rank_0_says_how_the_program_has_ended(self):
+        for code, ends_with in [(1, 1), (2, 2), (75, 75)]:
+            with self.subTest(code):
+                ended, said = self.run_command(f'echo {code} > "$ONEMASK_EXIT_CODE_FILE"', "run")
+                self.assertEqual((ended, "REQUEUE 7" in said), (ends_with, ends_with == 75), said)
+
     def test_zero_without_a_new_start_of_the_run(self):
         for before in (":", "begin complete 1"):
             ended, said = self.run_command("exit 0", "run", before)

@@ -35,7 +35,7 @@ TEST(Orders, TheLastOneCarriesTheEnding) {
 
   EXPECT_EQ(read.end, ending.end);
   EXPECT_TRUE(read.stuck);
-  EXPECT_EQ(read.lost, ending.lost);
+  EXPECT_EQ(read.dead, ending.dead);
   EXPECT_EQ(read.sentence, ending.sentence);
 }
 

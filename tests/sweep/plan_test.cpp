@@ -213,6 +213,18 @@ TEST_F(BatchPlanTest, KeysDependOnWhatIsSolved) {
   }
 }
 
+TEST_F(BatchPlanTest, FactsOfOneModelAreScoredEachForItself) {
+  auto records = nlohmann::json::parse(read_file(folder_ / "train.json"));
+  for (auto& record : records) {
+    record["paraphrase_prompts"] = nlohmann::json::array();
+    record["requested_rewrite"]["target_true"] = records[0]["requested_rewrite"]["target_true"];
+  }
+  write_records(folder_ / "train.json", records);
+  auto const p = batch_plan({"evaluation.batch=1"});
+  std::set<std::string> keys;
+  for (auto const& task : p.evaluations) EXPECT_TRUE(keys.insert(task.key).second) << task.first;
+}
+
 TEST_F(BatchPlanTest, MasksNeedTheirFactsInOneModel) {
   try {
     batch_plan({"edit.facts_per_model=10"});

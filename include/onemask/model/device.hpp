@@ -18,6 +18,10 @@ struct Placement {
 /// node from 0. Throws UserError for other names, a GPU that is not there, and float16 on a CPU.
 Placement parse_placement(std::string const& device, std::string const& dtype, int local_rank);
 
+/// For a process that only plans or gathers, on a login node perhaps: where GPUs are asked for and none is visible, the model is
+/// held on the CPU.
+Placement parse_placement_without_work(std::string const& device, std::string const& dtype, int local_rank);
+
 /// Threads of this process for tensor operations, at least 1 (UserError otherwise). Their number can change the last bits of
 /// results.
 void set_threads(int threads);

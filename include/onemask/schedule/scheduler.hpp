@@ -44,7 +44,8 @@ class Scheduler {
 
   /// The next assignment to start now, if there is one. Its ranks are busy until the task is finished, failed or given back.
   std::optional<Assignment> next(double now);
-  void finish(std::size_t task, double now);
+  /// `measured`: how long it took tells of others.
+  void finish(std::size_t task, double now, bool measured = true);
   /// Whether the task was set aside. `culprit` is the rank that it failed on.
   bool fail(std::size_t task, int culprit);
   /// A task that was dropped through no fault of its own is to be done again.
@@ -52,6 +53,8 @@ class Scheduler {
 
   /// A foreign task is done.
   void done_elsewhere(std::size_t task);
+  /// Whether a foreign task waits for nothing but whoever does it.
+  bool is_due_elsewhere(std::size_t task) const { return states_[task] == State::waiting && waits_for_[task] == 1; }
 
   std::size_t running() const { return running_.size(); }
   /// Nothing runs, and nothing that is left can be started.
@@ -72,7 +75,6 @@ class Scheduler {
     int node = 0;
     double speed = 1;  ///< 2: needs half the time of others
     std::uint32_t lane = 0;
-    std::optional<std::size_t> task = {};
   };
   struct Running {
     Assignment assignment;

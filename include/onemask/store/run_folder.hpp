@@ -24,7 +24,7 @@ class RunLock {
   std::unique_ptr<PosixFile> file_, shared_;
 };
 
-/// How many parts of a run are at work in the folder.
-std::size_t count_parts(std::filesystem::path const& folder);
+/// Whether that part of a run is at work in the folder.
+bool is_part_at_work(std::filesystem::path const& folder, std::string const& part);
 
 }  // namespace onemask
