@@ -2,6 +2,7 @@
 #include "cli/ending.hpp"
 #include <onemask/cli/run.hpp>
 #include <onemask/comm/environment.hpp>
+#include <onemask/comm/machine.hpp>
 #include <onemask/core/build_info.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/interrupt.hpp>
@@ -86,12 +87,9 @@ void leave_code(int code) {
   if (auto const* file = std::getenv("ONEMASK_EXIT_CODE_FILE")) std::ofstream(file) << code << '\n';
 }
 
-/// Rank 0 is at work on the results still, and ends the world then; a rank that left before might take it along.
-void wait_for_the_end(Mailbox& ranks) {
-  auto const end = std::chrono::steady_clock::now() + std::chrono::minutes(10);
-  while (std::ranges::count(ranks.lost(), 0) == 0 && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
+/// Rank 0 is at work on the results still, and ends the world then. Where a rank that leaves takes the others along, it waits.
+void wait_for_the_end() {
+  if (!message_passing().survives_failure) std::this_thread::sleep_for(std::chrono::minutes(10));
 }
 
 int run_on_ranks(Command const& command, std::vector<std::string> const& words) {
@@ -121,7 +119,7 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
   using Company = Environment::Company;
   if (environment.company() == Company::stuck) {
     if (world.rank() == 0) give_up(own);
-    wait_for_the_end(ranks);
+    wait_for_the_end();
   }
   if (environment.company() != Company::whole) {
     if (world.rank() == 0 && !own.sentence.empty()) say(own);

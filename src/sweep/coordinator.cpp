@@ -13,7 +13,7 @@ namespace {
 
 constexpr double look_every = 0.005, ping_every = 5, search_every = 2, publish_every = 1;  // [s]
 constexpr double least_deadline = 1800, patience = 20;                                     // [s], times the prediction
-constexpr double unmeasured_deadline = 4 * 3600;            // [s], before any task of the kind has ended
+constexpr double least_unmeasured_deadline = 4 * 3600;      // [s], until a task of the kind has ended
 constexpr double leave_time = 10;                           // [s] that ranks have to leave a group that is given up
 constexpr double muster = 10;                               // [s] that the first task waits for all ranks to come
 constexpr double answer_time = 5, hurried_answer_time = 1;  // [s] that idle ranks have to show that they are there at the end
@@ -232,8 +232,8 @@ void Coordinator::look_for_hangs() {
     auto const kind = tasks_.graph.tasks[task].kind;
     auto limit = options_.deadline;
     if (limit <= 0) {
-      bool const measured = scheduler_.scale(kind) > 0;
-      limit = measured ? std::max(least_deadline, patience * scheduler_.predicted(task)) : unmeasured_deadline;
+      auto const least = scheduler_.scale(kind) > 0 ? least_deadline : least_unmeasured_deadline;
+      limit = std::max(least, patience * scheduler_.predicted(task));
     }
     if (now() - active.seen < limit) continue;
     if (active.ranks.size() > 1 && active.abandoned < 0) abandon(task);
