@@ -6,6 +6,7 @@
 # Prints the folder of the virtual environment on its last line.
 # To use a LibTorch or an MPI of your own, call cmake yourself: see CONTRIBUTING.md.
 set -euo pipefail
+unset CDPATH # with it, cd prints where it went
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 packages=(g++ cmake ninja-build ccache pkg-config python3-venv curl ca-certificates libhdf5-dev libboost-program-options-dev libspdlog-dev
@@ -67,7 +68,7 @@ if [[ ! -f $venv/.complete ]]; then
   echo "bootstrap: installing the wheels of launch/requirements.txt into $venv (about 5 GB, some minutes)" >&2
   rm -rf "$venv"
   python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-compile -r "$here/requirements.txt" >&2
+  env -u PYTHONPATH PIP_USER=0 "$venv/bin/pip" install --quiet --disable-pip-version-check --no-compile -r "$here/requirements.txt" >&2
   touch "$venv/.complete"
 fi
 echo "$venv"

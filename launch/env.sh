@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Sourced by the other scripts, under set -euo pipefail: where things are and how Open MPI shall behave.
 
+unset CDPATH # with it, cd prints where it went
 onemask_source=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cores=$(env -u OMP_NUM_THREADS nproc) # nproc would say what OMP_NUM_THREADS says
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # as many ranks as cores, one thread each, is the fastest on CPUs

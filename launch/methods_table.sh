@@ -6,8 +6,8 @@
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 source "$here/env.sh"
-use_wheels
 out=${1:?"usage: launch/methods_table.sh FOLDER [RANKS]"}
+use_wheels
 ranks=${2:-$cores}
 mkdir -p "$out"
 tables=()
@@ -33,4 +33,4 @@ for facts in 1 100 1000; do
   score "alphaedit-$facts" "alphaedit $facts" "${some[@]}" "${alphaedit[@]}"
   score "ft-l-$facts" "ft-l $facts" "${some[@]}" "${fine[@]}"
 done
-"$ONEMASK_WHEELS/bin/python" "$here/methods_table.py" "${tables[@]}"
+"${ONEMASK_WHEELS:+$ONEMASK_WHEELS/bin/}python3" "$here/methods_table.py" "${tables[@]}"

@@ -38,13 +38,12 @@ ending_of() {
 # because mpirun of Open MPI 5.0 ends with 0 also after it has lost a node, and with any code after it has lost a rank; how the
 # program has ended, where it came to an end, from a file that rank 0 leaves. With an empty RUN the exit code alone counts.
 run_until_done() {
-  local run=$1 before='' ending='' status=75 seen=-1 code=''
+  local run=$1 before='' ending='' status=75 seen=-1 code='' code_file
   shift
-  ONEMASK_EXIT_CODE_FILE=$(mktemp)
-  export ONEMASK_EXIT_CODE_FILE
+  code_file=$(mktemp)
   [[ -z $run ]] || before=$(ending_of "$run")
   if ((signals == 0)); then
-    "$@" &
+    ONEMASK_EXIT_CODE_FILE=$code_file "$@" &
     command=$!
     ((signals == 0)) || warn
     while ((seen != signals)); do # a signal interrupts `wait`, which is then called again
@@ -53,9 +52,9 @@ run_until_done() {
     done
     [[ -z $watch ]] || kill "$watch" 2>/dev/null || true
   fi
-  code=$(<"$ONEMASK_EXIT_CODE_FILE")
-  rm -f "$ONEMASK_EXIT_CODE_FILE"
-  [[ -z $code ]] || status=$code
+  code=$(<"$code_file")
+  rm -f "$code_file"
+  [[ -z $code || $code == 1 ]] || status=$code # 1 may be what a rank came to that saw MPI go down
 
   if [[ -n $run ]]; then
     ending=$(ending_of "$run")
@@ -63,13 +62,14 @@ run_until_done() {
     case $ending in
       complete*) exit 0 ;;
       partial*) exit 3 ;;
+      failed*) ((signals)) || exit 1 ;;
     esac
   fi
-  # 1, 2 and 3 would come again. Other codes, and 1 after a signal, tell of an interruption, or of a rank or node that was lost.
+  # 1, 2 and 3 would come again, as would a program that is not there (127). Other codes, and 1 after a signal, tell of an interruption, or of a rank or node that was lost.
   case $status in
     0) [[ -n $run ]] || exit 0 ;;
     1) ((signals)) || exit 1 ;;
-    2 | 3) exit "$status" ;;
+    2 | 3 | 126 | 127) exit "$status" ;;
   esac
   if ((restarts >= max_restarts)); then
     echo "=== interrupted (exit code $status) after $restarts restarts, as many as ONEMASK_MAX_RESTARTS allows;" \

@@ -21,7 +21,10 @@ CommandResult examine(po::variables_map const& values, Environment const& enviro
   examine_slurm_job(examination);
   std::optional<Study> study;
   if (named) study = examine_study(examination, [&] { return study_of(values); });
-  examine_machine(examination, study ? study->model : ModelOptions());
+  ModelOptions model;
+  if (values.contains("device")) model.device = values["device"].as<std::string>();
+  if (values.contains("dtype")) model.dtype = values["dtype"].as<std::string>();
+  examine_machine(examination, study ? study->model : model);
   if (folder) examine_folder(examination, "run folder", *folder, true);
   if (objects) examine_folder(examination, "objects", *objects, false);
 

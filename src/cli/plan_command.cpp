@@ -2,11 +2,13 @@
 #include "cli/json_line.hpp"
 #include "cli/study_options.hpp"
 #include <onemask/comm/agree.hpp>
+#include <onemask/core/error.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/report/text_table.hpp>
 #include <onemask/sweep/plan_report.hpp>
 
 #include <cmath>
+#include <filesystem>
 
 namespace onemask {
 namespace {
@@ -80,16 +82,26 @@ std::string json_of(PlanReport const& report) {
          "\n";
 }
 
+int number_of_ranks(po::variables_map const& values, char const* option) {
+  constexpr int most = 1'000'000;
+  auto const number = positive_number(values, option);
+  if (number > most)
+    throw UserError("--" + std::string(option) + " is " + std::to_string(number) + "; give at most " + std::to_string(most) +
+                    ".");
+  return static_cast<int>(number);
+}
+
 CommandResult plan(po::variables_map const& values, Environment const& environment) {
   Study study;
   RunOptions options;
   PlanQuestion question;
   agree(environment.world(), [&] {
     options = run_options_of(values);
-    if (values.contains("ranks")) question.ranks = static_cast<int>(positive_number(values, "ranks"));
-    if (values.contains("ranks-per-node")) question.ranks_per_node = static_cast<int>(positive_number(values, "ranks-per-node"));
+    if (values.contains("ranks")) question.ranks = number_of_ranks(values, "ranks");
+    if (values.contains("ranks-per-node")) question.ranks_per_node = number_of_ranks(values, "ranks-per-node");
     if (values.contains("like")) question.like = values["like"].as<std::string>();
-    question.freeze = true;
+    if (!question.like.empty() && !std::filesystem::is_directory(question.like / "journal"))
+      throw UserError("The folder '" + question.like.string() + "' (--like) holds no run.");
     study = study_of(values);
   });
   auto const report = plan_study(environment, study, options, question);

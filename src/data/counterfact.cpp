@@ -18,6 +18,7 @@ bool is_blank(std::string_view text) {
 
 std::string const& text_of(JsonField const& field) {
   if (is_blank(field.text())) field.fail("is empty.");
+  if (field.text().find('\0') != std::string::npos) field.fail("has a zero byte in it.");
   return field.text();
 }
 
@@ -41,7 +42,7 @@ std::vector<std::string> prompts_of(JsonField const& record, std::string_view na
 }
 
 std::string template_of(JsonField const& field) {
-  std::string const& text = field.text();
+  std::string const& text = text_of(field);
   std::size_t const slot = text.find(subject_slot);
   if (slot == text.npos || text.find(subject_slot, slot + 1) != text.npos) {
     field.fail("must have exactly one {} for the subject; it is '" + text + "'.");
@@ -57,6 +58,7 @@ Fact read_fact(JsonField const& record) {
   fact.case_id = record.at("case_id").integer();
   if (pararel_idx) fact.pararel_idx = pararel_idx->integer();
   fact.relation = text_of(rewrite.at("relation_id"));
+  if (fact.relation == "all") rewrite.at("relation_id").fail("must not be 'all', which tables call all relations together.");
   fact.subject = text_of(rewrite.at("subject"));
   fact.prompt = template_of(rewrite.at("prompt"));
   fact.target_true = object_of(target_true);

@@ -134,8 +134,12 @@ at::Tensor ridge_solve(at::Tensor a, double ridge, at::Tensor const& b) {
   a = a.clone();
   a.diagonal().add_(ridge);
   auto const [lower, info] = at::linalg_cholesky_ex(a);
-  if (info.item<int>() != 0) {
-    throw UserError(
+  // Keys that are equal up to rounding give a pivot of about the rounding, of either sign.
+  constexpr double least_pivot = 1e-11;
+  bool const singular = info.item<int>() != 0 ||
+                        !(lower.diagonal().square().min().item<double>() > least_pivot * a.diagonal().max().item<double>());
+  if (singular) {
+    throw RunError(
         "The keys of these facts depend on each other, so that no update meets them all: facts share a subject, or there are "
         "more facts than the keys are wide. Use memit-merge, fewer facts_per_model, or a larger emmet_lambda.");
   }
@@ -168,7 +172,7 @@ BatchEdit solve_batch(CausalLM const& model, std::span<EditRequest const> reques
   for (auto layer : hparams.layers) require_layer(model, layer, "The hparams' 'layers'");
   auto const members = members_of(targets);
   auto const values = std::ssize(members.count);
-  if (values == 0) throw UserError("No fact is left to be edited: the search for its value failed for every one.");
+  if (values == 0) throw RunError("No fact is left to be edited: the search for its value failed for every one.");
 
   auto const first_layer = hparams.layers.front(), last_layer = hparams.layer();
   std::vector<Part> parts;

@@ -18,6 +18,7 @@ namespace {
 std::set<std::string> const passed_over = {"alg_name",
                                            "model_name",
                                            "stats_dir",
+                                           "P_loc",
                                            "device",
                                            "rewrite_module_tmp",
                                            "layer_module_tmp",
@@ -68,7 +69,12 @@ class Reader {
       throw UserError("The hparams file " + file_ + " is not valid YAML (" + e.what() + ").");
     }
     if (!root_.IsMap()) throw UserError("The hparams file " + file_ + " must be a YAML mapping of names to values.");
-    for (auto const& item : root_) check_name(item.first.as<std::string>(""));
+    std::set<std::string> names;
+    for (auto const& item : root_) {
+      auto const name = item.first.as<std::string>("");
+      check_name(name);
+      if (!names.insert(name).second) throw fault(name, "is given twice");
+    }
   }
 
   bool has(char const* name) const { return static_cast<bool>(root_[name]); }

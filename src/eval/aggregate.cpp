@@ -32,24 +32,31 @@ struct Quantity {
   double (*value)(PromptMetrics const&);
 };
 
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+/// 1 or 0; of a model whose numbers have left their range neither.
+double likelier(double a, double b) {
+  return std::isnan(a) || std::isnan(b) ? not_a_number : a > b ? 1 : 0;
+}
+
 std::vector<Quantity> all_quantities() {
   std::vector<Quantity> quantities;
   for (auto const kind : {PromptKind::rewrite, PromptKind::paraphrase}) {
     auto const add = [&](char const* name, double (*value)(PromptMetrics const&)) { quantities.push_back({kind, name, value}); };
-    add("rsr", [](auto const& r) { return r.lp_true > r.lp_new ? 1.0 : 0.0; });
+    add("rsr", [](auto const& r) { return likelier(r.lp_true, r.lp_new); });
     add("rsm", [](auto const& r) { return r.lp_true - r.lp_new; });
     add("kl", [](auto const& r) { return r.kl; });
-    add("top1_changed", [](auto const& r) { return static_cast<double>(r.top1_changed); });
+    add("top1_changed", [](auto const& r) { return std::isnan(r.kl) ? not_a_number : static_cast<double>(r.top1_changed); });
     add("p_true", [](auto const& r) { return std::exp(r.lp_true); });
     add("p_new", [](auto const& r) { return std::exp(r.lp_new); });
     add("overlap5", [](auto const& r) { return r.overlap5; });
     add("overlap10", [](auto const& r) { return r.overlap10; });
     add("overlap100", [](auto const& r) { return r.overlap100; });
-    add("success", [](auto const& r) { return new_per_token(r) > true_per_token(r) ? 1.0 : 0.0; });
+    add("success", [](auto const& r) { return likelier(new_per_token(r), true_per_token(r)); });
     add("magnitude", edit_magnitude);
   }
   quantities.push_back(
-      {PromptKind::neighborhood, "success", [](auto const& r) { return true_per_token(r) > new_per_token(r) ? 1.0 : 0.0; }});
+      {PromptKind::neighborhood, "success", [](auto const& r) { return likelier(true_per_token(r), new_per_token(r)); }});
   quantities.push_back({PromptKind::neighborhood, "magnitude", [](auto const& r) { return -edit_magnitude(r); }});
   return quantities;
 }

@@ -63,13 +63,13 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
   return batch;
 }
 
-/// Place of each prompt's token in its distribution, from 1: one more than the number of likelier tokens.
+/// Place of each prompt's token in its distribution, from 1: one more than the number of likelier tokens; -1 where there is none.
 at::Tensor ranks(at::Tensor const& table, std::vector<TwoWayPrompt> const& prompts,
                  std::vector<std::int64_t> TwoWayPrompt::*target) {
   std::vector<std::int64_t> tokens;
   for (auto const& prompt : prompts) tokens.push_back((prompt.*target).front());
   auto const own = table.gather(1, index_tensor(tokens, table.device()).unsqueeze(1));
-  return (table > own).sum(1).add(1).to(at::kCPU);
+  return (table > own).sum(1).add(1).masked_fill(own.isnan().squeeze(1), -1).to(at::kCPU);
 }
 
 void compare(Tokenizer const& tokenizer, Batch const& batch, TwoWayBatch::Scores const& original,

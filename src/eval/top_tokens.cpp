@@ -35,8 +35,10 @@ double TopTokens::overlap(TopTokens const& other, std::int64_t prompt, std::int6
 
 std::vector<std::string> TopTokens::texts(Tokenizer const& tokenizer, std::int64_t prompt) const {
   std::vector<std::string> result;
-  for (std::int64_t place = 0; place < count(); ++place)
-    result.push_back(without_spaces_around(tokenizer.token_text(token(prompt, place))));
+  for (std::int64_t place = 0; place < count(); ++place) {
+    auto const id = token(prompt, place);  // models may have more rows than the tokenizer has tokens
+    result.push_back(id < tokenizer.vocabulary_size() ? without_spaces_around(tokenizer.token_text(id)) : "");
+  }
   return result;
 }
 

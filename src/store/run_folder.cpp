@@ -79,6 +79,7 @@ RunLock::RunLock(std::filesystem::path const& folder, std::string const& part) {
     file_ = lock_file(folder, "lock", LOCK_EX);
   } else {
     shared_ = lock_file(folder, "lock", LOCK_SH);
+    static_cast<void>(!::ftruncate(shared_->descriptor(), 0));  // whoever held it alone is gone
     file_ = lock_file(folder, "lock." + part, LOCK_EX);
   }
   if (::ftruncate(file_->descriptor(), 0) != 0 || !file_->write(this_process() + "\n"))
@@ -90,8 +91,8 @@ RunLock::~RunLock() {
   if (::ftruncate(file_->descriptor(), 0) != 0) log_warning("The lock of the run folder still names this process.");
 }
 
-bool is_part_at_work(std::filesystem::path const& folder, std::string const& part) {
-  PosixFile const file(folder / ("lock." + part), O_RDONLY);
+bool is_at_work(std::filesystem::path const& folder, std::string const& part) {
+  PosixFile const file(folder / (part.empty() ? "lock" : "lock." + part), O_RDONLY);
   return file.is_open() && ::flock(file.descriptor(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 

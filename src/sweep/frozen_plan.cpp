@@ -3,6 +3,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/store/run_folder.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -24,13 +25,14 @@ void write_plan(std::filesystem::path const& file, RunContext const& run, TaskLi
                                     {"tasks", counts},
                                     {"execution", run.fingerprints.execution},
                                     {"study", run.study.resolved}};
-  write_file_atomically(file, plan.dump(2) + "\n");
+  write_file_atomically(file, plan.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
-/// Whether a run has come to its tasks here: every rank then has a journal.
-bool has_begun(std::filesystem::path const& folder) {
+/// Whether a run other than this one has come to its tasks here, so that every rank has a journal, or is about to.
+bool has_begun(RunContext const& run) {
   std::error_code none;
-  return std::filesystem::directory_iterator(folder / "journal", none) != std::filesystem::directory_iterator();
+  auto const journals = std::filesystem::directory_iterator(run.options.folder / "journal", none);
+  return journals != std::filesystem::directory_iterator() || (!run.does_tasks && is_at_work(run.options.folder));
 }
 
 }  // namespace
@@ -38,6 +40,12 @@ bool has_begun(std::filesystem::path const& folder) {
 void freeze_plan(RunContext const& run, TaskList const& tasks) {
   auto const& folder = run.options.folder;
   auto const file = folder / "plan.json";
+  if (run.provisional) {
+    return log_warning(
+        "The plan is not frozen: its context templates are sampled on GPUs, by the first start there. Until then the names of "
+        "its "
+        "objects are not known, and so not what of it is done.");
+  }
   if (!std::filesystem::exists(file)) return write_plan(file, run, tasks);
   std::string id, execution;
   try {
@@ -50,7 +58,7 @@ void freeze_plan(RunContext const& run, TaskList const& tasks) {
   if (id == run.plan.id) return;
   bool const same_execution = execution == run.fingerprints.execution;
   auto const executions = "it is computed by '" + execution + "', this one by '" + run.fingerprints.execution + "'";
-  if (!same_execution && !has_begun(folder)) {
+  if (!same_execution && !has_begun(run)) {
     log_warning("The plan that was frozen in " + folder.string() + " is replaced, as no run has begun it: " + executions + ".");
     return write_plan(file, run, tasks);
   }

@@ -59,7 +59,8 @@ void trim_memory() {
 /// Writes a study file part by part, and counts the tasks whose results it found.
 class Gatherer {
  public:
-  Gatherer(GatherSource const& source, std::filesystem::path const& file) : source_(source), plan_(source.plan), writer_(file) {}
+  Gatherer(GatherSource const& source, std::filesystem::path const& file)
+      : source_(source), plan_(source.plan), file_(file), writer_(file) {}
 
   bool run() {
     write_masks();
@@ -78,6 +79,7 @@ class Gatherer {
     writer_.write("provenance/stages", stages_table(source_.stages));
     writer_.write("provenance/tasks", tasks_table(read_journals(source_.journals)));
     bool const complete = done_ == plan_.tasks();
+    if (!complete && is_complete_already()) return true;
     auto attributes = build_info();
     attributes["results_sha256"] = results.hex();
     attributes["schema"] = "4";
@@ -95,6 +97,17 @@ class Gatherer {
   }
 
  private:
+  /// A run may have ended while this was on its way; its file is not replaced by less.
+  bool is_complete_already() const {
+    if (!std::filesystem::exists(file_)) return false;
+    try {
+      auto const attributes = read_study_file(file_, {}).attributes;
+      return attributes.at("plan") == plan_.id && attributes.at("status") == "COMPLETE";
+    } catch (std::exception const&) {
+      return false;  // whatever it is, it is replaced
+    }
+  }
+
   /// An object made of its bytes, where they are there and whole.
   template <typename FromBytes>
   auto read(std::string const& key, FromBytes from_bytes) const
@@ -214,6 +227,7 @@ class Gatherer {
 
   GatherSource const& source_;
   Plan const& plan_;
+  std::filesystem::path file_;
   StudyWriter writer_;
   std::vector<double> zeros_;                     // by mask
   std::map<std::string, std::string> checksums_;  // of results, by name

@@ -1,8 +1,8 @@
 #include "sweep/open_run.hpp"
 
+#include "sweep/object_keys.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
-#include <onemask/core/hash.hpp>
 #include <onemask/sweep/moments.hpp>
 
 #include <map>
@@ -13,14 +13,13 @@
 namespace onemask {
 namespace {
 
-/// The context templates of a study point: given, or sampled from the model once and kept as an object. Rank 0 samples.
-ContextTemplates templates_of(RunContext const& run, EditOptions const& edit) {
+/// The context templates of a study point: given, or sampled from the model once and kept as an object. Rank 0 samples, on the
+/// kind of device that the tasks are done on, for the bits of its numbers decide. Nothing where that is not to be seen here.
+std::optional<ContextTemplates> templates_of(RunContext const& run, EditOptions const& edit) {
   if (!edit.templates.empty()) return edit.templates;
   Hasher hasher;
-  hasher.text("templates")
-      .text(run.model->fingerprint())
-      .text(run.tokenizer.fingerprint())
-      .integer(static_cast<long long>(edit.template_seed));
+  begin_key(hasher, "templates", run.fingerprints);
+  hasher.integer(static_cast<long long>(edit.template_seed));
   for (auto const& [length, count] : edit.hparams.context_template_length_params) hasher.integer(length).integer(count);
   auto const key = hasher.hex();
   std::string bytes;
@@ -28,14 +27,16 @@ ContextTemplates templates_of(RunContext const& run, EditOptions const& edit) {
     if (!run.is_root()) return;
     if (auto stored = run.objects.get(key)) {
       bytes = *stored;
-      return;
+    } else if (run.on_gpus == run.model->device().is_cuda()) {
+      auto const sampled =
+          sample_context_templates(*run.model, run.tokenizer, edit.hparams.context_template_length_params, edit.template_seed);
+      bytes = nlohmann::json(sampled).dump();
+      run.objects.put(key, bytes);
     }
-    auto const sampled =
-        sample_context_templates(*run.model, run.tokenizer, edit.hparams.context_template_length_params, edit.template_seed);
-    bytes = nlohmann::json(sampled).dump();
-    run.objects.put(key, bytes);
   });
-  return nlohmann::json::parse(run.world.broadcast(std::move(bytes), 0)).get<ContextTemplates>();
+  bytes = run.world.broadcast(std::move(bytes), 0);
+  if (bytes.empty()) return std::nullopt;
+  return nlohmann::json::parse(bytes).get<ContextTemplates>();
 }
 
 /// What would otherwise be found out only after hours of work.
@@ -53,13 +54,19 @@ void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer
   }
 }
 
-Plan agreed_plan(RunContext const& run) {
+Plan agreed_plan(RunContext& run) {
   std::vector<TextPiece> const text(run.text.begin(), run.text.end());
   std::vector<ContextTemplates> templates;
   std::map<std::string, std::size_t> place;  // by the swept edit keys
   for (auto const& point : run.study.points) {
     auto const [known, is_new] = place.try_emplace(point.edits, templates.size());
-    templates.push_back(is_new ? templates_of(run, point.edit) : templates[known->second]);
+    if (!is_new) {
+      templates.push_back(templates[known->second]);
+      continue;
+    }
+    auto const found = templates_of(run, point.edit);
+    run.provisional = run.provisional || !found;
+    templates.push_back(found.value_or(ContextTemplates{"{}"}));
   }
   Plan plan;
   agree(run.world, [&] {
@@ -98,7 +105,8 @@ RunContext open_run(Environment const& environment, Study const& study, RunOptio
                                Tokenizer::open(m.checkpoint),
                                {},
                                {},
-                               worker == c10::kCUDA});
+                               worker == c10::kCUDA,
+                               tasks == Tasks::done_here});
     context->fingerprints = {context->model->fingerprint(), context->tokenizer.fingerprint(),
                              execution_of(worker, m.dtype, m.products, m.threads)};
     check(study, *context->model, context->tokenizer);

@@ -87,7 +87,7 @@ PlanReport plan_study(Environment const& environment, Study const& study, RunOpt
     }
     auto const rates = task_rates(journal, run.model->config(), run.on_gpus);
     auto const tasks = make_task_list(run.plan, study, rates, options.last);
-    if (question.freeze) freeze_plan(run, tasks);
+    freeze_plan(run, tasks);
     auto const keys = run.objects.keys();
     std::vector<bool> done(tasks.planned.size());
     std::vector<PlannedKind> kinds(task_kinds);

@@ -101,7 +101,7 @@ class Coordination {
                   std::set<int> owners;
                   for (auto task : some) owners.insert(owner_of(task, tasks, options.shard));
                   return std::any_of(owners.begin(), owners.end(), [&](int owner) {
-                    return is_part_at_work(options.folder, part_name({owner, options.shard.count}));
+                    return is_at_work(options.folder, part_name({owner, options.shard.count}));
                   });
                 }};
   }

@@ -29,6 +29,8 @@ struct RunContext {
   Fingerprints fingerprints;
   Plan plan;
   bool on_gpus = false;                ///< the tasks, wherever this process runs
+  bool does_tasks = true;              ///< this process, which otherwise only plans or gathers
+  bool provisional = false;            ///< the plan, whose context templates can only be sampled elsewhere
   std::vector<TextWindows> text = {};  ///< what perplexity is taken over
   /// The batch edit read last: many tasks in a row need the same.
   mutable std::pair<std::string, std::shared_ptr<BatchEdit const>> last_batch = {};

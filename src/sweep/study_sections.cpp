@@ -79,6 +79,7 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
       throw section.fault("method", e.what());
     }
   }
+  if (section.has("layer") && section.has("layers")) throw section.fault("layer", "stands beside 'layers'; keep one of them");
   if (section.has("layer")) h.layers = {section.need<int>("layer")};
   section.read("layers", h.layers);
   section.read("v_num_grad_steps", h.v_num_grad_steps);
@@ -160,6 +161,7 @@ void read_mask(YamlSection section, StudyPoint& point, Study& study) {
   section.read("learning_rate", mask.learning_rate);
   section.read("weight_decay", mask.weight_decay);
   section.read("max_gradient_norm", mask.max_gradient_norm);
+  if (!(mask.max_gradient_norm > 0)) throw section.fault("max_gradient_norm", "must be above 0; .inf does not clip");
   section.read("init_mean", mask.init_mean);
   section.read("init_deviation", mask.init_deviation);
   section.read("tau0", mask.tau0);
@@ -232,6 +234,8 @@ EvaluationPlan read_evaluation(YamlSection section) {
   for (auto const& name : plan.baselines) {
     if (!known.contains(name))
       throw section.fault("baselines", "names '" + name + "'; known are random, magnitude and delta_magnitude");
+    if (std::count(plan.baselines.begin(), plan.baselines.end(), name) > 1)
+      throw section.fault("baselines", "names '" + name + "' twice");
   }
   section.finish();
   return plan;

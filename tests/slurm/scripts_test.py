@@ -112,20 +112,20 @@ class RunUntilDone(unittest.TestCase):
             return ended.returncode, ended.stdout
 
     def test_exit_codes(self):
-        for code, ends_with in [(0, 0), (1, 1), (2, 2), (3, 3), (75, 75), (137, 75)]:
+        for code, ends_with in [(0, 0), (1, 1), (2, 2), (3, 3), (75, 75), (127, 127), (137, 75)]:
             with self.subTest(code):
                 ended, said = self.run_command(f"exit {code}")
                 self.assertEqual((ended, "REQUEUE 7" in said), (ends_with, ends_with == 75), said)
 
     def test_the_run_says_whether_it_is_complete(self):
-        cases = [("complete", 0, 0), ("complete", 137, 0), ("partial", 0, 3), ("interrupted", 0, 75), ("failed", 1, 1)]
+        cases = [("complete", 0, 0), ("complete", 137, 0), ("partial", 0, 3), ("interrupted", 0, 75), ("failed", 1, 1), ("failed", 0, 1)]
         for phase, code, ends_with in cases:
             with self.subTest(f"{phase}, {code}"):
                 ended, said = self.run_command(f"begin {phase} 2; exit {code}", "run", "begin interrupted 1")
                 self.assertEqual((ended, "REQUEUE 7" in said), (ends_with, ends_with == 75), said)
 
     def test_rank_0_says_how_the_program_has_ended(self):
-        for code, ends_with in [(1, 1), (2, 2), (75, 75)]:
+        for code, ends_with in [(1, 75), (2, 2), (3, 3), (75, 75)]:
             with self.subTest(code):
                 ended, said = self.run_command(f'echo {code} > "$ONEMASK_EXIT_CODE_FILE"', "run")
                 self.assertEqual((ended, "REQUEUE 7" in said), (ends_with, ends_with == 75), said)

@@ -18,6 +18,10 @@ class YamlSection {
   YamlSection(YAML::Node node, std::string file, std::string path, std::string kind = "study")
       : node_(std::move(node)), file_(std::move(file)), path_(std::move(path)), kind_(std::move(kind)) {
     if (node_ && !node_.IsNull() && !node_.IsMap()) throw fault("", "must be a mapping of names to values");
+    auto names = keys();
+    std::sort(names.begin(), names.end());
+    auto const twice = std::adjacent_find(names.begin(), names.end());
+    if (twice != names.end()) throw fault(*twice, "is given twice");
   }
 
   bool has(std::string const& key) {

@@ -24,7 +24,7 @@ class RunLock {
   std::unique_ptr<PosixFile> file_, shared_;
 };
 
-/// Whether that part of a run is at work in the folder.
-bool is_part_at_work(std::filesystem::path const& folder, std::string const& part);
+/// Whether that part of a run, or a run of one part alone, is at work in the folder.
+bool is_at_work(std::filesystem::path const& folder, std::string const& part = {});
 
 }  // namespace onemask

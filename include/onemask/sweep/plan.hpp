@@ -126,9 +126,9 @@ struct Plan {
 
 /// What the bits of results depend on beside the study's settings.
 struct Fingerprints {
-  std::string model;  ///< weights and dtype
+  std::string model;  ///< the checkpoint's weights and configuration
   std::string tokenizer;
-  std::string execution;  ///< device kind, products, threads per rank
+  std::string execution;  ///< device kind, dtype, products, threads per rank
 };
 
 /// `templates[i]` are the context templates of study.points[i]; `moments` the names of the second moments' objects by layer, of

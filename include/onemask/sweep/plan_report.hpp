@@ -31,10 +31,10 @@ struct PlanReport {
 struct PlanQuestion {
   int ranks = 1, ranks_per_node = 8;
   std::filesystem::path like;  ///< another run, whose measured task times are used as well; empty: none
-  bool freeze = false;         ///< write RUN/plan.json
 };
 
-/// Makes the plan of a study and compares it with what is in the object store. Collective, like run_study.
+/// Makes the plan of a study, freezes it in RUN/plan.json and compares it with what is in the object store. Collective, like
+/// run_study.
 PlanReport plan_study(Environment const& environment, Study const& study, RunOptions const& options,
                       PlanQuestion const& question);
 
