@@ -3,6 +3,8 @@
 #include <onemask/mask/shared_mask.hpp>
 #include <onemask/model/safetensors.hpp>
 
+#include <limits>
+
 namespace onemask {
 
 std::string to_bytes(SharedMask const& mask) {
@@ -39,6 +41,17 @@ std::map<int, at::Tensor> masked_projections(CausalLM const& model, std::map<int
     weight = weight * mask.chunk(std::ssize(layers), 0)[i].to(weight.device());
   }
   return weights;
+}
+
+double threshold_of(std::size_t step) {
+  return static_cast<double>(step + 1) / 20;
+}
+
+double MaskEpoch::zeros_below(double threshold) const {
+  for (std::size_t i = 0; i < zeros.size(); ++i) {
+    if (threshold_of(i) == threshold) return zeros[i];
+  }
+  return std::numeric_limits<double>::quiet_NaN();
 }
 
 double zeros_share(at::Tensor const& keep) {

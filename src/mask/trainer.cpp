@@ -162,7 +162,8 @@ void MaskTrainer::run_epoch() {
   for (auto* value : {&mean.restoration, &mean.distillation, &mean.sparsity, &mean.gradient_norm}) *value /= steps;
   mean.validation_n = facts_.validation_size();
   mean.validation_rsr = validate();
-  mean.zeros = soft_.lt(options_.threshold).sum().item<double>() / static_cast<double>(soft_.numel());
+  for (std::size_t i = 0; i < mean.zeros.size(); ++i)
+    mean.zeros[i] = soft_.lt(threshold_of(i)).sum().item<double>() / static_cast<double>(soft_.numel());
   mask_epochs_.push_back(mean);
 }
 

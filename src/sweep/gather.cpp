@@ -140,7 +140,8 @@ class Gatherer {
       zeros_[m] = zeros_share(keep);
       auto const name = "masks/" + std::to_string(m);
       checksums_[name] = writer_.write(name, matrix_of(task, mask->layers, keep));
-      for (auto const& epoch : mask->epochs) epochs.push_back({task.name, &epoch - mask->epochs.data(), epoch});
+      for (auto const& epoch : mask->epochs)
+        epochs.push_back({task.name, &epoch - mask->epochs.data(), epoch, task.options.threshold});
       trim_memory();
     }
     write_result("mask_epochs", epochs_table(epochs));

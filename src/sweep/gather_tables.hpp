@@ -27,6 +27,7 @@ struct EpochRow {
   std::string mask;
   std::int64_t epoch = 0;
   MaskEpoch values;
+  double threshold = 0;  ///< of the mask
 };
 
 Table facts_table(Plan const& plan);

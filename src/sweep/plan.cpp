@@ -45,7 +45,7 @@ std::string training_key(EditSet const& set, Plan const& plan, std::string const
 
 std::string mask_key(MaskTask const& mask, std::string const& training, Fingerprints const& fingerprints) {
   Hasher hasher;
-  begin_key(hasher, "mask", fingerprints);
+  begin_key(hasher, "mask 2", fingerprints);  // 1 counted zeros at one threshold only
   return hasher.text(describe(mask.options)).integer(static_cast<long long>(mask.seed)).text(training).hex();
 }
 

@@ -68,6 +68,16 @@ TEST_P(AdjustedKeys, EmmetAsPublished) {
   EXPECT_LT(relative(adjusted(hparams), at::matmul(at::matmul(scaled, k_), at::inverse(inner))), 1e-5);
 }
 
+TEST_P(AdjustedKeys, EmmetRefusesKeysThatAreEqualUpToRounding) {
+  auto hparams = hparams_of(EditMethod::emmet);
+  hparams.emmet_lambda = 0;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    auto keys = random_tensor({12, 5}, seed).to(at::kDouble);
+    keys.select(1, 4).copy_(keys.select(1, 0) * (1 + 1e-7 * static_cast<double>(seed % 3)));
+    EXPECT_THROW(adjusted_keys(basis_, basis_.whiten(keys), {}, hparams), RunError) << seed;
+  }
+}
+
 TEST_P(AdjustedKeys, AlphaEditWithEarlierBatches) {
   auto const hparams = hparams_of(EditMethod::alphaedit);
   auto const u = KeyBasis::null_space({0, 36, c_.to(at::kFloat), "", {}}, 0.6);
@@ -289,7 +299,7 @@ TEST_P(Batch, FactsThatFailedArePassedOver) {
   EXPECT_EQ(edit.facts[1].failure, targets.facts[1].failure);
   EXPECT_EQ(edit.facts.size(), 4U);
   for (auto& fact : targets.facts) fact.failure = "x";
-  EXPECT_THROW(solve_batch(*model_, facts, targets, hparams, bases_), UserError);
+  EXPECT_THROW(solve_batch(*model_, facts, targets, hparams, bases_), RunError);
 }
 
 TEST_P(Batch, ValuesThatAreNotFiniteAreSetAside) {

@@ -2,6 +2,8 @@
 #include <onemask/core/error.hpp>
 #include <onemask/mask/shared_mask.hpp>
 
+#include <cmath>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,7 +17,8 @@ SharedMask example() {
   mask.layers = {5};
   mask.seed = 0xFEDCBA9876543210;
   mask.soft = at::sigmoid(random_tensor({4, 6}, 1));
-  mask.epochs = {{1.5, 0.25, 1.0 / 3, 7, 0.5, 11, 0.125}, {1, 0, 0, 1e-300, 1, 11, 1}};
+  mask.epochs = {{1.5, 0.25, 1.0 / 3, 7, 0.5, 11}, {1, 0, 0, 1e-300, 1, 11}};
+  mask.epochs[0].zeros[13] = 0.125;  // below 0.7
   return mask;
 }
 
@@ -48,7 +51,9 @@ TEST(SharedMaskTest, RoundTrip) {
   EXPECT_EQ(back.epochs[0].gradient_norm, 7);
   EXPECT_EQ(back.epochs[0].validation_rsr, 0.5);
   EXPECT_EQ(back.epochs[0].validation_n, 11);
-  EXPECT_EQ(back.epochs[0].zeros, 0.125);
+  EXPECT_EQ(back.epochs[0].zeros_below(0.7), 0.125);
+  EXPECT_EQ(back.epochs[0].zeros_below(0.75), 0);
+  EXPECT_TRUE(std::isnan(back.epochs[0].zeros_below(0.72)));
   EXPECT_EQ(back.epochs[1].gradient_norm, 1e-300);
   EXPECT_EQ(to_bytes(back), to_bytes(mask));
 }

@@ -50,13 +50,16 @@ class PlanAndStatus(WorldTest):
         self.assertEqual(run.results().attributes["plan"], frozen["id"])
 
     def test_for_gpus_that_are_not_seen_here(self):
-        folder, gpu = self.folder / "gpu", ["--device", "cuda"]
+        folder, given = self.folder / "gpu", ["--set", "edit.templates=['{}']"]
+        gpu = ["--device", "cuda", *given]
+        self.ask("plan", self.study, "--out", folder, "--device", "cuda")  # its templates would have to be sampled there
+        self.assertFalse((folder / "plan.json").exists())
         self.ask("plan", self.study, "--out", folder, *gpu)
         frozen = json.loads((folder / "plan.json").read_text())
         self.assertRegex(frozen["execution"], "^cuda ")
         self.assertEqual(self.ask("gather", self.study, "--out", folder, *gpu, "--csv", code=3).count("PARTIAL"), 0)
         # Nothing of it was done, so that a run on CPUs may take the folder; after that it is the run's.
-        run = Run(self.study, folder)
+        run = Run(self.study, folder, *given)
         self.expect_ends(run.start(1), 0)
         self.assertNotEqual(json.loads((folder / "plan.json").read_text())["id"], frozen["id"])
         said = self.ask("plan", self.study, "--out", folder, *gpu, code=2)

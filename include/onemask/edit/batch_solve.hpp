@@ -32,7 +32,8 @@ at::Tensor adjusted_keys(KeyBasis const& basis, at::Tensor const& whitened, at::
 /// Writes the values into the model layer by layer: the keys of a layer and what is missing are read after the layers below it
 /// are updated. Nothing is computed twice: each layer runs once over all contexts up to the subject's last token. `requests` in
 /// the order of targets.facts; those whose search failed are passed over. `bases` by layer. `previous`, if there is one, has been
-/// written into the model before; the result includes it. Throws UserError when no fact is left.
+/// written into the model before; the result includes it. Throws RunError when no fact is left, or when the keys depend on each
+/// other so that no update meets all values (EMMET without a ridge).
 BatchEdit solve_batch(CausalLM const& model, std::span<EditRequest const> requests, TargetValues const& targets,
                       EditHparams const& hparams, std::map<int, KeyBasis> const& bases, BatchEdit const* previous = nullptr,
                       std::vector<LayerSolve>* trace = nullptr);

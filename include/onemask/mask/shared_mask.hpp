@@ -2,6 +2,7 @@
 
 #include <onemask/model/causal_lm.hpp>
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -17,7 +18,10 @@ struct MaskEpoch {
   double gradient_norm = 0;                                ///< before clipping
   double validation_rsr = 0;                               ///< share of validation facts with the true object above the new one
   std::int64_t validation_n = 0;
-  double zeros = 0;  ///< share of entries under the study's threshold
+  std::array<double, 19> zeros = {};  ///< shares of entries below 0.05, 0.1, … 0.95: masks of all thresholds share a training
+
+  /// That below `threshold`; NaN between the steps.
+  double zeros_below(double threshold) const;
 };
 
 /// One mask over the whole edited matrix, shared by all facts: the layer runs with (W + ΔW_i) ∘ M for fact i. A mask of several
@@ -41,6 +45,9 @@ SharedMask shared_mask_from_bytes(std::string bytes, std::string const& source);
 /// `layers`; on the model's own where `weights` has none. Gradients flow into a mask that asks for them.
 std::map<int, at::Tensor> masked_projections(CausalLM const& model, std::map<int, at::Tensor> weights,
                                              std::vector<int> const& layers, at::Tensor const& mask);
+
+/// The threshold of MaskEpoch::zeros[step].
+double threshold_of(std::size_t step);
 
 /// Share of zeros in a bool mask.
 double zeros_share(at::Tensor const& keep);
