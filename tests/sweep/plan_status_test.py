@@ -50,7 +50,9 @@ class PlanAndStatus(WorldTest):
         self.assertEqual(run.results().attributes["plan"], frozen["id"])
 
     def test_for_gpus_that_are_not_seen_here(self):
-        folder, given = self.folder / "gpu", ["--set", "edit.templates=['{}']"]
+        folder, templates = self.folder / "gpu", self.folder / "templates.json"
+        templates.write_text('["{}"]')
+        given = ["--set", f"edit.templates={templates}"]
         gpu = ["--device", "cuda", *given]
         self.ask("plan", self.study, "--out", folder, "--device", "cuda")  # its templates would have to be sampled there
         self.assertFalse((folder / "plan.json").exists())
