@@ -1,10 +1,11 @@
-"""Stands in for sbatch where commands of the documentation are tested: sbatch [--option[=value] ...] SCRIPT STUDY.yaml RUN
+"""Stands in for sbatch where commands of the documentation are tested: sbatch [--option[=value] ...] SCRIPT STUDY.yaml RUN [...]
 
 Accepts what sbatch and the script would: options in one word, a script without errors of syntax that has #SBATCH lines, and a study
 whose checkpoint, facts, settings and texts are there.
 """
 
 import glob
+import itertools
 import re
 import subprocess
 import sys
@@ -20,8 +21,8 @@ def files_of(study: Path) -> list[str]:
 
 def main() -> None:
     words = sys.argv[1:]
-    options = [word for word in words if word.startswith("--")]
-    script, study, _ = [Path(word) for word in words[len(options) :]]
+    options = list(itertools.takewhile(lambda word: word.startswith("--"), words))
+    script, study, _ = [Path(word) for word in words[len(options) :][:3]]
     for option in options:
         if not re.fullmatch(r"--[a-z-]+(=\S+)?", option):
             sys.exit(f"sbatch: '{option}' is no option.")
