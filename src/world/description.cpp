@@ -154,9 +154,7 @@ ProseOptions read_prose(YamlSection section) {
 
 Grammar read_grammar(YamlSection section) {
   Grammar::Rules rules;
-  for (auto const& symbol : section.keys()) {
-    if (!rules.emplace(symbol, read_choices(section, symbol)).second) throw section.fault(symbol, "is there twice");
-  }
+  for (auto const& symbol : section.keys()) rules.emplace(symbol, read_choices(section, symbol));
   section.finish();
   return {rules, section.file() + ": 'grammar'"};
 }
@@ -194,10 +192,8 @@ WorldDescription read_world(std::filesystem::path const& file) {
   check_symbol(root, world.grammar, "lead_in", world.lead_in);
   for (auto const& topic : world.prose.topics) check_symbol(root, world.grammar, "prose.topics", topic);
   auto relations = root.section("relations");
-  std::set<std::string> ids;
   for (auto const& id : relations.keys()) {
     if (!is_plain(id)) throw relations.fault(id, "must be letters and digits, such as W01");
-    if (!ids.insert(id).second) throw relations.fault(id, "is there twice");
     world.relations.push_back(read_relation(relations.section(id), id));
     check_symbol(relations, world.grammar, id + ".subjects", world.relations.back().subjects);
     check_counts(root, world.counts, world.relations.back());

@@ -64,7 +64,7 @@ TEST(WorldDescription, ErrorsNameFileRelationAndPlace) {
               HasSubstr("is one of 'rewrites'"));
   EXPECT_THAT(message_with("subjects: town", "subjects: towns"),
               HasSubstr("'relations.W04.subjects' names 'towns', which is no symbol of 'grammar'. Did you mean 'town'?"));
-  EXPECT_THAT(message_with("  W02:", "  W01:"), HasSubstr("'relations.W01' is there twice"));
+  EXPECT_THAT(message_with("  W02:", "  W01:"), HasSubstr("'relations.W01' is given twice"));
   EXPECT_THAT(message_with("topics: weather", "topics: whether"), HasSubstr("'prose.topics' names 'whether'"));
   EXPECT_THAT(message_with("  W02:", "  \"W 2\":"), HasSubstr("must be letters and digits"));
 }
