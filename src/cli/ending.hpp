@@ -16,8 +16,8 @@ struct Ending {
   bool operator==(Ending const&) const = default;
 };
 
-/// Runs the work; what it throws becomes a code (2 UserError, 75 Interrupted and LostRank, 1 everything else) and a sentence. LibTorch's long
-/// messages are cut to their first line.
+/// Runs the work; what it throws becomes a code (2 UserError, 75 Interrupted and LostRank, 1 everything else) and a sentence.
+/// LibTorch's long messages are cut to their first line.
 Ending ending_of(std::function<int()> const& work);
 
 /// How all ranks ended.

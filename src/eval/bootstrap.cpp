@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 namespace onemask {
 namespace {
@@ -52,6 +53,11 @@ at::Tensor Bootstrap::means(at::Tensor const& series) {
 std::pair<double, double> middle(double const* values) {
   constexpr std::size_t n = Bootstrap::resamples;
   static_assert(n % 2 == 0);
+  // One fact without a number is in some of the resamples only.
+  if (std::any_of(values, values + n, [](double value) { return std::isnan(value); })) {
+    auto const none = std::numeric_limits<double>::quiet_NaN();
+    return {none, none};
+  }
   double low = values[0], high = low, other_low = low, other_high = low;  // two of each, which need not wait for each other
   for (std::size_t i = 0; i < n; i += 2) {
     low = std::min(values[i], low);

@@ -84,6 +84,8 @@ TEST(Counterfact, NamesFileRecordAndFieldOfWhatIsWrong) {
       {"/requested_rewrite/subject", "  ", "'requested_rewrite.subject' is empty"},
       {"/requested_rewrite/subject", 5, "'requested_rewrite.subject' must be a text, not number"},
       {"/requested_rewrite/relation_id", nullptr, "'requested_rewrite' lacks 'relation_id'"},
+      {"/requested_rewrite/subject", std::string("An\0na", 5), "'requested_rewrite.subject' has a zero byte"},
+      {"/requested_rewrite/relation_id", "all", "'requested_rewrite.relation_id' must not be 'all'"},
       {"/requested_rewrite/prompt", "The mother tongue of Anna is", "must have exactly one {}"},
       {"/requested_rewrite/prompt", "{} and {}", "must have exactly one {}"},
       {"/requested_rewrite/target_true", "French", "'requested_rewrite.target_true' must be an object"},

@@ -64,6 +64,19 @@ TEST(Aggregate, MeansByHand) {
   expect("P1", "overlap100", 0.3, 2);
 }
 
+TEST(Aggregate, ScoresThatAreNoNumbersAreNotZeros) {
+  std::vector<FactPlace> const facts(20, FactPlace{"train", "P1", true});
+  std::vector<PromptMetrics> rows;
+  for (std::int64_t fact = 0; fact < 20; ++fact) rows.push_back(row(fact, 0, 0, fact == 3 ? NAN : -1, fact % 2 == 0 ? -2 : -0.5));
+  rows[3].kl = NAN;
+  auto const summary = aggregate(rows, facts, {"edited"});
+  for (auto const* metric : {"rsr", "success", "kl", "top1_changed", "p_true"}) {
+    auto const* found = find(summary, "edited", "train", "all", "rewrite", metric);
+    EXPECT_TRUE(std::isnan(found->mean) && std::isnan(found->low) && std::isnan(found->high)) << metric;
+    EXPECT_EQ(found->n, 20) << metric;
+  }
+}
+
 TEST(Aggregate, AFactCountsOnceHoweverManyParaphrasesItHas) {
   std::vector<FactPlace> const facts{{"train", "P1", true}, {"train", "P1", true}};
   // Fact 0 has margins 1, 3 and -5, fact 1 a single one of 8.

@@ -74,6 +74,14 @@ class PlanAndStatus(WorldTest):
         self.assertEqual(plan["simulation"]["makespan_seconds"], 0)
         self.assertTrue(all(kind["measured_on"] == kind["tasks"] for kind in plan["tasks"]))
 
+        # What is lost afterwards does not make the complete file a partial one.
+        lost = next(file for file in run.object_files() if file.name == run.records()[-1]["object"])
+        aside, before = lost.rename(self.folder / "lost"), (run.folder / "study.h5").read_bytes()
+        self.ask("gather", self.study, "--out", run.folder, "--csv")
+        aside.rename(lost)
+        self.assertEqual((run.folder / "study.h5").read_bytes(), before)
+        self.assertIn("holds no run", self.ask("plan", self.study, "--out", run.folder, "--like", self.folder / "no", code=2))
+
         text = self.ask("status", run.folder, "--watch")  # comes back at once, as the run has ended
         self.assertRegex(text, r"(?m)^complete, attempt 1 on \S+ \(process \d+\), 2 ranks, since .* UTC, ended .* UTC$")
         for kind, count in TASKS.items():

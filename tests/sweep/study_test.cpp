@@ -301,6 +301,8 @@ TEST_F(StudyTest, ValuesThatAreWrong) {
                           "mask.train_split=trian",
                           "mask.methods=[rom]",
                           "mask.ranks=0",
+                          "mask.max_gradient_norm=0",
+                          "mask.max_gradient_norm=-1",
                           "mask.ranks=some",
                           "mask.checkpoint_every=0",
                           "edit.batch=0",
@@ -321,6 +323,7 @@ TEST_F(StudyTest, ValuesThatAreWrong) {
                           "evaluation.batch=0",
                           "evaluation.neighborhood=some",
                           "evaluation.baselines=[rando]",
+                          "evaluation.baselines=[random, random]",
                           "facts.train.files={a: 1}",
                           "facts.train.limit=-1",
                           "facts.train.per_relation=x",
@@ -331,6 +334,7 @@ TEST_F(StudyTest, ValuesThatAreWrong) {
 }
 
 TEST_F(StudyTest, MissingAndMalformed) {
+  EXPECT_THAT(complaint({{"edit.layer=1", "edit.layers=[1]"}, {}, {}}), HasSubstr("keep one of them"));
   for (auto const* key : {"name:", "model:", "  checkpoint:", "facts:", "edit:", "  hparams:"}) {
     auto text = study_text;
     auto const begin = text.find(key);
@@ -341,6 +345,7 @@ TEST_F(StudyTest, MissingAndMalformed) {
     EXPECT_THAT(complaint_about(text), HasSubstr("study.yaml")) << text;
   }
   EXPECT_THAT(complaint_about(study_text + "? [a, b]\n: 3\n"), HasSubstr("study.yaml"));
+  EXPECT_THAT(complaint_about(study_text + "name: again\n"), HasSubstr("'name' is given twice"));
   EXPECT_THROW(read_study(folder_ / "none.yaml"), UserError);
 }
 
