@@ -38,7 +38,7 @@ ending_of() {
 # because mpirun of Open MPI 5.0 ends with 0 also after it has lost a node, and with any code after it has lost a rank; how the
 # program has ended, where it came to an end, from a file that rank 0 leaves. With an empty RUN the exit code alone counts.
 run_until_done() {
-  local run=$1 before='' ending='' status=75 seen=-1 code='' code_file
+  local run=$1 before='' ending='' status=75 seen=-1 code code_file
   shift
   code_file=$(mktemp)
   [[ -z $run ]] || before=$(ending_of "$run")
@@ -65,7 +65,8 @@ run_until_done() {
       failed*) ((signals)) || exit 1 ;;
     esac
   fi
-  # 1, 2 and 3 would come again, as would a program that is not there (127). Other codes, and 1 after a signal, tell of an interruption, or of a rank or node that was lost.
+  # 1, 2 and 3 would come again, as would a program that is not there or does not start (127, 126). Other codes, and 1 after a
+  # signal, tell of an interruption, or of a rank or node that was lost.
   case $status in
     0) [[ -n $run ]] || exit 0 ;;
     1) ((signals)) || exit 1 ;;

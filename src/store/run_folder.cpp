@@ -71,6 +71,11 @@ std::unique_ptr<PosixFile> lock_file(std::filesystem::path const& folder, std::s
   return file;
 }
 
+/// The holder's name takes the place of the last one's; an empty one is nobody's.
+void name_holder(PosixFile& lock, std::filesystem::path const& name, std::string const& holder) {
+  if (::ftruncate(lock.descriptor(), 0) != 0 || !lock.write(holder)) throw_write_error(name);
+}
+
 }  // namespace
 
 RunLock::RunLock(std::filesystem::path const& folder, std::string const& part) {
@@ -79,11 +84,10 @@ RunLock::RunLock(std::filesystem::path const& folder, std::string const& part) {
     file_ = lock_file(folder, "lock", LOCK_EX);
   } else {
     shared_ = lock_file(folder, "lock", LOCK_SH);
-    static_cast<void>(!::ftruncate(shared_->descriptor(), 0));  // whoever held it alone is gone
+    name_holder(*shared_, folder / "lock", "");  // whoever held it alone is gone
     file_ = lock_file(folder, "lock." + part, LOCK_EX);
   }
-  if (::ftruncate(file_->descriptor(), 0) != 0 || !file_->write(this_process() + "\n"))
-    throw_write_error(folder / (part.empty() ? "lock" : "lock." + part));
+  name_holder(*file_, folder / (part.empty() ? "lock" : "lock." + part), this_process() + "\n");
 }
 
 RunLock::~RunLock() {

@@ -23,14 +23,20 @@ std::vector<std::size_t> done_of(RunContext const& run, TaskList const& tasks, s
   return done;
 }
 
+std::vector<bool> stored_tasks(RunContext const& run, TaskList const& tasks) {
+  std::vector<std::size_t> all(tasks.planned.size());
+  std::iota(all.begin(), all.end(), 0);
+  std::vector<bool> stored(all.size());
+  for (auto task : done_of(run, tasks, all)) stored[task] = true;
+  return stored;
+}
+
 std::vector<bool> done_tasks(RunContext const& run, TaskList const& tasks) {
   auto const count = tasks.planned.size();
-  std::string flags(count, '0');
+  std::string flags;
   agree(run.world, [&] {
     if (!run.is_root()) return;
-    std::vector<std::size_t> all(count);
-    std::iota(all.begin(), all.end(), 0);
-    for (auto task : done_of(run, tasks, all)) flags[task] = '1';
+    for (bool const stored : stored_tasks(run, tasks)) flags += stored ? '1' : '0';
   });
   flags = run.world.broadcast(std::move(flags), 0);
   auto const ranks = static_cast<std::size_t>(run.world.size()), rank = static_cast<std::size_t>(run.world.rank());

@@ -16,6 +16,9 @@ bool is_done(RunContext const& run, std::vector<std::string> const& objects);
 /// every object of a large study would take a shared file system minutes.
 std::vector<std::size_t> done_of(RunContext const& run, TaskList const& tasks, std::vector<std::size_t> const& some);
 
+/// The same of all tasks, as flags.
+std::vector<bool> stored_tasks(RunContext const& run, TaskList const& tasks);
+
 /// Which tasks need no work, as their objects are there and whole; damaged ones are moved aside. Collective: every rank checks a
 /// share.
 std::vector<bool> done_tasks(RunContext const& run, TaskList const& tasks);

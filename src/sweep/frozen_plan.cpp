@@ -42,9 +42,8 @@ void freeze_plan(RunContext const& run, TaskList const& tasks) {
   auto const file = folder / "plan.json";
   if (run.provisional) {
     return log_warning(
-        "The plan is not frozen: its context templates are sampled on GPUs, by the first start there. Until then the names of "
-        "its "
-        "objects are not known, and so not what of it is done.");
+        "The plan is not frozen: its context templates are sampled on GPUs, by the first start there. Until then the names "
+        "of its objects are not known, and so not what of it is done.");
   }
   if (!std::filesystem::exists(file)) return write_plan(file, run, tasks);
   std::string id, execution;

@@ -104,9 +104,9 @@ RunContext open_run(Environment const& environment, Study const& study, RunOptio
                                load_causal_lm(Checkpoint::open(m.checkpoint), placement),
                                Tokenizer::open(m.checkpoint),
                                {},
-                               {},
-                               worker == c10::kCUDA,
-                               tasks == Tasks::done_here});
+                               {}});
+    context->on_gpus = worker == c10::kCUDA;
+    context->does_tasks = tasks == Tasks::done_here;
     context->fingerprints = {context->model->fingerprint(), context->tokenizer.fingerprint(),
                              execution_of(worker, m.dtype, m.products, m.threads)};
     check(study, *context->model, context->tokenizer);

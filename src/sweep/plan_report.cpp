@@ -88,13 +88,10 @@ PlanReport plan_study(Environment const& environment, Study const& study, RunOpt
     auto const rates = task_rates(journal, run.model->config(), run.on_gpus);
     auto const tasks = make_task_list(run.plan, study, rates, options.last);
     freeze_plan(run, tasks);
-    auto const keys = run.objects.keys();
-    std::vector<bool> done(tasks.planned.size());
+    auto const done = stored_tasks(run, tasks);
     std::vector<PlannedKind> kinds(task_kinds);
     for (std::size_t t = 0; t < done.size(); ++t) {
       if (tasks.is_gate(t)) continue;
-      auto const objects = objects_of(run.plan, tasks.planned[t]);
-      done[t] = std::all_of(objects.begin(), objects.end(), [&](auto const& key) { return keys.contains(key); });
       auto& kind = kinds[static_cast<std::size_t>(tasks.planned[t].kind)];
       ++kind.tasks;
       kind.done += done[t];

@@ -2,6 +2,7 @@
 """What `onemask plan` and `onemask status` say before, while and after a study runs."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ TASKS = {"edits": 9, "masks": 3, "evaluation": 20}
 class PlanAndStatus(WorldTest):
     def ask(self, *words: object, code: int = 0) -> str:
         """What the program prints; of a refusal what it complains about."""
-        result = subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=60, check=False)
+        no_gpus = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+        result = subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=60, check=False, env=no_gpus)
         self.assertEqual(result.returncode, code, result.stderr)
         return result.stdout if code == 0 else result.stderr
 
