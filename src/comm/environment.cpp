@@ -1,8 +1,10 @@
+#include "launcher_watch.hpp"
 #include "mpi_backend.hpp"
 #include "mpi_call.hpp"
 #include <onemask/comm/environment.hpp>
 #include <onemask/core/deadline.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/interrupt.hpp>
 #include <onemask/core/log.hpp>
 
 #include <algorithm>
@@ -37,6 +39,7 @@ void start_mpi(int& argc, char**& argv) {
 
 Environment::Environment(int& argc, char**& argv) : launched_(started_by_launcher()), exceptions_(std::uncaught_exceptions()) {
   if (!launched_) return;
+  launcher_ = std::make_unique<LauncherWatch>();
   start_mpi(argc, argv);
   MPI_Comm world = MPI_COMM_NULL, local = MPI_COMM_NULL;
   check_mpi(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "set up the world");
@@ -48,7 +51,7 @@ Environment::Environment(int& argc, char**& argv) : launched_(started_by_launche
 
 Environment::~Environment() {
   // To finalize may wait for the dead.
-  if (!launched_ || company_ != Company::whole || std::uncaught_exceptions() > exceptions_) return;
+  if (!launched_ || orphaned() || company_ != Company::whole || std::uncaught_exceptions() > exceptions_) return;
   local_ = Communicator();
   world_ = Communicator();
   Deadline const deadline(std::chrono::seconds(30), [this] {

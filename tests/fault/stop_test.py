@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Signals and time limits: whatever is under way, the program ends with 75 in time, and the same command goes on."""
 
+import json
 import signal
 import sys
 import time
 import unittest
 
 from subjects import memit, rome
-from runs import Run, Start
+from runs import PROGRAM, Run, Start, program_of
 from subject_runs import SubjectTest
 
 INTERRUPTED = 75
@@ -65,6 +66,18 @@ class Stop(SubjectTest):
         self.addCleanup(self.end, start)
         self.wait_until(start, lambda: len(run.journals()) == journals + start.count, "tasks")
         return start
+
+    def test_ranks_end_when_mpirun_is_killed(self):
+        start = self.begin_endless(3, "orphans")
+        ranks, begin = start.ranks(), time.monotonic()
+        start.process.kill()
+        start.process.wait()
+        while living := [process for process in ranks if program_of(process) == PROGRAM]:
+            self.assertLess(time.monotonic() - begin, SECONDS, f"{living} of {ranks} still run")
+            time.sleep(0.05)
+        for state in (self.folder / "orphans").glob("state*.json"):
+            self.assertEqual(json.loads(state.read_text())["phase"], "interrupted")
+        self.expect_stops(self.begin_endless(1, "orphans"), signal.SIGTERM, to_all)  # nobody holds the folder
 
     def test_signals_in_tasks_that_take_long(self):
         for ranks in (0, 2):

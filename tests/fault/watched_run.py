@@ -1,5 +1,6 @@
 """A run whose folder is looked at between its starts: nothing that is whole may change, nothing may be done twice."""
 
+import shutil
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,12 +14,19 @@ class WatchedRun(Run):
         super().__init__(study or subject.study, folder, *subject.words)
         self.subject = subject
         self.history: list[str] = []  # what happened to it
+        self._know_nothing()
+
+    def _know_nothing(self) -> None:
         self._whole: dict[str, tuple[int, int]] = {}  # objects that were there at the last look: time and file
         self._spoiled: set[str] = set()  # objects that the trial damaged and nobody has made again
         self._damages: Counter[str] = Counter()
         self._torn_off: Counter[str] = Counter()  # done tasks of journal lines that the trial cut off
         self._states_before: set[tuple[int, int]] = set()
         self._results_before: set[tuple[int, int]] = set()
+
+    def clear(self) -> None:
+        shutil.rmtree(self.folder)
+        self._know_nothing()
 
     def move(self, folder: Path) -> None:
         self.folder.rename(folder)

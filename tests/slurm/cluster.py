@@ -237,6 +237,11 @@ class Cluster:
             raise AssertionError(f"{' '.join(words)}: {done.stdout}{done.stderr}")
         return done.stdout.strip()
 
+    def log(self, lines: int = 40) -> str:
+        """The end of what slurmctld said."""
+        said = (self._folder / "slurmctld/out").read_text(errors="replace").splitlines()
+        return "\n".join(said[-lines:])
+
     def states(self) -> dict[str, str]:
         lines = self.call("sinfo", "--noheader", "--partition=usual", "--Node", "--format=%N %t", check=False).splitlines()
         return dict(line.split() for line in lines)

@@ -26,6 +26,7 @@ class Job:
     """A job of a script in launch, or an array of jobs, and the folder of its run."""
 
     def __init__(self, test: "Slurm", name: str, script: str, *options: str):
+        self._cluster = test.cluster
         self._call = test.cluster.call
         self._log = (test.source, name)
         self.run = Run(test.study, test.folder / name, *SLOW)
@@ -42,8 +43,9 @@ class Job:
         return "".join(file.read_text() for file in sorted(folder.glob(f"{name}-{self.number}*.out")))
 
     def story(self) -> str:
-        """The log without tables."""
-        return "\n".join(line for line in self.log().splitlines() if line.startswith("===") or "info:" in line or "error" in line)
+        """The log without tables, and what the cluster did."""
+        lines = [line for line in self.log().splitlines() if line.startswith("===") or re.search("info:|warning:|error", line)]
+        return "\n".join([*lines, "slurmctld:", self._cluster.log()])
 
     def wait_for_edits(self) -> None:
         wait_for(lambda: 3 <= len(self.run.done("edit")) < FACTS - 5, self.story, 120)
@@ -89,7 +91,7 @@ class Slurm(WorldTest):
         self.assertEqual(job.wait_for_end(), "COMPLETED", job.story())
         self.expect_same_results(job.run.results(), self.expected)
         self.expect_done_once(job)
-        self.assertEqual(job.field("Restarts"), str(restarts))
+        self.assertEqual(job.field("Restarts"), str(restarts), job.story())
         for start in range(restarts + 1):
             self.assertEqual(job.log().count(f"=== job {job.number}, restart {start} of at most "), 1, job.story())
 

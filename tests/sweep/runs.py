@@ -174,11 +174,17 @@ class WorldTest(unittest.TestCase):
         self.assertEqual(results.attributes["results_sha256"], expected.attributes["results_sha256"])
         self.assertEqual(results.without_provenance(), expected.without_provenance())
 
-    def wait_until(self, start: Start, condition, what: str, seconds: float = 30) -> None:
+    def comes_to(self, start: Start, condition, seconds: float = 30) -> bool:
+        """Waits for a condition; whether it came before the program ended."""
         end = time.monotonic() + seconds
         while not condition():
             if start.process.poll() is not None:
-                self.fail(f"the program ended before {what}:\n{start.said()}")
+                return False
             if time.monotonic() > end:
                 start.finish(0)
             time.sleep(0.002)
+        return True
+
+    def wait_until(self, start: Start, condition, what: str, seconds: float = 30) -> None:
+        if not self.comes_to(start, condition, seconds):
+            self.fail(f"the program ended before {what}:\n{start.said()}")

@@ -2,9 +2,12 @@
 
 #include <onemask/comm/communicator.hpp>
 
+#include <memory>
 #include <string>
 
 namespace onemask {
+
+class LauncherWatch;
 
 /// Starts and ends MPI for the process: one of these lives in main, and outlives everything that communicates.
 ///
@@ -38,6 +41,7 @@ class Environment {
 
  private:
   bool launched_;
+  std::unique_ptr<LauncherWatch> launcher_;
   int exceptions_;
   Communicator world_, local_;
   mutable Company company_ = Company::whole;
