@@ -4,7 +4,6 @@
 #include <onemask/comm/environment.hpp>
 #include <onemask/core/deadline.hpp>
 #include <onemask/core/error.hpp>
-#include <onemask/core/interrupt.hpp>
 #include <onemask/core/log.hpp>
 
 #include <algorithm>
@@ -51,7 +50,7 @@ Environment::Environment(int& argc, char**& argv) : launched_(started_by_launche
 
 Environment::~Environment() {
   // To finalize may wait for the dead.
-  if (!launched_ || orphaned() || company_ != Company::whole || std::uncaught_exceptions() > exceptions_) return;
+  if (!launched_ || company_ != Company::whole || std::uncaught_exceptions() > exceptions_) return;
   local_ = Communicator();
   world_ = Communicator();
   Deadline const deadline(std::chrono::seconds(30), [this] {

@@ -1,34 +1,33 @@
 #pragma once
 
-#include <onemask/core/interrupt.hpp>
+#include <onemask/core/log.hpp>
 
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <cstdlib>
 #include <mutex>
 #include <stop_token>
 #include <thread>
+#include <unistd.h>
 
 namespace onemask {
 
-/// Asks this process to stop when its launcher is gone, and ends it where it does not stop in time: nobody else can. Open MPI
-/// tells ranks that live on after errors nothing of the end of mpirun.
+/// Ends this process when its launcher is gone, as an mpirun that was killed. Of Open MPI only ranks that happen to be in MPI
+/// hear of that; others would work on, and hold the run folder, for as long as their tasks last.
 class LauncherWatch {
  public:
   LauncherWatch()
-      : thread_([this](std::stop_token const& stop) {
+      : thread_([this, launcher = getppid()](std::stop_token const& stop) {
           std::unique_lock lock(mutex_);
-          auto const is_over = [&](std::chrono::milliseconds time) {
-            wake_.wait_for(lock, stop, time, [] { return false; });
-            return stop.stop_requested();
-          };
-          while (!orphaned()) {
-            if (is_over(std::chrono::milliseconds(500))) return;
+          while (getppid() == launcher) {
+            wake_.wait_for(lock, stop, std::chrono::milliseconds(500), [] { return false; });
+            if (stop.stop_requested()) return;
           }
-          if (!is_over(std::chrono::seconds(8))) std::_Exit(75);
-        }) {
-    watch_parent();
-  }
+          std::signal(SIGPIPE, SIG_IGN);  // the log file is still there, stderr is not
+          log_error("The process that started this rank is gone, and the rank ends. Start the same command again to go on.");
+          std::_Exit(75);
+        }) {}
 
  private:
   std::mutex mutex_;

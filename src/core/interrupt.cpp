@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <csignal>
-#include <unistd.h>
 
 namespace onemask {
 namespace {
@@ -14,9 +13,6 @@ extern "C" void ask_to_stop(int) {
   asked_to_stop = true;
 }
 
-constexpr pid_t nobody = -1;
-std::atomic<pid_t> parent{nobody};
-
 }  // namespace
 
 void watch_signals() {
@@ -25,23 +21,10 @@ void watch_signals() {
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
   for (int const signal : {SIGTERM, SIGINT, SIGUSR1}) sigaction(signal, &action, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-}
-
-void watch_parent() {
-  parent = getppid();
-}
-
-bool orphaned() {
-  return parent != nobody && parent != getppid();
 }
 
 bool interrupted() {
-  return asked_to_stop || orphaned();
-}
-
-std::string cause_of_interruption() {
-  return asked_to_stop ? "A signal" : "The end of the process that started it";
+  return asked_to_stop;
 }
 
 }  // namespace onemask

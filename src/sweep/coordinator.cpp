@@ -97,7 +97,7 @@ void Coordinator::handle(int from, Report const& report) {
       scheduler_.join(from, report.number);
       return;
     case Report::What::signal:
-      return ask_to_stop(RunEnding::End::interrupted, report.text + " stopped rank " + std::to_string(from) + " and the run.");
+      return ask_to_stop(RunEnding::End::interrupted, "A signal stopped rank " + std::to_string(from) + " and the run.");
     case Report::What::gathered:
       gathered_ = report;
       return;
@@ -219,7 +219,7 @@ void Coordinator::look_around() {
 }
 
 void Coordinator::look_for_signal() {
-  if (!stopping_ && interrupted()) ask_to_stop(RunEnding::End::interrupted, cause_of_interruption() + " stopped the run.");
+  if (!stopping_ && interrupted()) ask_to_stop(RunEnding::End::interrupted, "A signal stopped the run.");
 }
 
 void Coordinator::look_for_losses() {

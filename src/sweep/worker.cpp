@@ -78,7 +78,7 @@ class Worker {
   void tell_signal() {
     if (!interrupted() || told_signal_) return;
     told_signal_ = true;
-    say({.what = Report::What::signal, .text = cause_of_interruption()});
+    say({.what = Report::What::signal});
   }
 
   /// Takes in what has come during a task.

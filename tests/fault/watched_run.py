@@ -9,6 +9,16 @@ from runs import PROGRAM, Run, processes_and_parents, program_of
 from subjects import END, GATHER, START_UP, Subject
 
 
+def doing(process: int) -> str:
+    """What the kernel says that the threads of a process do: states, and what they wait in."""
+    try:
+        threads = sorted(Path(f"/proc/{process}/task").iterdir())
+        states = [(thread / "stat").read_text().rsplit(")", 1)[1].split()[0] for thread in threads]
+        return ", ".join(f"{state} in {(thread / 'wchan').read_text()}" for state, thread in zip(states, threads))
+    except OSError:
+        return "it has ended now"
+
+
 class WatchedRun(Run):
     def __init__(self, subject: Subject, folder: Path, study: Path | None = None):
         super().__init__(study or subject.study, folder, *subject.words)
@@ -103,7 +113,7 @@ class WatchedRun(Run):
         end = time.monotonic() + patience
         while (left := self.processes()) and time.monotonic() < end:
             time.sleep(0.05)
-        found = [f"process {process} is left" for process in left]
+        found = [f"process {process} is left: {doing(process)}" for process in left]
         whole = {}
         for file in self.object_files():
             key = file.name
