@@ -12,7 +12,7 @@
 namespace onemask {
 namespace {
 
-constexpr std::chrono::seconds every{5};
+constexpr std::chrono::seconds every{2};
 
 std::string phase_of(RunEnding::End end) {
   constexpr std::array<char const*, 5> names{"complete", "partial", "interrupted", "failed", "refused"};

@@ -50,6 +50,7 @@ SchedulerParameters=sched_interval=1,bf_interval=1
 SlurmdParameters=config_overrides
 ReturnToService=2
 SlurmdTimeout=10
+BatchStartTimeout=60
 KillWait=3
 MinJobAge=600
 {nodes}
