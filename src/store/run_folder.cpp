@@ -55,17 +55,19 @@ std::vector<std::filesystem::path> part_locks(std::filesystem::path const& folde
                   (holder.empty() ? "just starting" : holder) + "). Wait for it, stop it, or choose another folder.");
 }
 
-/// Opens and locks the file. A lock that somebody only looks at is free again at once, so it is tried for a moment.
-std::unique_ptr<PosixFile> lock_file(std::filesystem::path const& folder, std::string const& name, int kind) {
+/// Opens and locks the file.
+std::unique_ptr<PosixFile> lock_file(std::filesystem::path const& folder, std::string const& name, int kind,
+                                     std::chrono::milliseconds patience) {
+  auto const end = std::chrono::steady_clock::now() + patience;
   auto file = std::make_unique<PosixFile>(folder / name, O_RDWR | O_CREAT);
   if (!file->is_open()) throw_write_error(folder / name);
-  for (int tries = 0; ::flock(file->descriptor(), kind | LOCK_NB) != 0; ++tries) {
+  while (::flock(file->descriptor(), kind | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) {
       log_warning("The run folder '" + folder.string() + "' cannot be locked (" + std::strerror(errno) +
                   "): see to it that no second run uses it.");
       break;
     }
-    if (tries == 20) refuse(folder, holder_of(folder / name));
+    if (std::chrono::steady_clock::now() > end) refuse(folder, holder_of(folder / name));
     ::usleep(10'000);
   }
   return file;
@@ -78,14 +80,14 @@ void name_holder(PosixFile& lock, std::filesystem::path const& name, std::string
 
 }  // namespace
 
-RunLock::RunLock(std::filesystem::path const& folder, std::string const& part) {
+RunLock::RunLock(std::filesystem::path const& folder, std::string const& part, std::chrono::milliseconds patience) {
   make_folder(folder);
   if (part.empty()) {
-    file_ = lock_file(folder, "lock", LOCK_EX);
+    file_ = lock_file(folder, "lock", LOCK_EX, patience);
   } else {
-    shared_ = lock_file(folder, "lock", LOCK_SH);
+    shared_ = lock_file(folder, "lock", LOCK_SH, patience);
     name_holder(*shared_, folder / "lock", "");  // whoever held it alone is gone
-    file_ = lock_file(folder, "lock." + part, LOCK_EX);
+    file_ = lock_file(folder, "lock." + part, LOCK_EX, patience);
   }
   name_holder(*file_, folder / (part.empty() ? "lock" : "lock." + part), this_process() + "\n");
 }

@@ -16,7 +16,7 @@ constexpr double least_deadline = 1800, patience = 20;                          
 constexpr double least_unmeasured_deadline = 4 * 3600;      // [s], until a task of the kind has ended
 constexpr double leave_time = 10;                           // [s] that ranks have to leave a group that is given up
 constexpr double muster = 10;                               // [s] that the first task waits for all ranks to come
-constexpr double answer_time = 5, hurried_answer_time = 1;  // [s] that idle ranks have to show that they are there at the end
+constexpr double answer_time = 5, hurried_answer_time = 3;  // [s] that idle ranks have to show that they are there at the end
 
 std::string plural(std::size_t count, std::string const& word) {
   return std::to_string(count) + " " + word + (count == 1 ? "" : "s");
@@ -289,7 +289,11 @@ bool Coordinator::may_end() {
       look_for_foreign();  // whoever ends last sees that everything is there, and gathers
       return true;
     }
-    if (searched_ + search_every > now() || options_.owners_live(foreign_tasks(true))) return false;
+    if (now() - asked_ < search_every) return false;
+    asked_ = now();
+    if (options_.owners_live(foreign_tasks(true))) return false;
+    look_for_foreign();  // they may have ended because all of theirs was done
+    if (changed_) return false;
     ask_to_stop(RunEnding::End::interrupted, "What is left of this shard waits for tasks of shards that do not run.");
     return true;
   }

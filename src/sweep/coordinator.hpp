@@ -94,7 +94,7 @@ class Coordinator {
   std::set<int> lost_, dead_, hung_;  ///< given up; of these the ended ones; those that do not answer
   std::int32_t number_ = 0;
   bool changed_ = true, stopping_ = false;
-  double stop_began_ = 0, looked_ = 0, pinged_ = 0, published_ = 0, searched_ = 0;
+  double stop_began_ = 0, looked_ = 0, pinged_ = 0, published_ = 0, searched_ = 0, asked_ = 0;
   std::optional<Report> gathered_;
   RunEnding ending_;
   StatusLine line_;

@@ -168,7 +168,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
     if (world.rank() != 0) return;
     std::filesystem::create_directories(folder / "journal");
     std::filesystem::create_directories(folder / "logs");
-    lock.emplace(folder, part_name(options.shard));
+    lock.emplace(folder, part_name(options.shard), std::chrono::seconds(3));  // ranks of a killed start may be dying still
   });
   auto const part = part_name(options.shard);
   open_log_file(folder / "logs" / ((part.empty() ? "rank-" + std::to_string(world.rank()) : part) + ".log"));

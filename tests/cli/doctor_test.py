@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import sys
 import tempfile
 import unittest
@@ -34,6 +35,10 @@ class Doctor(unittest.TestCase):
         self.assertEqual(code, int(worst == "problem"))
         return findings
 
+    def expect_warned(self, finding: dict, warned: bool):
+        """Of what was measured, on a machine that may be busy."""
+        self.assertEqual(finding["verdict"], "warning" if warned else "ok", finding["text"])
+
     def expect_problem(self, findings, place: tuple[str, str], text: str):
         problems = {key: f["text"] for key, f in findings.items() if f["verdict"] == "problem"}
         self.assertEqual(list(problems), [place])
@@ -45,8 +50,13 @@ class Doctor(unittest.TestCase):
             findings = self.examined(self.study, "--out", run, "--objects", self.folder / "objects", ranks=ranks)
             self.assertEqual(findings["study", "facts"]["text"], "train 22, heldout 6, ood 6")
             self.assertIn("gpt2, 3 layers of width 32", findings["study", "checkpoint"]["text"])
-            for place in [("program", "MPI"), ("devices", "products"), ("run", "writing"), ("run", "HDF5"), ("objects", "locks")]:
+            for place in [("program", "MPI"), ("run", "HDF5"), ("objects", "locks")]:
                 self.assertEqual(findings[place]["verdict"], "ok", place)
+            rates = re.findall(r"([\d.]+) GFLOP/s", findings["devices", "products"]["text"])
+            self.assertEqual(len(rates), ranks or 1)
+            self.expect_warned(findings["devices", "products"], float(rates[0]) < 0.5 * float(rates[-1]))
+            ((sync, unit),) = re.findall(r"sync ([\d.]+) (µs|ms|s)", findings["run", "writing"]["text"])
+            self.expect_warned(findings["run", "writing"], float(sync) * {"µs": 1e-6, "ms": 1e-3, "s": 1}[unit] > 0.1)
             self.assertEqual(("devices", "sums") in findings, ranks == 2)
             self.assertEqual(sorted(p.name for p in self.folder.iterdir()), ["world"])
 

@@ -60,8 +60,12 @@ TEST(Ending, AFailureDoesNotWaitForeverForTheOthers) {
   if (ranks.size() == 1) GTEST_SKIP() << "one rank waits for nobody";
   std::atomic<int> given_up{0};
   bool const fails = ranks.rank() == 1;
-  if (!fails) std::this_thread::sleep_for(500ms);
-  end_together(ranks, fails ? Ending{1, "lost"} : Ending{}, fails ? 50ms : 10s, [&] { ++given_up; });
+  auto const come = [] { test::world().barrier(); };
+  if (!fails) come();
+  end_together(ranks, fails ? Ending{1, "lost"} : Ending{}, fails ? 50ms : 1min, [&] {
+    ++given_up;
+    come();
+  });
   EXPECT_EQ(given_up, fails ? 1 : 0);
 }
 
@@ -71,7 +75,7 @@ TEST(Ending, TellsThoseThatCameThatOthersHang) {
   std::atomic<int> given_up{0};
   bool const hangs = ranks.rank() == ranks.size() - 1;
   if (!hangs) {
-    auto const met = end_together(ranks, {3, ""}, 200ms, [&] { ++given_up; });
+    auto const met = end_together(ranks, {3, ""}, 5s, [&] { ++given_up; });
     EXPECT_EQ(met, (Meeting{{3, ""}, false}));
   }
   EXPECT_EQ(given_up, ranks.rank() == 0 ? 1 : 0);

@@ -116,12 +116,12 @@ TEST(DiskTrial, TellsOfAFullDiskAndOfAReadOnlyOne) {
 
 TEST(DiskTrial, WaitsForAFileOfAnotherRank) {
   test::TemporaryFolder const folder;
+  write_file_atomically(folder / "a", "old");
   std::jthread const writer([&] {
-    std::this_thread::sleep_for(100ms);
+    std::this_thread::sleep_for(500ms);
     write_file_atomically(folder / "a", "new");
   });
-  write_file_atomically(folder / "a", "old");
-  EXPECT_GE(await_file(folder / "a", "new", 10s), 0.05);
+  EXPECT_GE(await_file(folder / "a", "new", 60s), 0.05);
   EXPECT_THAT(failure_of([&] { await_file(folder / "b", "x", 50ms); }), HasSubstr("is not seen here"));
 }
 

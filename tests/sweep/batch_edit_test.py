@@ -77,8 +77,9 @@ class BatchEdits(WorldTest):
         self.assertEqual(len(set(one.texts("edits/object"))), 5)  # three batches of the training facts, one of each other split
 
     def test_killed_while_values_are_searched_and_masks_trained(self):
-        undisturbed = self.run_on(2, "undisturbed")
-        run = Run(self.batch_study, self.folder / "killed")
+        words = ["--set", "mask.epochs=60"]  # so that a checkpoint is seen
+        undisturbed = self.run_on(2, "undisturbed", *words)
+        run = Run(self.batch_study, self.folder / "killed", *words)
         start = run.start(2)
         self.wait_until(start, lambda: len(run.done("edit")) >= 2, "two values were found")
         start.signal(signal.SIGKILL)

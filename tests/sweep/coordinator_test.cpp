@@ -145,6 +145,7 @@ TEST_F(CoordinatorTest, AMistakeOfTheUserEndsTheRun) {
 
   auto const ending = run([](Order const& order) -> Report {
     if (order.task == 10) return {.what = Report::What::refused, .text = "Write it otherwise."};
+    if (order.task > 10) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     return done(order);
   });
 
@@ -179,10 +180,10 @@ TEST_F(CoordinatorTest, TheTimeLimitStopsIt) {
 
   auto const ending = run(
       [](Order const& order) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
         return done(order);
       },
-      {.time_limit = 0.3, .grace = 0.1});
+      {.time_limit = 3, .grace = 1});
 
   EXPECT_EQ(ending.end, RunEnding::End::interrupted);
   EXPECT_THAT(ending.sentence, HasSubstr("time limit"));
@@ -203,6 +204,18 @@ TEST_F(CoordinatorTest, WhatOthersDoIsWaitedFor) {
   EXPECT_EQ(ending.end, RunEnding::End::complete);
   ASSERT_EQ(orders_.size(), 1U);
   EXPECT_EQ(orders_[0].task, 1);
+}
+
+TEST_F(CoordinatorTest, WhatOthersDidBeforeTheyEndedIsFound) {
+  if (test::world().size() > 1) GTEST_SKIP() << "shards have one rank";
+  add(1);
+  add(1, 1, {0});
+  bool ended = false;
+  auto const ending = run(done, {.foreign = {true, false},
+                                 .done_of = [&](auto const& tasks) { return ended ? tasks : std::vector<std::size_t>(); },
+                                 .owners_live = [&](auto const&) { return !(ended = true); }});
+
+  EXPECT_EQ(ending.end, RunEnding::End::complete);
 }
 
 TEST_F(CoordinatorTest, NobodyIsWaitedForWhoIsNotThere) {

@@ -30,7 +30,7 @@ class Start:
             list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True
         )
 
-    def finish(self, seconds: float = 60) -> int:
+    def finish(self, seconds: float = 300) -> int:
         """The exit code, once. A start that takes longer is killed, and fails the test."""
         try:
             code = self.process.wait(seconds)
@@ -162,7 +162,7 @@ class WorldTest(unittest.TestCase):
         cls.folder = Path(cls._temporary.name)
         cls.study = make_world(cls.folder / "world")
 
-    def expect_ends(self, start: Start, code: int, seconds: float = 60) -> str:
+    def expect_ends(self, start: Start, code: int, seconds: float = 300) -> str:
         """What the program said."""
         ended = start.finish(seconds)
         self.assertEqual(ended, code, start.said())
@@ -174,7 +174,7 @@ class WorldTest(unittest.TestCase):
         self.assertEqual(results.attributes["results_sha256"], expected.attributes["results_sha256"])
         self.assertEqual(results.without_provenance(), expected.without_provenance())
 
-    def comes_to(self, start: Start, condition, seconds: float = 30) -> bool:
+    def comes_to(self, start: Start, condition, seconds: float = 120) -> bool:
         """Waits for a condition; whether it came before the program ended."""
         end = time.monotonic() + seconds
         while not condition():
@@ -185,6 +185,6 @@ class WorldTest(unittest.TestCase):
             time.sleep(0.002)
         return True
 
-    def wait_until(self, start: Start, condition, what: str, seconds: float = 30) -> None:
+    def wait_until(self, start: Start, condition, what: str, seconds: float = 120) -> None:
         if not self.comes_to(start, condition, seconds):
             self.fail(f"the program ended before {what}:\n{start.said()}")

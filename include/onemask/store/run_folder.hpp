@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -13,9 +14,10 @@ class PosixFile;
 /// the lock with the process, however it ends, so a dead run never keeps the next one out.
 class RunLock {
  public:
-  /// Makes the folder. Throws UserError naming the host and process id of the run that holds it. Where the file system has no
-  /// locks, a warning says so.
-  explicit RunLock(std::filesystem::path const& folder, std::string const& part = {});
+  /// Makes the folder. Throws UserError naming the host and process id of the run that holds it for longer than `patience`: who
+  /// only looks at the lock lets it go at once. Where the file system has no locks, a warning says so.
+  explicit RunLock(std::filesystem::path const& folder, std::string const& part = {},
+                   std::chrono::milliseconds patience = std::chrono::milliseconds(200));
   ~RunLock();
   RunLock(RunLock const&) = delete;
   RunLock& operator=(RunLock const&) = delete;
