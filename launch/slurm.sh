@@ -8,12 +8,16 @@ signals=0
 command=
 watch=
 
-# USR1 for TERM too: mpirun passes USR1 on to the ranks, on TERM it would end them at once. They need 10 s at most; some that were
-# hit before they listened may leave others waiting for them, so that after a minute all are ended.
+# USR1 for TERM too: mpirun passes USR1 on to the ranks, on TERM it would end them at once. They need 10 s at most; while they start
+# they may not hear it, so it is said again, and some that were hit before they listened may leave others waiting for them, so that
+# after a minute all are ended.
 warn() {
   kill -USR1 "$command" 2>/dev/null || true
   if [[ -z $watch ]]; then
-    { sleep 60 && kill "$command"; } >/dev/null 2>&1 &
+    {
+      for _ in {1..12}; do sleep 5 && kill -USR1 "$command" || exit 0; done
+      kill "$command"
+    } >/dev/null 2>&1 &
     watch=$!
     disown "$watch"
   fi

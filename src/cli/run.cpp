@@ -95,10 +95,10 @@ void wait_for_the_end() {
 int run_on_ranks(Command const& command, std::vector<std::string> const& words) {
   int no_arguments = 0;
   char** none = nullptr;
+  if (command.parallel) watch_signals();
   Environment const environment(no_arguments, none);
   auto const world = environment.world();
   configure_log(world.rank(), world.size());
-  if (command.parallel) watch_signals();
   Mailbox ranks(world);
   auto const own = ending_of([&] {
     if (!command.parallel && world.rank() != 0) return 0;

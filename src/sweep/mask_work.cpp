@@ -22,8 +22,10 @@ bool train(RunContext const& run, MaskTask const& task, TrainingSet const& facts
   auto const saved = group.broadcast(leads ? file.read().value_or("") : "", 0);
   if (!saved.empty()) trainer.restore(saved, file.name());
   auto const save = [&] {
-    // A rank that hung may come back when others have long trained the mask in its place.
-    if (leads && !run.objects.has(task.key)) file.write(trainer.checkpoint());
+    // A rank that hung may come back when others have long trained the mask in its place, in the middle of this too.
+    if (!leads || run.objects.has(task.key)) return;
+    file.write(trainer.checkpoint());
+    if (run.objects.has(task.key)) file.remove();
   };
   while (!trainer.done()) {
     if (group.all_reduce_max(context.stopped()) != 0) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <string>
 #include <system_error>
 
 namespace onemask {
@@ -20,10 +21,12 @@ bool is_abandoned(std::filesystem::directory_entry const& entry) {
 void tidy(RunContext const& run) {
   std::error_code error;  // what cannot be removed stays
   auto const checkpoints = run.options.folder / "checkpoints";
-  for (auto const& mask : run.plan.masks) {
-    auto const file = checkpoints / (mask.key + ".safetensors");
-    if (std::filesystem::exists(file, error) && run.objects.has(mask.key)) std::filesystem::remove(file, error);
-  }
+  auto const remove_spent = [&](std::string const& key) {
+    auto const file = checkpoints / (key + ".safetensors");
+    if (std::filesystem::exists(file, error) && run.objects.has(key)) std::filesystem::remove(file, error);
+  };
+  for (auto const& [layer, key] : run.plan.moments) remove_spent(key);
+  for (auto const& mask : run.plan.masks) remove_spent(mask.key);
   for (auto const& folder : {run.options.folder, checkpoints}) {
     for (auto const& entry : std::filesystem::directory_iterator(folder, error)) {
       if (is_abandoned(entry)) std::filesystem::remove(entry.path(), error);

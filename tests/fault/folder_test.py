@@ -11,6 +11,7 @@ import unittest
 
 from subjects import keep_traces_in, rome
 from runs import Start, WorldTest
+from victims import freeze, send
 from watched_run import WatchedRun
 
 
@@ -40,31 +41,39 @@ class Folder(WorldTest):
         self.assertEqual(run.complaints(), [])
         self.expect_same_results(run.results(), self.subject.expected)
 
-    def expect_names(self, said: str, process: int) -> None:
-        """The run that is in the way."""
+    def holder(self, run: WatchedRun) -> int:
+        """The process that the lock comes to name."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            lock = run.folder / "lock"
+            if found := re.search(r"process (\d+),", lock.read_text() if lock.exists() else ""):
+                return int(found[1])
+            time.sleep(0.005)
+        self.fail("nobody locks the folder")
+
+    def expect_refused_beside(self, second: Start, first: Start, process: int) -> None:
+        """The second names a process of the first, which stands still until then."""
+        ranks = first.ranks()
+        freeze(ranks)
+        said = self.expect_ends(second, 2)
+        send(ranks, signal.SIGCONT)
         self.assertRegex(said, rf"in\s+use.*host\s+{re.escape(socket.gethostname())},\s+process\s+{process}\b")
 
     def test_of_two_starts_at_once_one_is_refused(self):
         for attempt in range(3):
             run = WatchedRun(self.subject, self.folder / f"twice {attempt}")
             starts = [run.start(2), run.start(2)]
-            codes = [None, None]
-            while all(code is None for code in codes):
-                time.sleep(0.02)
-                codes = [start.process.poll() for start in starts]
-            refused = 0 if codes[0] is not None else 1
-            winner = starts[1 - refused]
-            leader = winner.ranks()[0]
-            said = self.expect_ends(starts[refused], 2)
-            self.expect_names(said, leader)
+            holder = self.holder(run)
+            winner = next(start for start in starts if holder in start.ranks())
+            refused = next(start for start in starts if start is not winner)
+            self.expect_refused_beside(refused, winner, holder)
             self.expect_ends(winner, 0)
             self.assertEqual(run.complaints(), [])
             self.expect_same_results(run.results(), self.subject.expected)
 
     def test_a_second_start_in_the_middle_does_no_harm(self):
         run, first = self.begun("in the middle", "edit", 3)
-        said = self.expect_ends(run.start(1), 2)
-        self.expect_names(said, first.ranks()[0])
+        self.expect_refused_beside(run.start(1), first, first.ranks()[0])
         self.expect_ends(first, 0)
         self.assertEqual(run.complaints(), [])
         self.expect_same_results(run.results(), self.subject.expected)

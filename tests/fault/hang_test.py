@@ -12,7 +12,7 @@ from subject_runs import SECONDS, ULFM, SubjectTest, knows_ulfm
 from victims import freeze, send
 from watched_run import WatchedRun
 
-RANKS, DEADLINE = 4, "5s"
+RANKS, DEADLINE = 4, "8s"
 # Ranks, and the stages that they are stopped in: in tasks of their own, in a group that trains a mask, idle.
 WORKERS = [(2, ["edits"]), (1, ["masks"]), (2, ["masks"]), (3, ["evaluation"]), (1, [GATHER, END])]
 LEADER = [(0, ["edits"]), (0, ["masks"])]

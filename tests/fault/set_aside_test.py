@@ -8,9 +8,10 @@ import sys
 import unittest
 
 from subjects import kind_of, rome
-from runs import PROGRAM, Run
+from runs import PROGRAM, Run, Start
 from subject_runs import SECONDS, SubjectTest
 from victims import freeze, send
+from watched_run import WatchedRun
 
 PARTIAL, ATTEMPTS = 3, 3
 ALONE = ["--set", "mask.ranks=1"]  # every failure is that of one rank
@@ -37,14 +38,22 @@ class SetAside(SubjectTest):
         super().setUpClass()
         cls.rome = rome(cls.study, cls.folder)
 
+    def frozen_among_edits(self) -> tuple[WatchedRun, Start, list[int]]:
+        """Nothing but edits was begun."""
+        while True:
+            run = self.new_run(self.rome)
+            start = self.begin(run, ["edits"], 2, *ALONE)
+            ranks = start.ranks()
+            self.wait_until(start, lambda: len(run.done("edit")) > 3, "edits")
+            freeze(ranks)
+            if run.stages_under_way() == ["edits"]:
+                return run, start, ranks
+            send(ranks, signal.SIGCONT)
+            self.finish(run, start)
+
     def test_an_edit_that_is_lost_in_the_middle_of_a_run(self):
-        run = self.new_run(self.rome)
-        start = self.begin(run, ["edits"], 2, *ALONE)
-        ranks = start.ranks()
-        self.wait_until(start, lambda: len(run.done("edit")) > 3, "edits")
-        freeze(ranks)
+        run, start, ranks = self.frozen_among_edits()
         lost = self.rome.object_of_task[run.done("edit")[0]]
-        self.assertNotIn("masks", run.stages_under_way())
         run.damage_object(run.folder / "objects" / lost[:2] / lost, b"nothing that can be read")
         send(ranks, signal.SIGCONT)
         self.assertEqual(self.finish(run, start), PARTIAL, start.said())

@@ -9,7 +9,7 @@ from runs import MPIRUN, Start, WorldTest
 from victims import kill
 from watched_run import WatchedRun
 
-SECONDS = 90  # that no start may take
+SECONDS = 300  # that no start may take
 TRIES = 5  # to see a stage that may be short
 ULFM = ["--with-ft", "ulfm"]  # options of mpirun
 

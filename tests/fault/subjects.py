@@ -33,7 +33,7 @@ class Subject:
         self.name, self.study, self.words = name, study, words
         run = Run(study, folder, *words)
         start = run.start(1)
-        if start.finish(120) != 0:
+        if start.finish(600) != 0:
             raise AssertionError(start.said())
         self.expected = run.results()
         objects = run.objects()

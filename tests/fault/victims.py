@@ -69,7 +69,7 @@ def kill_launcher(strike: Strike) -> None:
     strike.kill([strike.start.process.pid])
 
 
-DEADLINE = 5  # seconds
+DEADLINE = 8  # seconds
 
 
 def knows_deadlines() -> bool:

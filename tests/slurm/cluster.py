@@ -4,6 +4,7 @@ Where the kernel lets it, a node has a host name of its own, so that programs on
 
 import os
 import pwd
+import random
 import secrets
 import shutil
 import signal
@@ -52,7 +53,7 @@ ReturnToService=2
 SlurmdTimeout=10
 BatchStartTimeout=60
 KillWait=3
-MinJobAge=600
+MinJobAge=3600
 {nodes}
 PartitionName=usual Nodes=ALL Default=YES PriorityTier=1 MaxTime=60
 PartitionName=urgent Nodes=ALL PriorityTier=2 MaxTime=60
@@ -74,12 +75,17 @@ def may_name_hosts() -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
+    """Of those that the system gives to nobody who does not ask for them."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
     return ports
 
 

@@ -93,6 +93,17 @@ class BatchEdits(WorldTest):
         self.expect_same_results(run.results(), undisturbed)
         self.assertEqual(len(run.done("edit")), len(set(run.done("edit"))))  # nothing was searched for twice
         self.assertLessEqual(found, set(run.done("edit")))
+        self.expect_tidied(run)
+
+    def expect_tidied(self, run: Run) -> None:
+        """Checkpoints of second moments that a kill left go away, as all do whose objects are there."""
+        made = {record["object"] for record in run.records()}
+        moments = [key for key, (_, content) in run.objects().items() if key not in made and not content.startswith(b"[")]
+        self.assertEqual(len(moments), 2)
+        for key in moments:
+            (run.folder / "checkpoints" / f"{key}.safetensors").write_text("left")
+        self.expect_ends(run.start(1), 0)
+        self.assertEqual(run.checkpoints(), [])
 
     def expect_refused(self, name: str, sentence: str, *words: object) -> None:
         said = self.expect_ends(Run(self.batch_study, self.folder / name, *words).start(2), 2)

@@ -63,7 +63,10 @@ class Start:
         """To one rank, or to all."""
         ranks = self.ranks()
         for process in ranks if rank is None else [ranks[rank]]:
-            os.kill(process, number)
+            try:
+                os.kill(process, number)
+            except ProcessLookupError:
+                pass  # it has ended by itself
 
 
 def processes_and_parents() -> list[tuple[int, int]]:
@@ -85,7 +88,10 @@ def program_of(process: int) -> Path | None:
 
 
 def rank_of(process: int) -> int:
-    variables = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    try:
+        variables = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return -1  # it has ended meanwhile
     return next((int(v.split(b"=")[1]) for v in variables if v.startswith(b"OMPI_COMM_WORLD_RANK=")), -1)
 
 
