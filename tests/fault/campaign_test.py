@@ -13,9 +13,9 @@ import unittest
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from subjects import END, STAGES, keep_traces_in, memit, rome
-from runs import Start, WorldTest
-from victims import (DEADLINE, FAULTS, FULL, KILLS, REPAIRS, STRIKES, Strike, can_mount, damage_what_is_left, freeze, kill,
+from subjects import END, STAGES, memit, rome
+from runs import Start, WorldTest, freeze, keep_traces_in
+from victims import (DEADLINE, FAULTS, FULL, KILLS, REPAIRS, STRIKES, Strike, can_mount, damage_what_is_left, kill,
                      knows_deadlines, mount_small_disk, unmount)
 from watched_run import WatchedRun
 

@@ -6,12 +6,10 @@ import shutil
 import signal
 import socket
 import sys
-import time
 import unittest
 
-from subjects import keep_traces_in, rome
-from runs import Start, WorldTest
-from victims import freeze, send
+from subjects import rome
+from runs import Start, WorldTest, freeze, keep_traces_in, send
 from watched_run import WatchedRun
 
 
@@ -41,15 +39,12 @@ class Folder(WorldTest):
         self.assertEqual(run.complaints(), [])
         self.expect_same_results(run.results(), self.subject.expected)
 
-    def holder(self, run: WatchedRun) -> int:
-        """The process that the lock comes to name."""
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            lock = run.folder / "lock"
-            if found := re.search(r"process (\d+),", lock.read_text() if lock.exists() else ""):
-                return int(found[1])
-            time.sleep(0.005)
-        self.fail("nobody locks the folder")
+    @staticmethod
+    def holder(run: WatchedRun) -> int | None:
+        """The process that the lock names."""
+        lock = run.folder / "lock"
+        found = re.search(r"process (\d+),", lock.read_text() if lock.exists() else "")
+        return int(found[1]) if found else None
 
     def expect_refused_beside(self, second: Start, first: Start, process: int) -> None:
         """The second names a process of the first, which stands still until then."""
@@ -63,6 +58,7 @@ class Folder(WorldTest):
         for attempt in range(3):
             run = WatchedRun(self.subject, self.folder / f"twice {attempt}")
             starts = [run.start(2), run.start(2)]
+            self.wait_until(starts[0], lambda: self.holder(run), "a lock")
             holder = self.holder(run)
             winner = next(start for start in starts if holder in start.ranks())
             refused = next(start for start in starts if start is not winner)

@@ -7,9 +7,8 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 from subjects import END, GATHER, rome
-from runs import Start
+from runs import Start, freeze, send
 from subject_runs import SECONDS, ULFM, SubjectTest, knows_ulfm
-from victims import freeze, send
 from watched_run import WatchedRun
 
 RANKS, DEADLINE = 4, "8s"

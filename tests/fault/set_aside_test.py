@@ -8,9 +8,8 @@ import sys
 import unittest
 
 from subjects import kind_of, rome
-from runs import PROGRAM, Run, Start
+from runs import PROGRAM, Run, Start, freeze, send
 from subject_runs import SECONDS, SubjectTest
-from victims import freeze, send
 from watched_run import WatchedRun
 
 PARTIAL, ATTEMPTS = 3, 3

@@ -7,9 +7,8 @@ import time
 import unittest
 
 from subjects import rome
-from runs import Start
+from runs import Start, freeze
 from subject_runs import SECONDS, SubjectTest
-from victims import freeze
 from watched_run import WatchedRun
 
 COUNT = 4

@@ -5,8 +5,8 @@ import sys
 import unittest
 from collections import Counter
 
-from subjects import keep_traces_in, kind_of
-from runs import Run, WorldTest
+from subjects import kind_of
+from runs import Run, WorldTest, keep_traces_in
 
 POINTS = ["--sweep", "mask.distillation_weight=1,3", "--sweep", "mask.threshold=0.4,0.5,0.6"]
 

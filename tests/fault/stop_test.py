@@ -8,9 +8,8 @@ import time
 import unittest
 
 from subjects import memit, rome
-from runs import PROGRAM, Run, Start, program_of
+from runs import Run, Start, living, send
 from subject_runs import SubjectTest
-from victims import send
 
 INTERRUPTED = 75
 SECONDS = 10  # from the signal to the end
@@ -74,8 +73,8 @@ class Stop(SubjectTest):
         self.addCleanup(send, ranks, signal.SIGKILL)
         start.process.kill()
         start.process.wait()
-        while living := [process for process in ranks if program_of(process) == PROGRAM]:
-            self.assertLess(time.monotonic() - begin, SECONDS, f"{living} of {ranks} still run")
+        while left := living(ranks):
+            self.assertLess(time.monotonic() - begin, SECONDS, f"{left} of {ranks} still run")
             time.sleep(0.05)
         self.expect_stops(self.begin_endless(1, "orphans"), signal.SIGTERM, to_all)  # nobody holds the folder
 

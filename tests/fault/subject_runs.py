@@ -4,8 +4,8 @@ import itertools
 import subprocess
 from collections.abc import Callable, Sequence
 
-from subjects import Subject, keep_traces_in
-from runs import MPIRUN, Start, WorldTest
+from subjects import Subject
+from runs import MPIRUN, Start, WorldTest, keep_traces_in
 from victims import kill
 from watched_run import WatchedRun
 

@@ -1,6 +1,5 @@
 """The studies that are hit, and what an undisturbed run of them looks like."""
 
-import os
 import random
 import sys
 from pathlib import Path
@@ -89,9 +88,3 @@ def memit(study: Path, folder: Path) -> Subject:
     batch.write_text(text + "moments: {text: corpus.txt, tokens: 150000, segment: 32}\n"
                      "perplexity: {text: corpus.txt, tokens: 2000, segment: 64, stride: 32}\n")  # fmt: skip
     return Subject("memit", batch, folder / "undisturbed memit")
-
-
-def keep_traces_in(folder: Path) -> None:
-    """What MPI leaves behind of killed ranks goes away with the folder."""
-    folder.mkdir()
-    os.environ["TMPDIR"] = os.environ["OMPI_MCA_btl_sm_backing_directory"] = str(folder)

@@ -6,9 +6,8 @@ import sys
 import unittest
 
 from subjects import END, GATHER, memit, rome
-from runs import Start
+from runs import Start, send
 from subject_runs import ULFM, SubjectTest, knows_ulfm
-from victims import send
 from watched_run import WatchedRun
 
 RANKS = 4

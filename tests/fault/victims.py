@@ -1,37 +1,14 @@
 """What happens to a run: each function strikes the frozen ranks of a start, and lets go those that live on."""
 
-import os
 import random
 import signal
 import subprocess
 import time
 from pathlib import Path
 
-from runs import PROGRAM, Start
+from runs import PROGRAM, Start, send
 from subjects import END, START_UP
 from watched_run import WatchedRun
-
-
-def send(processes: list[int], number: int) -> None:
-    for process in processes:
-        try:
-            os.kill(process, number)
-        except ProcessLookupError:
-            pass  # it has ended by itself
-
-
-def freeze(processes: list[int]) -> None:
-    """So that what is seen of a run afterwards is the moment of the strike."""
-    send(processes, signal.SIGSTOP)
-    while any(state_of(process) in "RSD" for process in processes):
-        time.sleep(0.0005)
-
-
-def state_of(process: int) -> str:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return "X"
 
 
 class Strike:

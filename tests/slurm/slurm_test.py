@@ -2,7 +2,6 @@
 """Jobs of a real SLURM that are requeued, preempted, out of time or lose a rank or node end in an undisturbed run's bytes."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import cluster
 from cluster import Cluster, wait_for
-from runs import MPIRUN, PROGRAM, Run, WorldTest, program_of, rank_of
+from runs import MPIRUN, PROGRAM, Run, WorldTest, keep_traces_in, program_of, rank_of
 
 SKIPPED = 77
 SOURCE = Path(__file__).resolve().parents[2]
@@ -67,10 +66,7 @@ class Slurm(WorldTest):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        # What a prted leaves that was killed would hinder one of the same process number.
-        traces = cls.folder / "mpi"
-        traces.mkdir()
-        os.environ["TMPDIR"] = str(traces)
+        keep_traces_in(cls.folder / "mpi")
         cls.cluster = cls.enterClassContext(Cluster())
         cls.source = cls.folder / "source"
         (cls.source / "build").mkdir(parents=True)

@@ -8,7 +8,7 @@ import sys
 import time
 import unittest
 
-from runs import Results, Run, Start, WorldTest
+from runs import Results, Run, Start, WorldTest, freeze, living, send
 
 # Small tasks and many of them, so that every stage lasts long enough to be hit.
 SLOW = ["--set", "edit.batch=1", "--set", "edit.v_num_grad_steps=40", "--set", "mask.epochs=60", "--set", "evaluation.batch=1"]
@@ -60,19 +60,24 @@ class Faults(WorldTest):
                 before.rename(run.folder)
         else:
             self.fail(f"{TRIES} starts went by without {stage}")
+        processes = start.ranks()
         start.signal(signal.SIGKILL, victim)  # mpirun ends the others, which stand still
         self.assertNotEqual(start.finish(), 0, f"the program called a run done whose rank was killed: {start.said()}")
+        end = time.monotonic() + 10
+        while living(processes) and time.monotonic() < end:
+            time.sleep(0.01)
+        self.assertEqual(living(processes), [])
         self.assertFalse((run.folder / "study.h5").exists())
 
     def caught(self, start: Start, condition) -> bool:
         """Stops the ranks where the condition holds; whether they were caught there."""
         if not self.comes_to(start, condition):
             return False
-        start.signal(signal.SIGSTOP)
-        time.sleep(0.05)
+        ranks = start.ranks()
+        freeze(ranks)
         if condition() and len(start.ranks()) == start.count:
             return True
-        start.signal(signal.SIGCONT)
+        send(ranks, signal.SIGCONT)
         return False
 
     def test_killed_in_every_stage(self):

@@ -62,11 +62,7 @@ class Start:
     def signal(self, number: int, rank: int | None = None) -> None:
         """To one rank, or to all."""
         ranks = self.ranks()
-        for process in ranks if rank is None else [ranks[rank]]:
-            try:
-                os.kill(process, number)
-            except ProcessLookupError:
-                pass  # it has ended by itself
+        send(ranks if rank is None else [ranks[rank]], number)
 
 
 def processes_and_parents() -> list[tuple[int, int]]:
@@ -93,6 +89,39 @@ def rank_of(process: int) -> int:
     except OSError:
         return -1  # it has ended meanwhile
     return next((int(v.split(b"=")[1]) for v in variables if v.startswith(b"OMPI_COMM_WORLD_RANK=")), -1)
+
+
+def living(processes: list[int]) -> list[int]:
+    """Those of them that still run the program."""
+    return [process for process in processes if program_of(process) == PROGRAM]
+
+
+def send(processes: list[int], number: int) -> None:
+    for process in processes:
+        try:
+            os.kill(process, number)
+        except ProcessLookupError:
+            pass  # it has ended by itself
+
+
+def freeze(processes: list[int]) -> None:
+    """So that what is seen of a run afterwards is the moment of the strike."""
+    send(processes, signal.SIGSTOP)
+    while any(state_of(process) in "RSD" for process in processes):
+        time.sleep(0.0005)
+
+
+def state_of(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return "X"
+
+
+def keep_traces_in(folder: Path) -> None:
+    """What MPI leaves behind of killed ranks goes away with the folder, and does not hinder ranks of the same process numbers."""
+    folder.mkdir()
+    os.environ["TMPDIR"] = os.environ["OMPI_MCA_btl_sm_backing_directory"] = str(folder)
 
 
 class Run:
