@@ -1,5 +1,7 @@
 #include <onemask/core/build_info.hpp>
 
+#include <onemask_revision.hpp>
+
 namespace onemask {
 
 std::string version() {
@@ -7,9 +9,8 @@ std::string version() {
 }
 
 std::map<std::string, std::string> build_info() {
-  std::string const revision = ONEMASK_REVISION;
   return {{"version", version()},
-          {"revision", revision.empty() ? "unknown" : revision},
+          {"revision", ONEMASK_REVISION},
           {"build_type", ONEMASK_BUILD_TYPE},
           {"libtorch", ONEMASK_LIBTORCH},
 #ifdef __clang__
