@@ -1,6 +1,7 @@
 #include "cli/rank_facts.hpp"
 
 #include "cli/json_line.hpp"
+#include <onemask/comm/computing.hpp>
 #include <onemask/comm/environment.hpp>
 #include <onemask/comm/machine.hpp>
 #include <onemask/core/build_info.hpp>
@@ -28,15 +29,6 @@ std::vector<int> own_cores() {
   return cores;
 }
 
-std::string processor_model() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);) {
-    auto const colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown";
-}
-
 /// Of the running program's file; two builds of one revision may differ.
 std::string program_hash() {
   try {
@@ -54,7 +46,7 @@ RankFacts own_host_facts() {
   facts.host = host_name();
   facts.program = version() + ", revision " + info.at("revision") + ", file " + program_hash();
   facts.library = message_passing().library;
-  facts.processor = processor_model();
+  facts.processor = processor_name();
   facts.cores = own_cores();
   facts.quota = core_quota();
   facts.memory = memory_of();

@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::string_view kMagic = "1MASKOBJ";
 constexpr std::size_t kKey = 64, kLeastPrefix = 6, kDigest = 32, kTrailer = kMagic.size() + 8 + kDigest;
+constexpr int kSizeBits = 48;  // of the payload's size; the other 16 are those of the maker's
 
 bool has_digits_only(std::string const& text) {
   return text.find_first_not_of("0123456789abcdef") == std::string::npos;
@@ -34,19 +35,50 @@ std::uint8_t digit(char hex) {
   return static_cast<std::uint8_t>(hex <= '9' ? hex - '0' : hex - 'a' + 10);
 }
 
-/// SHA-256 of key and payload as 32 bytes, so that an object under another's name is recognised as well.
-std::string digest(std::string const& key, std::string_view payload) {
-  std::string const hex = Hasher().text(key).bytes(payload.data(), payload.size()).hex();
+/// SHA-256 of key, payload and maker as 32 bytes, so that an object under another's name is recognised as well. Objects that do
+/// not say what made them were once all there were.
+std::string digest(std::string const& key, std::string_view payload, std::string_view made_by) {
+  Hasher hasher;
+  hasher.text(key).bytes(payload.data(), payload.size());
+  if (!made_by.empty()) hasher.text(made_by);
+  std::string const hex = hasher.hex();
   std::string bytes(kDigest, '\0');
   for (std::size_t i = 0; i < kDigest; ++i) bytes[i] = static_cast<char>(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
   return bytes;
 }
 
-/// Magic and length, least significant byte first; the digest follows.
-std::string trailer_head(std::uint64_t payload_size) {
+/// Sizes of what stands before the trailer.
+struct Sizes {
+  std::size_t payload = 0, made_by = 0;
+};
+
+/// Magic and sizes, least significant byte first; the digest follows.
+std::string trailer_head(Sizes sizes) {
+  std::uint64_t const both = static_cast<std::uint64_t>(sizes.made_by) << kSizeBits | sizes.payload;
   std::string head(kMagic);
-  for (int shift = 0; shift < 64; shift += 8) head += static_cast<char>(payload_size >> shift & 0xff);
+  for (int shift = 0; shift < 64; shift += 8) head += static_cast<char>(both >> shift & 0xff);
   return head;
+}
+
+/// What a trailer tells, if it is that of a file of this size.
+std::optional<Sizes> sizes_in(std::string_view trailer, std::size_t file_size) {
+  if (trailer.size() != kTrailer || !trailer.starts_with(kMagic)) return std::nullopt;
+  std::uint64_t both = 0;
+  for (std::size_t i = 0; i < 8; ++i)
+    both |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(trailer[kMagic.size() + i])) << 8 * i;
+  Sizes const sizes{both & ((std::uint64_t{1} << kSizeBits) - 1), both >> kSizeBits};
+  if (sizes.payload + sizes.made_by + kTrailer != file_size) return std::nullopt;
+  return sizes;
+}
+
+/// What the trailer of a file tells; nothing where that is not whole.
+std::optional<Sizes> sizes_of(std::ifstream& file) {
+  file.seekg(0, std::ios::end);
+  auto const size = static_cast<std::streamoff>(file.tellg());
+  std::string trailer(kTrailer, '\0');
+  file.seekg(size - static_cast<std::streamoff>(kTrailer));
+  if (!file.read(trailer.data(), static_cast<std::streamsize>(trailer.size()))) return std::nullopt;
+  return sizes_in(trailer, static_cast<std::size_t>(size));
 }
 
 std::optional<std::string> read_if_there(std::filesystem::path const& file) {
@@ -61,7 +93,8 @@ std::optional<std::string> read_if_there(std::filesystem::path const& file) {
 
 }  // namespace
 
-ObjectStore::ObjectStore(std::filesystem::path root, bool durable) : root_(std::move(root)), durable_(durable) {
+ObjectStore::ObjectStore(std::filesystem::path root, bool durable, std::string made_by)
+    : root_(std::move(root)), durable_(durable), made_by_(std::move(made_by)) {
   make_folder(root_);
 }
 
@@ -71,26 +104,35 @@ std::filesystem::path ObjectStore::file_of(std::string const& key) const {
 }
 
 bool ObjectStore::has(std::string const& key) const {
-  std::ifstream file(file_of(key), std::ios::binary | std::ios::ate);
-  std::streamoff const size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
-  if (size < static_cast<std::streamoff>(kTrailer)) return false;
-  std::string const expected = trailer_head(static_cast<std::uint64_t>(size) - kTrailer);
-  std::string found(expected.size(), '\0');
-  file.seekg(size - static_cast<std::streamoff>(kTrailer));
-  return file.read(found.data(), static_cast<std::streamsize>(found.size())) && found == expected;
+  std::ifstream file(file_of(key), std::ios::binary);
+  return sizes_of(file).has_value();
 }
 
-std::optional<std::string> ObjectStore::get(std::string const& key) const {
+std::optional<std::string> ObjectStore::maker_of(std::string const& key) const {
+  std::ifstream file(file_of(key), std::ios::binary);
+  auto const sizes = sizes_of(file);
+  if (!sizes) return std::nullopt;
+  std::string made_by(sizes->made_by, '\0');
+  file.seekg(static_cast<std::streamoff>(sizes->payload));
+  file.read(made_by.data(), static_cast<std::streamsize>(made_by.size()));
+  return file ? std::optional(made_by) : std::nullopt;
+}
+
+std::optional<StoredObject> ObjectStore::read(std::string const& key) const {
   auto const name = file_of(key);
   auto content = read_if_there(name);
   if (!content) return std::nullopt;
 
   if (content->size() >= kTrailer) {
-    std::size_t const size = content->size() - kTrailer;
-    std::string_view const payload(content->data(), size), trailer(content->data() + size, kTrailer);
-    if (trailer == trailer_head(size) + digest(key, payload)) {
-      content->resize(size);
-      return content;
+    std::string_view const file(*content), trailer = file.substr(file.size() - kTrailer);
+    if (auto const sizes = sizes_in(trailer, file.size())) {
+      auto const made_by = file.substr(sizes->payload, sizes->made_by);
+      if (trailer == trailer_head(*sizes) + digest(key, file.substr(0, sizes->payload), made_by)) {
+        StoredObject object{{}, std::string(made_by)};
+        content->resize(sizes->payload);
+        object.payload = std::move(*content);
+        return object;
+      }
     }
   }
   auto aside = name;
@@ -105,6 +147,11 @@ std::optional<std::string> ObjectStore::get(std::string const& key) const {
   log_warning("The object '" + name.string() + "' is damaged and will be made again; it was moved to '" +
               aside.filename().string() + "'.");
   return std::nullopt;
+}
+
+std::optional<std::string> ObjectStore::get(std::string const& key) const {
+  auto object = read(key);
+  return object ? std::optional(std::move(object->payload)) : std::nullopt;
 }
 
 std::unordered_set<std::string> ObjectStore::keys() const {
@@ -140,15 +187,21 @@ std::string ObjectStore::find(std::string const& prefix) const {
 }
 
 void ObjectStore::put(std::string const& key, std::string_view payload) const {
+  put(key, payload, made_by_);
+}
+
+void ObjectStore::put(std::string const& key, std::string_view payload, std::string_view made_by) const {
+  ONEMASK_EXPECT(made_by.size() < (1 << (64 - kSizeBits)));
   if (has(key)) return;
   auto const name = file_of(key);
   bool const new_folder = !std::filesystem::exists(name.parent_path());
   make_folder(name.parent_path());
 
+  auto const end = std::string(made_by) + trailer_head({payload.size(), made_by.size()}) + digest(key, payload, made_by);
   auto const temporary = temporary_name(name);
   PosixFile file(temporary, O_WRONLY | O_CREAT | O_EXCL);
-  bool const written = file.is_open() && file.write(payload) && file.write(trailer_head(payload.size()) + digest(key, payload)) &&
-                       (!durable_ || file.sync()) && std::rename(temporary.c_str(), name.c_str()) == 0;
+  bool const written = file.is_open() && file.write(payload) && file.write(end) && (!durable_ || file.sync()) &&
+                       std::rename(temporary.c_str(), name.c_str()) == 0;
   if (!written) {
     int const reason = errno;
     ::unlink(temporary.c_str());

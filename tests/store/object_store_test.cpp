@@ -26,7 +26,7 @@ class ObjectStoreTest : public testing::Test {
   void overwrite(std::string const& bytes) const { std::ofstream(file(key), std::ios::binary | std::ios::trunc) << bytes; }
 
   test::TemporaryFolder folder_;
-  ObjectStore store_{folder_.path()};
+  ObjectStore store_{folder_.path(), true, "one kind of machine"};
 };
 
 TEST_F(ObjectStoreTest, GivesBackWhatWasPut) {
@@ -40,6 +40,41 @@ TEST_F(ObjectStoreTest, GivesBackWhatWasPut) {
 
   store_.put(sha256("nothing"), "");
   EXPECT_EQ(store_.get(sha256("nothing")), "");
+}
+
+TEST_F(ObjectStoreTest, KnowsWhatMadeAnObject) {
+  auto const other = sha256("by another"), several = sha256("by both"), nobody = sha256("by nobody");
+  EXPECT_EQ(store_.maker_of(key), std::nullopt);
+  store_.put(key, "payload");
+  ObjectStore(folder_.path(), false, "another kind").put(other, "payload");
+  store_.put(several, "payload", "one kind and another");
+  ObjectStore(folder_.path(), false).put(nobody, "payload");
+  EXPECT_EQ(store_.maker_of(key), "one kind of machine");
+  EXPECT_EQ(store_.maker_of(other), "another kind");
+  EXPECT_EQ(store_.maker_of(several), "one kind and another");
+  EXPECT_EQ(store_.maker_of(nobody), "");
+  auto const object = store_.read(other);
+  ASSERT_TRUE(object);
+  EXPECT_EQ(object->payload, "payload");
+  EXPECT_EQ(object->made_by, "another kind");
+
+  ObjectStore(folder_.path(), false, "another kind").put(key, "payload");
+  EXPECT_EQ(store_.maker_of(key), "one kind of machine") << "an object that is there is left alone";
+}
+
+TEST_F(ObjectStoreTest, ReadsObjectsThatDoNotSayWhatMadeThem) {
+  // The bytes of earlier versions: payload, magic, its length, SHA-256 of the key and the payload.
+  std::string const payload = "of old";
+  std::string const sum = Hasher().text(key).bytes(payload.data(), payload.size()).hex();
+  std::string bytes = payload + "1MASKOBJ" + std::string("\6\0\0\0\0\0\0\0", 8);
+  for (std::size_t i = 0; i < sum.size(); i += 2) bytes += static_cast<char>(std::stoi(sum.substr(i, 2), nullptr, 16));
+  std::filesystem::create_directories(file(key).parent_path());
+  overwrite(bytes);
+  EXPECT_TRUE(store_.has(key));
+  EXPECT_EQ(store_.get(key), payload);
+  EXPECT_EQ(store_.maker_of(key), "");
+  ObjectStore(folder_.path(), false).put(sha256("new"), payload);
+  EXPECT_EQ(std::filesystem::file_size(file(sha256("new"))), bytes.size());
 }
 
 TEST_F(ObjectStoreTest, AddsLittleAndLeavesNoTemporaryFiles) {
@@ -56,6 +91,7 @@ TEST_F(ObjectStoreTest, NeverBelievesATornObject) {
   for (std::size_t size = 0; size < whole.size(); ++size) {
     overwrite(whole.substr(0, size));
     EXPECT_FALSE(store_.has(key)) << size;
+    EXPECT_EQ(store_.maker_of(key), std::nullopt) << size;
     EXPECT_EQ(store_.get(key), std::nullopt) << size;
   }
   store_.put(key, "a payload of some length");

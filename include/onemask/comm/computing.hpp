@@ -1,0 +1,28 @@
+#pragma once
+
+#include <onemask/comm/communicator.hpp>
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include <c10/core/Device.h>
+
+namespace onemask {
+
+/// Name and numbers of the machine's processor, e.g. "AMD EPYC (family 25, model 1)": virtual machines often tell but a part of
+/// the name. `cpuinfo` is Linux's list of processors, of which the first speaks for all.
+std::string processor_name(std::filesystem::path const& cpuinfo = "/proc/cpuinfo");
+
+/// What decides the last bits of numbers that are computed on a device, besides a study's settings: "LibTorch 2.11.0 on AMD EPYC
+/// (family 25, model 1), AVX2"; of a GPU "LibTorch 2.11.0, CUDA 13.0 on NVIDIA H200".
+std::string kind_of_numbers(c10::Device device);
+
+/// The kinds of all ranks of a group, each once: "A", or "A and B". Collective.
+std::string all_kinds(Communicator const& group, std::string const& own);
+
+/// Versions of what this process runs with, and its processor: libtorch, mpi, nccl, cuda, processor, instruction_set (that
+/// LibTorch chooses for its kernels). "none" where there is none. Keys are stable; they go into result files.
+std::map<std::string, std::string> runtime_info();
+
+}  // namespace onemask

@@ -1,0 +1,77 @@
+#include <onemask/comm/computing.hpp>
+#include <onemask/comm/machine.hpp>
+
+#include <fstream>
+#include <set>
+#include <sys/utsname.h>
+
+#include <ATen/Version.h>
+
+namespace onemask {
+
+namespace {
+
+/// Of the first processor.
+std::map<std::string, std::string> fields_of(std::filesystem::path const& cpuinfo) {
+  std::map<std::string, std::string> fields;
+  std::ifstream in(cpuinfo);
+  for (std::string line; std::getline(in, line) && !line.empty();) {
+    auto const colon = line.find(": ");
+    if (colon != std::string::npos) fields[line.substr(0, line.find_first_of("\t:"))] = line.substr(colon + 2);
+  }
+  return fields;
+}
+
+std::string architecture() {
+  utsname names{};
+  return uname(&names) == 0 ? names.machine : "unknown";
+}
+
+/// What the loaded LibTorch was built with, as it says itself: the headers that onemask was built with may be of another.
+std::string setting_of_libtorch(std::string const& name) {
+  auto const settings = at::show_config();
+  auto const place = settings.find(" " + name + "=");
+  if (place == std::string::npos) return "none";
+  auto const begin = place + name.size() + 2;
+  return settings.substr(begin, settings.find(',', begin) - begin);
+}
+
+}  // namespace
+
+std::string processor_name(std::filesystem::path const& cpuinfo) {
+  auto const fields = fields_of(cpuinfo);
+  auto const model = fields.find("model name");
+  std::string numbers;
+  for (auto const& [field, word] :
+       {std::pair{"cpu family", "family "}, {"model", "model "}, {"CPU implementer", "implementer "}, {"CPU part", "part "}}) {
+    auto const found = fields.find(field);
+    if (found != fields.end()) numbers += (numbers.empty() ? "" : ", ") + (word + found->second);
+  }
+  return (model != fields.end() ? model->second : architecture()) + (numbers.empty() ? "" : " (" + numbers + ")");
+}
+
+std::string kind_of_numbers(c10::Device device) {
+  auto const libtorch = "LibTorch " + setting_of_libtorch("TORCH_VERSION");
+  if (!device.is_cuda()) return libtorch + " on " + processor_name() + ", " + at::get_cpu_capability();
+  auto const gpu = describe_gpu(device.index()).name;
+  return libtorch + ", CUDA " + setting_of_libtorch("CUDA_VERSION") + " on " + (gpu.empty() ? "a GPU" : gpu);
+}
+
+std::string all_kinds(Communicator const& group, std::string const& own) {
+  auto const kinds = group.all_gather(own);
+  std::string text;
+  for (auto const& kind : std::set<std::string>(kinds.begin(), kinds.end())) text += (text.empty() ? "" : " and ") + kind;
+  return text;
+}
+
+std::map<std::string, std::string> runtime_info() {
+  auto const messages = message_passing();
+  return {{"libtorch", setting_of_libtorch("TORCH_VERSION")},
+          {"mpi", messages.library},
+          {"nccl", messages.nccl.empty() ? "none" : messages.nccl},
+          {"cuda", setting_of_libtorch("CUDA_VERSION")},
+          {"processor", processor_name()},
+          {"instruction_set", at::get_cpu_capability()}};
+}
+
+}  // namespace onemask

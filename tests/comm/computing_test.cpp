@@ -1,0 +1,52 @@
+#include "support/temporary_folder.hpp"
+#include "support/world.hpp"
+#include <onemask/comm/computing.hpp>
+#include <onemask/comm/machine.hpp>
+#include <onemask/core/file.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace onemask {
+namespace {
+
+using testing::HasSubstr;
+using testing::MatchesRegex;
+
+std::string name_in(std::string const& cpuinfo) {
+  test::TemporaryFolder const folder;
+  write_file_atomically(folder / "cpuinfo", cpuinfo);
+  return processor_name(folder / "cpuinfo");
+}
+
+TEST(Computing, NamesTheProcessor) {
+  EXPECT_EQ(name_in("processor\t: 0\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\nstepping\t: 1\n\n"
+                    "processor\t: 1\nmodel name\t: another\n"),
+            "AMD EPYC (family 25, model 1)");
+  EXPECT_THAT(name_in("processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n"),
+              MatchesRegex("[a-z0-9_]+ \\(implementer 0x41, part 0xd0c\\)"));
+  EXPECT_THAT(name_in(""), MatchesRegex("[a-z0-9_]+"));
+}
+
+TEST(Computing, NamesTheKindThatNumbersComeFrom) {
+  auto const info = runtime_info();
+  EXPECT_EQ(kind_of_numbers(c10::kCPU),
+            "LibTorch " + info.at("libtorch") + " on " + info.at("processor") + ", " + info.at("instruction_set"));
+  EXPECT_THAT(info.at("libtorch"), MatchesRegex("[0-9]+\\.[0-9]+.*"));
+  if (visible_gpus() == 0) return;
+  EXPECT_THAT(kind_of_numbers({c10::kCUDA, 0}), HasSubstr("CUDA " + info.at("cuda") + " on " + describe_gpu(0).name));
+}
+
+TEST(Computing, NamesEveryKindOfAGroupOnce) {
+  auto const world = test::world();
+  EXPECT_EQ(all_kinds(world, "one kind"), "one kind");
+  std::string const two = world.size() == 1 ? "kind 0" : "kind 0 and kind 1";
+  EXPECT_EQ(all_kinds(world, "kind " + std::to_string(world.rank() % 2)), two);
+}
+
+TEST(Computing, LeavesNoVersionOut) {
+  for (auto const& [key, value] : runtime_info()) EXPECT_FALSE(value.empty()) << key;
+}
+
+}  // namespace
+}  // namespace onemask
