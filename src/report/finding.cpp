@@ -90,24 +90,30 @@ class Narrator {
     for (auto const& group : groups) {
       if (auto others = summary_.scored(mask, group); others.size() < models.size()) models = std::move(others);
     }
-    std::vector<std::string> parts;
+    auto text = (mask.models.size() == 1 ? "one mask with " : "a mask with ") + percent(mean_zeros(models)) + " % zeros" +
+                mean_of(mask, models.size());
     for (auto const& group : groups) {
       auto const value = *rsr(&mask, group);
       bool const compared = group.split != train_split_ || seen_alone;
-      parts.push_back(share(value) + " of " + facts(group, value) + (compared ? comparison(edits, mask, group) : ""));
+      text += (&group == &groups.front() ? " restores " : ". It restores ") + share(value) + " of " + facts(group, value) +
+              (compared ? comparison(edits, mask, group) : "");
     }
-    auto const zeros = " of " + percent(mean_zeros(models)) + " % zeros";
-    auto const subject = (mask.models.size() == 1 ? "one mask" : "a mask") + zeros + mean_of(mask, models.size());
     Group reference = groups.front();
     for (auto const& group : groups) {
       if (reference.split == train_split_) reference = group;
     }
-    return subject + " gives back " + enumeration(parts) + unedited(edits, mask, reference);
+    return text + unedited(edits, mask, reference);
   }
 
-  /// " (more than the best baseline, delta magnitude, 52 % [49, 55]; without a mask 4 % [3, 5])"
+  /// ", more than the best baseline (delta magnitude, 52 % [49, 55]) and more than no mask (4 % [3, 5])"
   std::string comparison(EditedModels const& edits, ModelKind const& mask, Group const& group) const {
     auto const value = *rsr(&mask, group);
+    auto const than = [&](std::string const& what, Estimate const& other, std::string const& name) {
+      auto const verdict = value.low > other.high   ? "more than "
+                           : value.high < other.low ? "less than "
+                                                    : "not clearly more than ";
+      return verdict + what + " (" + name + share(other) + ")";
+    };
     std::optional<Estimate> best;
     std::string name;
     int baselines = 0;
@@ -119,36 +125,26 @@ class Narrator {
       best = other;
       name = label_of_kind(kind, "baseline").substr(std::string("edited + ").size());
     }
-    std::string text;
-    if (best) {
-      auto const which = (baselines > 1 ? "the best baseline, " : "the baseline ") + name + ", ";
-      auto const verdict = value.low > best->high   ? "more than "
-                           : value.high < best->low ? "less than "
-                                                    : "within the intervals no better than ";
-      text = verdict + which + share(*best);
-    }
-    if (auto const none = rsr(edits.find("edited", ""), group)) {
-      text += text.empty() ? "" : "; ";
-      text += value.low > none->high ? "without a mask " : "within the intervals not more than without a mask, ";
-      text += share(*none);
-    }
-    return text.empty() ? "" : " (" + text + ")";
+    std::vector<std::string> parts;
+    if (best) parts.push_back(than(baselines > 1 ? "the best baseline" : "the baseline", *best, name + ", "));
+    if (auto const none = rsr(edits.find("edited", ""), group)) parts.push_back(than("no mask", *none, ""));
+    return parts.empty() ? "" : ", " + enumeration(parts);
   }
 
   /// What the mask does to the unedited model.
   std::string unedited(EditedModels const& edits, ModelKind const& mask, Group const& group) const {
     auto const* const masked = edits.find("original_masked", mask.settings);
     if (!masked) return "";
-    std::vector<std::string> parts;
+    std::string text;
     if (auto const value = rsr(masked, group)) {
       auto const before = rsr(edits.find("original", ""), group);
-      parts.push_back("prefers the true object for " + share(*value) + " of " + facts(group, *value) +
-                      (before ? " (without it: " + number(100 * before->mean, 0) + " %)" : ""));
+      text += ". Under the mask the unedited model prefers the true object for " + share(*value) + " of " + facts(group, *value) +
+              (before ? " (" + number(100 * before->mean, 0) + " % without it)" : "");
     }
     auto const ratio = perplexities_.ratio(edits, *masked, "all");
     if (ratio && perplexities_.scored(*masked, "all") == masked->models.size())
-      parts.push_back("has " + number(*ratio, 3) + " times its perplexity");
-    return parts.empty() ? "" : "; under it the unedited model " + enumeration(parts);
+      text += ". The mask multiplies the unedited model's perplexity by " + number(*ratio, 3);
+    return text;
   }
 
   std::string about_edits(EditedModels const& edits) const {

@@ -47,7 +47,7 @@ std::string perplexity_block(Perplexities const& perplexities, Summary const& su
 
 /// What the block's columns mean.
 inline constexpr char const* perplexity_definition =
-    "perplexity: exp of the mean -log P per token of the study's text, in windows of fixed length; ratio: to the unedited "
+    "perplexity: exp of the mean -log P per token of the study's text, in windows of fixed length. ratio: to the unedited "
     "model's.\n";
 
 }  // namespace onemask

@@ -73,9 +73,9 @@ std::string stage_times(StudyFile const& study) {
 }
 
 constexpr char const* definitions =
-    "zeros: share of the edited matrix that the mask sets to zero. Random: zeros drawn at random, as many as in the mask; "
-    "magnitude,\n"
-    "delta magnitude: as many where the weights, or on average the changes by the edits, are largest in magnitude.\n"
+    "zeros: share of the edited matrix that is set to zero. The baselines have as many zeros as the mask. random: at random\n"
+    "positions; magnitude: at the largest weights; delta magnitude: at the entries that the training edits change most on "
+    "average.\n"
     "RSR: share of prompts after which the true object is likelier than the new one; mean over facts.\n"
     "[low, high]: 95 % interval of that mean (percentile bootstrap over facts). n/planned: facts in the mean, facts planned.\n"
     "KL: KL(original || model) of the next token's distribution on rewrite prompts, in nats.\n"

@@ -45,28 +45,29 @@ TEST(Finding, MoreThanTheBestBaseline) {
   auto study = one_mask();
   study.rsr("delta (mask)", "heldout", 0.52, 0.49, 0.55, 100);
   EXPECT_EQ(only(study.file()),
-            "One mask of 8.1 % zeros gives back 85 % [83, 87] of the 300 training facts and 74 % [71, 77] of the 100 held-out "
-            "facts (more than the best baseline, delta magnitude, 52 % [49, 55]; without a mask 4 % [3, 5]); under it the "
-            "unedited model prefers the true object for 97 % [94, 100] of the 100 held-out facts (without it: 98 %).");
+            "One mask with 8.1 % zeros restores 85 % [83, 87] of the 300 training facts. It restores 74 % [71, 77] of the 100 "
+            "held-out facts, more than the best baseline (delta magnitude, 52 % [49, 55]) and more than no mask (4 % [3, 5]). "
+            "Under the mask the unedited model prefers the true object for 97 % [94, 100] of the 100 held-out facts (98 % "
+            "without it).");
 }
 
 TEST(Finding, NoBetterWhereTheIntervalsMeet) {
   auto study = one_mask();
   study.rsr("delta (mask)", "heldout", 0.69, 0.67, 0.71, 100);
   EXPECT_THAT(only(study.file()),
-              HasSubstr("(within the intervals no better than the best baseline, delta magnitude, 69 % [67, 71]; "));
+              HasSubstr(", not clearly more than the best baseline (delta magnitude, 69 % [67, 71]) and more than no mask"));
 }
 
 TEST(Finding, LessThanABaseline) {
   auto study = one_mask();
   study.rsr("delta (mask)", "heldout", 0.8, 0.78, 0.82, 100);
-  EXPECT_THAT(only(study.file()), HasSubstr("(less than the best baseline, delta magnitude, 80 % [78, 82]; "));
+  EXPECT_THAT(only(study.file()), HasSubstr(", less than the best baseline (delta magnitude, 80 % [78, 82]) and "));
 }
 
 TEST(Finding, NotMoreThanWithoutAMask) {
   auto study = one_mask();
   study.rsr("edited", "heldout", 0.7, 0.65, 0.75, 100);
-  EXPECT_THAT(only(study.file()), HasSubstr("; within the intervals not more than without a mask, 70 % [65, 75])"));
+  EXPECT_THAT(only(study.file()), HasSubstr(" and not clearly more than no mask (70 % [65, 75]). Under the mask"));
 }
 
 TEST(Finding, OfAPartialStudySaysSo) {
@@ -75,8 +76,8 @@ TEST(Finding, OfAPartialStudySaysSo) {
   auto file = study.file();
   file.attributes["status"] = "PARTIAL";
   auto const text = only(file);
-  EXPECT_TRUE(text.starts_with("So far (PARTIAL: 13 of 14 tasks), one mask of 8.1 % zeros gives back 85 %")) << text;
-  EXPECT_THAT(text, HasSubstr(" and 50 % [30, 70] of 10 of the 40 facts of 'ood'; under it"));
+  EXPECT_TRUE(text.starts_with("So far (PARTIAL: 13 of 14 tasks), one mask with 8.1 % zeros restores 85 %")) << text;
+  EXPECT_THAT(text, HasSubstr(". It restores 50 % [30, 70] of 10 of the 40 facts of 'ood'. Under the mask"));
   EXPECT_THAT(only(study.file()), Not(HasSubstr("PARTIAL")));
 }
 
@@ -88,7 +89,7 @@ TEST(Finding, PerplexityOfTheMaskedModelAgainstTheOriginal) {
                                 {"perplexity", Numbers{20, 20.4}},
                                 {"n", Integers{500, 500}},
                                 {"planned", Integers{500, 500}}}};
-  EXPECT_THAT(only(file), HasSubstr("(without it: 98 %) and has 1.020 times its perplexity."));
+  EXPECT_THAT(only(file), HasSubstr("(98 % without it). The mask multiplies the unedited model's perplexity by 1.020."));
   EXPECT_THAT(format_table(file), HasSubstr(R"(
 Perplexity
 model            perplexity  ratio  tokens/planned
@@ -112,7 +113,7 @@ TEST(Finding, MasksThatAreNotScoredYetAreNotInTheMean) {
                                 {"perplexity", Numbers{20, 20.4, 0}},
                                 {"n", Integers{500, 500, 0}},
                                 {"planned", Integers{500, 500, 500}}}};
-  EXPECT_THAT(only(file), HasSubstr("A mask of 8.1 % zeros (mean of 1 of 2) gives back"));
+  EXPECT_THAT(only(file), HasSubstr("A mask with 8.1 % zeros (mean of 1 of 2) restores"));
   EXPECT_THAT(only(file), Not(HasSubstr("perplexity")));
   EXPECT_THAT(format_table(file), HasSubstr("unedited + mask (mean of 1 of 2)      20.400  1.020"));
 }
@@ -156,11 +157,11 @@ TEST(Finding, OneForEveryWayOfEditingAndSettingOfTheMasks) {
   EXPECT_THAT(
       findings(file),
       ElementsAre(
-          "With edit.method=rome mask.threshold=0.6, a mask of 10.0 % zeros (mean of 2) gives back 70 % [60, 80] of the "
+          "With edit.method=rome mask.threshold=0.6, a mask with 10.0 % zeros (mean of 2) restores 70 % [60, 80] of the "
           "10 training facts.",
           "With edit.method=rome mask.threshold=0.7, no mask is scored yet.",
           "With edit.method=memit mask.threshold=0.6, no mask is scored yet.",
-          "With edit.method=memit mask.threshold=0.7, a mask of 10.0 % zeros (mean of 1 of 2) gives back 30 % [20, 40] of the 10 "
+          "With edit.method=memit mask.threshold=0.7, a mask with 10.0 % zeros (mean of 1 of 2) restores 30 % [20, 40] of the 10 "
           "training facts."));
   auto const table = format_table(file);
   EXPECT_THAT(table, HasSubstr(R"(

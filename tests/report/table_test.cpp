@@ -42,11 +42,11 @@ edited + mask (mean of 2)     15.0   75.0    [55.0, 90.0]      10/20            
 edited + random               20.0   10.0     [0.0, 25.0]      20/20                  -      -                -
 unedited + mask                  -      -               -          -                  -      -                -
 
-So far (PARTIAL: 13 of 14 tasks), a mask of 15.0 % zeros (mean of 2) gives back 75 % [55, 90] of 10 of the 20 held-out facts
-(more than the baseline random, 10 % [0, 25]; without a mask 5 % [0, 15]).
+So far (PARTIAL: 13 of 14 tasks), a mask with 15.0 % zeros (mean of 2) restores 75 % [55, 90] of 10 of the 20 held-out facts,
+more than the baseline (random, 10 % [0, 25]) and more than no mask (5 % [0, 15]).
 
-zeros: share of the edited matrix that the mask sets to zero. Random: zeros drawn at random, as many as in the mask; magnitude,
-delta magnitude: as many where the weights, or on average the changes by the edits, are largest in magnitude.
+zeros: share of the edited matrix that is set to zero. The baselines have as many zeros as the mask. random: at random
+positions; magnitude: at the largest weights; delta magnitude: at the entries that the training edits change most on average.
 RSR: share of prompts after which the true object is likelier than the new one; mean over facts.
 [low, high]: 95 % interval of that mean (percentile bootstrap over facts). n/planned: facts in the mean, facts planned.
 KL: KL(original || model) of the next token's distribution on rewrite prompts, in nats.
