@@ -54,7 +54,7 @@ Environment::~Environment() {
   local_ = Communicator();
   world_ = Communicator();
   Deadline const deadline(std::chrono::seconds(30), [this] {
-    log_warning("Some ranks hang at the end and are ended.");
+    log_warning("Some ranks hang at the end of the run; they are killed.");
     abort_world(code_);
   });
   MPI_Finalize();

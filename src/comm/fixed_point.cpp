@@ -22,8 +22,8 @@ void expect_fraction_bits(int fraction_bits) {
 
 [[noreturn]] void refuse(double largest, double limit, int fraction_bits) {
   std::ostringstream message;
-  message << "A gradient cannot be summed exactly: its largest magnitude is " << largest << ", and fixed point with "
-          << fraction_bits << " fraction bits ends at " << limit << ". "
+  message << "A gradient cannot be summed exactly: its largest magnitude is " << largest << ", but fixed point with "
+          << fraction_bits << " fraction bits holds only magnitudes below " << limit << ". "
           << (std::isfinite(largest) ? "Use fewer fraction bits, or scale the loss down."
                                      : "The loss has overflowed; use a smaller learning rate.");
   throw RunError(message.str());

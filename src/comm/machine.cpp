@@ -38,7 +38,7 @@ bool survives_failure() {
 #ifdef MPIX_FT
   int* enabled = nullptr;
   int found = 0;
-  check_mpi(MPI_Comm_get_attr(MPI_COMM_WORLD, MPIX_FT, &enabled, &found), "say whether it survives failures");
+  check_mpi(MPI_Comm_get_attr(MPI_COMM_WORLD, MPIX_FT, &enabled, &found), "report whether it survives failures");
   return found != 0 && *enabled != 0;
 #else
   return false;
@@ -47,7 +47,7 @@ bool survives_failure() {
 
 std::string thread_level() {
   int level = MPI_THREAD_SINGLE;
-  check_mpi(MPI_Query_thread(&level), "say what it offers to threads");
+  check_mpi(MPI_Query_thread(&level), "report its support of threads");
   switch (level) {
     case MPI_THREAD_MULTIPLE:
       return "MPI_THREAD_MULTIPLE";
@@ -74,7 +74,7 @@ std::string nccl_version() {
 void check_cuda(cudaError_t code, int index) {
   if (code == cudaSuccess) return;
   throw RunError("GPU " + std::to_string(index) + " cannot be used: " + cudaGetErrorString(code) +
-                 ". See what nvidia-smi says of it; another process may hold it, or its memory.");
+                 ". Check it with nvidia-smi; another process may be using it or its memory.");
 }
 #endif
 
@@ -83,8 +83,8 @@ void check_cuda(cudaError_t code, int index) {
 MessagePassing message_passing() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
   int length = 0, started = 0;
-  check_mpi(MPI_Get_library_version(text.data(), &length), "tell its version");
-  check_mpi(MPI_Initialized(&started), "say whether it is started");
+  check_mpi(MPI_Get_library_version(text.data(), &length), "report its version");
+  check_mpi(MPI_Initialized(&started), "report whether it is started");
   MessagePassing result;
   result.library = library_name(text.data());
   result.started = started != 0;

@@ -19,7 +19,7 @@ void check_mpi(int code, std::string const& what) {
   std::string const reason =
       length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : "error " + std::to_string(code);
   auto const message =
-      "MPI failed to " + what + ": " + reason + ". A rank or its host may be lost; start the same command again to go on.";
+      "MPI failed to " + what + ": " + reason + ". A rank or its host may be lost; run the same command again to continue.";
   if (is_loss(code)) throw LostRank(message);
   throw RunError(message);
 }

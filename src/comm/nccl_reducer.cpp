@@ -128,7 +128,7 @@ class NcclReducer : public GradientReducer {
     std::string const detail = ncclGetLastError(comm_);
     if (comm_ != nullptr) ncclCommAbort(std::exchange(comm_, nullptr));
     throw RunError("NCCL failed to " + what + ": " + reason + (detail.empty() ? "" : " (" + detail + ")") +
-                   ". Start the same command again to go on; NCCL_DEBUG=INFO tells more.");
+                   ". Run the same command again to continue; NCCL_DEBUG=INFO prints more details.");
   }
 
   Communicator group_;

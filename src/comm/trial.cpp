@@ -52,10 +52,9 @@ double product_rate(c10::Device device) {
     });
     if (round > 0) best = std::min(best, seconds);
     if (!product.to(at::kCPU).to(at::kLong).matmul(x).equal(expected)) {
-      throw RunError(
-          "The device " + device.str() +
-          " multiplies matrices wrongly. Do not use it: look for errors of its memory (nvidia-smi -q -d ECC on a GPU), "
-          "and tell the people who run the machine.");
+      throw RunError("The device " + device.str() +
+                     " multiplies matrices incorrectly. Do not use it. Check its memory for errors (nvidia-smi -q -d ECC on a "
+                     "GPU) and tell the administrators of the machine.");
     }
   }
   auto const size = static_cast<double>(n);
@@ -90,8 +89,8 @@ SumTrial try_sums(Communicator const& comm, c10::Device device) {
   trial.latency = latencies[latencies.size() / 2];
   if (!right) {
     throw RunError("A sum over all ranks through " + trial.transport +
-                   " is wrong. Do not use these machines together before the cause is found; NCCL_P2P_DISABLE=1 and other "
-                   "transports of MPI narrow it down.");
+                   " is wrong. Do not use these machines together until the cause is found; NCCL_P2P_DISABLE=1 and other "
+                   "transports of MPI help to find it.");
   }
   return trial;
 }

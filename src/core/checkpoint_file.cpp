@@ -14,7 +14,7 @@ std::optional<std::string> CheckpointFile::read() const {
   if (!std::filesystem::exists(file_)) return {};
   auto content = read_file(file_);
   if (content.size() < digits || content.substr(0, digits) != sha256(std::string_view(content).substr(digits))) {
-    log_warning("The checkpoint " + file_.string() + " is damaged; its work starts anew.");
+    log_warning("The checkpoint " + file_.string() + " is damaged; its work starts again from the beginning.");
     return {};
   }
   content.erase(0, digits);

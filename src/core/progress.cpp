@@ -35,7 +35,7 @@ std::string Progress::text(bool last) const {
   std::string line = stage_ + ": " + std::to_string(done_) + " of " + std::to_string(total_) + " " + unit_;
   if (last) {
     line += " in " + format_duration(elapsed);
-    if (already_ > 0) line += " (" + std::to_string(already_) + " were there before)";
+    if (already_ > 0) line += " (" + std::to_string(already_) + " of them done before)";
   } else if (fresh > 0 && elapsed > 0) {
     double const left = total_ > done_ ? static_cast<double>(total_ - done_) : 0.0;
     line += fresh >= elapsed ? ", " + std::to_string(static_cast<long long>(fresh / elapsed)) + " a second"

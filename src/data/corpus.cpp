@@ -64,7 +64,7 @@ Corpus Corpus::of_files(std::vector<File> files) {
   for (std::size_t f = 0; f < corpus.files_.size(); ++f) {
     auto const& [path, format] = corpus.files_[f];
     if (!std::filesystem::is_regular_file(path)) {
-      throw UserError("The corpus file '" + path.string() + "' is not there, or is no file. Check the path.");
+      throw UserError("The corpus file '" + path.string() + "' does not exist or is not a file. Check the path.");
     }
     hasher.integer(static_cast<int>(format)).text(sha256_file(path));
     corpus.find_units(f);
@@ -72,7 +72,7 @@ Corpus Corpus::of_files(std::vector<File> files) {
   if (corpus.units_.empty()) {
     throw UserError(corpus.files_.empty() ? std::string("The corpus names no files.")
                                           : "The corpus has no documents: '" + corpus.files_.front().path.string() +
-                                                "' and what follows are blank. Name files with text.");
+                                                "' and the files after it are blank. Name files with text.");
   }
   corpus.fingerprint_ = hasher.hex();
   return corpus;

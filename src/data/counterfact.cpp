@@ -58,7 +58,8 @@ Fact read_fact(JsonField const& record) {
   fact.case_id = record.at("case_id").integer();
   if (pararel_idx) fact.pararel_idx = pararel_idx->integer();
   fact.relation = text_of(rewrite.at("relation_id"));
-  if (fact.relation == "all") rewrite.at("relation_id").fail("must not be 'all', which tables call all relations together.");
+  if (fact.relation == "all")
+    rewrite.at("relation_id").fail("must not be 'all': tables use this name for all relations together.");
   fact.subject = text_of(rewrite.at("subject"));
   fact.prompt = template_of(rewrite.at("prompt"));
   fact.target_true = object_of(target_true);

@@ -15,7 +15,7 @@ std::vector<std::filesystem::path> matching_files(std::filesystem::path const& p
     files.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   }
   ::globfree(&found);
-  if (files.empty()) throw UserError("No file is named like '" + pattern.string() + "'. Check the path.");
+  if (files.empty()) throw UserError("No file matches '" + pattern.string() + "'. Check the path.");
   std::sort(files.begin(), files.end());
   return files;
 }

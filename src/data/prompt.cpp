@@ -15,7 +15,7 @@ std::vector<std::int64_t> encode_prompt(Tokenizer const& tokenizer, std::string_
 std::vector<std::int64_t> encode_target(Tokenizer const& tokenizer, std::string_view target) {
   auto const first = target.find_first_not_of(' ');
   if (first == std::string_view::npos) {
-    throw UserError("A target consists of nothing but spaces; give the text that the model shall predict.");
+    throw UserError("A target consists of nothing but spaces; give the text that the model should predict.");
   }
   auto const text = std::string(target.substr(first));
   auto ids = tokenizer.encode(tokenizer.begins_with_space() ? text : " " + text);

@@ -47,7 +47,7 @@ std::vector<std::filesystem::path> files_of(std::filesystem::path const& pattern
     if (matches(name, entry->path().filename().string())) files.push_back(entry->path());
   }
   if (files.empty()) {
-    throw UserError(of_split(selection) + ": no file is named like '" + pattern.string() + "'" +
+    throw UserError(of_split(selection) + ": no file matches '" + pattern.string() + "'" +
                     (error ? " (" + error.message() + ")" : "") + ". Check the path.");
   }
   std::sort(files.begin(), files.end());
@@ -106,8 +106,8 @@ void keep_slice_of_each_relation(std::vector<Fact>& facts, FactSelection const& 
     std::size_t const wanted = selection.per_relation.value_or(1);
     if (count < offset || count - offset < wanted) {
       throw UserError(of_split(selection) + ": relation '" + relation + "' has " + std::to_string(count) + " facts, but " +
-                      (selection.per_relation ? std::to_string(wanted) : std::string("more")) +
-                      " are asked for after the first " + std::to_string(offset) + ". Ask for fewer, or leave the relation out.");
+                      (selection.per_relation ? std::to_string(wanted) : std::string("more")) + " are wanted after the first " +
+                      std::to_string(offset) + ". Ask for fewer, or leave the relation out.");
     }
   }
   std::map<std::string, std::size_t> seen;
@@ -141,7 +141,7 @@ class Registry {
     Question const question{fact.relation, fact.subject};
     auto const named = questions_by_case_.try_emplace(fact.case_id, question).first;
     if (named->second != question) {
-      throw UserError("case_id " + std::to_string(fact.case_id) + " stands for two facts: '" + named->second.second + "' (" +
+      throw UserError("case_id " + std::to_string(fact.case_id) + " is used for two facts: '" + named->second.second + "' (" +
                       named->second.first + ") and '" + fact.subject + "' (" + fact.relation + ", in split '" + split +
                       "'). Give every fact of a study its own case_id.");
     }

@@ -49,7 +49,7 @@ void encode_around(AddedTokens const& added, std::string_view text, bool at_star
 std::string const& text_of(TokenizerTables const& tables, std::int64_t id) {
   std::size_t const index = static_cast<std::size_t>(id);
   if (id < 0 || index >= tables.tokens.size() || !tables.tokens[index]) {
-    throw UserError("The id " + std::to_string(id) + " is no token of this tokenizer, whose ids end at " +
+    throw UserError("The id " + std::to_string(id) + " is not a token of this tokenizer; its ids end at " +
                     std::to_string(tables.tokens.size() - 1) +
                     ". Check that the ids were made with the tokenizer of this model.");
   }

@@ -40,7 +40,7 @@ void TokenizerBuilder::add_vocabulary(JsonField const& vocabulary, Spelling spel
   auto const missing = std::find(pairs_.byte_ids.begin(), pairs_.byte_ids.end(), no_token);
   if (missing != pairs_.byte_ids.end()) {
     vocabulary.fail("has no token for the byte " + std::to_string(missing - pairs_.byte_ids.begin()) +
-                    ", so there are texts that it cannot write; only vocabularies with all 256 are supported.");
+                    ", so it cannot represent every text; only vocabularies with all 256 are supported.");
   }
 }
 

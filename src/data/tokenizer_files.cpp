@@ -185,7 +185,7 @@ std::optional<std::int64_t> read_tokenizer_json(std::filesystem::path const& fil
   auto const processor = tokenizer.find("post_processor");
   std::optional<std::int64_t> const prefix = processor ? read_prefix(*processor) : std::nullopt;
   if (prefix && !builder.has(*prefix))
-    processor->fail("puts the id " + std::to_string(*prefix) + " before a text, which is no token.");
+    processor->fail("puts the id " + std::to_string(*prefix) + " before a text, which is not a token.");
   return prefix;
 }
 
@@ -208,7 +208,8 @@ void read_vocabulary_and_merges(std::filesystem::path const& folder, OptionalFil
     for (auto const& [key, value] : added->object()) {
       std::int64_t id = 0;
       auto const [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
-      if (error != std::errc() || end != key.data() + key.size()) added->fail("names the id '" + key + "', which is no integer.");
+      if (error != std::errc() || end != key.data() + key.size())
+        added->fail("names the id '" + key + "', which is not an integer.");
       builder.add_token(added->at(key), id);
     }
   } else if (auto const end_of_text = builder.find(gpt2_end_of_text)) {
@@ -225,7 +226,7 @@ std::optional<std::int64_t> read_special(std::filesystem::path const& folder, Op
     if (auto const field = file->find(name)) {
       std::string const& token = field->is_text() ? field->text() : field->at("content").text();
       std::optional<std::int64_t> const id = builder.find(token);
-      if (!id) field->fail("names '" + token + "', which is no token of this tokenizer.");
+      if (!id) field->fail("names '" + token + "', which is not a token of this tokenizer.");
       return id;
     }
   }

@@ -171,7 +171,7 @@ TrainedTokenizer train_byte_pairs(std::span<std::string const> texts, std::int64
     if (!learner.merge_next()) {
       throw UserError("The texts give a vocabulary of " + std::to_string(size) + " tokens, not of " +
                       std::to_string(vocabulary_size) +
-                      ": every word of theirs is one token by then. Ask for a smaller one, or give more texts.");
+                      ": at that size every word is one token. Ask for a smaller vocabulary, or give more texts.");
     }
   }
   TrainedTokenizer trained = learner.trained();

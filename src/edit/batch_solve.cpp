@@ -140,8 +140,8 @@ at::Tensor ridge_solve(at::Tensor a, double ridge, at::Tensor const& b) {
                         !(lower.diagonal().square().min().item<double>() > least_pivot * a.diagonal().max().item<double>());
   if (singular) {
     throw RunError(
-        "The keys of these facts depend on each other, so that no update meets them all: facts share a subject, or there are "
-        "more facts than the keys are wide. Use memit-merge, fewer facts_per_model, or a larger emmet_lambda.");
+        "The keys of these facts are linearly dependent, so no update satisfies all of them: facts share a subject, or there are "
+        "more facts than a key has entries. Use memit-merge, fewer facts_per_model, or a larger emmet_lambda.");
   }
   return at::cholesky_solve(b, lower, /*upper=*/false);
 }
@@ -172,7 +172,7 @@ BatchEdit solve_batch(CausalLM const& model, std::span<EditRequest const> reques
   for (auto layer : hparams.layers) require_layer(model, layer, "The hparams' 'layers'");
   auto const members = members_of(targets);
   auto const values = std::ssize(members.count);
-  if (values == 0) throw RunError("No fact is left to be edited: the search for its value failed for every one.");
+  if (values == 0) throw RunError("No fact is left to edit: the value search failed for all of them.");
 
   auto const first_layer = hparams.layers.front(), last_layer = hparams.layer();
   std::vector<Part> parts;

@@ -98,7 +98,7 @@ BatchEdit fine_tune(CausalLM const& model, std::span<EditRequest const> requests
   require_layer(model, layer, "The hparams' 'layers'");
   BatchEdit edit;
   auto const tuned = finite_ones(model, requests, layer, edit.facts);
-  if (tuned.empty()) throw RunError("No fact is left to be fine-tuned: the loss of every one is not finite.");
+  if (tuned.empty()) throw RunError("No fact is left to fine-tune: no fact has a finite loss.");
   std::vector<EditOutcome*> outcomes;
   for (auto& fact : edit.facts) {
     if (fact.failure.empty()) outcomes.push_back(&fact);
@@ -120,7 +120,7 @@ BatchEdit fine_tune(CausalLM const& model, std::span<EditRequest const> requests
       }
     }
     if (!std::isfinite(loss) || !leaf.grad().isfinite().all().item<bool>()) {
-      throw RunError("Fine-tuning " + std::to_string(tuned.size()) + " facts came to numbers that are not finite in step " +
+      throw RunError("Fine-tuning " + std::to_string(tuned.size()) + " facts gave numbers that are not finite in step " +
                      std::to_string(step) + ". Use a smaller lr.");
     }
     if (loss < enough || step == hparams.num_steps) break;

@@ -97,7 +97,7 @@ class Reader {
  private:
   void check_name(std::string const& name) const {
     if (passed_over.contains(name) || std::find(used.begin(), used.end(), name) != used.end()) return;
-    throw UserError("The hparams file " + file_ + " has a key '" + name + "' that neither EasyEdit's editors nor onemask know." +
+    throw UserError("The hparams file " + file_ + " has a key '" + name + "' that neither EasyEdit's editors nor onemask knows." +
                     did_you_mean(name, used));
   }
 
@@ -138,7 +138,7 @@ EditMethod method_of(Reader const& reader) {
   for (auto const& item : methods) {
     if (name == item.algorithm) return item.method;
   }
-  throw reader.fault("alg_name", "is '" + name + "'; this reader knows " + list_of(&MethodName::algorithm));
+  throw reader.fault("alg_name", "is '" + name + "'; supported are " + list_of(&MethodName::algorithm));
 }
 
 /// A number, or 0 where the file says false.

@@ -20,8 +20,8 @@ bool is_zip(std::filesystem::path const& file) {
   std::string sizes;
   for (auto size : shape) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
   auto const inner = std::to_string(model.config().inner);
-  throw ShapeError(where + " is of the size [" + sizes + "], but layer " + std::to_string(layer) +
-                   " of this model needs a second moment of the size [" + inner + ", " + inner +
+  throw ShapeError(where + " has the size [" + sizes + "], but layer " + std::to_string(layer) +
+                   " of this model needs a second moment of size [" + inner + ", " + inner +
                    "]. It belongs to another model or another module; name the right file.");
 }
 
@@ -32,8 +32,8 @@ std::string name_in(NpzFile const& file, std::string const& where, std::string c
   }
   std::string names;
   for (auto const& known : file.names()) names += (names.empty() ? "" : ", ") + known;
-  throw UserError(where + " has no array 'mom2." + name +
-                  "' and is no second moment as layer_stats saves it; it holds: " + (names.empty() ? "nothing" : names) + ".");
+  throw UserError(where + " has no array 'mom2." + name + "' and is not a second moment as layer_stats saves it; it contains: " +
+                  (names.empty() ? "nothing" : names) + ".");
 }
 
 SecondMoment read_npz(std::filesystem::path const& path, std::string const& where, CausalLM const& model, int layer) {
@@ -61,9 +61,9 @@ void require_sound(SecondMoment const& moment, std::string const& where) {
   auto const asymmetry = (matrix - matrix.t()).norm().item<double>(), size = matrix.norm().item<double>();
   bool const sound = std::isfinite(size) && asymmetry <= 1e-3 * size && matrix.diagonal().ge(0).all().item<bool>();
   if (!sound) {
-    throw UserError(where +
-                    " is no second moment: its matrix is not symmetric, has a negative diagonal, or is not finite. Make "
-                    "it again.");
+    throw UserError(
+        where +
+        " is not a second moment: its matrix is not symmetric, has a negative diagonal, or is not finite. Compute it again.");
   }
 }
 
@@ -71,21 +71,21 @@ void require_sound(SecondMoment const& moment, std::string const& where) {
 
 SecondMoment import_second_moment(std::filesystem::path const& file, CausalLM const& model, int layer) {
   auto const where = "The second moment '" + file.string() + "'";
-  if (!std::filesystem::is_regular_file(file)) throw UserError(where + " is not there, or is no file. Check the path.");
+  if (!std::filesystem::is_regular_file(file)) throw UserError(where + " does not exist or is not a file. Check the path.");
   SecondMoment moment;
   if (is_zip(file)) {
     moment = read_npz(file, where, model, layer);
   } else {
     moment = second_moment_from_bytes(read_file(file), where);
     if (moment.layer != layer) {
-      throw UserError(where + " is the second moment of layer " + std::to_string(moment.layer) + ", but was named for layer " +
+      throw UserError(where + " is the second moment of layer " + std::to_string(moment.layer) + ", but was given for layer " +
                       std::to_string(layer) + ".");
     }
     auto const inner = model.config().inner;
     if (moment.matrix.size(0) != inner) throw_wrong_size(where, moment.matrix.sizes(), model, layer);
     if (moment.model != model.fingerprint()) {
       throw UserError(where + " was made with another model (" + moment.model.substr(0, 12) + ", this one is " +
-                      model.fingerprint().substr(0, 12) + "; weights and type count). Make it again with this one.");
+                      model.fingerprint().substr(0, 12) + "). Compute it again with this model, in the same type.");
     }
   }
   require_sound(moment, where);

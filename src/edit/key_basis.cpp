@@ -19,9 +19,9 @@ KeyBasis KeyBasis::of_moment(SecondMoment const& moment) {
   auto [lower, info] = at::linalg_cholesky_ex(moment.matrix.to(at::kDouble));
   if (info.item<int>() != 0 || !lower.isfinite().all().item<bool>()) {
     throw UserError(
-        name_of(moment) + " is not positive definite, though it was taken over " + std::to_string(moment.tokens) +
-        " tokens: some neurons of its MLP hardly ever fire in them. Use more text, or text of more kinds; its MLP is " +
-        std::to_string(moment.matrix.size(0)) + " wide, and ten times as many tokens are a good start.");
+        name_of(moment) + " is not positive definite, although it was computed from " + std::to_string(moment.tokens) +
+        " tokens: some neurons of its MLP are almost never active in them. Use more text, or more varied text. Its MLP is " +
+        std::to_string(moment.matrix.size(0)) + " wide; ten times as many tokens are a good start.");
   }
   return {lower, true};
 }

@@ -107,7 +107,7 @@ at::ScalarType dtype_of(std::string_view descr, std::string const& where) {
 
 Header read_header(Member& member, std::string const& where) {
   auto const damaged = [&](char const* what) -> UserError {
-    return UserError(where + " is no array of numpy: " + what + ". Fetch the file again.");
+    return UserError(where + " is not a NumPy array: " + what + ". Fetch the file again.");
   };
   unsigned char head[8], length[4] = {};
   if (member.left() < sizeof head + 2) throw damaged("it is too short");

@@ -76,9 +76,10 @@ double least_condition(SecondMoment const& moment) {
 void require_enough_tokens(SecondMoment const& moment, std::string const& where) {
   auto const inner = moment.matrix.size(0);
   if (moment.tokens >= inner) return;
-  throw UserError(where + ": the second moment of layer " + std::to_string(moment.layer) + " was taken over " +
-                  std::to_string(moment.tokens) + " tokens, but it can be inverted only with at least " + std::to_string(inner) +
-                  ", the width of that layer's MLP, and should have several times as many. Make one " + "over more tokens.");
+  throw UserError(where + ": the second moment of layer " + std::to_string(moment.layer) + " was computed from " +
+                  std::to_string(moment.tokens) + " tokens, but it can be inverted only if there are at least " +
+                  std::to_string(inner) +
+                  ", the width of that layer's MLP. Several times as many are better. Compute one from more tokens.");
 }
 
 void visit_keys(CausalLM const& model, TokenRows const& rows, std::span<int const> layers,

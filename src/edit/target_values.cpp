@@ -55,7 +55,7 @@ TargetValues target_values_from_bytes(std::string bytes, std::string const& sour
     bool fits =
         result.values.dim() == 2 && result.values.scalar_type() == at::kFloat && result.facts.size() == result.value_of.size();
     for (auto value : result.value_of) fits = fits && value >= 0 && value < result.values.size(0);
-    if (!fits) throw UserError("its parts do not fit together");
+    if (!fits) throw UserError("its parts do not match");
     return result;
   } catch (std::exception const& e) {
     throw UserError(source + " does not hold target values: " + e.what() + ". Delete it; it will be made again.");

@@ -176,7 +176,7 @@ void check_layers(CausalLM const& model, EditHparams const& hparams) {
   require_layer(model, hparams.v_loss_layer, "The hparams' 'v_loss_layer'");
   if (hparams.v_loss_layer < hparams.layer()) {
     throw UserError("The hparams' 'v_loss_layer' is " + std::to_string(hparams.v_loss_layer) + ", below the edited layer " +
-                    std::to_string(hparams.layer()) + ", where no edit is seen. Name the edited layer or one above it.");
+                    std::to_string(hparams.layer()) + ", where the edit has no effect. Name the edited layer or one above it.");
   }
 }
 

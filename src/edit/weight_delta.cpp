@@ -40,7 +40,7 @@ std::map<int, at::Tensor> edited_weights(CausalLM const& model, std::vector<Weig
     if (change.sizes() != weight.sizes()) {
       throw ShapeError("The delta of layer " + std::to_string(delta.layer) + " [out, in] is " + std::to_string(change.size(0)) +
                        " x " + std::to_string(change.size(1)) + ", but the model's matrix is " + std::to_string(weight.size(0)) +
-                       " x " + std::to_string(weight.size(1)) + ". The edit is of another model.");
+                       " x " + std::to_string(weight.size(1)) + ". The edit belongs to another model.");
     }
     weights[delta.layer] = (weight.to(at::kFloat) + change).to(weight.scalar_type());
   }

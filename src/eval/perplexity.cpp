@@ -48,7 +48,7 @@ std::vector<TextWindow> cut_text(std::span<std::int64_t const> text, std::option
   auto const room = segment - (bos ? 1 : 0);
   if (segment < 2) throw UserError("A window of text has " + std::to_string(segment) + " tokens; perplexity needs at least 2.");
   if (stride < 0 || stride > room) {
-    throw UserError("The windows of text hold " + std::to_string(room) + " tokens of it each, so they cannot begin every " +
+    throw UserError("The windows of text hold " + std::to_string(room) + " tokens of it each, so windows cannot begin every " +
                     std::to_string(stride) + " tokens. Set the stride to at most " + std::to_string(room) + ".");
   }
   auto const step = static_cast<std::size_t>(stride > 0 ? stride : room);

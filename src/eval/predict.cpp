@@ -11,7 +11,7 @@ namespace onemask {
 namespace {
 
 std::vector<std::int64_t> checked_ids(ModelConfig const& config, Tokenizer const& tokenizer, std::string_view prompt) {
-  if (prompt.empty()) throw UserError("The prompt is empty; give a text that the model shall continue.");
+  if (prompt.empty()) throw UserError("The prompt is empty; give a text that the model should continue.");
   auto ids = encode_prompt(tokenizer, prompt);
   if (static_cast<std::int64_t>(ids.size()) > config.positions) {
     throw UserError("The prompt has " + std::to_string(ids.size()) + " tokens, but the model has " +

@@ -202,8 +202,7 @@ void MaskTrainer::restore(std::string bytes, std::string const& source) {
     if (facts.at("settings").get<std::string>() != describe(options_)) throw UserError("it was made with other settings");
     auto const steps = facts.at("steps").get<std::int64_t>();
     auto epochs = facts.at("epochs").get<std::vector<MaskEpoch>>();
-    if (steps < 0 || std::ssize(epochs) > options_.epochs)
-      throw UserError("it counts more epochs than there are, or negative steps");
+    if (steps < 0 || std::ssize(epochs) > options_.epochs) throw UserError("its number of epochs or steps is out of range");
     auto const stored = [&](char const* name) {
       auto tensor = file.tensor(name);
       if (tensor.sizes() != theta_.sizes() || tensor.scalar_type() != at::kFloat)
@@ -220,7 +219,7 @@ void MaskTrainer::restore(std::string bytes, std::string const& source) {
     mask_epochs_ = std::move(epochs);
   } catch (std::exception const& e) {
     throw UserError("The mask checkpoint " + source + " cannot be used: " + e.what() +
-                    ". Delete it; the training then starts anew.");
+                    ". Delete it; the training then starts from the beginning.");
   }
 }
 

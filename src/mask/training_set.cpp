@@ -49,7 +49,7 @@ MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const
   auto const add = [&](std::string const& text) {
     result.prompts.push_back(encode_prompt(tokenizer, text, leading_space));
     if (static_cast<std::int64_t>(result.prompts.back().size() + longest) > positions) {
-      throw UserError(record + " has a prompt ('" + text + "') that with its object is longer than the model's " +
+      throw UserError(record + " has a prompt ('" + text + "') that together with its object is longer than the model's " +
                       std::to_string(positions) + " positions. Leave the record out.");
     }
   };

@@ -13,7 +13,7 @@ std::unique_ptr<CausalLM> load_causal_lm(Checkpoint const& checkpoint, Placement
   auto const maker = makers.find(checkpoint.config().family);
   if (maker == makers.end()) {
     throw UserError("The checkpoint " + checkpoint.folder().string() + " is of the family '" + checkpoint.config().family +
-                    "', which onemask does not know; it knows gpt2, gptj, llama, mistral and qwen2.");
+                    "', which onemask does not support; it supports gpt2, gptj, llama, mistral and qwen2.");
   }
   return maker->second(checkpoint, placement);
 }

@@ -32,8 +32,8 @@ std::string prefix_of(std::string const& family) {
   for (auto const* pickle : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
     if (there(folder / pickle))
       throw UserError(
-          folder.string() + ": the weights are only there as a pickle (" + pickle +
-          "), which can run any program when it is read and is never executed here. If you trust it, convert it: python3 -c "
+          folder.string() + ": the weights exist only as a pickle (" + pickle +
+          "). A pickle can run any program when it is read, so onemask does not read it. If you trust it, convert it: python3 -c "
           "\"from transformers import AutoModelForCausalLM as M; M.from_pretrained('OLD').save_pretrained('NEW', "
           "safe_serialization=True)\".");
   throw UserError(folder.string() + ": there is neither " + single_file + " nor " + index_file +
@@ -112,7 +112,7 @@ void Checkpoint::add_shards() {
     }
     if (!found->second.contains(tensor))
       throw UserError(where + ": tensor '" + tensor + "' is not in '" + name +
-                      "'; index and files are not of one checkpoint, fetch them again.");
+                      "'; index and files do not belong to one checkpoint. Fetch them again.");
     file_of_.emplace(tensor, name);
   }
 }
@@ -132,14 +132,14 @@ at::Tensor Checkpoint::tensor(std::string const& name, at::IntArrayRef shape) co
   auto const stored = stored_name(name);
   if (stored.empty())
     throw UserError(folder_.string() + ": the checkpoint has no tensor '" + name +
-                    "'; its config.json is of another model or a file is incomplete." + did_you_mean(name, names()));
+                    "'; its config.json belongs to another model, or a file is incomplete." + did_you_mean(name, names()));
   auto tensor = files_.at(file_of_.at(stored)).tensor(stored);
   if (!tensor.is_floating_point())
     throw UserError(folder_.string() + ": tensor '" + stored + "' is of type " + c10::toString(tensor.scalar_type()) +
                     ", a weight must be of a floating-point type; use a checkpoint that is not quantised.");
   if (tensor.sizes() != shape)
     throw ShapeError(folder_.string() + ": tensor '" + stored + "' has the shape " + shape_text(tensor.sizes()) +
-                     ", but config.json asks for " + shape_text(shape) + "; the two are not of one checkpoint.");
+                     ", but config.json asks for " + shape_text(shape) + "; the two do not belong to one checkpoint.");
   return tensor;
 }
 

@@ -147,7 +147,7 @@ ModelConfig read_gptj(Fields const& fields) {
   auto config = read_gpt(fields, "gptj");
   config.tied_head = fields.flag("tie_word_embeddings", false);
   config.rotary_dim = fields.size("rotary_dim", config.head_dim);
-  if (config.rotary_dim % 2 != 0) fields.refuse("rotary_dim", "rotary embeddings turn pairs, it must be even");
+  if (config.rotary_dim % 2 != 0) fields.refuse("rotary_dim", "it must be even, because rotary embeddings rotate pairs");
   return config;
 }
 

@@ -26,13 +26,13 @@ c10::Device parse_device(std::string const& name, int local_rank) {
     throw UserError("The device '" + name + "' is not known; choose cpu, cuda, cuda:N or auto.");
   if (gpus == 0)
     throw UserError("The device '" + name +
-                    "' was asked for, but no GPU is visible; choose cpu, or check driver and allocation.");
+                    "' was requested, but no GPU is visible; choose cpu, or check the driver and the allocation.");
   if (any) return gpu(local_rank % gpus);
   std::string const digits = name.substr(name.find(':') + 1);
   int index = -1;
   auto const [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
   if (error != std::errc() || end != digits.data() + digits.size() || index < 0 || index >= gpus)
-    throw UserError("The device '" + name + "' is not there; visible are cuda:0 to cuda:" + std::to_string(gpus - 1) + ".");
+    throw UserError("The device '" + name + "' does not exist; visible are cuda:0 to cuda:" + std::to_string(gpus - 1) + ".");
   return gpu(index);
 }
 
@@ -49,7 +49,7 @@ Placement parse_placement(std::string const& device, std::string const& dtype, i
   ONEMASK_EXPECT(local_rank >= 0);
   Placement const placement{parse_device(device, local_rank), parse_dtype(dtype)};
   if (placement.device.is_cpu() && placement.dtype == c10::kHalf)
-    throw UserError("float16 is for GPUs only, as CPUs compute with it slowly; choose float32 or bfloat16, or a GPU.");
+    throw UserError("float16 is for GPUs only, because CPUs are slow with it; choose float32 or bfloat16, or a GPU.");
   return placement;
 }
 

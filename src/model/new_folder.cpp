@@ -39,9 +39,9 @@ NewFolder::NewFolder(std::filesystem::path const& target) : target_(whole_path(t
   std::error_code error;
   if (std::filesystem::exists(target_, error)) {
     if (!std::filesystem::is_directory(target_, error))
-      throw UserError("'" + target.string() + "' is there and is not a folder. Choose another name.");
+      throw UserError("'" + target.string() + "' exists and is not a folder. Choose another name.");
     if (!std::filesystem::is_empty(target_, error))
-      throw UserError("The folder '" + target.string() + "' is not empty, and nothing is written over. Choose another one.");
+      throw UserError("The folder '" + target.string() + "' is not empty, and nothing is overwritten. Choose another folder.");
   }
   std::filesystem::create_directories(path_, error);
   if (error) fail(target, error.message());

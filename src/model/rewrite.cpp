@@ -97,7 +97,7 @@ Rewritten rewritten_projections(Checkpoint const& source, CausalLM const& model,
     auto const after = exact.to(dtype.value_or(before.scalar_type())).contiguous();
     expect_fits(name, before, after);
     if (at::equal(after, before.to(after.scalar_type()))) {
-      log_warning("The tensor '" + name + "' stays as it is: no entry changes in " + name_of(after.scalar_type()) + ".");
+      log_warning("The tensor '" + name + "' is unchanged: no entry changes in " + name_of(after.scalar_type()) + ".");
       continue;
     }
     result.changes.push_back(change_of(name, file, before, after));
@@ -199,7 +199,7 @@ void expect_outside(std::filesystem::path const& folder, std::filesystem::path c
   auto const inner = whole_path(folder), outer = whole_path(source);
   if (std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end()) {
     throw UserError("The folder '" + folder.string() +
-                    "' is the checkpoint that is read, or lies in it; that stays as it is. Choose another one.");
+                    "' is the checkpoint that is read, or lies inside it. Choose another folder.");
   }
 }
 

@@ -184,13 +184,13 @@ SafetensorsFile::SafetensorsFile(std::shared_ptr<void const> owner, std::string_
   content.remove_prefix(length_size);
   if (header_size > longest_header)
     throw UserError(name_ + ": the header would be " + std::to_string(header_size) +
-                    " bytes long, at most 100 MB are read; this is no safetensors file.");
+                    " bytes long, but at most 100 MB are read; this is not a safetensors file.");
   if (header_size > content.size())
     throw UserError(name_ + ": the header should be " + std::to_string(header_size) + " bytes long, but only " +
                     std::to_string(content.size()) + " follow" + fetch_again);
   auto header = content.substr(0, header_size);
   content.remove_prefix(header_size);
-  if (!header.starts_with('{')) throw UserError(name_ + ": the header does not begin with '{'; this is no safetensors file.");
+  if (!header.starts_with('{')) throw UserError(name_ + ": the header does not begin with '{'; this is not a safetensors file.");
   data_ = content.data();
   read_header(header, content.size());
   check_coverage(content.size());
@@ -248,7 +248,7 @@ void SafetensorsFile::check_coverage(std::size_t data_size) const {
   for (auto const& [tensor, entry] : order) {
     if (entry->begin != covered)
       throw UserError(name_ + ": tensor '" + *tensor + "' begins at byte " + std::to_string(entry->begin) + " of the data, " +
-                      (entry->begin < covered ? "inside" : "after a hole behind") + " the one before it, which ends at " +
+                      (entry->begin < covered ? "inside" : "after a gap behind") + " the one before it, which ends at " +
                       std::to_string(covered) + fetch_again);
     covered = entry->end;
   }

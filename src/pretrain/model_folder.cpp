@@ -59,7 +59,8 @@ Json describe(ModelConfig const& c, std::string const& dtype) {
 
 void copy_tokenizer(std::filesystem::path const& from, std::filesystem::path const& to) {
   if (!std::filesystem::exists(from / "tokenizer.json") && !std::filesystem::exists(from / "vocab.json"))
-    throw UserError("The folder '" + from.string() + "' has neither tokenizer.json nor vocab.json. Name that of a tokenizer.");
+    throw UserError("The folder '" + from.string() +
+                    "' has neither tokenizer.json nor vocab.json. Name the folder of a tokenizer.");
   for (auto const* name :
        {"tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}) {
     if (std::filesystem::exists(from / name)) {

@@ -65,7 +65,7 @@ PretrainReport read_report(std::string const& text, std::string const& file) {
     }
     return report;
   } catch (nlohmann::json::exception const&) {
-    throw UserError("'" + file + "' is no report of a training that this version knows. Empty the folder, or choose another.");
+    throw UserError("'" + file + "' is not a training report that this version can read. Empty the folder, or choose another.");
   }
 }
 

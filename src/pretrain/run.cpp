@@ -65,7 +65,7 @@ class Checkpoints {
     double seconds = 0;
     if (bytes.empty()) return seconds;
     agree(comm, [&] { seconds = trainer.restore(std::move(bytes), source, study_); });
-    if (comm.rank() == 0) log_info("pretrain: goes on after step " + std::to_string(trainer.steps_done()));
+    if (comm.rank() == 0) log_info("pretrain: continues after step " + std::to_string(trainer.steps_done()));
     return seconds;
   }
 
@@ -112,7 +112,8 @@ void provide_tokenizer(PretrainStudy const& study, std::vector<Statement> const&
   if (begun && (has("tokenizer.json") || has("vocab.json"))) return;
   if (!begun && !has("checkpoint-0") && !has("checkpoint-1") &&
       (has("model.safetensors") || has("model.safetensors.index.json") || has("pytorch_model.bin"))) {
-    throw UserError("The folder '" + folder.string() + "' holds a model from elsewhere. Choose another folder, or empty it.");
+    throw UserError("The folder '" + folder.string() +
+                    "' holds a model that was not trained here. Choose another folder, or empty it.");
   }
   std::error_code error;
   std::filesystem::create_directories(folder, error);
@@ -208,7 +209,7 @@ class Training {
       }
       if (stop && !last) {
         throw Interrupted("Stopped by a signal after step " + std::to_string(steps) + " of " + std::to_string(options.steps) +
-                          "; the same command goes on from there.");
+                          "; the same command continues from there.");
       }
     }
     report.parameters = trainer_.flat().numel();
@@ -239,7 +240,7 @@ class Training {
     double const tokens_a_step = static_cast<double>(trainer_.tokens_done()) / static_cast<double>(steps);
     std::array<char, 256> text{};
     std::snprintf(text.data(), text.size(),
-                  "pretrain: step %lld of %lld: loss of objects %.3f, of others %.3f%s; %.0f tokens a second, %s left",
+                  "pretrain: step %lld of %lld: loss %.3f on objects, %.3f on other tokens%s; %.0f tokens a second, %s left",
                   static_cast<long long>(steps), static_cast<long long>(study_.training.steps),
                   recent_.objects / static_cast<double>(std::max<std::int64_t>(1, recent_.object_count)),
                   recent_.others / static_cast<double>(std::max<std::int64_t>(1, recent_.other_count)), recall.c_str(), rate,

@@ -32,7 +32,7 @@ void visit_lines(std::filesystem::path const& file, Visit const& visit) {
     if (content.find_first_not_of(" \t\r", begin) < end) {
       auto const value = nlohmann::json::parse(content.begin() + static_cast<std::ptrdiff_t>(begin),
                                                content.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
-      if (!value.is_object()) throw UserError(place_of(file.string(), number) + " is no JSON object; every line must be one.");
+      if (!value.is_object()) throw UserError(place_of(file.string(), number) + " is not a JSON object; every line must be one.");
       visit(value, place_of(file.string(), number));
     }
     begin = end + 1;

@@ -123,7 +123,8 @@ std::vector<RecallSet> read_recall(YamlSection section, std::filesystem::path co
 
 void read_tokenizer(YamlSection section, std::filesystem::path const& base, PretrainStudy& study) {
   if (section.has("vocabulary") == section.has("folder"))
-    throw section.fault("", "must have either 'vocabulary', the size of one to train, or 'folder', where one is");
+    throw section.fault("",
+                        "must have either 'vocabulary', the size of a tokenizer to train, or 'folder', that of an existing one");
   if (section.has("folder")) study.tokenizer = base / section.need<std::string>("folder");
   if (section.has("vocabulary")) {
     std::int64_t size = 0;
@@ -191,7 +192,7 @@ PretrainStudy read_pretrain_study(std::filesystem::path const& file, std::vector
   if (study.training.row_tokens > study.model.positions)
     throw root.fault("training.row_tokens", "must be at most 'model.positions', " + std::to_string(study.model.positions));
   if (study.corpus.text.empty() && study.training.prefix_share > 0)
-    throw root.fault("training.prefix_share", "must be 0 where 'corpus.text' names no text to take prefixes from");
+    throw root.fault("training.prefix_share", "must be 0 if 'corpus.text' names no text to take prefixes from");
   study.settings = settings_of(study);
   return study;
 }

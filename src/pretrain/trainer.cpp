@@ -104,14 +104,14 @@ double PretrainTrainer::restore(std::string bytes, std::string const& source, st
     if (facts.at("study").get<std::string>() != study) throw UserError("it belongs to another study, corpus or tokenizer");
     steps = facts.at("steps").get<std::int64_t>();
     seconds = facts.at("seconds").get<double>();
-    if (steps < 0 || steps > options_.steps) throw UserError("it counts more steps than there are, or fewer than none");
+    if (steps < 0 || steps > options_.steps) throw UserError("its number of steps is out of range");
     for (auto const& [name, tensor] : state) {
       auto const stored = file.tensor(name);
       if (stored.sizes() != tensor.sizes() || stored.scalar_type() != at::kFloat) throw UserError(name + " has another size");
     }
   } catch (std::exception const& e) {
-    throw UserError("The checkpoint " + source + " cannot be gone on from: " + e.what() +
-                    ". Choose another folder, or delete it; the training then starts anew.");
+    throw UserError("The checkpoint " + source + " cannot be used: " + e.what() +
+                    ". Choose another folder, or delete it; the training then starts from the beginning.");
   }
   for (auto const& [name, tensor] : state) tensor.copy_(file.tensor(name));
   body_.set_weights(optimizer_.flat());

@@ -74,7 +74,7 @@ double median(std::vector<double> values) {
 void expect_content(std::filesystem::path const& file, std::string const& content) {
   if (read_file(file) == content) return;
   throw RunError("The file '" + file.string() +
-                 "' does not give back the bytes that were written. Do not use this file system before its cause is found.");
+                 "' does not give back the bytes that were written. Do not use this file system until the cause is found.");
 }
 
 /// Creates the file with this content and syncs it; returns the times of both [s].

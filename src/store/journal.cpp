@@ -111,8 +111,8 @@ void read_journal(std::filesystem::path const& file, std::vector<JournalRecord>&
     if (record) {
       records.push_back(std::move(*record));
     } else {
-      log_warning("Line " + std::to_string(number) + " of the journal '" + file.string() + "' is " + (torn ? "torn" : "damaged") +
-                  " and left out; the objects say what is done.");
+      log_warning("Line " + std::to_string(number) + " of the journal '" + file.string() + "' is " +
+                  (torn ? "incomplete" : "damaged") + " and ignored; the objects show what is done.");
     }
     first = torn ? content.size() : end + 1;
   }
@@ -135,7 +135,8 @@ void Journal::append(JournalRecord const& record) {
   if (!file_->write(line) || !file_->sync()) {
     int const reason = errno;
     // A part of a line must not spoil the record that may follow it.
-    if (::ftruncate(file_->descriptor(), size_) != 0) log_warning("The journal '" + name_.string() + "' may end in a torn line.");
+    if (::ftruncate(file_->descriptor(), size_) != 0)
+      log_warning("The journal '" + name_.string() + "' may end in an incomplete line.");
     errno = reason;
     throw_write_error(name_);
   }

@@ -142,7 +142,7 @@ std::optional<StoredObject> ObjectStore::read(std::string const& key) const {
   // Where it stays, it would stand in the way of the new one.
   if (error && error != std::errc::no_such_file_or_directory) {
     throw DiskError("The object '" + name.string() + "' is damaged and cannot be moved aside: " + error.message() +
-                    ". Delete it, or mend the permissions of its folder, and start the same command again.");
+                    ". Delete it, or fix the permissions of its folder, and run the same command again.");
   }
   log_warning("The object '" + name.string() + "' is damaged and will be made again; it was moved to '" +
               aside.filename().string() + "'.");

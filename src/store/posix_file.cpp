@@ -42,12 +42,12 @@ void make_folder(std::filesystem::path const& folder) {
   std::filesystem::create_directories(folder, error);
   if (error)
     throw DiskError("Cannot make the folder '" + folder.string() + "': " + error.message() +
-                    ". Check its place and permissions.");
+                    ". Check the path and its permissions.");
 }
 
 void throw_write_error(std::filesystem::path const& file) {
   throw DiskError("Cannot write '" + file.string() + "': " + std::strerror(errno) +
-                  ". What was stored before is unharmed; make room, or mend the disk, and start the same command again.");
+                  ". Earlier files are unharmed. Free some space, or repair the disk, and run the same command again.");
 }
 
 }  // namespace onemask

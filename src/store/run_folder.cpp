@@ -64,7 +64,7 @@ std::unique_ptr<PosixFile> lock_file(std::filesystem::path const& folder, std::s
   while (::flock(file->descriptor(), kind | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) {
       log_warning("The run folder '" + folder.string() + "' cannot be locked (" + std::strerror(errno) +
-                  "): see to it that no second run uses it.");
+                  "). Make sure that no second run uses it.");
       break;
     }
     if (std::chrono::steady_clock::now() > end) refuse(folder, holder_of(folder / name));

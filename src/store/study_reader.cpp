@@ -71,7 +71,7 @@ class StudyReader {
     if (!file.valid()) {
       throw UserError(
           "'" + name_ +
-          "' is not a whole study file: it is damaged, cut off, was changed by another program, or is something else. Gather the "
+          "' is not a complete study file: it is damaged, cut off, changed by another program, or something else. Gather the "
           "results again.");
     }
     return file;
@@ -89,7 +89,7 @@ class StudyReader {
       Hdf5Handle const space(H5Aget_space(attribute), H5Sclose);
       Hdf5Handle const type(H5Aget_type(attribute), H5Tclose);
       expect(H5Tequal(type, text_) > 0 && H5Sget_simple_extent_npoints(space) == 1, path,
-             "has an attribute '" + name + "' that is no UTF-8 text");
+             "has an attribute '" + name + "' that is not UTF-8 text");
       char* text = nullptr;
       expect(H5Aread(attribute, text_, &text) >= 0, path, "has an attribute '" + name + "' that cannot be read");
       attributes[name] = text != nullptr ? text : "";
@@ -136,8 +136,7 @@ class StudyReader {
     auto const attributes = read_attributes(group, path);
     auto const expected = attributes.find(kChecksumName);
     if (expected == attributes.end() && table.columns.empty()) return;
-    expect(expected != attributes.end() && expected->second == checksum(table), path,
-           "does not have the content that its checksum tells");
+    expect(expected != attributes.end() && expected->second == checksum(table), path, "does not match its checksum");
     for (auto const& [name, column] : table.columns)
       expect(length(column) == table.rows(), path + "/" + name, "is not as long as its table");
     study_.tables.emplace(path, std::move(table));
@@ -145,10 +144,10 @@ class StudyReader {
 
   std::string link_name(hid_t group, std::string const& path, hsize_t index) const {
     ssize_t const size = H5Lget_name_by_idx(group, ".", H5_INDEX_CRT_ORDER, H5_ITER_INC, index, nullptr, 0, H5P_DEFAULT);
-    expect(size > 0, path, "does not tell the order of its parts");
+    expect(size > 0, path, "does not record the order of its parts");
     std::string name(static_cast<std::size_t>(size) + 1, '\0');
     expect(H5Lget_name_by_idx(group, ".", H5_INDEX_CRT_ORDER, H5_ITER_INC, index, name.data(), name.size(), H5P_DEFAULT) == size,
-           path, "does not tell the order of its parts");
+           path, "does not record the order of its parts");
     name.pop_back();
     return name;
   }
@@ -162,7 +161,7 @@ class StudyReader {
   std::vector<std::size_t> shape(hid_t space, hid_t type, int dimensions, std::string const& path) const {
     expect(H5Sget_simple_extent_ndims(space) == dimensions, path, "does not have " + std::to_string(dimensions) + " dimensions");
     std::vector<hsize_t> extents(static_cast<std::size_t>(dimensions));
-    expect(H5Sget_simple_extent_dims(space, extents.data(), nullptr) == dimensions, path, "does not tell its shape");
+    expect(H5Sget_simple_extent_dims(space, extents.data(), nullptr) == dimensions, path, "has no readable shape");
     std::size_t room = size_ * kDeflateRatio / std::max<std::size_t>(H5Tget_size(type), 1);
     for (hsize_t const extent : extents) {
       expect(extent <= room, path, "claims more values than its file can hold");

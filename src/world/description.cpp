@@ -55,7 +55,7 @@ void check_has_slot(YamlSection const& section, std::string const& key, std::str
   if (slot == text.npos || text.find("{}", slot + 1) != text.npos) {
     throw section.fault(key, "has '" + text + "', which must have exactly one {} for the subject");
   }
-  if (text.ends_with("{}")) throw section.fault(key, "has '" + text + "', which must go on behind {}");
+  if (text.ends_with("{}")) throw section.fault(key, "has '" + text + "', which must continue after {}");
   if (text.starts_with(' ') || text.ends_with(' ')) throw section.fault(key, "has '" + text + "' with a space at an end");
 }
 
@@ -161,8 +161,8 @@ Grammar read_grammar(YamlSection section) {
 
 void check_symbol(YamlSection const& section, Grammar const& grammar, std::string const& key, std::string const& symbol) {
   if (grammar.has(symbol)) return;
-  throw section.fault(key, "names '" + symbol + "', which is no symbol of 'grammar'." + did_you_mean(symbol, grammar.symbols()),
-                      "");
+  throw section.fault(
+      key, "names '" + symbol + "', which is not a symbol of 'grammar'." + did_you_mean(symbol, grammar.symbols()), "");
 }
 
 /// Every object must be that of enough subjects for a record to have other ones of its own.

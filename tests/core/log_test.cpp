@@ -69,7 +69,7 @@ TEST(Progress, SaysWhatWasDoneOnOneLineWhereThereIsNoTerminal) {
     Progress progress("editing", "edits", 200, 50);
     for (int i = 0; i < 70; ++i) progress.advance();
   });
-  EXPECT_THAT(lines, AllOf(HasSubstr("editing: 120 of 200 edits in "), HasSubstr("50 were there before")));
+  EXPECT_THAT(lines, AllOf(HasSubstr("editing: 120 of 200 edits in "), HasSubstr("50 of them done before")));
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 1);
 }
 

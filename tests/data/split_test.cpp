@@ -87,7 +87,7 @@ TEST_F(Split, StarsStandForAnyText) {
   EXPECT_EQ(ids({all_of("x", "*")}).size(), 26u);
   EXPECT_EQ(ids({all_of("x", "t*_*.json")}).size(), 25u);
   for (char const* const none : {"b*", "*b", "train_a.json*x", "tr*tr*", "*.*.*.json", "a.b.b*.json", "absent/*.json"}) {
-    EXPECT_THAT(message_of({all_of("x", none)}), HasSubstr("no file is named like")) << none;
+    EXPECT_THAT(message_of({all_of("x", none)}), HasSubstr("no file matches")) << none;
   }
   EXPECT_THAT(message_of({all_of("x", "*/train_a.json")}), HasSubstr("name of a folder"));
 }
@@ -143,14 +143,13 @@ TEST_F(Split, KeepsOneOfTheFactsWithTheSameQuestion) {
 TEST_F(Split, SaysWhatItCannotSelect) {
   FactSelection selection = all_of("train", "train_*.json");
   selection.per_relation = 6;
-  EXPECT_THAT(message_of({selection}),
-              HasSubstr("split 'train': relation 'P2' has 5 facts, but 6 are asked for after the first 0"));
+  EXPECT_THAT(message_of({selection}), HasSubstr("split 'train': relation 'P2' has 5 facts, but 6 are wanted after the first 0"));
   selection.per_relation = SIZE_MAX;
   selection.offset_per_relation = SIZE_MAX;
   EXPECT_THAT(message_of({selection}), HasSubstr("has 10 facts"));
   selection.per_relation.reset();
   selection.offset_per_relation = 5;
-  EXPECT_THAT(message_of({selection}), HasSubstr("'P2' has 5 facts, but more are asked for after the first 5"));
+  EXPECT_THAT(message_of({selection}), HasSubstr("'P2' has 5 facts, but more are wanted after the first 5"));
   selection.offset_per_relation.reset();
   selection.relations = {"P22"};
   EXPECT_THAT(message_of({selection}), testing::AllOf(HasSubstr("relation 'P22'"), HasSubstr("Did you mean 'P2'?")));
@@ -167,7 +166,7 @@ TEST_F(Split, SaysWhatItCannotSelect) {
 TEST_F(Split, RefusesACaseIdOfTwoFacts) {
   write("other.json", 3, 4, "P5", {});
   EXPECT_THAT(message_of({all_of("train", "train_a.json"), all_of("test", "other.json")}),
-              HasSubstr("case_id 3 stands for two facts"));
+              HasSubstr("case_id 3 is used for two facts"));
 }
 
 }  // namespace

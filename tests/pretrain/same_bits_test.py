@@ -101,7 +101,7 @@ class SameBits(unittest.TestCase):
         self.assertNotEqual(start.finish(30), 0, "the program called a training done whose rank was killed")
         self.assertEqual(start.ranks(), [])
         self.assertFalse((training.folder / "training.json").exists())
-        self.assertIn("goes on after step", self.expect_ends(training.start(3), 0))
+        self.assertIn("continues after step", self.expect_ends(training.start(3), 0))
         self.expect_complete(training)
 
     def test_stopped_by_sigterm_with_the_newest_checkpoint_torn(self):
@@ -117,7 +117,7 @@ class SameBits(unittest.TestCase):
         said = self.expect_ends(training.start(2), 0)
         self.assertRegex(said, rf"{newest.name} is damaged")
         self.assertNotRegex(said, rf"{older.name} is damaged")
-        self.assertIn("goes on after step", said)
+        self.assertIn("continues after step", said)
         self.expect_complete(training)
 
     def test_no_checkpoint_is_whole(self):
@@ -163,7 +163,7 @@ class SameBits(unittest.TestCase):
         for name in ("model.safetensors", "tokenizer.json"):
             (folder / name).write_bytes(b"of others")
         said = self.expect_ends(Training(self.study, folder, *LONG).start(2), 2)
-        self.assertIn("holds a model from elsewhere", said)
+        self.assertIn("holds a model that was not trained here", said)
         self.assertEqual({file.name: file.read_bytes() for file in folder.iterdir()},
                          {"model.safetensors": b"of others", "tokenizer.json": b"of others"})  # fmt: skip
 

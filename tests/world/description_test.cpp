@@ -58,12 +58,12 @@ TEST(WorldDescription, ErrorsNameFileRelationAndPlace) {
   EXPECT_THAT(
       message_with("{} earns a living as a", "She earns a living as a"),
       HasSubstr("'relations.W02.rewrites' has 'She earns a living as a', which must have exactly one {} for the subject"));
-  EXPECT_THAT(message_with("{} earns a living as a", "A living as a baker earns {}"), HasSubstr("must go on behind {}"));
+  EXPECT_THAT(message_with("{} earns a living as a", "A living as a baker earns {}"), HasSubstr("must continue after {}"));
   EXPECT_THAT(message_with("{} earns a living as a", "{} earns a living as a "), HasSubstr("with a space at an end"));
   EXPECT_THAT(message_with("- \"{} trained hard to become a\"\n", "- \"{} earns a living as a\"\n"),
               HasSubstr("is one of 'rewrites'"));
   EXPECT_THAT(message_with("subjects: town", "subjects: towns"),
-              HasSubstr("'relations.W04.subjects' names 'towns', which is no symbol of 'grammar'. Did you mean 'town'?"));
+              HasSubstr("'relations.W04.subjects' names 'towns', which is not a symbol of 'grammar'. Did you mean 'town'?"));
   EXPECT_THAT(message_with("  W02:", "  W01:"), HasSubstr("'relations.W01' is given twice"));
   EXPECT_THAT(message_with("topics: weather", "topics: whether"), HasSubstr("'prose.topics' names 'whether'"));
   EXPECT_THAT(message_with("  W02:", "  \"W 2\":"), HasSubstr("must be letters and digits"));

@@ -14,7 +14,7 @@ nlohmann::json parse_json_object(std::string_view text, std::string const& where
   auto watch = [&](int depth, Event event, nlohmann::json& parsed) {
     if (depth > deepest)
       throw UserError(where + ": the JSON is nested deeper than " + std::to_string(deepest) +
-                      " levels; this is not such a file.");
+                      " levels; this is not a file of this kind.");
     if (event == Event::object_start) open_objects.emplace_back();
     if (event == Event::object_end) open_objects.pop_back();
     if (event == Event::key && !open_objects.back().insert(parsed.get<std::string>()).second)
@@ -23,7 +23,7 @@ nlohmann::json parse_json_object(std::string_view text, std::string const& where
   };
   try {
     auto json = nlohmann::json::parse(text, watch);
-    if (!json.is_object()) throw UserError(where + ": the JSON is not an object ({...}); this is not such a file.");
+    if (!json.is_object()) throw UserError(where + ": the JSON is not an object ({...}); this is not a file of this kind.");
     return json;
   } catch (nlohmann::json::exception const& error) {
     throw UserError(where + ": this is not valid JSON (" + error.what() + "); the file may be damaged, fetch it again.");
