@@ -41,9 +41,9 @@ Command doctor_command() {
   Command command{
       "doctor",
       "[STUDY.yaml] [--out RUN] [options]",
-      "Examines what a run needs, before it costs hours: program, ranks, devices, disk, study.\n"
-      "Start it as the run will be started. Every line begins with ok, warning or problem, and says what to do. Nothing\n"
-      "is left behind, no weights are loaded. The exit code is 1 where there is a problem, else 0.",
+      "Checks what a run needs, before it costs hours: program, ranks, devices, disk, study.\n"
+      "Start it exactly like the run. Every line begins with ok, warning or problem; the last two say what to do. The\n"
+      "command leaves nothing behind and loads no weights. The exit code is 1 if there is a problem, else 0.",
       "  mpirun -n 8 onemask doctor study.yaml --out results/study\n"
       "  onemask doctor --out results/study --json\n",
       1,
@@ -51,12 +51,12 @@ Command doctor_command() {
       po::options_description("options", 110),
       examine};
   using Texts = std::vector<std::string>;
-  command.options.add_options()                                                                                        //
-      ("out", po::value<std::string>()->value_name("RUN"), "examine this folder, which need not be there, for a run")  //
-      ("objects", po::value<std::string>()->value_name("DIR"), "and this one, for edits, masks and scores")            //
-      ("set", po::value<Texts>()->value_name("KEY=VALUE"), "replaces a value of the study; may be given again")        //
-      ("device", po::value<std::string>()->value_name("D"), "cpu, cuda, cuda:N or auto; --set model.device=D")         //
-      ("dtype", po::value<std::string>()->value_name("T"), "float32, bfloat16 or float16; --set model.dtype=T")        //
+  command.options.add_options()                                                                                  //
+      ("out", po::value<std::string>()->value_name("RUN"), "check this folder for a run; it need not exist")     //
+      ("objects", po::value<std::string>()->value_name("DIR"), "check this folder for edits, masks and scores")  //
+      ("set", po::value<Texts>()->value_name("KEY=VALUE"), "replaces a value of the study; may be repeated")     //
+      ("device", po::value<std::string>()->value_name("D"), "cpu, cuda, cuda:N or auto; --set model.device=D")   //
+      ("dtype", po::value<std::string>()->value_name("T"), "float32, bfloat16 or float16; --set model.dtype=T")  //
       ("json", "a JSON object: verdict, sections");
   return command;
 }

@@ -19,7 +19,7 @@ Findings room_findings(fs::path const& folder) {
   Finding type{Verdict::ok, "type", system.type + (system.network ? ", over the network" : "")};
   if (system.in_memory) {
     type.verdict = Verdict::warning;
-    type.text += ". What lies here is gone when the machine restarts, and uses its memory; choose a folder on a disk.";
+    type.text += ". Files here use memory and are lost when the machine restarts; choose a folder on a disk.";
   }
   Finding space{
       Verdict::ok, "space",
@@ -28,7 +28,7 @@ Findings room_findings(fs::path const& folder) {
   bool const files_end = system.files > 0 && system.free_files < few_files;
   if (system.free < little || files_end) {
     space.verdict = system.free < very_little ? Verdict::problem : Verdict::warning;
-    space.text += ". Every edit and mask is a file here: make room, or choose another folder.";
+    space.text += ". Every edit and mask is a file here. Free some space, or choose another folder.";
   }
   return {type, space};
 }
@@ -40,7 +40,7 @@ Findings writing_findings(DiskTrial const& trial) {
                       short_time(trial.rename) + ", " + format_bytes(trial.rate) + "/s"};
   if (trial.sync > slow) {
     finding.verdict = Verdict::warning;
-    finding.text += ". Every finished task waits for the disk that long; choose a faster file system.";
+    finding.text += ". Every finished task waits that long for the disk; choose a faster file system.";
   }
   return {finding};
 }
@@ -99,10 +99,9 @@ void try_locking(Examination& examination, fs::path const& folder) {
     } catch (UserError const&) {
       return Findings{{Verdict::ok, subject, "a second run on the same folder is refused"}};
     }
-    return Findings{
-        {Verdict::warning, subject,
-         "The file system keeps no locks that all hosts see: take care that no second run is started on this folder, or "
-         "choose another file system."}};
+    return Findings{{Verdict::warning, subject,
+                     "The file system has no locks that all hosts see. Make sure that no second run is started on this folder, "
+                     "or choose another file system."}};
   });
 }
 
@@ -128,7 +127,7 @@ void examine_folder(Examination& examination, std::string const& title, fs::path
   if (!holds_results) return;
   examination.each_rank("HDF5", examination.is_root(), [&] {
     try_study_file(place);
-    return Findings{{Verdict::ok, "HDF5", "a study file is read as it was written"}};
+    return Findings{{Verdict::ok, "HDF5", "a study file reads back as it was written"}};
   });
 }
 

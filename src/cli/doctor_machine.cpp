@@ -17,10 +17,10 @@ namespace onemask {
 namespace {
 
 Finding lost_rank_finding(MessagePassing const& messages) {
-  if (messages.survives_failure) return {Verdict::ok, "lost ranks", "the others go on (ULFM)"};
-  std::string const consequence = "a rank that is lost ends the run; the same command goes on with it";
+  if (messages.survives_failure) return {Verdict::ok, "lost ranks", "the others continue (ULFM)"};
+  std::string const consequence = "a lost rank ends the run; the same command continues it";
   if (!messages.survivable) return {Verdict::ok, "lost ranks", consequence + ". This MPI library has no ULFM."};
-  return {Verdict::ok, "lost ranks", consequence + ". 'mpirun --with-ft ulfm' lets the other ranks go on instead."};
+  return {Verdict::ok, "lost ranks", consequence + ". With 'mpirun --with-ft ulfm' the other ranks continue."};
 }
 
 Findings program_findings() {
@@ -37,8 +37,8 @@ Findings program_findings() {
   if (!messages.nccl.empty()) findings.push_back({Verdict::ok, "NCCL", messages.nccl});
   if (messages.nccl.empty() && visible_gpus() > 0) {
     findings.push_back({Verdict::warning, "NCCL",
-                        "This build has none, so sums over GPUs go through the hosts' memory. Build with NCCL where masks are "
-                        "trained on several GPUs."});
+                        "This build has none, so sums over GPUs go through the memory of the hosts. To train masks on several "
+                        "GPUs, build with NCCL."});
   }
   return findings;
 }
@@ -69,7 +69,7 @@ void judge(Examination& examination, std::string const& subject, RankFacts const
 
 Findings sum_findings(SumTrial const& trial) {
   return {{Verdict::ok, "sums",
-           "over all ranks are right: " + format_bytes(trial.bytes) + " through " + trial.transport + " in " +
+           "over all ranks are correct: " + format_bytes(trial.bytes) + " through " + trial.transport + " in " +
                short_time(trial.seconds) + ", a number through MPI in " + short_time(trial.latency)}};
 }
 

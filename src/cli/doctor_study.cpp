@@ -59,7 +59,7 @@ Findings tokenizer_findings(Checkpoint const& checkpoint) {
   auto const known = checkpoint.config().vocabulary;
   tokenizer.require_within(known);
   return {{Verdict::ok, "tokenizer",
-           std::to_string(tokenizer.vocabulary_size()) + " tokens, the model knows " + std::to_string(known)}};
+           std::to_string(tokenizer.vocabulary_size()) + " tokens, the model has " + std::to_string(known)}};
 }
 
 /// Whether the weights fit where this rank computes. They share the files' memory on a CPU when their type is the one asked for.
@@ -85,8 +85,7 @@ Finding memory_finding(Checkpoint const& checkpoint, ModelOptions const& model, 
   if (needed > 0.8 * available) {
     finding.verdict = needed > available ? Verdict::problem : Verdict::warning;
     finding.text +=
-        ". There is no room for the work beside them: start fewer ranks on a host, choose bfloat16, or a machine with "
-        "more memory.";
+        ". They leave no memory for the work: start fewer ranks on a host, choose bfloat16, or use a machine with more memory.";
   }
   return finding;
 }

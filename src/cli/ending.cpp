@@ -75,7 +75,7 @@ Ending ending_of(std::function<int()> const& work) {
   } catch (LostRank const& error) {
     return {75, first_line(error.what())};
   } catch (std::bad_alloc const&) {
-    return {1, "The memory of this machine is used up; use fewer ranks on it, or smaller batches."};
+    return {1, "This machine is out of memory; use fewer ranks on it, or smaller batches."};
   } catch (std::exception const& error) {
     auto const line = first_line(error.what());
     return {1, line.empty() ? "A failure without a description." : line};

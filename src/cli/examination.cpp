@@ -9,7 +9,7 @@
 namespace onemask {
 
 void Examination::begin(std::string const& title) {
-  if (world().all_reduce_max(interrupted() ? 1 : 0) != 0) throw Interrupted("A signal stopped the examination.");
+  if (world().all_reduce_max(interrupted() ? 1 : 0) != 0) throw Interrupted("A signal stopped the checks.");
   title_ = title;
   if (is_root()) sections_.push_back({title, {}});
 }
@@ -27,7 +27,7 @@ bool Examination::run(std::string const& subject, bool takes_part, std::function
   Findings findings;
   auto const stuck = [&] {
     log_error("The check '" + title_ + ", " + subject + "' did not end within " + std::to_string(patience.count()) +
-              " s on host " + host_name() + "; what it looks at hangs. Mend that, or leave this host out.");
+              " s on host " + host_name() + "; what it checks hangs. Repair that, or leave this host out.");
     environment_.abort_world(1);
   };
   bool failed = false;

@@ -33,8 +33,8 @@ struct ExportRequest {
 double threshold_of(po::variables_map const& values) {
   if (!values.contains("threshold")) {
     throw UserError(
-        "The option --threshold is missing: entries where the mask is below it become zero. The study's is in its study.h5, "
-        "attribute 'threshold' of masks/0 and so on.");
+        "The option --threshold is missing: entries where the mask is below it become zero. The study's threshold is in "
+        "study.h5, attribute 'threshold' of masks/0 and so on.");
   }
   auto const text = values["threshold"].as<std::string>();
   double number = 0;
@@ -63,7 +63,7 @@ ExportRequest request_of(po::variables_map const& values) {
   request.json = values.contains("json");
   std::error_code unreadable;
   if (!std::filesystem::is_directory(request.objects, unreadable))
-    throw UserError("There is no folder '" + request.objects.string() + "'; --objects names RUN/objects of the run RUN.");
+    throw UserError("There is no folder '" + request.objects.string() + "'; --objects takes the folder RUN/objects of a run.");
   return request;
 }
 
@@ -79,7 +79,7 @@ Object find_object(ObjectStore const& objects, std::string const& prefix) {
   Object object;
   object.key = objects.find(prefix);
   auto bytes = objects.get(object.key);
-  if (!bytes) throw UserError(object.name() + " is damaged. Run the study again; it will be made again.");
+  if (!bytes) throw UserError(object.name() + " is damaged. Run the study again; it will be computed again.");
   object.bytes = std::move(*bytes);
   try {
     auto const metadata = SafetensorsFile::parse(object.bytes, object.name()).metadata();
@@ -104,7 +104,7 @@ void expect_shape(CausalLM const& model, std::string const& what, int layer, std
   require_layer(model, layer, what);
   auto const& config = model.config();
   if (out == config.hidden && in == config.inner) return;
-  throw ShapeError(what + " is of another model: for layer " + std::to_string(layer) + " it has the shape [" +
+  throw ShapeError(what + " belongs to another model: for layer " + std::to_string(layer) + " it has the shape [" +
                    std::to_string(out) + ", " + std::to_string(in) + "], but the model's matrix [out, in] is [" +
                    std::to_string(config.hidden) + ", " + std::to_string(config.inner) + "]. Give the model that was edited.");
 }
@@ -232,7 +232,7 @@ Command export_command() {
       ("threshold", text("T"), "the mask keeps entries that are at least T; required with --mask")                   //
       ("out", text("FOLDER"), "written whole or not at all; must be absent or empty; required")                      //
       ("dtype", text("T")->default_value("keep"), "of the weights: keep (as they are), float32, float16, bfloat16")  //
-      ("json", "a JSON object a line: tensor, file, shape, dtype, norm, relative, largest, sha256_before, sha256_after");
+      ("json", "one JSON object per line: tensor, file, shape, dtype, norm, relative, largest, sha256_before, sha256_after");
   return command;
 }
 

@@ -66,8 +66,8 @@ Finding host_finding(Ranks const& ranks, std::string const& host, std::vector<st
   if (cores > 0 && threads > cores) {
     finding.verdict = Verdict::warning;
     finding.text +=
-        ". The ranks have more threads than cores and slow each other down: start fewer ranks, lower model.threads, or, where "
-        "the launcher binds ranks, start them with mpirun --bind-to none.";
+        ". The ranks have more threads than cores and slow each other down: start fewer ranks, lower model.threads, or, if the "
+        "launcher binds ranks, use mpirun --bind-to none.";
   }
   return finding;
 }
@@ -97,9 +97,9 @@ Findings program_findings(Ranks const& ranks) {
 Findings processor_findings(Ranks const& ranks) {
   auto const processors = grouped(ranks, [](auto const& rank) { return rank.processor; });
   if (processors.size() <= 1) return {{Verdict::ok, "processors", processors.empty() ? "unknown" : processors.begin()->first}};
-  return {{Verdict::warning, "processors",
-           listing(processors) +
-               ". The last bits of what CPUs compute depend on their model; ask for nodes of one kind where bits matter."}};
+  return {
+      {Verdict::warning, "processors",
+       listing(processors) + ". The last bits of results depend on the CPU model; request nodes of one kind if bits matter."}};
 }
 
 Findings clock_findings(Ranks const& ranks) {
@@ -115,7 +115,7 @@ Findings clock_findings(Ranks const& ranks) {
   if (spread <= most) return {{Verdict::ok, "clocks", "of all hosts agree within " + format_duration(spread)}};
   return {{Verdict::warning, "clocks",
            "The clock of rank " + std::to_string(farthest) + " on " + ranks[farthest].host + " is " + format_duration(spread) +
-               " off that of rank 0; times in logs and journals mislead. Set the clocks (NTP)."}};
+               " off that of rank 0, so times in logs and journals mislead. Synchronise the clocks (NTP)."}};
 }
 
 bool on_gpu(RankFacts const& rank) {
@@ -136,9 +136,8 @@ Findings sharing_findings(Ranks const& ranks) {
   std::sort(sharing.begin(), sharing.end());
   if (!sharing.empty()) {
     findings.push_back({Verdict::warning, "GPU per rank",
-                        ranks_text(sharing) +
-                            ": share a GPU with another rank, so NCCL cannot be used and sums go through the host's memory. "
-                            "Start as many ranks on a host as it has GPUs."});
+                        ranks_text(sharing) + ": share a GPU with another rank, so NCCL cannot be used and sums go through the "
+                                              "memory of the host. Start as many ranks on a host as it has GPUs."});
   } else if (std::any_of(ranks.begin(), ranks.end(), on_gpu)) {
     findings.push_back({Verdict::ok, "GPU per rank", "every rank has a GPU of its own"});
   }
@@ -175,12 +174,12 @@ Findings rate_findings(Ranks const& ranks) {
   std::sort(rates.begin(), rates.end());
   auto const slowest = rates.front(), fastest = rates.back();
   auto const middle = rates[rates.size() / 2].first;
-  Finding finding{Verdict::ok, "products", "of matrices are right, " + rate_text(slowest.first)};
+  Finding finding{Verdict::ok, "products", "of matrices are correct, " + rate_text(slowest.first)};
   if (rates.size() > 1) finding.text += " to " + rate_text(fastest.first) + " a rank";
   if (slowest.first < 0.5 * middle) {
     finding.verdict = Verdict::warning;
     finding.text += ". Rank " + std::to_string(slowest.second) + " on " + ranks[slowest.second].host +
-                    " is less than half as fast as most: see whether other programs run there, or leave it out.";
+                    " is less than half as fast as most: check whether other programs run there, or leave it out.";
   }
   return {finding};
 }
@@ -199,14 +198,14 @@ Findings gpu_findings(Ranks const& ranks) {
                         " of " + format_bytes(static_cast<double>(least.gpu_memory)) + " free"};
     if (2 * least.gpu_free < least.gpu_memory) {
       finding.verdict = Verdict::warning;
-      finding.text += " on " + least.host + " " + least.bus_id + ". Something else uses it: see nvidia-smi.";
+      finding.text += " on " + least.host + " " + least.bus_id + ". Another program uses it: check nvidia-smi.";
     }
     findings.push_back(finding);
   }
   if (kinds.size() > 1) {
     findings.push_back({Verdict::warning, "GPUs",
-                        "Ranks have GPUs of different models; the last bits of what they compute differ. Ask for nodes of one "
-                        "kind where bits matter."});
+                        "Ranks have GPUs of different models, so the last bits of their results differ. Request nodes of one "
+                        "kind if bits matter."});
   }
   return findings;
 }
@@ -236,7 +235,7 @@ Findings judge_devices(Ranks const& ranks) {
   if (types.size() > 1) {
     findings.push_back(
         {Verdict::problem, "devices",
-         "Ranks compute on different devices: " + listing(types) + ". Ask for GPUs on every host, or set model.device to cpu."});
+         "Ranks compute on different devices: " + listing(types) + ". Request GPUs on every host, or set model.device to cpu."});
   }
   append(findings, gpu_findings(ranks));
   append(findings, sharing_findings(ranks));

@@ -50,7 +50,7 @@ std::string text_of(PlanReport const& report) {
          std::to_string(report.edit_sets) + " way(s) of editing, " + std::to_string(report.masks) + " masks\n\n" + table.text() +
          "\ncritical path: " + path_of(report.critical_path) + " (" + format_duration(run.critical_path) + ")\n" + "on " +
          std::to_string(run.ranks) + (run.ranks == 1 ? " rank: " : " ranks: ") + format_duration(run.makespan) + "; at least " +
-         format_duration(run.bound()) + " (the critical path, or all work shared out evenly), so efficiency " +
+         format_duration(run.bound()) + " (the critical path, or the work divided evenly), so efficiency " +
          percent(run.efficiency()) + "; ranks in tasks " + percent(run.makespan > 0 ? run.busy / (run.makespan * run.ranks) : 1) +
          " of the time\n";
 }
@@ -112,20 +112,21 @@ CommandResult plan(po::variables_map const& values, Environment const& environme
 }  // namespace
 
 Command plan_command() {
-  Command command{"plan",
-                  "STUDY.yaml --out RUN [options]",
-                  "Shows what a study will do, what of it is done, how long it will take, and freezes the plan in RUN.\n"
-                  "Times come from finished tasks of RUN, or of --like; before there are any, from the size of the model.",
-                  "  onemask plan study.yaml --out results/study\n"
-                  "  onemask plan study.yaml --out results/study --ranks 1024 --like results/trial --json\n",
-                  1,
-                  true,
-                  po::options_description("options", 110),
-                  plan};
+  Command command{
+      "plan",
+      "STUDY.yaml --out RUN [options]",
+      "Shows the tasks of a study, which of them are done and how long the rest will take. Freezes the plan in RUN.\n"
+      "Times come from finished tasks of RUN or of --like. Before there are any, they are estimated from the model's size.",
+      "  onemask plan study.yaml --out results/study\n"
+      "  onemask plan study.yaml --out results/study --ranks 1024 --like results/trial --json\n",
+      1,
+      true,
+      po::options_description("options", 110),
+      plan};
   add_study_options(command.options);
   command.options.add_options()                                                                             //
       ("ranks", po::value<std::string>()->value_name("N"), "simulate the run on N ranks")                   //
-      ("ranks-per-node", po::value<std::string>()->value_name("N"), "of them on each node; 8 by default")   //
+      ("ranks-per-node", po::value<std::string>()->value_name("N"), "ranks on each node; 8 by default")     //
       ("like", po::value<std::string>()->value_name("RUN2"), "use the times measured in this run as well")  //
       ("json", "one line of JSON");
   return command;

@@ -67,7 +67,7 @@ Command predict_command() {
       ("top", text("K")->default_value("10"), "how many tokens")                                  //
       ("device", text("D")->default_value("auto"), "cpu, cuda, cuda:N or auto")                   //
       ("dtype", text("T")->default_value("float32"), "float32, bfloat16 or float16 (GPUs only)")  //
-      ("json", "a JSON object a line: prompt, predictions");
+      ("json", "one JSON object per line: prompt, predictions");
   return command;
 }
 

@@ -25,7 +25,7 @@ Command pretrain_command() {
   Command command{"pretrain",
                   "STUDY.yaml --out FOLDER [options]",
                   "Trains a GPT-2 or Llama from scratch on statements of facts and text; writes a Hugging Face folder.\n"
-                  "The same command again goes on where the last one ended, on any number of ranks.",
+                  "The same command continues an interrupted training, on any number of ranks.",
                   "  mpirun -n 2 onemask pretrain study.yaml --out models/small\n"
                   "  onemask pretrain study.yaml --out models/shorter --set training.steps=400\n",
                   1,
@@ -35,7 +35,7 @@ Command pretrain_command() {
   command.options.add_options()                                                                                       //
       ("out", po::value<std::string>()->value_name("FOLDER"), "folder of the model and its training.json; required")  //
       ("set", po::value<std::vector<std::string>>()->value_name("KEY=VALUE"),
-       "replaces a value of the study; may be given again")  //
+       "replaces a value of the study; may be repeated")  //
       ("json", "the report as JSON");
   return command;
 }

@@ -12,7 +12,7 @@ CommandResult report(po::variables_map const& values) {
   auto const file = std::filesystem::path(only_operand(values, "RUN, the folder of a run,")) / "study.h5";
   std::error_code unreadable;
   if (!std::filesystem::exists(file, unreadable)) {
-    throw UserError("There is no file '" + file.string() + "'; 'onemask gather' writes it from what a run has so far.");
+    throw UserError("There is no file '" + file.string() + "'; 'onemask gather' writes it from the results of a run so far.");
   }
   auto output = format_results(file, options);
   if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), to_svg(read_results(file)));

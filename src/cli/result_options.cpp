@@ -7,11 +7,11 @@
 namespace onemask {
 
 void add_result_options(po::options_description& options) {
-  options.add_options()                                             //
-      ("by-relation", "the table of every relation as well")        //
-      ("per-mask", "a line for every study point as well")          //
-      ("json", "everything as one JSON object, instead of tables")  //
-      ("csv", "all rows of the summary as CSV, instead of tables");
+  options.add_options()                                         //
+      ("by-relation", "also print a table for every relation")  //
+      ("per-mask", "also print a line for every study point")   //
+      ("json", "print one JSON object instead of tables")       //
+      ("csv", "print all rows of the summary as CSV instead of tables");
 }
 
 ResultOptions result_options_of(po::variables_map const& values) {

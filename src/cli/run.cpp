@@ -49,9 +49,9 @@ std::string help() {
   }
   return text +
          "\noptions:\n"
-         "  --help         this text; 'onemask COMMAND --help' tells about a command\n"
+         "  --help         this text; 'onemask COMMAND --help' describes a command\n"
          "  --version      version of the program\n"
-         "  --build-info   what this program was built from\n\n"
+         "  --build-info   how this program was built\n\n"
          "exit codes:\n"
          "  0 done, 1 failed, 2 usage or bad input, 3 partial (some tasks failed), 75 interrupted (run the same command "
          "again)\n\n"
@@ -111,7 +111,7 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
     if (!ending.sentence.empty()) {
       say(ending);
     } else {
-      log_warning("Some ranks hang and are ended.");
+      log_warning("Some ranks hang; they are killed.");
     }
     environment.abort_world(ending.code);
   };

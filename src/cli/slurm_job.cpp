@@ -17,13 +17,13 @@ std::optional<long long> whole_number(std::optional<std::string> const& text) {
 
 Finding time_finding(std::optional<long long> end, std::time_t now) {
   constexpr double short_time = 600;  // [s]
-  if (!end) return {Verdict::ok, "time limit", "not told to the job"};
+  if (!end) return {Verdict::ok, "time limit", "not known to the job"};
   auto const left = static_cast<double>(*end - static_cast<long long>(now));
   if (left <= 0) return {Verdict::warning, "time limit", "has passed; SLURM is about to end the job."};
   auto const text = format_duration(left) + " left";
   if (left >= short_time) return {Verdict::ok, "time limit", text};
   return {Verdict::warning, "time limit",
-          text + ". A run that does not end before is requeued by launch/sweep.sbatch and goes on; ask for more with --time."};
+          text + ". launch/sweep.sbatch requeues a run that takes longer, and it continues; request more with --time."};
 }
 
 }  // namespace
@@ -50,8 +50,8 @@ Findings judge_slurm_job(std::function<std::optional<std::string>(std::string co
   bool const hidden = (per_task && *per_task != "0") || resources.find("gres/gpu") != std::string::npos;
   if (hidden && most_on_a_host > 1) {
     findings.push_back({Verdict::warning, "GPUs",
-                        "The job asks for GPUs per task, which hides the GPUs of a host from each other and from NCCL. Ask with "
-                        "--gpus-per-node and --tres-bind=gres/gpu:none."});
+                        "The job requests GPUs per task, which hides the GPUs of a host from each other and from NCCL. Request "
+                        "them with --gpus-per-node and --tres-bind=gres/gpu:none."});
   } else if (auto const gpus = variable("SLURM_GPUS_ON_NODE")) {
     findings.push_back({Verdict::ok, "GPUs", *gpus + " on the first host"});
   }

@@ -62,7 +62,7 @@ std::map<int, std::filesystem::path> parse_files(Words const& given, std::vector
       throw UserError("The option --npz takes LAYER=FILE, such as 17=layer17.npz, but was given '" + text + "'.");
     }
     if (std::find(layers.begin(), layers.end(), *layer) == layers.end()) {
-      throw UserError("The option --npz names a file for layer " + std::to_string(*layer) + ", which --layers does not ask for.");
+      throw UserError("The option --npz names a file for layer " + std::to_string(*layer) + ", which --layers does not name.");
     }
     if (!files.emplace(*layer, text.substr(equals + 1)).second) {
       throw UserError("The option --npz names two files for layer " + std::to_string(*layer) + ". Keep one.");
@@ -78,7 +78,7 @@ int small_number(po::variables_map const& values, std::string const& name) {
 StatsRequest request_of(po::variables_map const& values) {
   StatsRequest request;
   request.model = need_option(values, "model", "the folder of a model");
-  request.objects = need_option(values, "objects", "the folder that second moments are kept in");
+  request.objects = need_option(values, "objects", "the folder of second moments");
   request.layers = parse_layers(need_option(values, "layers", "the layers, such as 13-17"));
   request.device = values["device"].as<std::string>();
   request.dtype = values["dtype"].as<std::string>();
@@ -164,8 +164,8 @@ Command stats_command() {
   Command command{
       "stats",
       "--model FOLDER (--text FILE ... | --ids FILE | --npz LAYER=FILE ...) --layers LIST --objects FOLDER [options]",
-      "Computes the second moments of keys that ROME and MEMIT need, or imports them; all layers in one pass.\n"
-      "Finished ones are found in OBJECTS and not computed again; a stopped one goes on from its last checkpoint.",
+      "Computes the second moments of keys that ROME and MEMIT need, for all layers in one pass, or imports them.\n"
+      "Finished ones are found in --objects and not computed again. A stopped one continues from its last checkpoint.",
       "  mpirun -n 8 onemask stats --model checkpoints/gpt2-xl --text wiki/*.txt --layers 13-17 --tokens 1000000 \\\n"
       "    --objects results/objects\n"
       "  onemask stats --model checkpoints/gpt2-xl --layers 17 --npz 17=stats/layer17.npz --objects results/objects\n",
@@ -192,7 +192,7 @@ Command stats_command() {
       ("device", text("D")->default_value("auto"), "cpu, cuda, cuda:N or auto")                                   //
       ("dtype", text("T")->default_value("float32"), "of the model: float32, bfloat16 or float16 (GPUs only)")    //
       ("threads", text("N")->default_value("1"), "per rank")                                                      //
-      ("json", "a JSON object a line: layer, tokens, trace, condition_at_least, convergence, object");
+      ("json", "one JSON object per line: layer, tokens, trace, condition_at_least, convergence, object");
   return command;
 }
 

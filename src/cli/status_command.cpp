@@ -36,11 +36,11 @@ std::string heading(PartStatus const& part) {
   if (!part.lost.empty()) text += ", " + std::to_string(part.lost.size()) + " of them lost";
   text += ", since " + date_of(part.started);
   if (part.silent(now())) {
-    return text + "\nno sign of life for " + format_duration(static_cast<double>(now() - part.updated)) +
-           ": it has died, or its disk is not this one; the same command goes on with it";
+    return text + "\nno update for " + format_duration(static_cast<double>(now() - part.updated)) +
+           ": the run has died, or it writes to another disk; the same command continues it";
   }
   if (part.phase == "running")
-    return text + ", last heard of " + format_duration(static_cast<double>(now() - part.updated)) + " ago";
+    return text + ", last update " + format_duration(static_cast<double>(now() - part.updated)) + " ago";
   return text + ", ended " + date_of(part.updated);
 }
 
@@ -126,18 +126,18 @@ CommandResult status(po::variables_map const& values) {
 }  // namespace
 
 Command status_command() {
-  Command command{"status",
-                  "RUN [options]",
-                  "Says how far a run is, whether it goes on or has ended, and which tasks failed. It only reads, from any node "
-                  "that sees RUN.",
-                  "  onemask status results/study\n"
-                  "  onemask status results/study --watch\n",
-                  1,
-                  false,
-                  po::options_description("options", 110),
-                  [](po::variables_map const& values, Environment const&) { return status(values); }};
+  Command command{
+      "status",
+      "RUN [options]",
+      "Shows the progress of a run, its state and its failed tasks. It only reads files, from any node that sees RUN.",
+      "  onemask status results/study\n"
+      "  onemask status results/study --watch\n",
+      1,
+      false,
+      po::options_description("options", 110),
+      [](po::variables_map const& values, Environment const&) { return status(values); }};
   command.options.add_options()                                      //
-      ("watch", "again every two seconds, until the run has ended")  //
+      ("watch", "repeat every two seconds until the run has ended")  //
       ("json", "one line of JSON");
   return command;
 }

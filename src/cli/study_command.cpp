@@ -22,8 +22,8 @@ struct StageCommand {
 
 constexpr std::array<StageCommand, 5> stage_commands{
     {{"sweep", Stage::gather, false, "",
-      "Runs a study, or what is left of it: edits, masks, scores, study.h5; prints the results.\n"
-      "Whatever ended a run, the same command goes on with it, on any number of ranks.",
+      "Runs a study, or the rest of it: edits, masks, scores, study.h5. Prints the results.\n"
+      "After any interruption the same command continues the run, on any number of ranks.",
       "  onemask sweep study.yaml --out results/study\n"
       "  mpirun -n 8 onemask sweep study.yaml --out results/study --sweep mask.seed=0..7 --set mask.epochs=50\n"
       "  onemask sweep study.yaml --out results/small --limit 20 --device cpu --json\n"},
@@ -37,7 +37,7 @@ constexpr std::array<StageCommand, 5> stage_commands{
       "  mpirun -n 8 onemask eval study.yaml --out results/study\n"
       "  onemask eval study.yaml --out results/study --peer-compatible\n"},
      {"gather", Stage::gather, true, "",
-      "Writes RUN/study.h5 from what a run has so far; prints the results.\n"
+      "Writes RUN/study.h5 from the results so far, and prints them.\n"
       "STUDY.yaml and the options must be those of the run.",
       "  onemask gather study.yaml --out results/study\n"
       "  onemask gather study.yaml --out results/study --sweep mask.seed=0..7 --per-mask\n"}}};
@@ -46,7 +46,7 @@ std::string products_line(StageCommand const& stage, RunOptions const& options, 
   auto const objects = options.objects.empty() ? options.folder / "objects" : options.objects;
   if (outcome.complete) return std::string("Every planned ") + stage.product + " is in " + objects.string() + ".\n";
   return std::string("PARTIAL: not every planned ") + stage.product + " is in " + objects.string() +
-         ", as tasks failed: " + outcome.missing + ". The same command tries them again.\n";
+         ", because tasks failed: " + outcome.missing + ". The same command tries them again.\n";
 }
 
 CommandResult run_stages(StageCommand const& stage, po::variables_map const& values, Environment const& environment) {
@@ -64,7 +64,7 @@ CommandResult run_stages(StageCommand const& stage, po::variables_map const& val
   auto const outcome = run_study(environment, study, options);
   CommandResult result{"", outcome.complete ? 0 : 3};
   if (environment.world().rank() != 0) return result;
-  if (gathers && !outcome.missing.empty()) log_warning("The results are PARTIAL, as tasks failed: " + outcome.missing);
+  if (gathers && !outcome.missing.empty()) log_warning("The results are PARTIAL, because tasks failed: " + outcome.missing);
   if (!gathers) {
     result.output = products_line(stage, options, outcome);
   } else if (!outcome.study_file.empty()) {

@@ -9,12 +9,11 @@ void add_study_options(po::options_description& options) {
   using Texts = std::vector<std::string>;
   options.add_options()                                                                                                      //
       ("out", po::value<std::string>()->value_name("RUN"), "folder of the run: journal, objects, logs, study.h5; required")  //
-      ("set", po::value<Texts>()->value_name("KEY=VALUE"), "replaces a value of the study; may be given again")              //
+      ("set", po::value<Texts>()->value_name("KEY=VALUE"), "replaces a value of the study; may be repeated")                 //
       ("sweep", po::value<Texts>()->value_name("KEY=LIST"), "one study point per value; several sweeps: every combination")  //
       ("limit", po::value<std::string>()->value_name("N"), "at most N facts of each split")                                  //
       ("objects", po::value<std::string>()->value_name("DIR"),
-       "where edits, masks and scores are kept, for several runs to "                                           //
-       "share; RUN/objects by default")                                                                         //
+       "folder of edits, masks and scores, which several runs can share; RUN/objects by default")               //
       ("peer-compatible", "prompts and comparisons as in the published code; --set peer_compatible=true")       //
       ("device", po::value<std::string>()->value_name("D"), "cpu, cuda, cuda:N or auto; --set model.device=D")  //
       ("dtype", po::value<std::string>()->value_name("T"), "float32, bfloat16 or float16; --set model.dtype=T");
@@ -23,11 +22,11 @@ void add_study_options(po::options_description& options) {
 void add_run_options(po::options_description& options) {
   options.add_options()  //
       ("time-limit", po::value<std::string>()->value_name("T"),
-       "stop before T is over, as after a signal, with exit code 75; T as 90m, 4h or 3:50:00")  //
+       "stop before T is over with exit code 75, as after a signal; T as 90m, 4h or 3:50:00")  //
       ("deadline", po::value<std::string>()->value_name("T"),
-       "give a rank up whose task shows no sign of life for T; by default for 20 times what such tasks take, at least 30m")  //
+       "treat a rank as hung if its task reports no progress for T; by default 20 times the predicted time, at least 30m")  //
       ("shard", po::value<std::string>()->value_name("I/N"),
-       "only part I (from 0) of N of the tasks, for job arrays without MPI that share RUN");
+       "do only part I (from 0) of N of the tasks, for job arrays without MPI that share RUN");
 }
 
 namespace {

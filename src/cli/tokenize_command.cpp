@@ -58,7 +58,7 @@ Command tokenize_command() {
   command.options.add_options()                                                                                                 //
       ("model", po::value<std::string>()->value_name("FOLDER"), "with tokenizer.json, or vocab.json and merges.txt; required")  //
       ("json-input", "every line of stdin is a JSON string, so that texts may hold line breaks")                                //
-      ("json", "a JSON object a line: text, ids, pieces");
+      ("json", "one JSON object per line: text, ids, pieces");
   return command;
 }
 

@@ -33,19 +33,18 @@ Command world_command() {
   Command command{
       "world",
       "WORLD.yaml --out FOLDER [--seed N]",
-      "Writes a small world of invented facts to train and to edit a model on.\n"
-      "FOLDER gets train.json, heldout.json and ood.json, CounterFact records whose last two paraphrases are in wordings\n"
-      "that no statement uses with their subject; statements.jsonl, every fact in its other wordings, also facts of subjects\n"
-      "without a record; prose.txt, running text that tells some facts in passing; sample.txt, a small part of both for\n"
-      "second moments; and prose_heldout.txt, other prose. Equal descriptions and seeds give equal files.",
+      "Writes a small world of invented facts, to train a model and to edit it.\n"
+      "FOLDER gets CounterFact records (train.json, heldout.json, ood.json), texts to train a model on (statements.jsonl,\n"
+      "prose.txt), text for second moments (sample.txt) and held-out text (prose_heldout.txt). res/facts/README.md\n"
+      "describes them. Equal descriptions and seeds give equal files.",
       "  onemask world res/worlds/small.yaml --seed 1 --out results/world\n",
       1,
       false,
       po::options_description("options", 110),
       [](po::variables_map const& values, Environment const&) { return write_world(values); }};
-  command.options.add_options()                                                                            //
-      ("out", po::value<std::string>()->value_name("FOLDER"), "where to write; made if absent; required")  //
-      ("seed", po::value<std::string>()->value_name("N")->default_value("1"), "another number, another world; at least 1");
+  command.options.add_options()                                                                                //
+      ("out", po::value<std::string>()->value_name("FOLDER"), "folder to write to, made if absent; required")  //
+      ("seed", po::value<std::string>()->value_name("N")->default_value("1"), "another seed gives another world; at least 1");
   return command;
 }
 

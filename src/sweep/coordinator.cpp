@@ -57,7 +57,7 @@ std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
     if (!tally_.complete()) {
       ending_.sentence = tally_.aside();
     } else if (!all_there) {
-      ending_.sentence = "Results of finished tasks are damaged or gone; start the same command again to make them anew.";
+      ending_.sentence = "Results of finished tasks are damaged or missing; run the same command again to compute them again.";
     }
   }
   call_roll();
@@ -170,11 +170,11 @@ void Coordinator::conclude(std::size_t task) {
     bool const refused = report.what == Report::What::refused;
     return ask_to_stop(refused ? RunEnding::End::refused : RunEnding::End::failed, report.text);
   }
-  if (report.what == Report::What::unfit) lose(rank, "its device does not answer any more", false);
+  if (report.what == Report::What::unfit) lose(rank, "its device no longer responds", false);
   if (!scheduler_.fail(task, rank)) return;
   auto const reason = report.text.substr(0, report.text.find('\n'));
   log_error("A task of the kind '" + tasks_.graph.kinds[tasks_.graph.tasks[task].kind] + "' has failed " +
-            std::to_string(Scheduler::attempts) + " times and is set aside: " + reason);
+            std::to_string(Scheduler::attempts) + " times and is not tried again in this run: " + reason);
   tally_.set_aside(task, reason);
   for (std::size_t t = 0; t < tasks_.planned.size(); ++t) {
     if (t != task && !tasks_.is_gate(t) && scheduler_.state(t) == Scheduler::State::aside) tally_.set_aside(t, "");
@@ -186,7 +186,7 @@ void Coordinator::lose(int rank, std::string const& reason, bool dead) {
   if (dead && dead_.insert(rank).second) hung_.erase(rank);
   if (!lost_.insert(rank).second) return;
   if (!dead) hung_.insert(rank);
-  log_error("Rank " + std::to_string(rank) + " is lost: " + reason + ". The run goes on with " + plural(ranks_left(), "rank") +
+  log_error("Rank " + std::to_string(rank) + " is lost: " + reason + ". The run continues with " + plural(ranks_left(), "rank") +
             ".");
   if (ready_.contains(rank)) scheduler_.leave(rank);
   changed_ = true;
@@ -240,7 +240,7 @@ void Coordinator::look_for_hangs() {
     if (active.ranks.size() > 1 && now() - active.abandoned < leave_time) continue;
     hanging.insert(hanging.end(), active.waiting.begin(), active.waiting.end());
   }
-  for (auto rank : hanging) lose(rank, "its task shows no sign of life", false);
+  for (auto rank : hanging) lose(rank, "its task has not reported progress", false);
 }
 
 void Coordinator::look_for_foreign() {
@@ -268,8 +268,7 @@ void Coordinator::ask_to_stop(RunEnding::End end, std::string const& sentence) {
   stop_began_ = now();
   ending_.end = end;
   ending_.sentence = sentence;
-  if (end == RunEnding::End::interrupted)
-    ending_.sentence += " Everything finished is kept; run the same command again to go on.";
+  if (end == RunEnding::End::interrupted) ending_.sentence += " Finished work is kept; run the same command again to continue.";
   for (auto const& [task, active] : active_) {
     for (auto rank : active.waiting) tell(rank, {.what = Order::What::stop});
   }
@@ -294,13 +293,13 @@ bool Coordinator::may_end() {
     if (options_.owners_live(foreign_tasks(true))) return false;
     look_for_foreign();  // they may have ended because all of theirs was done
     if (changed_) return false;
-    ask_to_stop(RunEnding::End::interrupted, "What is left of this shard waits for tasks of shards that do not run.");
+    ask_to_stop(RunEnding::End::interrupted, "The remaining tasks of this shard wait for shards that do not run.");
     return true;
   }
   // Nobody is left for what is ready.
   if (ready_.size() < ranks_left()) return false;
   bool const nobody = std::all_of(ready_.begin(), ready_.end(), [&](int rank) { return lost_.contains(rank); });
-  if (nobody) ask_to_stop(RunEnding::End::failed, "No rank is left that could work. Start the same command again.");
+  if (nobody) ask_to_stop(RunEnding::End::failed, "No working rank is left. Run the same command again.");
   return nobody;
 }
 
@@ -347,7 +346,7 @@ void Coordinator::call_roll() {
     look_for_losses();
     for (auto rank : mailbox_.lost()) absent_.erase(rank);
   }
-  for (auto rank : absent_) lose(rank, "it does not answer", false);
+  for (auto rank : absent_) lose(rank, "it does not respond", false);
 }
 
 double Coordinator::seconds_left() const {

@@ -74,7 +74,7 @@ CorpusShare share_corpus(Communicator const& world, Corpus const& corpus, Tokeni
   if (reading.tokens == 0) return share;
   if (share.tokens < reading.tokens) {
     throw UserError("The corpus has only " + std::to_string(share.tokens) + " tokens, but " + std::to_string(reading.tokens) +
-                    " are asked for. Give more text, or ask for fewer.");
+                    " are requested. Give more text, or fewer tokens.");
   }
   std::int64_t left = reading.tokens;
   std::size_t used = 0;
@@ -119,7 +119,7 @@ std::vector<Section> cut_sections(std::vector<std::int64_t> const& unit_tokens) 
 
 void stop_if(std::function<bool()> const& stopped) {
   if (stopped()) {
-    throw Interrupted("A signal stopped the second moments; run the same command again to go on from the last checkpoint.");
+    throw Interrupted("A signal stopped the second moments; run the same command again to continue from the last checkpoint.");
   }
 }
 

@@ -65,7 +65,7 @@ std::string summary_of(TaskList const& tasks, std::vector<bool> const& done) {
   std::size_t count = 0;
   for (std::size_t t = 0; t < done.size(); ++t) count += !tasks.is_gate(t);
   auto const before = static_cast<std::size_t>(std::count(done.begin(), done.end(), true));
-  return std::to_string(count) + " tasks" + (before > 0 ? ", " + std::to_string(before) + " of them done already" : "");
+  return std::to_string(count) + " tasks" + (before > 0 ? ", " + std::to_string(before) + " of them already done" : "");
 }
 
 }  // namespace onemask

@@ -21,7 +21,7 @@ std::string matrix_bytes(at::Tensor const& matrix) {
 
 at::Tensor matrix_from_bytes(std::string bytes, std::string const& source) {
   auto const matrix = SafetensorsFile::parse(std::move(bytes), source).tensor("matrix");
-  if (matrix.dim() != 2) throw UserError(source + " does not hold a matrix. Delete it; it will be made again.");
+  if (matrix.dim() != 2) throw UserError(source + " does not contain a matrix. Delete it; it will be computed again.");
   return matrix;
 }
 
@@ -101,7 +101,7 @@ class EditWork : public TaskWork {
 
   static void warn(EditOutcome const& fact) {
     if (!fact.failure.empty())
-      log_warning("The fact with case_id " + std::to_string(fact.case_id) + " is set aside: " + fact.failure + ".");
+      log_warning("The fact with case_id " + std::to_string(fact.case_id) + " is not edited: " + fact.failure + ".");
   }
 
   /// The values of the task's facts, out of the units that they were searched in.

@@ -33,7 +33,7 @@ std::vector<std::string> range(std::string const& text, std::size_t dots) {
              last = parse<std::int64_t>(trimmed(text.substr(dots + 2)), text);
   auto const steps = static_cast<std::uint64_t>(last) - static_cast<std::uint64_t>(first);
   if (last < first || steps >= longest)
-    throw UserError("The sweep list '" + text + "' must run upwards over at most 100000 values.");
+    throw UserError("The sweep list '" + text + "' must be ascending, with at most 100000 values.");
   std::vector<std::string> values;
   for (std::uint64_t step = 0; step <= steps; ++step) values.push_back(std::to_string(first + static_cast<std::int64_t>(step)));
   return values;
@@ -50,7 +50,7 @@ std::vector<std::string> logspace(std::string const& text) {
   for (std::int64_t i = 0; i < count; ++i) {
     auto const exponent = count == 1 ? first : first + (last - first) * static_cast<double>(i) / static_cast<double>(count - 1);
     auto const number = std::pow(10, exponent);
-    if (!std::isfinite(number)) throw UserError("The sweep list '" + text + "' leaves the range of numbers.");
+    if (!std::isfinite(number)) throw UserError("The sweep list '" + text + "' exceeds the range of numbers.");
     std::ostringstream value;
     value.precision(10);
     value << number;

@@ -42,8 +42,8 @@ void freeze_plan(RunContext const& run, TaskList const& tasks) {
   auto const file = folder / "plan.json";
   if (run.provisional) {
     return log_warning(
-        "The plan is not frozen: its context templates are sampled on GPUs, by the first start there. Until then the names "
-        "of its objects are not known, and so not what of it is done.");
+        "The plan is not frozen: the first start on GPUs samples its context templates. Until then it is not known which objects "
+        "it needs and which of its tasks are done.");
   }
   if (!std::filesystem::exists(file)) return write_plan(file, run, tasks);
   std::string id, execution;
@@ -58,7 +58,8 @@ void freeze_plan(RunContext const& run, TaskList const& tasks) {
   bool const same_execution = execution == run.fingerprints.execution;
   auto const executions = "it is computed by '" + execution + "', this one by '" + run.fingerprints.execution + "'";
   if (!same_execution && !has_begun(run)) {
-    log_warning("The plan that was frozen in " + folder.string() + " is replaced, as no run has begun it: " + executions + ".");
+    log_warning("The plan that was frozen in " + folder.string() +
+                " is replaced, because no run has started with it: " + executions + ".");
     return write_plan(file, run, tasks);
   }
   throw UserError("The folder " + folder.string() + " holds a run of another study (plan " + id.substr(0, 12) + ", this one is " +

@@ -80,11 +80,11 @@ void read_checkpoint(LayerWork& work, std::size_t sections, std::int64_t inner, 
   try {
     restore(work, std::move(*bytes), inner, device);
     if (work.sections_done >= sections) throw UserError("it has more sections than the corpus");
-    log_info("second moment of layer " + std::to_string(work.layer) + ": goes on after section " +
+    log_info("second moment of layer " + std::to_string(work.layer) + ": continues after section " +
              std::to_string(work.sections_done) + " of " + std::to_string(sections));
   } catch (std::exception const& e) {
-    log_warning("The checkpoint " + work.file.name() + " is of no use (" + e.what() + "); layer " + std::to_string(work.layer) +
-                " starts anew.");
+    log_warning("The checkpoint " + work.file.name() + " cannot be used (" + e.what() + "); layer " + std::to_string(work.layer) +
+                " starts from the beginning.");
     work = {work.layer, work.key, work.file};
   }
 }

@@ -48,8 +48,9 @@ Corpus ids_of_tensor(std::filesystem::path const& path) {
 
 Corpus open_corpus(MomentsOptions const& options) {
   if (options.text.empty() == options.ids.empty()) {
-    throw UserError(options.ids.empty() ? "Second moments are taken over a corpus, but none is named: give texts, or token ids."
-                                        : "Texts and token ids are both given as the corpus of second moments: choose one.");
+    throw UserError(options.ids.empty()
+                        ? "Second moments are computed from a corpus, but none is named: give texts, or token ids."
+                        : "Texts and token ids are both given as the corpus of second moments; choose one.");
   }
   if (options.ids.empty()) return Corpus::of_texts(options.text);
   return options.ids.extension() == ".safetensors" ? ids_of_tensor(options.ids) : Corpus::of_ids(options.ids);
@@ -84,7 +85,7 @@ std::int64_t segment_of(MomentsOptions const& options, ModelConfig const& config
   constexpr std::int64_t usual = 1024;
   if (options.segment == 0) return std::min(usual, config.positions);
   if (options.segment < 1 || options.segment > config.positions) {
-    throw UserError("Segments of " + std::to_string(options.segment) + " tokens are asked for, but the model has " +
+    throw UserError("Segments of " + std::to_string(options.segment) + " tokens are requested, but the model has " +
                     std::to_string(config.positions) + " positions. Ask for 1 to " + std::to_string(config.positions) + ".");
   }
   return options.segment;
@@ -153,7 +154,7 @@ std::map<int, std::string> make_moments(Communicator const& world, CausalLM cons
   });
   if (missing.size() < sources.keys.size()) {
     log_info("second moments: " + std::to_string(sources.keys.size() - missing.size()) + " of " +
-             std::to_string(sources.keys.size()) + " layers are in the store already");
+             std::to_string(sources.keys.size()) + " layers are already in the store");
   }
   if (!to_compute.empty())
     compute_moments({world, model, tokenizer, *sources.corpus, reading, objects, checkpoints, stopped, progress}, to_compute);
@@ -168,7 +169,7 @@ SecondMoment load_moment(ObjectStore const& objects, std::string const& key, int
   if (moment.layer != layer || moment.matrix.size(0) != inner) {
     auto const size = std::to_string(moment.matrix.size(0));
     throw ShapeError(name + " is of layer " + std::to_string(moment.layer) + " and of the size [" + size + ", " + size +
-                     "], but " + std::to_string(inner) + " rows and columns are needed. Make it again.");
+                     "], but " + std::to_string(inner) + " rows and columns are needed. Compute it again.");
   }
   return moment;
 }

@@ -110,7 +110,7 @@ class Coordination {
   /// dropped.
   [[noreturn]] void end_now(Environment const& environment, RunEnding const& ending) {
     writer_.finish(ending.end);
-    log_error(ending.sentence + " Tasks in hand that take too long were dropped.");
+    log_error(ending.sentence + " Running tasks that took too long were stopped.");
     environment.abort_world(ending.end == End::interrupted ? 75 : ending.end == End::refused ? 2 : 1);
   }
 

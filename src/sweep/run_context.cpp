@@ -11,9 +11,8 @@ namespace onemask {
 std::string RunContext::need(std::string const& key, std::string const& what) const {
   auto bytes = objects.get(key);
   if (!bytes)
-    throw RunError(
-        "The " + what + " " + key +
-        " is not in the object store, or damaged, though the task that makes it is done. Start the same command again.");
+    throw RunError("The " + what + " " + key +
+                   " is missing from the object store or damaged, although its task is done. Run the same command again.");
   return std::move(*bytes);
 }
 

@@ -38,7 +38,7 @@ PartStatus part_of(std::filesystem::path const& file) {
                             kind.at("running").get<std::size_t>(), kind.at("set_aside").get<std::size_t>()});
     }
   } catch (nlohmann::json::exception const&) {
-    throw UserError("The file '" + file.string() + "' does not hold the state of a run. Delete it; a run writes it anew.");
+    throw UserError("The file '" + file.string() + "' does not contain the state of a run. Delete it; a run writes it again.");
   }
   return part;
 }

@@ -68,8 +68,7 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
   }
   if (document["mask"].IsMap() && !study.masks) {
     throw UserError("The study " + name +
-                    ": 'mask.methods' names none of the methods that its edits are made by. Name one of them, or "
-                    "set 'mask: none'.");
+                    ": 'mask.methods' names none of the study's editing methods. Name one of them, or set 'mask: none'.");
   }
   std::ostringstream resolved;
   document.remove("sweep");

@@ -45,7 +45,7 @@ std::vector<FactSelection> read_facts(YamlSection section) {
   std::vector<FactSelection> selections;
   for (auto const& split : section.keys()) {
     if (split == "validation")
-      throw section.fault(split, "is the name of the facts held back from training; call the split otherwise");
+      throw section.fault(split, "is the name of the facts held back from training; give the split another name");
     auto part = section.section(split);
     FactSelection selection;
     selection.split = split;
@@ -79,7 +79,8 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
       throw section.fault("method", e.what());
     }
   }
-  if (section.has("layer") && section.has("layers")) throw section.fault("layer", "stands beside 'layers'; keep one of them");
+  if (section.has("layer") && section.has("layers"))
+    throw section.fault("layer", "is given together with 'layers'; keep one of them");
   if (section.has("layer")) h.layers = {section.need<int>("layer")};
   section.read("layers", h.layers);
   section.read("v_num_grad_steps", h.v_num_grad_steps);
@@ -308,9 +309,9 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   point.masked = study.masks;
   auto const& moments = study.moments;
   if (needs_moments(point.edit.hparams) && moments.text.empty() && moments.ids.empty() && moments.files.empty()) {
-    throw UserError("The study " + file + ": editing with " + to_string(point.edit.hparams.method) +
-                    " needs second moments of keys, but there is no section 'moments' that says over which text. Give it 'text', "
-                    "'ids' or 'files'.");
+    throw UserError(
+        "The study " + file + ": editing with " + to_string(point.edit.hparams.method) +
+        " needs second moments of keys, but the study has no section 'moments'. Add it with 'text', 'ids' or 'files'.");
   }
   point.mask.leading_space = study.peer_compatible;
   root.finish();

@@ -63,7 +63,7 @@ void add_axis(Sweep& sweep, SweepAxis axis, std::string const& name, std::string
     }
     for (auto const& key : axis.keys) {
       if (std::find(known.keys.begin(), known.keys.end(), key) != known.keys.end())
-        throw UserError("The study " + file + " sweeps '" + key + "' twice, alone and together with other keys. Do either.");
+        throw UserError("The study " + file + " sweeps '" + key + "' twice, alone and together with other keys. Choose one.");
     }
   }
   sweep.push_back(std::move(axis));

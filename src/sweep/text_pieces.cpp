@@ -30,7 +30,7 @@ std::vector<std::int64_t> read_tokens(PerplexityOptions const& options, Tokenize
   }
   if (ids.size() < wanted) {
     throw UserError("The text of perplexity has only " + std::to_string(ids.size()) + " tokens, but " + std::to_string(wanted) +
-                    " are asked for. Give more text, or ask for fewer.");
+                    " are requested. Give more text, or fewer tokens.");
   }
   if (wanted > 0) ids.resize(wanted);
   return ids;
@@ -40,7 +40,7 @@ std::int64_t segment_of(PerplexityOptions const& options, ModelConfig const& con
   constexpr std::int64_t usual = 1024;
   if (options.segment == 0) return std::min(usual, config.positions);
   if (options.segment <= config.positions) return options.segment;
-  throw UserError("The windows of perplexity shall have " + std::to_string(options.segment) +
+  throw UserError("The windows of perplexity have " + std::to_string(options.segment) +
                   " tokens (perplexity.segment), but the model has " + std::to_string(config.positions) +
                   " positions. Ask for at most as many.");
 }
@@ -70,7 +70,8 @@ std::vector<TextWindows> read_text(PerplexityOptions const& options, Tokenizer c
     pieces.back().tokens += static_cast<std::int64_t>(window.ids.size() - window.scored);
     pieces.back().windows.push_back(std::move(window));
   }
-  if (pieces.empty()) throw UserError("The text of perplexity has no two tokens. Name a file with text (perplexity.text).");
+  if (pieces.empty())
+    throw UserError("The text of perplexity has fewer than two tokens. Name a file with text (perplexity.text).");
   for (auto& piece : pieces) piece.id = id_of(piece.windows);
   return pieces;
 }

@@ -52,10 +52,10 @@ class Worker {
     looked_ = Clock::now();
     auto const lost = mailbox_.lost();
     if (std::find(lost.begin(), lost.end(), 0) != lost.end())
-      return "Rank 0 is lost, and with it the run. Start the same command again to go on.";
+      return "Rank 0 is lost, so the run ends. Run the same command again to continue.";
     if (Clock::now() - heard_ < options_.patience) return {};
     return "Rank 0 has not answered for " + std::to_string(static_cast<int>(options_.patience.count())) +
-           " s; it may hang. Start the same command again to go on.";
+           " s; it may hang. Run the same command again to continue.";
   }
 
   bool is_time_to_look() const { return Clock::now() - looked_ > std::chrono::milliseconds(300); }
@@ -146,7 +146,7 @@ class Worker {
       bool const there = group.broadcast(leads && is_done(run_, objects) ? "1" : "", 0) == "1";
       bool const finished = there || work_of(planned.kind).run(planned, {group, stopped, progress});
       listen();
-      if (abandoned_) throw LostRank("The task was given to others, for this rank seemed to hang.");
+      if (abandoned_) throw LostRank("The task was given to other ranks because this rank seemed to hang.");
       record.seconds = std::chrono::duration<double>(Clock::now() - start).count();
       report.value = there ? 0 : record.seconds;
       if (!finished) report.what = Report::What::dropped;

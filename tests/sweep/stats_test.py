@@ -73,7 +73,7 @@ class Computing(Stats):
         self.assertEqual((header.split()[0], line.split()[0]), ("layer", "1"))
         again = self.run_stats("--text", text, "--layers", "1")
         self.assertEqual(again.stdout, result.stdout)
-        self.assertIn("1 of 1 layers are in the store already", again.stderr)
+        self.assertIn("1 of 1 layers are already in the store", again.stderr)
 
     def test_a_signal_loses_no_section(self):
         text = self.text(10000)
@@ -87,7 +87,7 @@ class Computing(Stats):
         self.assertEqual(self.object_bytes(), {})
         result = self.run_stats(*words, ranks=2)
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("goes on after section", result.stderr)
+        self.assertIn("continues after section", result.stderr)
         self.assertEqual(list(checkpoints.iterdir()), [])
         resumed, self.objects = self.object_bytes(), self.place / "whole"
         self.rows(*words, ranks=2)
