@@ -137,7 +137,7 @@ TEST_F(CoordinatorTest, ResultsThatAreGoneWhenTheyAreGatheredMakeARunPartial) {
   auto const ending = run(done);
 
   EXPECT_EQ(ending.end, RunEnding::End::partial);
-  EXPECT_THAT(ending.sentence, HasSubstr("damaged or gone"));
+  EXPECT_THAT(ending.sentence, HasSubstr("damaged or missing"));
 }
 
 TEST_F(CoordinatorTest, AMistakeOfTheUserEndsTheRun) {
