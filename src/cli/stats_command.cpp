@@ -1,6 +1,7 @@
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include <onemask/comm/agree.hpp>
+#include <onemask/comm/computing.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/text.hpp>
@@ -135,7 +136,7 @@ CommandResult run_stats(po::variables_map const& values, Environment const& envi
     auto const placement = parse_placement(request.device, request.dtype, environment.local_rank());
     model = load_causal_lm(Checkpoint::open(request.model), placement);
     tokenizer = Tokenizer::open(request.model);
-    objects.emplace(request.objects);
+    objects.emplace(request.objects, true, kind_of_numbers(placement.device));
     execution = execution_of(placement.device.type(), request.dtype, "float32", request.threads);
   });
   Fingerprints const fingerprints{model->fingerprint(), tokenizer->fingerprint(), execution};

@@ -1,5 +1,6 @@
 #include <onemask/comm/computing.hpp>
 #include <onemask/comm/machine.hpp>
+#include <onemask/core/text.hpp>
 
 #include <fstream>
 #include <set>
@@ -57,11 +58,20 @@ std::string kind_of_numbers(c10::Device device) {
   return libtorch + ", CUDA " + setting_of_libtorch("CUDA_VERSION") + " on " + (gpu.empty() ? "a GPU" : gpu);
 }
 
-std::string all_kinds(Communicator const& group, std::string const& own) {
-  auto const kinds = group.all_gather(own);
-  std::string text;
-  for (auto const& kind : std::set<std::string>(kinds.begin(), kinds.end())) text += (text.empty() ? "" : " and ") + kind;
-  return text;
+std::string joined_kinds(std::vector<std::string> const& lists) {
+  std::set<std::string> kinds;
+  for (auto const& list : lists) {
+    for (auto& kind : split_text(list, '\n')) {
+      if (!kind.empty()) kinds.insert(std::move(kind));
+    }
+  }
+  std::string joined;
+  for (auto const& kind : kinds) joined += (joined.empty() ? "" : "\n") + kind;
+  return joined;
+}
+
+std::string joined_kinds(Communicator const& group, std::string const& own) {
+  return joined_kinds(group.all_gather(own));
 }
 
 std::map<std::string, std::string> runtime_info() {

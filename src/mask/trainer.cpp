@@ -188,11 +188,11 @@ SharedMask MaskTrainer::mask(std::uint64_t seed) const {
   return {facts_.layers(), seed, soft_.to(at::kCPU).clone(), mask_epochs_};
 }
 
-std::string MaskTrainer::checkpoint() const {
+std::string MaskTrainer::checkpoint(std::string const& made_by) const {
   nlohmann::json const facts{{"settings", describe(options_)}, {"steps", steps_}, {"epochs", mask_epochs_}};
   std::map<std::string, at::Tensor> tensors{{"theta", theta_}, {"mean", mean_}, {"square", square_}, {"soft", soft_}};
   for (auto& [name, tensor] : tensors) tensor = tensor.to(at::kCPU);
-  return write_safetensors(tensors, {{"training", facts.dump()}});
+  return write_safetensors(tensors, {{"training", facts.dump()}, {"made_by", made_by}});
 }
 
 void MaskTrainer::restore(std::string bytes, std::string const& source) {

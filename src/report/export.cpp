@@ -50,6 +50,7 @@ std::string to_json(StudyFile const& study) {
   if (study.tables.contains("published")) result["published"] = records(need_table(study, "published"));
   result["finding"] = findings(study);
   if (study.tables.contains(stages_table)) result["stages"] = records(need_table(study, stages_table));
+  if (study.tables.contains(objects_table)) result["objects"] = records(need_table(study, objects_table));
   return result.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }
 

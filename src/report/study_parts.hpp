@@ -17,4 +17,7 @@ std::string const& need_status(StudyFile const& study);
 /// Where the gather step keeps the wall time of each stage; a study may lack it.
 inline constexpr char const* stages_table = "provenance/stages";
 
+/// Where it keeps what the objects were made by; studies of earlier versions lack it.
+inline constexpr char const* objects_table = "provenance/objects";
+
 }  // namespace onemask

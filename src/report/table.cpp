@@ -1,4 +1,5 @@
 #include "report/cells.hpp"
+#include "report/mixture.hpp"
 #include "report/perplexity.hpp"
 #include "report/published.hpp"
 #include "report/quality.hpp"
@@ -111,6 +112,7 @@ std::string format_table(StudyFile const& study, TableOptions const& options) {
   auto const text_lines = perplexity_block(perplexities, summary);
   text += text_lines + published_block(study, summary, perplexities);
   for (auto const& finding : findings(study)) text += "\n" + wrapped(finding, line_width);
+  if (auto const mixture = mixture_of_kinds(study); !mixture.empty()) text += "\n" + wrapped(mixture, line_width);
   return text + "\n" + definitions + (with_quality ? quality_definitions : "") +
          (text_lines.empty() ? "" : perplexity_definition) + (several ? definition_of_mean : "") + stage_times(study);
 }

@@ -54,6 +54,12 @@ ColumnForm form_of(std::string const& name, Column const& column) {
 
 }  // namespace
 
+std::string hdf5_version() {
+  unsigned major = 0, minor = 0, release = 0;
+  if (H5get_libversion(&major, &minor, &release) < 0) return "unknown";
+  return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(release);
+}
+
 struct StudyWriter::Output {
   explicit Output(std::filesystem::path const& target)
       : file(target),

@@ -70,6 +70,7 @@ class Gatherer {
     write_result("facts", facts_table(plan_));
     count_done(plan_.moments, [](auto const& moment) { return moment.second; });
     count_done(plan_.null_spaces, [](auto const& task) { return task.key; });
+    for (auto const& key : source_.templates) find(key);
 
     // Results only: equal for every number of ranks and after any interruption. Where and how fast they were made is provenance.
     Hasher results;
@@ -78,9 +79,12 @@ class Gatherer {
     if (!published.figures.empty()) writer_.write("published", published_table(published));
     writer_.write("provenance/stages", stages_table(source_.stages));
     writer_.write("provenance/tasks", tasks_table(read_journals(source_.journals)));
+    writer_.write("provenance/objects", makers_table(objects_by_maker_));
     bool const complete = done_ == plan_.tasks();
     if (!complete && is_complete_already()) return true;
-    auto attributes = build_info();
+    auto attributes = source_.runtime;
+    attributes["hdf5"] = hdf5_version();
+    attributes.merge(build_info());
     attributes["results_sha256"] = results.hex();
     attributes["schema"] = "4";
     attributes["name"] = source_.study.name;
@@ -110,11 +114,18 @@ class Gatherer {
 
   /// An object made of its bytes, where they are there and whole.
   template <typename FromBytes>
-  auto read(std::string const& key, FromBytes from_bytes) const
-      -> std::optional<decltype(from_bytes(std::string(), std::string()))> {
-    auto bytes = source_.objects.get(key);
-    if (!bytes) return std::nullopt;
-    return from_bytes(std::move(*bytes), "object " + key);
+  auto read(std::string const& key, FromBytes from_bytes) -> std::optional<decltype(from_bytes(std::string(), std::string()))> {
+    auto object = source_.objects.read(key);
+    if (!object) return std::nullopt;
+    ++objects_by_maker_[object->made_by];
+    return from_bytes(std::move(object->payload), "object " + key);
+  }
+
+  /// Whether an object is there that is not read.
+  bool find(std::string const& key) {
+    auto const made_by = source_.objects.maker_of(key);
+    if (made_by) ++objects_by_maker_[*made_by];
+    return made_by.has_value();
   }
 
   [[noreturn]] static void refuse(std::string const& key, std::string const& what) {
@@ -125,7 +136,7 @@ class Gatherer {
 
   template <typename Tasks, typename Key>
   void count_done(Tasks const& tasks, Key key) {
-    for (auto const& task : tasks) done_ += source_.objects.has(key(task));
+    for (auto const& task : tasks) done_ += find(key(task));
   }
 
   void write_masks() {
@@ -171,7 +182,7 @@ class Gatherer {
     }
     for (auto const& task : plan_.edits) {
       auto const is_found = [&](std::size_t fact) { return found[task.set][fact]; };
-      done_ += task.key.empty() ? std::all_of(task.facts.begin(), task.facts.end(), is_found) : source_.objects.has(task.key);
+      done_ += task.key.empty() ? std::all_of(task.facts.begin(), task.facts.end(), is_found) : find(task.key);
     }
     std::sort(rows.begin(), rows.end(),
               [](auto const& a, auto const& b) { return std::tie(a.set, a.fact) < std::tie(b.set, b.fact); });
@@ -211,15 +222,18 @@ class Gatherer {
   void write_perplexity() {
     if (plan_.text_models.empty()) return;
     std::vector<TextScore> scores;
-    std::set<std::string> found;
+    std::map<std::string, TextScore> found;  // models that differ in edits alone share some
     for (auto const& model : plan_.text_models) {
       auto& score = scores.emplace_back();
       for (auto const& key : model.keys) {
-        auto const piece = read(key, text_score_from_bytes);
-        if (!piece) continue;
-        found.insert(key);
-        score.nll += piece->nll;
-        score.tokens += piece->tokens;
+        auto piece = found.find(key);
+        if (piece == found.end()) {
+          auto const score_of_piece = read(key, text_score_from_bytes);
+          if (!score_of_piece) continue;
+          piece = found.emplace(key, *score_of_piece).first;
+        }
+        score.nll += piece->second.nll;
+        score.tokens += piece->second.tokens;
       }
     }
     for (auto const& task : plan_.text_tasks) done_ += found.contains(task.key);
@@ -232,7 +246,8 @@ class Gatherer {
   StudyWriter writer_;
   std::vector<double> zeros_;                     // by mask
   std::map<std::string, std::string> checksums_;  // of results, by name
-  std::size_t done_ = 0;                          // tasks
+  std::map<std::string, std::size_t> objects_by_maker_;
+  std::size_t done_ = 0;  // tasks
 };
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,8 @@ struct GatherSource {
   std::filesystem::path journals;  ///< folder
   std::string model, tokenizer;    ///< fingerprints
   std::vector<StageRecord> stages = {};
+  std::map<std::string, std::string> runtime = {};  ///< versions and processor of this process
+  std::set<std::string> templates = {};             ///< objects of context templates
 };
 
 /// Writes study.h5 (docs/results.md) from what is there so far: objects that are missing or damaged lower the numbers of facts

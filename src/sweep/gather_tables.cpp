@@ -1,5 +1,7 @@
 #include "sweep/gather_tables.hpp"
 
+#include <onemask/core/text.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -141,6 +143,16 @@ Table tasks_table(std::vector<JournalRecord> const& records) {
            {"ranks", column<std::int64_t>(records, [](auto const& r) { return r.ranks; })},
            {"units", column<double>(records, [](auto const& r) { return r.units; })},
            {"note", text([](auto const& r) { return r.note; })}}};
+}
+
+Table makers_table(std::map<std::string, std::size_t> const& objects) {
+  auto const name = [](auto const& item) {
+    std::string text;
+    for (auto const& kind : split_text(item.first, '\n')) text += (text.empty() ? "" : " and ") + kind;
+    return text;
+  };
+  return {{{"made_by", column<std::string>(objects, name)},
+           {"objects", column<std::int64_t>(objects, [](auto const& item) { return item.second; })}}};
 }
 
 std::vector<ColumnForm> metrics_columns() {

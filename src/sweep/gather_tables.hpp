@@ -8,6 +8,7 @@
 #include <onemask/store/journal.hpp>
 #include <onemask/store/study_writer.hpp>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,8 @@ Table perplexity_table(Plan const& plan, std::vector<TextScore> const& scores);
 Table published_table(Published const& published);
 Table stages_table(std::vector<StageRecord> const& stages);
 Table tasks_table(std::vector<JournalRecord> const& records);
+/// Numbers of objects by what made them.
+Table makers_table(std::map<std::string, std::size_t> const& objects);
 
 // The two that are long are written in blocks.
 

@@ -1,14 +1,23 @@
 #include "sweep/task_work.hpp"
+#include <onemask/comm/computing.hpp>
 #include <onemask/comm/reducer.hpp>
 #include <onemask/core/checkpoint_file.hpp>
 #include <onemask/edit/weight_delta.hpp>
 #include <onemask/mask/trainer.hpp>
+#include <onemask/model/safetensors.hpp>
 
 #include <algorithm>
 #include <optional>
 
 namespace onemask {
 namespace {
+
+/// The kinds of machines that have worked on a checkpoint; those of earlier versions do not say.
+std::string makers_in(std::string const& checkpoint, std::string const& name) {
+  auto const metadata = SafetensorsFile::parse(checkpoint, name).metadata();
+  auto const found = metadata.find("made_by");
+  return found == metadata.end() ? "" : found->second;
+}
 
 /// Trains one mask over a group, from its last checkpoint if there is one. Returns false when it was stopped; its checkpoint is
 /// written then.
@@ -20,11 +29,15 @@ bool train(RunContext const& run, MaskTask const& task, TrainingSet const& facts
   MaskTrainer trainer(facts, task.options, initial_theta(task.options, facts.mask_shape(), task.seed),
                       shuffled(task.seed, facts.size()), {group.rank(), group.size()}, *reducer);
   auto const saved = group.broadcast(leads ? file.read().value_or("") : "", 0);
-  if (!saved.empty()) trainer.restore(saved, file.name());
+  auto made_by = joined_kinds(group, run.objects.made_by());
+  if (!saved.empty()) {
+    trainer.restore(saved, file.name());
+    made_by = joined_kinds({made_by, makers_in(saved, file.name())});
+  }
   auto const save = [&] {
     // A rank that hung may come back when others have long trained the mask in its place, in the middle of this too.
     if (!leads || run.objects.has(task.key)) return;
-    file.write(trainer.checkpoint());
+    file.write(trainer.checkpoint(made_by));
     if (run.objects.has(task.key)) file.remove();
   };
   while (!trainer.done()) {
@@ -37,7 +50,7 @@ bool train(RunContext const& run, MaskTask const& task, TrainingSet const& facts
     context.progress(static_cast<double>(trainer.next_epoch()) / task.options.epochs);
   }
   if (leads) {
-    run.objects.put(task.key, to_bytes(trainer.mask(task.seed)));
+    run.objects.put(task.key, to_bytes(trainer.mask(task.seed)), made_by);
     file.remove();
   }
   return true;

@@ -1,6 +1,7 @@
 #include "sweep/moment_run.hpp"
 
 #include <onemask/comm/agree.hpp>
+#include <onemask/comm/computing.hpp>
 #include <onemask/comm/reducer.hpp>
 #include <onemask/core/checkpoint_file.hpp>
 #include <onemask/core/error.hpp>
@@ -34,6 +35,7 @@ struct LayerWork {
   std::size_t sections_done = 0;
   at::Tensor mark = {};                        ///< rank 0: the mean when a section with a mark ended last
   std::vector<MomentChange> convergence = {};  ///< rank 0
+  std::string made_by = {};                    ///< by those who worked on it so far
 };
 
 std::string to_bytes(LayerWork const& work) {
@@ -42,7 +44,8 @@ std::string to_bytes(LayerWork const& work) {
   nlohmann::json const facts{{"sections", work.sections_done},
                              {"exponent", work.sum->exponent()},
                              {"bound", work.sum->bound()},
-                             {"convergence", convergence}};
+                             {"convergence", convergence},
+                             {"made_by", work.made_by}};
   std::map<std::string, at::Tensor> tensors{{"sum", work.sum->integers()}};
   if (work.mark.defined()) tensors["mark"] = work.mark;
   return write_safetensors(tensors, {{"moment", facts.dump()}});
@@ -71,6 +74,7 @@ void restore(LayerWork& work, std::string bytes, std::int64_t inner, at::Device 
   work.mark = mark;
   work.convergence = std::move(convergence);
   work.sections_done = sections_done;
+  work.made_by = facts.value("made_by", "");
 }
 
 /// Rank 0 takes up what a killed run left.
@@ -231,8 +235,8 @@ void end_section(MomentRun const& run, Section const& section, bool last, bool d
     if (due) work.file.write(to_bytes(work));
     return;
   }
-  run.objects.put(work.key,
-                  to_bytes(SecondMoment{work.layer, section.tokens_done, work.mark, run.model.fingerprint(), work.convergence}));
+  SecondMoment const moment{work.layer, section.tokens_done, work.mark, run.model.fingerprint(), work.convergence};
+  run.objects.put(work.key, to_bytes(moment), work.made_by);
   work.file.remove();
 }
 
@@ -271,6 +275,8 @@ void compute_moments(MomentRun const& run, std::map<int, std::string> const& key
   for (auto const& [layer, key] : keys) works.push_back({layer, key, CheckpointFile(run.checkpoints / (key + ".safetensors"))});
   announce(run, share, works);
   begin(run, share, sections.size(), works);
+  auto const made_by = joined_kinds(world, run.objects.made_by());
+  for (auto& work : works) work.made_by = joined_kinds({made_by, work.made_by});
   auto const reducer = make_reducer(world, run.model.device());
 
   auto const earliest = std::min_element(works.begin(), works.end(),

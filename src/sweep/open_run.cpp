@@ -2,6 +2,7 @@
 
 #include "sweep/object_keys.hpp"
 #include <onemask/comm/agree.hpp>
+#include <onemask/comm/computing.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/sweep/moments.hpp>
 
@@ -15,13 +16,14 @@ namespace {
 
 /// The context templates of a study point: given, or sampled from the model once and kept as an object. Rank 0 samples, on the
 /// kind of device that the tasks are done on, for the bits of its numbers decide. Nothing where that is not to be seen here.
-std::optional<ContextTemplates> templates_of(RunContext const& run, EditOptions const& edit) {
+std::optional<ContextTemplates> templates_of(RunContext& run, EditOptions const& edit) {
   if (!edit.templates.empty()) return edit.templates;
   Hasher hasher;
   begin_key(hasher, "templates", run.fingerprints);
   hasher.integer(static_cast<long long>(edit.template_seed));
   for (auto const& [length, count] : edit.hparams.context_template_length_params) hasher.integer(length).integer(count);
   auto const key = hasher.hex();
+  run.templates.insert(key);
   std::string bytes;
   agree(run.world, [&] {
     if (!run.is_root()) return;
@@ -100,7 +102,8 @@ RunContext open_run(Environment const& environment, Study const& study, RunOptio
                                world,
                                study,
                                options,
-                               ObjectStore(options.objects.empty() ? options.folder / "objects" : options.objects),
+                               ObjectStore(options.objects.empty() ? options.folder / "objects" : options.objects, true,
+                                           kind_of_numbers(placement.device)),
                                load_causal_lm(Checkpoint::open(m.checkpoint), placement),
                                Tokenizer::open(m.checkpoint),
                                {},

@@ -8,6 +8,7 @@
 #include "sweep/tidy.hpp"
 #include "sweep/worker.hpp"
 #include <onemask/comm/agree.hpp>
+#include <onemask/comm/computing.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/interrupt.hpp>
 #include <onemask/core/log.hpp>
@@ -33,7 +34,7 @@ std::string part_name(Shard const& shard) {
 
 bool gather_all(RunContext const& run, std::vector<StageRecord> const& stages) {
   return gather({run.plan, run.study, run.objects, run.options.folder / "journal", run.fingerprints.model,
-                 run.fingerprints.tokenizer, stages},
+                 run.fingerprints.tokenizer, stages, runtime_info(), run.templates},
                 run.options.folder / "study.h5");
 }
 

@@ -11,6 +11,7 @@
 #include <onemask/sweep/run.hpp>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,10 +29,11 @@ struct RunContext {
   Tokenizer tokenizer;
   Fingerprints fingerprints;
   Plan plan;
-  bool on_gpus = false;                ///< the tasks, wherever this process runs
-  bool does_tasks = true;              ///< this process, which otherwise only plans or gathers
-  bool provisional = false;            ///< the plan, whose context templates can only be sampled elsewhere
-  std::vector<TextWindows> text = {};  ///< what perplexity is taken over
+  bool on_gpus = false;                  ///< the tasks, wherever this process runs
+  bool does_tasks = true;                ///< this process, which otherwise only plans or gathers
+  bool provisional = false;              ///< the plan, whose context templates can only be sampled elsewhere
+  std::set<std::string> templates = {};  ///< objects of sampled context templates
+  std::vector<TextWindows> text = {};    ///< what perplexity is taken over
   /// The batch edit read last: many tasks in a row need the same.
   mutable std::pair<std::string, std::shared_ptr<BatchEdit const>> last_batch = {};
 

@@ -37,11 +37,12 @@ TEST(Computing, NamesTheKindThatNumbersComeFrom) {
   EXPECT_THAT(kind_of_numbers({c10::kCUDA, 0}), HasSubstr("CUDA " + info.at("cuda") + " on " + describe_gpu(0).name));
 }
 
-TEST(Computing, NamesEveryKindOfAGroupOnce) {
+TEST(Computing, ListsEveryKindOnce) {
   auto const world = test::world();
-  EXPECT_EQ(all_kinds(world, "one kind"), "one kind");
-  std::string const two = world.size() == 1 ? "kind 0" : "kind 0 and kind 1";
-  EXPECT_EQ(all_kinds(world, "kind " + std::to_string(world.rank() % 2)), two);
+  EXPECT_EQ(joined_kinds(world, "one kind"), "one kind");
+  EXPECT_EQ(joined_kinds(world, "kind " + std::to_string(world.rank() % 2)), world.size() == 1 ? "kind 0" : "kind 0\nkind 1");
+  EXPECT_EQ(joined_kinds({"b\na", "", "a", "c\nb"}), "a\nb\nc");
+  EXPECT_EQ(joined_kinds({}), "");
 }
 
 TEST(Computing, LeavesNoVersionOut) {

@@ -12,6 +12,8 @@ namespace onemask {
 namespace {
 
 using test::example_study;
+using test::Integers;
+using test::Texts;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -22,6 +24,12 @@ std::string message_of(StudyFile const& study) {
     return error.what();
   }
   return "";
+}
+
+/// Without the breaks of lines.
+std::string joined_lines(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
 }
 
 template <class T>
@@ -156,6 +164,27 @@ TEST(Table, SaysThatNothingIsScoredYet) {
   for (auto& [name, values] : study.tables.at("summary").columns) std::visit([](auto& some) { some.clear(); }, values);
   study.tables.erase("provenance/stages");
   EXPECT_EQ(format_table(study), "PARTIAL: 13 of 14 tasks\n\nNothing is scored yet.\n");
+}
+
+TEST(Table, SaysWhereTheObjectsComeFromSeveralKindsOfMachines) {
+  auto study = example_study();
+  auto& table = study.tables["provenance/objects"];
+  table = {{{"made_by", Texts{"LibTorch 2.11.0 on one, AVX2"}}, {"objects", Integers{20}}}};
+  EXPECT_THAT(format_table(study), Not(HasSubstr("kinds of machines")));
+
+  table = {{{"made_by", Texts{"", "LibTorch 2.11.0 on one, AVX2"}}, {"objects", Integers{1, 20}}}};
+  EXPECT_THAT(joined_lines(format_table(study)), HasSubstr("may come from several kinds of machines"));
+  EXPECT_THAT(joined_lines(format_table(study)), HasSubstr("alone: 20 from LibTorch 2.11.0 on one, AVX2; 1 does not say."));
+
+  table = {
+      {{"made_by", Texts{"", "LibTorch 2.11.0 on one, AVX2", "LibTorch 2.12.0 on another"}}, {"objects", Integers{2, 20, 3}}}};
+  EXPECT_THAT(
+      joined_lines(format_table(study)),
+      HasSubstr("The objects of this study come from several kinds of machines, so its last digits may be those of none of "
+                "them alone: 20 from LibTorch 2.11.0 on one, AVX2; 3 from LibTorch 2.12.0 on another; 2 do not say."));
+
+  column<std::int64_t>(study, "provenance/objects", "objects").pop_back();
+  EXPECT_THAT(message_of(study), HasSubstr("column 'objects' has 2 values"));
 }
 
 TEST(Table, NeedsNoStages) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <c10/core/Device.h>
 
@@ -18,8 +19,10 @@ std::string processor_name(std::filesystem::path const& cpuinfo = "/proc/cpuinfo
 /// (family 25, model 1), AVX2"; of a GPU "LibTorch 2.11.0, CUDA 13.0 on NVIDIA H200".
 std::string kind_of_numbers(c10::Device device);
 
-/// The kinds of all ranks of a group, each once: "A", or "A and B". Collective.
-std::string all_kinds(Communicator const& group, std::string const& own);
+/// Several kinds, or lists of them, as one list: each once, a line each.
+std::string joined_kinds(std::vector<std::string> const& lists);
+/// Those of all ranks of a group. Collective.
+std::string joined_kinds(Communicator const& group, std::string const& own);
 
 /// Versions of what this process runs with, and its processor: libtorch, mpi, nccl, cuda, processor, instruction_set (that
 /// LibTorch chooses for its kernels). "none" where there is none. Keys are stable; they go into result files.

@@ -47,8 +47,8 @@ class MaskTrainer {
   at::Tensor const& theta() const { return theta_; }
 
   /// All that the next epoch needs, as a safetensors file; `restore` continues to the same bits. Throws UserError naming `source`
-  /// when the bytes are not a checkpoint of a training like this one.
-  std::string checkpoint() const;
+  /// when the bytes are not a checkpoint of a training like this one. `made_by` goes into its metadata.
+  std::string checkpoint(std::string const& made_by = {}) const;
   void restore(std::string bytes, std::string const& source);
 
  private:

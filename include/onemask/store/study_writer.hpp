@@ -11,6 +11,9 @@
 
 namespace onemask {
 
+/// Of the HDF5 library at work, e.g. "1.10.8".
+std::string hdf5_version();
+
 enum class ColumnKind { integer, real, text };
 
 /// What a column of a table that is written block by block will hold.
