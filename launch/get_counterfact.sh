@@ -66,7 +66,7 @@ if [[ -f $file ]]; then
 else
   download "$url" "$part" ||
     fail 1 "'$url' could not be downloaded (curl's code $?, HTTP status $http_status). Check the network and the disk and" \
-      "run this again: it goes on where it stopped."
+      "run this again: it continues where it stopped."
   sum=$(sha256_of "$part")
   if [[ $sum != "$expected" ]]; then
     rm -f "$part"

@@ -53,7 +53,7 @@ get() {
     404) fail 2 "The hub has no '$1' (HTTP status 404). Check the model's name and the revision, '$revision'." ;;
     *)
       fail 1 "'$1' could not be downloaded (curl's code $code, HTTP status $http_status). Check the network and the disk" \
-        "and run this again: it goes on where it stopped."
+        "and run this again: it continues where it stopped."
       ;;
   esac
 }

@@ -78,11 +78,11 @@ run_until_done() {
   esac
   if ((restarts >= max_restarts)); then
     echo "=== interrupted (exit code $status) after $restarts restarts, as many as ONEMASK_MAX_RESTARTS allows;" \
-      "submit it again to go on ==="
+      "submit it again to continue ==="
   elif [[ $(scontrol show job --oneliner "$SLURM_JOB_ID") != *" JobState=RUNNING "* ]]; then
     echo "=== interrupted (exit code $status) by SLURM, which starts it again unless it was cancelled ==="
   else
-    echo "=== interrupted (exit code $status); requeued, and goes on where it stopped ==="
+    echo "=== interrupted (exit code $status), requeued; it will continue where it stopped ==="
     scontrol requeue "$SLURM_JOB_ID"
   fi
   exit 75

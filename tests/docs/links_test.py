@@ -51,10 +51,15 @@ def names_without_page(file: Path, source: Path) -> list[str]:
     return [f"{file.relative_to(source)}: it names '{name}', which is not there." for name in names if not (source / name).exists()]
 
 
+def files_of(source: Path) -> list[Path]:
+    """Those of the project, without builds and runs."""
+    files = [*source.glob("*"), source / "results/README.md", *(file for room in ROOMS for file in (source / room).rglob("*"))]
+    return sorted(file for file in files if file.is_file())
+
+
 def main() -> int:
     source = Path(sys.argv[1]).resolve()
-    files = [*source.glob("*"), source / "results/README.md", *(file for room in ROOMS for file in (source / room).rglob("*"))]
-    files = sorted(file for file in files if file.is_file())
+    files = files_of(source)
     pages = [file for file in files if file.suffix == ".md"]
     faults = [fault for page in pages for fault in faults_of(page, source)]
     faults += [fault for file in files if file.suffix in SOURCES for fault in names_without_page(file, source)]

@@ -52,7 +52,7 @@ class GetCounterfact(DownloadTest):
 
     def test_goes_on_where_the_connection_ended(self):
         self.server.cut = {"/facts.json": 100_000}
-        self.expect_refusal(1, ["goes on where it stopped"], *self.sum)
+        self.expect_refusal(1, ["continues where it stopped"], *self.sum)
         self.expect_done(*self.sum)
         self.assertEqual(self.server.requests, [("/facts.json", "bytes=100000-")])
 

@@ -61,7 +61,7 @@ class GetModel(DownloadTest):
                 self.server.resumes = resumes
                 self.server.cut = {"/store/model.safetensors": 123_456}
                 folder = f"model{resumes}"
-                self.expect_refusal(1, ["model.safetensors", "goes on where it stopped"], MODEL, folder)
+                self.expect_refusal(1, ["model.safetensors", "continues where it stopped"], MODEL, folder)
                 self.assertFalse((self.folder / folder / "model.safetensors").exists())
                 self.assertFalse((self.folder / folder / "SHA256SUMS").exists())
                 self.expect_done(MODEL, folder)
@@ -98,7 +98,7 @@ class GetModel(DownloadTest):
         self.settings["HF_TOKEN"] = "hf_secret"
         self.server.cut = {"/store/model.safetensors": 1000}
         self.server.resumes = False
-        self.expect_refusal(1, ["goes on"], MODEL)
+        self.expect_refusal(1, ["continues where it stopped"], MODEL)
         self.expect_done(MODEL)
         self.server.refused = {"/": 403}
         self.expect_refusal(2, ["HTTP status 403"], MODEL, "other")
