@@ -10,32 +10,47 @@ import re
 import sys
 from pathlib import Path
 
-# Which rooms may name a header of these libraries; the first pattern that matches decides. Others are free.
+# A library's headers belong to the rooms that src/CMakeLists.txt links to it: the pattern of an include, and the words there.
 LIBRARIES = [
-    (r"torch/torch\.h$", set(), "it costs 18 s and 1.3 GB a file; include <ATen/ATen.h> or single operators"),
-    (r"(ATen|torch|c10)/", {"comm", "model", "edit", "mask", "eval", "sweep", "pretrain"}, "tensors are not this room's business"),
-    (r"(mpi|nccl|cuda_runtime\w*)\.h$", {"comm"}, "ranks and devices are reached through the room comm"),
-    (r"(hdf5|H5\w+)\.h$", {"store"}, "HDF5 is reached through the room store"),
-    (r"boost/program_options", {"cli"}, "options are parsed in the room cli"),
-    (r"spdlog/", {"core"}, "its headers clash with LibTorch's; include <onemask/core/log.hpp>"),
+    (r"(ATen|torch|c10)/", {"TORCH"}),
+    (r"(mpi|mpi-ext)\.h$", {"MPI::MPI_CXX"}),
+    (r"(hdf5|H5\w+)\.h$", {"HDF5::HDF5"}),
+    (r"boost/program_options", {"Boost::program_options"}),
+    (r"spdlog/", {"spdlog::spdlog"}),
+    (r"nlohmann/", {"nlohmann_json::nlohmann_json"}),
+    (r"yaml-cpp/", {"yaml-cpp"}),
+    (r"openssl/", {"OpenSSL::Crypto"}),
+    (r"pcre2\.h$", {"PkgConfig::PCRE2"}),
+    (r"utf8proc\.h$", {"PkgConfig::UTF8PROC"}),
+    (r"zip\.h$", {"PkgConfig::LIBZIP"}),
+    (r"(nccl|cuda_runtime\w*)\.h$", {"NCCL::NCCL"}),
 ]
+# Where these are linked to: nowhere else, whatever the table says.
+OWNERS = {"MPI::MPI_CXX": "comm", "HDF5::HDF5": "store", "Boost::program_options": "cli", "spdlog::spdlog": "core"}
 MAIN_LINES = 60
 
 
-def read_rooms(cmake: Path) -> dict[str, set[str]]:
-    """Room -> the rooms it names after USES."""
+def read_rooms(cmake: Path) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """Room -> the rooms that it names after USES; room -> the libraries that it is linked to, TORCH among them."""
     rooms: dict[str, set[str]] = {}
-    for call in re.findall(r"^onemask_room\(([^)]*)\)", cmake.read_text(), re.MULTILINE):
+    libraries: dict[str, set[str]] = {}
+    text = cmake.read_text()
+    for call in re.findall(r"^onemask_room\(([^)]*)\)", text, re.MULTILINE):
         name, *words = call.split()
-        uses: set[str] = set()
+        rooms[name], libraries[name] = set(), set()
         keyword = ""
         for word in words:
             if word in ("TORCH", "USES", "PRIVATE"):
                 keyword = word
-            elif keyword == "USES" and "::" not in word:
-                uses.add(word)
-        rooms[name] = uses
-    return rooms
+                if word == "TORCH":
+                    libraries[name].add(word)
+            elif keyword == "USES":
+                rooms[name].add(word)
+            else:
+                libraries[name].add(word)
+    for name, words in re.findall(r"^\s*target_link_libraries\(onemask_(\w+) ([^)$]*)\)", text, re.MULTILINE):
+        libraries.setdefault(name, set()).update(words.split())
+    return rooms, libraries
 
 
 def reachable(room: str, rooms: dict[str, set[str]]) -> set[str]:
@@ -59,7 +74,20 @@ def check_table(rooms: dict[str, set[str]]) -> list[str]:
     return wrong
 
 
-def check_include(place: str, room: str, allowed: set[str], name: str, rooms: dict[str, set[str]]) -> list[str]:
+def check_libraries(libraries: dict[str, set[str]]) -> list[str]:
+    return [
+        f"src/CMakeLists.txt: room '{room}' is linked to {library}, which is reached through the room {OWNERS[library]}."
+        for room, linked in libraries.items()
+        for library in sorted(linked & OWNERS.keys())
+        if OWNERS[library] != room
+    ]
+
+
+def check_include(place: str, room: str, allowed: set[str], name: str, rooms: dict[str, set[str]], linked: set[str]) -> list[str]:
+    if name.split("/")[0] in (".", ".."):
+        return [f'{place}: "{name}" is a relative path; write the include from include/ or src/ on.']
+    if name == "torch/torch.h":
+        return [f"{place}: <{name}> costs 18 s and 1.3 GB a file; include <ATen/ATen.h> or single operators."]
     public = re.match(r"onemask/(\w+)/", name)
     if public:
         target = public[1]
@@ -71,9 +99,9 @@ def check_include(place: str, room: str, allowed: set[str], name: str, rooms: di
     private = name.split("/")[0]
     if private in rooms and "/" in name and private != room:
         return [f'{place}: "{name}" is private to room \'{private}\'; room \'{room}\' may include only its public headers.']
-    for pattern, owners, reason in LIBRARIES:
-        if re.match(pattern, name):
-            return [] if room in owners else [f"{place}: room '{room}' may not include <{name}>: {reason}."]
+    for pattern, needed in LIBRARIES:
+        if re.match(pattern, name) and not needed & linked:
+            return [f"{place}: room '{room}' may not include <{name}>: src/CMakeLists.txt does not link it to {' or '.join(needed)}."]
     return []
 
 
@@ -87,7 +115,7 @@ def check_header(place: str, text: str) -> list[str]:
     return wrong
 
 
-def check_file(root: Path, file: Path, rooms: dict[str, set[str]]) -> list[str]:
+def check_file(root: Path, file: Path, rooms: dict[str, set[str]], libraries: dict[str, set[str]]) -> list[str]:
     place = file.relative_to(root).as_posix()
     text = file.read_text()
     wrong = check_header(place, text) if file.suffix == ".hpp" else []
@@ -99,7 +127,7 @@ def check_file(root: Path, file: Path, rooms: dict[str, set[str]]) -> list[str]:
     for number, line in enumerate(text.splitlines(), 1):
         include = re.match(r'\s*#\s*include\s*[<"]([^>"]+)[>"]', line)
         if include:
-            wrong += check_include(f"{place}:{number}", room, allowed, include[1], rooms)
+            wrong += check_include(f"{place}:{number}", room, allowed, include[1], rooms, libraries.get(room, set()))
     if place == "src/main.cpp" and len(text.splitlines()) >= MAIN_LINES:
         wrong.append(f"{place}: main.cpp must stay under {MAIN_LINES} lines: move work into the room cli.")
     return wrong
@@ -110,13 +138,14 @@ def main() -> int:
         print("usage: layering_test.py SOURCE_DIR", file=sys.stderr)
         return 2
     root = Path(sys.argv[1]).resolve()
-    rooms = read_rooms(root / "src" / "CMakeLists.txt")
+    rooms, libraries = read_rooms(root / "src" / "CMakeLists.txt")
     folders = (root / "include" / "onemask", root / "src")
     files = sorted(file for folder in folders for file in folder.rglob("*.[ch]pp"))
     if not rooms or not files:
         print(f"{root}: found {len(rooms)} rooms and {len(files)} source files; is this the source folder?")
         return 1
-    wrong = check_table(rooms) + [sentence for file in files for sentence in check_file(root, file, rooms)]
+    wrong = check_table(rooms) + check_libraries(libraries)
+    wrong += [sentence for file in files for sentence in check_file(root, file, rooms, libraries)]
     print("\n".join(wrong) if wrong else f"{len(files)} files keep to the table of {len(rooms)} rooms.")
     return 1 if wrong else 0
 

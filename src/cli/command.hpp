@@ -19,6 +19,9 @@ namespace po = boost::program_options;
 struct CommandResult {
   std::string output = {};
   int code = 0;
+  std::string error = {};                           ///< one sentence, where the command ended without its product
+  enum class Ranks { all, some_dead, some_stuck };  ///< that are left to end together
+  Ranks ranks = Ranks::all;
 };
 
 /// A subcommand.

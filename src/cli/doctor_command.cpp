@@ -1,7 +1,7 @@
 #include "cli/command.hpp"
-#include "cli/doctor.hpp"
 #include "cli/study_options.hpp"
 #include <onemask/comm/agree.hpp>
+#include <onemask/doctor/doctor.hpp>
 
 namespace onemask {
 namespace {

@@ -1,8 +1,8 @@
 #include "cli/command.hpp"
-#include "cli/json_line.hpp"
 #include "cli/study_options.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/json_line.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/report/text_table.hpp>
 #include <onemask/sweep/plan_report.hpp>

@@ -1,6 +1,6 @@
 #include "cli/command.hpp"
-#include "cli/json_line.hpp"
 #include <onemask/core/error.hpp>
+#include <onemask/core/json_line.hpp>
 #include <onemask/eval/predict.hpp>
 
 #include <algorithm>

@@ -1,5 +1,4 @@
 #include "cli/command.hpp"
-#include "cli/ending.hpp"
 #include <onemask/cli/run.hpp>
 #include <onemask/comm/environment.hpp>
 #include <onemask/comm/machine.hpp>
@@ -8,6 +7,7 @@
 #include <onemask/core/interrupt.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/text.hpp>
+#include <onemask/dispatch/ending.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -96,16 +96,18 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
   int no_arguments = 0;
   char** none = nullptr;
   if (command.parallel) watch_signals();
-  Environment const environment(no_arguments, none);
+  Environment environment(no_arguments, none);
   auto const world = environment.world();
   configure_log(world.rank(), world.size());
   Mailbox ranks(world);
-  auto const own = ending_of([&] {
+  CommandResult result;
+  auto own = ending_of([&] {
     if (!command.parallel && world.rank() != 0) return 0;
-    auto const result = command.run(parse(command, words), environment);
+    result = command.run(parse(command, words), environment);
     if (world.rank() == 0) print(result.output);
     return result.code;
   });
+  if (own.sentence.empty()) own.sentence = result.error;
   auto const give_up = [&](Ending const& ending) {
     leave_code(ending.code);
     if (!ending.sentence.empty()) {
@@ -115,13 +117,14 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
     }
     environment.abort_world(ending.code);
   };
-  // Without its company a rank ends as it is; ranks that are stuck end with the world.
-  using Company = Environment::Company;
-  if (environment.company() == Company::stuck) {
+  // Where ranks are missing, a rank ends as it is; ranks that are stuck end with the world.
+  using Ranks = CommandResult::Ranks;
+  if (result.ranks != Ranks::all) environment.leave_without_finalizing();
+  if (result.ranks == Ranks::some_stuck) {
     if (world.rank() == 0) give_up(own);
     wait_for_the_end();
   }
-  if (environment.company() != Company::whole) {
+  if (result.ranks != Ranks::all) {
     if (world.rank() == 0 && !own.sentence.empty()) say(own);
     if (world.rank() == 0) leave_code(own.code);
     return own.code;
@@ -134,7 +137,7 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
   if (talk.code != 0) give_up(own.code != 0 ? own : talk);
   if (!met.all_came) {
     std::this_thread::sleep_for(std::chrono::seconds(2));  // rank 0 ends the world, with its code
-    environment.set_company(Company::stuck);
+    environment.leave_without_finalizing();
   }
   if (world.rank() == 0 && !met.ending.sentence.empty()) say(met.ending);
   if (world.rank() == 0) leave_code(met.ending.code);

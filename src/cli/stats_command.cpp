@@ -1,11 +1,11 @@
 #include "cli/command.hpp"
-#include "cli/json_line.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/comm/computing.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/json_line.hpp>
 #include <onemask/core/text.hpp>
-#include <onemask/sweep/moments.hpp>
+#include <onemask/moments/moments.hpp>
 
 #include <algorithm>
 #include <array>

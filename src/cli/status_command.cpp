@@ -1,6 +1,6 @@
 #include "cli/command.hpp"
-#include "cli/json_line.hpp"
 #include <onemask/core/interrupt.hpp>
+#include <onemask/core/json_line.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/report/text_table.hpp>
 #include <onemask/sweep/status.hpp>

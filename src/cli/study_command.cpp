@@ -43,10 +43,17 @@ constexpr std::array<StageCommand, 5> stage_commands{
       "  onemask gather study.yaml --out results/study --sweep mask.seed=0..7 --per-mask\n"}}};
 
 std::string products_line(StageCommand const& stage, RunOptions const& options, RunOutcome const& outcome) {
-  auto const objects = options.objects.empty() ? options.folder / "objects" : options.objects;
-  if (outcome.complete) return std::string("Every planned ") + stage.product + " is in " + objects.string() + ".\n";
+  auto const objects = options.objects_folder();
+  auto const& ending = outcome.ending;
+  if (ending.end == RunEnding::End::complete)
+    return std::string("Every planned ") + stage.product + " is in " + objects.string() + ".\n";
   return std::string("PARTIAL: not every planned ") + stage.product + " is in " + objects.string() +
-         ", because tasks failed: " + outcome.missing + ". The same command tries them again.\n";
+         ", because tasks failed: " + ending.sentence + ". The same command tries them again.\n";
+}
+
+CommandResult::Ranks ranks_left(RunEnding const& ending) {
+  if (ending.stuck) return CommandResult::Ranks::some_stuck;
+  return ending.dead.empty() ? CommandResult::Ranks::all : CommandResult::Ranks::some_dead;
 }
 
 CommandResult run_stages(StageCommand const& stage, po::variables_map const& values, Environment const& environment) {
@@ -57,21 +64,25 @@ CommandResult run_stages(StageCommand const& stage, po::variables_map const& val
   agree(environment.world(), [&] {
     options = run_options_of(values);
     options.last = stage.last;
-    options.only_gather = stage.only_gather;
     if (gathers) results = result_options_of(values);
     study = study_of(values);
   });
-  auto const outcome = run_study(environment, study, options);
-  CommandResult result{"", outcome.complete ? 0 : 3};
+  auto const outcome = (stage.only_gather ? gather_study : run_study)(environment, study, options);
+  auto const& ending = outcome.ending;
+  CommandResult result{.code = exit_code(ending.end), .ranks = ranks_left(ending)};
+  if (ending.end != RunEnding::End::complete && ending.end != RunEnding::End::partial) {
+    result.error = ending.sentence;
+    return result;
+  }
   if (environment.world().rank() != 0) return result;
-  if (gathers && !outcome.missing.empty()) log_warning("The results are PARTIAL, because tasks failed: " + outcome.missing);
+  if (gathers && !ending.sentence.empty()) log_warning("The results are PARTIAL, because tasks failed: " + ending.sentence);
   if (!gathers) {
     result.output = products_line(stage, options, outcome);
   } else if (!outcome.study_file.empty()) {
     result.output = format_results(outcome.study_file, results);
   } else {
     result.output = "This shard's tasks are done; the last shard writes " + (options.folder / "study.h5").string() + ".\n";
-    result.code = outcome.missing.empty() ? 0 : 3;
+    result.code = ending.sentence.empty() ? 0 : 3;
   }
   return result;
 }

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "cli/command.hpp"
+#include <onemask/study/study.hpp>
 #include <onemask/sweep/run.hpp>
-#include <onemask/sweep/study.hpp>
 
 namespace onemask {
 

@@ -1,7 +1,7 @@
 #include "cli/command.hpp"
-#include "cli/json_line.hpp"
 #include <onemask/core/error.hpp>
-#include <onemask/data/tokenizer.hpp>
+#include <onemask/core/json_line.hpp>
+#include <onemask/tokenizer/tokenizer.hpp>
 
 #include <iostream>
 

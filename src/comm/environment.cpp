@@ -50,7 +50,7 @@ Environment::Environment(int& argc, char**& argv) : launched_(started_by_launche
 
 Environment::~Environment() {
   // To finalize may wait for the dead.
-  if (!launched_ || company_ != Company::whole || std::uncaught_exceptions() > exceptions_) return;
+  if (!launched_ || !finalizes_ || std::uncaught_exceptions() > exceptions_) return;
   local_ = Communicator();
   world_ = Communicator();
   Deadline const deadline(std::chrono::seconds(30), [this] {

@@ -15,6 +15,7 @@ class GroupReducer : public GradientReducer {
 
   void add(at::Tensor const& values) override;
   void finalize() override;
+  std::string transport() const override { return "MPI"; }
 
  private:
   GroupBackend const& group_;

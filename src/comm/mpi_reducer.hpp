@@ -18,6 +18,7 @@ class MpiReducer : public GradientReducer {
 
   void add(at::Tensor const& values) override;
   void finalize() override;
+  std::string transport() const override { return "MPI"; }
 
  private:
   struct Sum {

@@ -92,6 +92,8 @@ class NcclReducer : public GradientReducer {
     sums_.clear();
   }
 
+  std::string transport() const override { return "NCCL"; }
+
  private:
   /// A GPU whose partner is lost would wait for ever: when the group is to end, the communicator is aborted.
   void nap(Pace const& pace) {

@@ -1,7 +1,7 @@
 #include "data/detail/document_reader.hpp"
-#include "data/detail/json_field.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/json_field.hpp>
 #include <onemask/data/corpus.hpp>
 #include <onemask/data/file_pattern.hpp>
 

@@ -1,6 +1,6 @@
-#include "data/detail/json_field.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/json_field.hpp>
 #include <onemask/data/counterfact.hpp>
 
 #include <string_view>

@@ -1,7 +1,7 @@
 #include "edit/outcome_json.hpp"
+#include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/edit/batch_edit.hpp>
-#include <onemask/model/safetensors.hpp>
 
 namespace onemask {
 namespace {

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t requests_at_once = 64;
 
 /// Some requests' contexts up to the subject's last token, stopped halfway through the layer that is solved for next.
-struct Part {
+struct RequestRows {
   Layout layout;
   at::Tensor lookups;       ///< [rows] index of each row's subject's last token, its last
   at::Tensor row_value;     ///< [rows]
@@ -57,8 +57,8 @@ at::Tensor doubles(std::vector<double> const& values, at::Device device) {
   return at::tensor(at::ArrayRef<double>(values), at::kDouble).to(device);
 }
 
-Part make_part(CausalLM const& model, std::vector<EditRequest const*> const& requests, std::vector<std::int64_t> const& value_of,
-               Members const& members, int layer) {
+RequestRows make_part(CausalLM const& model, std::vector<EditRequest const*> const& requests,
+                      std::vector<std::int64_t> const& value_of, Members const& members, int layer) {
   std::vector<std::vector<std::int64_t>> rows;
   std::vector<std::int64_t> lookups, row_value, plain_counts, plain_tokens;
   std::vector<double> row_share, plain_share;
@@ -101,7 +101,7 @@ void add_to(at::Tensor const& sums, at::Tensor const& rows, at::Tensor const& sh
   sums.index_add_(1, value, (rows.to(at::kDouble) * share.unsqueeze(1)).t());
 }
 
-at::Tensor mean_keys(std::vector<Part> const& parts, std::int64_t values) {
+at::Tensor mean_keys(std::vector<RequestRows> const& parts, std::int64_t values) {
   auto const& keys = parts.front().half.key;
   auto sums = at::zeros({keys.size(1), values}, keys.options().dtype(at::kDouble));
   for (auto const& part : parts) add_to(sums, part.half.key.index_select(0, part.lookups), part.row_share, part.row_value);
@@ -109,7 +109,8 @@ at::Tensor mean_keys(std::vector<Part> const& parts, std::int64_t values) {
 }
 
 /// The residual stream behind layer `last` at the plain contexts' last tokens, from `layer` halfway.
-at::Tensor current_values(CausalLM const& model, std::vector<Part> const& parts, int layer, int last, std::int64_t values) {
+at::Tensor current_values(CausalLM const& model, std::vector<RequestRows> const& parts, int layer, int last,
+                          std::int64_t values) {
   auto const& residual = parts.front().half.residual;
   auto sums = at::zeros({residual.size(1), values}, residual.options().dtype(at::kDouble));
   for (auto const& part : parts) {
@@ -122,7 +123,7 @@ at::Tensor current_values(CausalLM const& model, std::vector<Part> const& parts,
   return sums;
 }
 
-void advance(CausalLM const& model, std::vector<Part>& parts, int layer, int next) {
+void advance(CausalLM const& model, std::vector<RequestRows>& parts, int layer, int next) {
   for (auto& part : parts) {
     Pass const pass(model, part.layout);
     part.half = pass.halfway(next, pass.run(layer + 1, next - 1, pass.finish(layer, part.half)));
@@ -175,7 +176,7 @@ BatchEdit solve_batch(CausalLM const& model, std::span<EditRequest const> reques
   if (values == 0) throw RunError("No fact is left to edit: the value search failed for all of them.");
 
   auto const first_layer = hparams.layers.front(), last_layer = hparams.layer();
-  std::vector<Part> parts;
+  std::vector<RequestRows> parts;
   std::vector<EditRequest const*> some;
   std::vector<std::int64_t> value_of;
   for (std::size_t f = 0; f < requests.size(); ++f) {

@@ -54,7 +54,7 @@ ContextTemplates sample_context_templates(CausalLM const& model, Tokenizer const
   for (auto const& [length, count] : length_params) {
     if (length > model.config().positions) {
       throw UserError("Context templates of " + std::to_string(length) +
-                      " tokens are requested (context_template_length_params), but the model has " +
+                      " tokens are asked for (context_template_length_params), but the model has " +
                       std::to_string(model.config().positions) + " positions.");
     }
     for (int i = 0; i < count; ++i) {
@@ -68,17 +68,6 @@ ContextTemplates sample_context_templates(CausalLM const& model, Tokenizer const
     }
   }
   return templates;
-}
-
-void check_context_templates(ContextTemplates const& templates, std::string const& where) {
-  if (templates.empty() || templates.front() != "{}") throw UserError(where + ": the first context template must be \"{}\".");
-  for (std::size_t i = 0; i < templates.size(); ++i) {
-    auto const first = templates[i].find("{}");
-    if (first == std::string::npos || templates[i].find("{}", first + 1) != std::string::npos) {
-      throw UserError(where + ": context template " + std::to_string(i) + " ('" + templates[i] +
-                      "') must contain {} exactly once.");
-    }
-  }
 }
 
 }  // namespace onemask

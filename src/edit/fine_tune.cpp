@@ -16,7 +16,7 @@ constexpr double enough = 0.01;
 constexpr std::size_t facts_at_once = 32;
 
 /// Some facts' plain prompts with their objects, stopped halfway through the tuned layer.
-struct Part {
+struct TargetRows {
   std::size_t first = 0, count = 0;
   CachedRows::Batch rows;
   Wanted read;         ///< the places that say the objects' tokens
@@ -25,8 +25,8 @@ struct Part {
   at::Tensor fact;     ///< [places] fact of each, counted from `first`
 };
 
-std::vector<Part> make_parts(CausalLM const& model, std::span<EditRequest const> requests, int layer) {
-  std::vector<Part> parts;
+std::vector<TargetRows> make_parts(CausalLM const& model, std::span<EditRequest const> requests, int layer) {
+  std::vector<TargetRows> parts;
   for (std::size_t first = 0; first < requests.size(); first += facts_at_once) {
     auto const count = std::min(facts_at_once, requests.size() - first);
     std::vector<std::vector<std::int64_t>> rows, offsets;
@@ -56,7 +56,7 @@ std::vector<Part> make_parts(CausalLM const& model, std::span<EditRequest const>
 }
 
 /// -log P of the objects, mean over their tokens, [facts]; with `leaf`, adds the gradient of their sum over `facts` to leaf.grad.
-at::Tensor losses(CausalLM const& model, Part const& part, int layer, at::Tensor const& leaf, double facts) {
+at::Tensor losses(CausalLM const& model, TargetRows const& part, int layer, at::Tensor const& leaf, double facts) {
   auto const weight = model.projection(layer).weight;
   at::Tensor normed;
   {

@@ -1,8 +1,8 @@
 #include "edit/outcome_json.hpp"
+#include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/edit/target_values.hpp>
 #include <onemask/edit/value_search.hpp>
-#include <onemask/model/safetensors.hpp>
 
 #include <algorithm>
 

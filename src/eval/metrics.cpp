@@ -1,8 +1,8 @@
 #include "eval/top_tokens.hpp"
+#include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/data/prompt.hpp>
 #include <onemask/eval/metrics.hpp>
-#include <onemask/model/safetensors.hpp>
 
 #include <algorithm>
 #include <array>

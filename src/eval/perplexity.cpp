@@ -1,8 +1,8 @@
+#include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/eval/perplexity.hpp>
 #include <onemask/model/head_loss.hpp>
 #include <onemask/model/pass.hpp>
-#include <onemask/model/safetensors.hpp>
 
 #include <algorithm>
 #include <numeric>

@@ -1,7 +1,7 @@
 #include "mask/epoch_json.hpp"
+#include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/mask/shared_mask.hpp>
-#include <onemask/model/safetensors.hpp>
 
 #include <limits>
 

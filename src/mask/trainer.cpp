@@ -1,10 +1,10 @@
 #include "mask/epoch_json.hpp"
+#include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/comm/fixed_point.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/random.hpp>
 #include <onemask/mask/trainer.hpp>
 #include <onemask/model/head_loss.hpp>
-#include <onemask/model/safetensors.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -79,4 +79,8 @@ void set_product_precision(std::string const& precision) {
   at::globalContext().setFloat32MatmulPrecision(precision == "float32" ? "highest" : "medium");
 }
 
+std::string execution_of(c10::DeviceType device, std::string const& dtype, std::string const& products, int threads) {
+  return std::string(c10::DeviceTypeName(device, true)) + " " + dtype + " " + products + " threads " + std::to_string(threads);
+}
+
 }  // namespace onemask

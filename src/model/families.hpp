@@ -4,7 +4,14 @@
 
 #include <memory>
 
+#include <ATen/core/Tensor.h>
+
 namespace onemask {
+
+/// A matrix with its bias, or scale and shift of a norm.
+struct Linear {
+  at::Tensor weight, bias;
+};
 
 // Each is defined in the file of its name.
 std::unique_ptr<CausalLM> make_gpt2(Checkpoint const& checkpoint, Placement placement);

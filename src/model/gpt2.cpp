@@ -6,17 +6,13 @@
 namespace onemask {
 namespace {
 
-struct Affine {
-  at::Tensor weight, bias;
-};
-
 /// GPT-2 keeps its matrices as [in, out] (Conv1D).
-struct Block {
-  Affine norm1, attention, attention_out, norm2, up, down;
+struct Gpt2Block {
+  Linear norm1, attention, attention_out, norm2, up, down;
   double scale;  ///< of the attention scores
 };
 
-at::Tensor apply(Affine const& conv, at::Tensor const& x) {
+at::Tensor apply_conv(Linear const& conv, at::Tensor const& x) {
   return at::addmm(conv.bias, x, conv.weight);
 }
 
@@ -28,7 +24,7 @@ class Gpt2 final : public CausalLM {
       return checkpoint.tensor(name, shape).to(placement.device, placement.dtype);
     };
     auto const affine = [&](std::string const& name, at::IntArrayRef shape) {
-      return Affine{get(name + ".weight", shape), get(name + ".bias", {shape.back()})};
+      return Linear{get(name + ".weight", shape), get(name + ".bias", {shape.back()})};
     };
     tokens_ = get("transformer.wte.weight", {c.vocabulary, c.hidden});
     places_ = get("transformer.wpe.weight", {c.positions, c.hidden});
@@ -63,12 +59,12 @@ class Gpt2 final : public CausalLM {
   }
 
   at::Tensor attention_output(int layer, at::Tensor const& context) const override {
-    return apply(blocks_[layer].attention_out, context);
+    return apply_conv(blocks_[layer].attention_out, context);
   }
 
   at::Tensor mlp_key(int layer, at::Tensor const&, at::Tensor const& after) const override {
     auto const& block = blocks_[layer];
-    return detail::activate(config().activation, apply(block.up, norm(block.norm2, after)));
+    return detail::activate(config().activation, apply_conv(block.up, norm(block.norm2, after)));
   }
 
   at::Tensor final_norm(at::Tensor const& residual) const override { return norm(norm_, residual); }
@@ -84,7 +80,7 @@ class Gpt2 final : public CausalLM {
 
   static std::string block_name(int layer) { return "transformer.h." + std::to_string(layer); }
 
-  at::Tensor norm(Affine const& scale, at::Tensor const& x) const {
+  at::Tensor norm(Linear const& scale, at::Tensor const& x) const {
     return at::layer_norm(x, {config().hidden}, scale.weight, scale.bias, config().norm_epsilon);
   }
 
@@ -96,8 +92,8 @@ class Gpt2 final : public CausalLM {
   }
 
   at::Tensor tokens_, places_, head_;
-  Affine norm_;
-  std::vector<Block> blocks_;
+  Linear norm_;
+  std::vector<Gpt2Block> blocks_;
 };
 
 }  // namespace

@@ -6,16 +6,11 @@
 namespace onemask {
 namespace {
 
-/// All matrices [out, in].
-struct Affine {
-  at::Tensor weight, bias;
-};
-
-/// Attention and MLP of a layer both read the same normalised residual stream (Wang & Komatsuzaki 2021).
-struct Block {
-  Affine norm;
+/// Matrices are [out, in]. Attention and MLP of a layer both read the same normalised residual stream (Wang & Komatsuzaki 2021).
+struct GptJBlock {
+  Linear norm;
   at::Tensor query, key, value, attention_out;
-  Affine up, down;
+  Linear up, down;
 };
 
 class GptJ final : public CausalLM {
@@ -26,7 +21,7 @@ class GptJ final : public CausalLM {
       return checkpoint.tensor(name, shape).to(placement.device, placement.dtype);
     };
     auto const affine = [&](std::string const& name, at::IntArrayRef shape) {
-      return Affine{get(name + ".weight", shape), get(name + ".bias", {shape.front()})};
+      return Linear{get(name + ".weight", shape), get(name + ".bias", {shape.front()})};
     };
     tokens_ = get("transformer.wte.weight", {c.vocabulary, c.hidden});
     norm_ = affine("transformer.ln_f", {c.hidden});
@@ -79,7 +74,7 @@ class GptJ final : public CausalLM {
 
   static std::string block_name(int layer) { return "transformer.h." + std::to_string(layer); }
 
-  at::Tensor norm(Affine const& scale, at::Tensor const& x) const {
+  at::Tensor norm(Linear const& scale, at::Tensor const& x) const {
     return at::layer_norm(x, {config().hidden}, scale.weight, scale.bias, config().norm_epsilon);
   }
 
@@ -99,8 +94,8 @@ class GptJ final : public CausalLM {
   }
 
   at::Tensor tokens_, cosines_, sines_;
-  Affine norm_, head_;
-  std::vector<Block> blocks_;
+  Linear norm_, head_;
+  std::vector<GptJBlock> blocks_;
 };
 
 }  // namespace

@@ -6,11 +6,7 @@ namespace onemask {
 namespace {
 
 /// All matrices [out, in]; biases undefined where the configuration has none.
-struct Linear {
-  at::Tensor weight, bias;
-};
-
-struct Block {
+struct LlamaBlock {
   at::Tensor norm1, norm2;
   Linear query, key, value, attention_out, gate, up, down;
 };
@@ -127,7 +123,7 @@ class Llama final : public CausalLM {
   }
 
   at::Tensor tokens_, norm_, head_, cosines_, sines_;
-  std::vector<Block> blocks_;
+  std::vector<LlamaBlock> blocks_;
 };
 
 }  // namespace

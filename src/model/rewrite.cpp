@@ -1,10 +1,10 @@
 #include "model/new_folder.hpp"
+#include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/model/rewrite.hpp>
-#include <onemask/model/safetensors.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <onemask/model/config.hpp>
+#include <onemask/checkpoint/config.hpp>
 
 #include <cstdint>
 #include <span>

@@ -1,6 +1,6 @@
+#include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
-#include <onemask/model/safetensors.hpp>
 #include <onemask/pretrain/model_folder.hpp>
 
 #include <ATen/ATen.h>
@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-at::ScalarType type_of(std::string const& dtype) {
+at::ScalarType type_of_file(std::string const& dtype) {
   if (dtype == "float16") return at::kHalf;
   return dtype == "bfloat16" ? at::kBFloat16 : at::kFloat;
 }
@@ -75,7 +75,7 @@ void write_model(ModelConfig const& config, std::vector<Weight> const& weights, 
                  std::filesystem::path const& folder) {
   std::map<std::string, at::Tensor> tensors;
   for (auto const& weight : weights) {
-    auto const tensor = view_of(flat, weight).to(type_of(dtype)).contiguous();
+    auto const tensor = view_of(flat, weight).to(type_of_file(dtype)).contiguous();
     if (!tensor.isfinite().all().item<bool>())
       throw RunError("The weight " + weight.name + " does not fit into " + dtype + ". Set training.dtype to float32.");
     tensors[weight.name] = tensor;

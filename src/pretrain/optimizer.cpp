@@ -41,7 +41,7 @@ std::vector<int> share_out(std::vector<Weight> const& weights, int ranks) {
   return owner;
 }
 
-at::ScalarType type_of(std::string const& precision) {
+at::ScalarType type_of_state(std::string const& precision) {
   return precision == "float32" ? at::kFloat : at::kBFloat16;
 }
 
@@ -84,7 +84,7 @@ void Optimizer::step(at::Tensor const& gradient, std::int64_t step) {
 }
 
 void Optimizer::step_matrices(at::Tensor const& gradient, double rate) {
-  auto const type = type_of(options_.precision);
+  auto const type = type_of_state(options_.precision);
   auto const size = static_cast<std::int64_t>(c10::elementSize(type));
   std::string own;
   for (std::size_t i = 0; i < weights_.size(); ++i) {

@@ -10,11 +10,11 @@
 #include <onemask/core/log.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/data/corpus.hpp>
-#include <onemask/data/train_tokenizer.hpp>
 #include <onemask/model/causal_lm.hpp>
 #include <onemask/model/device.hpp>
 #include <onemask/pretrain/model_folder.hpp>
 #include <onemask/pretrain/run.hpp>
+#include <onemask/tokenizer/train_tokenizer.hpp>
 
 #include <array>
 #include <chrono>

@@ -1,9 +1,9 @@
 #include "pretrain/trainer.hpp"
 
+#include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/comm/agree.hpp>
 #include <onemask/comm/fixed_point.hpp>
 #include <onemask/core/error.hpp>
-#include <onemask/model/safetensors.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -21,7 +21,7 @@ constexpr int gradient_bits = 42;
 /// Sums of -log P are below 2^27.
 constexpr int loss_bits = 24;
 
-at::ScalarType type_of(std::string const& precision) {
+at::ScalarType type_of_products(std::string const& precision) {
   return precision == "float32" ? at::kFloat : at::kBFloat16;
 }
 
@@ -36,7 +36,7 @@ PretrainTrainer::PretrainTrainer(ModelConfig const& model, PretrainStudy const& 
                                  Communicator const& comm)
     : options_(study.training),
       comm_(comm),
-      body_(model, type_of(study.training.precision)),
+      body_(model, type_of_products(study.training.precision)),
       stream_(sequences, study.training, study.corpus.text_share, study.seed),
       optimizer_(body_.weights(), initial_weights(body_.weights(), study.seed), study.training, comm),
       reducer_(make_reducer(comm, at::kCPU)),

@@ -1,8 +1,8 @@
-#include "posix_file.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/core/posix_file.hpp>
 #include <onemask/store/object_store.hpp>
 
 #include <cerrno>

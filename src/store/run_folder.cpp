@@ -1,7 +1,7 @@
-#include "posix_file.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/core/posix_file.hpp>
 #include <onemask/store/run_folder.hpp>
 
 #include <array>

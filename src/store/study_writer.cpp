@@ -1,11 +1,11 @@
 #include "column_digest.hpp"
 #include "hdf5_handle.hpp"
-#include "posix_file.hpp"
 #include "study_format.hpp"
 #include "study_names.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/posix_file.hpp>
 #include <onemask/store/study_writer.hpp>
 
 #include <algorithm>

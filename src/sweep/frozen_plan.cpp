@@ -10,42 +10,41 @@
 namespace onemask {
 namespace {
 
-void write_plan(std::filesystem::path const& file, RunContext const& run, TaskList const& tasks) {
+void write_plan(std::filesystem::path const& file, Study const& study, OpenRun const& run, TaskList const& tasks) {
   std::filesystem::create_directories(file.parent_path());
   auto counts = nlohmann::ordered_json::object();
   for (auto const& name : kind_names()) counts[name] = 0;
   for (std::size_t t = 0; t < tasks.planned.size(); ++t) {
-    if (tasks.is_gate(t)) continue;
+    if (tasks.graph.is_join(t)) continue;
     auto& count = counts[kind_names()[static_cast<std::size_t>(tasks.planned[t].kind)]];
     count = count.get<std::size_t>() + 1;
   }
   nlohmann::ordered_json const plan{{"id", run.plan.id},
-                                    {"name", run.study.name},
+                                    {"name", study.name},
                                     {"facts", run.plan.facts.size()},
                                     {"tasks", counts},
                                     {"execution", run.fingerprints.execution},
-                                    {"study", run.study.resolved}};
+                                    {"study", study.resolved}};
   write_file_atomically(file, plan.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 /// Whether a run other than this one has come to its tasks here, so that every rank has a journal, or is about to.
-bool has_begun(RunContext const& run) {
+bool has_begun(std::filesystem::path const& folder, Tasks tasks) {
   std::error_code none;
-  auto const journals = std::filesystem::directory_iterator(run.options.folder / "journal", none);
-  return journals != std::filesystem::directory_iterator() || (!run.does_tasks && is_at_work(run.options.folder));
+  auto const journals = std::filesystem::directory_iterator(folder / "journal", none);
+  return journals != std::filesystem::directory_iterator() || (tasks == Tasks::done_elsewhere && is_at_work(folder));
 }
 
 }  // namespace
 
-void freeze_plan(RunContext const& run, TaskList const& tasks) {
-  auto const& folder = run.options.folder;
+void freeze_plan(std::filesystem::path const& folder, Study const& study, OpenRun const& run, TaskList const& all, Tasks tasks) {
   auto const file = folder / "plan.json";
   if (run.provisional) {
     return log_warning(
         "The plan is not frozen: the first start on GPUs samples its context templates. Until then it is not known which objects "
         "it needs and which of its tasks are done.");
   }
-  if (!std::filesystem::exists(file)) return write_plan(file, run, tasks);
+  if (!std::filesystem::exists(file)) return write_plan(file, study, run, all);
   std::string id, execution;
   try {
     auto const frozen = nlohmann::json::parse(read_file(file));
@@ -57,10 +56,10 @@ void freeze_plan(RunContext const& run, TaskList const& tasks) {
   if (id == run.plan.id) return;
   bool const same_execution = execution == run.fingerprints.execution;
   auto const executions = "it is computed by '" + execution + "', this one by '" + run.fingerprints.execution + "'";
-  if (!same_execution && !has_begun(run)) {
+  if (!same_execution && !has_begun(folder, tasks)) {
     log_warning("The plan that was frozen in " + folder.string() +
                 " is replaced, because no run has started with it: " + executions + ".");
-    return write_plan(file, run, tasks);
+    return write_plan(file, study, run, all);
   }
   throw UserError("The folder " + folder.string() + " holds a run of another study (plan " + id.substr(0, 12) + ", this one is " +
                   run.plan.id.substr(0, 12) + "): " + (same_execution ? "the study, its facts or its model differ" : executions) +

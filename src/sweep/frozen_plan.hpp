@@ -1,13 +1,15 @@
 #pragma once
 
-#include "sweep/run_context.hpp"
-#include "sweep/task_list.hpp"
+#include "sweep/open_run.hpp"
+#include <onemask/plan/task_list.hpp>
+
+#include <filesystem>
 
 namespace onemask {
 
-/// Freezes the plan in RUN/plan.json, or holds this start against the plan that is frozen there. `tasks` are those of the whole
-/// study. A plan for another kind of device that no run has begun gives way. Throws UserError when the folder holds a run of
-/// another study.
-void freeze_plan(RunContext const& run, TaskList const& tasks);
+/// Freezes the plan in FOLDER/plan.json, or holds this start against the plan that is frozen there. `all` are the tasks of the
+/// whole study. A plan for another kind of device that no run has begun gives way. Throws UserError when the folder holds a run
+/// of another study.
+void freeze_plan(std::filesystem::path const& folder, Study const& study, OpenRun const& run, TaskList const& all, Tasks tasks);
 
 }  // namespace onemask

@@ -1,10 +1,11 @@
 #include "sweep/open_run.hpp"
 
-#include "sweep/object_keys.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/comm/computing.hpp>
 #include <onemask/core/error.hpp>
-#include <onemask/sweep/moments.hpp>
+#include <onemask/edit/context_templates.hpp>
+#include <onemask/moments/moments.hpp>
+#include <onemask/settings/fingerprints.hpp>
 
 #include <map>
 #include <optional>
@@ -16,7 +17,7 @@ namespace {
 
 /// The context templates of a study point: given, or sampled from the model once and kept as an object. Rank 0 samples, on the
 /// kind of device that the tasks are done on, for the bits of its numbers decide. Nothing where that is not to be seen here.
-std::optional<ContextTemplates> templates_of(RunContext& run, EditOptions const& edit) {
+std::optional<ContextTemplates> templates_of(Communicator const& world, OpenRun& run, EditOptions const& edit) {
   if (!edit.templates.empty()) return edit.templates;
   Hasher hasher;
   begin_key(hasher, "templates", run.fingerprints);
@@ -25,8 +26,8 @@ std::optional<ContextTemplates> templates_of(RunContext& run, EditOptions const&
   auto const key = hasher.hex();
   run.templates.insert(key);
   std::string bytes;
-  agree(run.world, [&] {
-    if (!run.is_root()) return;
+  agree(world, [&] {
+    if (world.rank() != 0) return;
     if (auto stored = run.objects.get(key)) {
       bytes = *stored;
     } else if (run.on_gpus == run.model->device().is_cuda()) {
@@ -36,7 +37,7 @@ std::optional<ContextTemplates> templates_of(RunContext& run, EditOptions const&
       run.objects.put(key, bytes);
     }
   });
-  bytes = run.world.broadcast(std::move(bytes), 0);
+  bytes = world.broadcast(std::move(bytes), 0);
   if (bytes.empty()) return std::nullopt;
   return nlohmann::json::parse(bytes).get<ContextTemplates>();
 }
@@ -56,67 +57,58 @@ void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer
   }
 }
 
-Plan agreed_plan(RunContext& run) {
+/// Plans the study, the same on all ranks.
+void add_plan(Communicator const& world, Study const& study, OpenRun& run) {
   std::vector<TextPiece> const text(run.text.begin(), run.text.end());
   std::vector<ContextTemplates> templates;
   std::map<std::string, std::size_t> place;  // by the swept edit keys
-  for (auto const& point : run.study.points) {
+  for (auto const& point : study.points) {
     auto const [known, is_new] = place.try_emplace(point.edits, templates.size());
     if (!is_new) {
       templates.push_back(templates[known->second]);
       continue;
     }
-    auto const found = templates_of(run, point.edit);
+    auto const found = templates_of(world, run, point.edit);
     run.provisional = run.provisional || !found;
     templates.push_back(found.value_or(ContextTemplates{"{}"}));
   }
-  Plan plan;
-  agree(run.world, [&] {
-    auto const layers = moment_layers(run.study);
-    auto const moments = layers.empty() ? std::map<int, std::string>() : moment_keys(run.study.moments, layers, run.fingerprints);
-    plan = make_plan(run.study, run.fingerprints, templates, moments, text);
+  agree(world, [&] {
+    auto const layers = moment_layers(study);
+    auto const moments = layers.empty() ? std::map<int, std::string>() : moment_keys(study.moments, layers, run.fingerprints);
+    run.plan = make_plan(study, run.fingerprints, templates, moments, text);
   });
-  for (auto const& id : run.world.all_gather(plan.id)) {
-    if (id != plan.id)
+  for (auto const& id : world.all_gather(run.plan.id)) {
+    if (id != run.plan.id)
       throw UserError("The ranks see different studies, facts or models. All nodes need the same files under the same paths.");
   }
-  return plan;
 }
 
 }  // namespace
 
-RunContext open_run(Environment const& environment, Study const& study, RunOptions const& options, Tasks tasks) {
+OpenRun open_run(Environment const& environment, Study const& study, std::filesystem::path const& objects, Tasks tasks) {
   auto const world = environment.world();
   auto const& m = study.model;
   agree(world, [&] {
     set_threads(m.threads);
     set_product_precision(m.products);
   });
-  std::optional<RunContext> context;
+  std::optional<OpenRun> run;
   agree(world, [&] {
     auto const place = tasks == Tasks::done_here ? parse_placement : parse_placement_without_work;
     auto const placement = place(m.device, m.dtype, environment.local_rank());
     auto const worker = m.device.starts_with("cuda") ? c10::kCUDA : placement.device.type();
     use_repeatable_sums(placement.device);
-    context.emplace(RunContext{environment,
-                               world,
-                               study,
-                               options,
-                               ObjectStore(options.objects.empty() ? options.folder / "objects" : options.objects, true,
-                                           kind_of_numbers(placement.device)),
-                               load_causal_lm(Checkpoint::open(m.checkpoint), placement),
-                               Tokenizer::open(m.checkpoint),
-                               {},
-                               {}});
-    context->on_gpus = worker == c10::kCUDA;
-    context->does_tasks = tasks == Tasks::done_here;
-    context->fingerprints = {context->model->fingerprint(), context->tokenizer.fingerprint(),
-                             execution_of(worker, m.dtype, m.products, m.threads)};
-    check(study, *context->model, context->tokenizer);
-    context->text = read_text(study.perplexity, context->tokenizer, context->model->config());
+    auto model = load_causal_lm(Checkpoint::open(m.checkpoint), placement);
+    auto tokenizer = Tokenizer::open(m.checkpoint);
+    check(study, *model, tokenizer);
+    Fingerprints fingerprints{model->fingerprint(), tokenizer.fingerprint(),
+                              execution_of(worker, m.dtype, m.products, m.threads)};
+    auto text = read_text(study.perplexity, tokenizer, model->config());
+    run.emplace(OpenRun{ObjectStore(objects, true, kind_of_numbers(placement.device)), std::move(model), std::move(tokenizer),
+                        std::move(fingerprints), std::move(text), worker == c10::kCUDA});
   });
-  context->plan = agreed_plan(*context);
-  return std::move(*context);
+  add_plan(world, study, *run);
+  return std::move(*run);
 }
 
 }  // namespace onemask

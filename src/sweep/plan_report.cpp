@@ -1,10 +1,10 @@
-#include "sweep/done_tasks.hpp"
 #include "sweep/frozen_plan.hpp"
 #include "sweep/open_run.hpp"
 #include "sweep/task_rates.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/sweep/plan_report.hpp>
+#include <onemask/work/done_tasks.hpp>
 
 #include <algorithm>
 
@@ -12,7 +12,7 @@ namespace onemask {
 namespace {
 
 /// Bytes of a task's objects.
-double bytes_of(RunContext const& run, PlannedTask task) {
+double bytes_of(PlannedTask task, Study const& study, OpenRun const& run) {
   constexpr double overhead = 600, number = 4;  // headers and trailer; float32
   auto const& plan = run.plan;
   auto const hidden = static_cast<double>(run.model->config().hidden), inner = static_cast<double>(run.model->config().inner);
@@ -37,7 +37,7 @@ double bytes_of(RunContext const& run, PlannedTask task) {
     }
     case TaskKind::evaluation: {
       constexpr double row = 128;
-      return overhead + row * units_of(plan, run.study, task);
+      return overhead + row * units_of(plan, study, task);
     }
     case TaskKind::perplexity:
       return overhead;
@@ -76,10 +76,10 @@ std::vector<std::string> critical_path(TaskList const& tasks, std::vector<bool> 
 
 PlanReport plan_study(Environment const& environment, Study const& study, RunOptions const& options,
                       PlanQuestion const& question) {
-  auto const run = open_run(environment, study, options, Tasks::done_elsewhere);
+  auto const run = open_run(environment, study, options.objects_folder(), Tasks::done_elsewhere);
   PlanReport report{run.plan.id, study.name, run.plan.facts.size(), run.plan.sets.size(), run.plan.masks.size(), {}, {}, {}};
-  agree(run.world, [&] {
-    if (!run.is_root()) return;
+  agree(environment.world(), [&] {
+    if (environment.world().rank() != 0) return;
     auto journal = read_journals(options.folder / "journal");
     if (!question.like.empty()) {
       auto const other = read_journals(question.like / "journal");
@@ -87,17 +87,17 @@ PlanReport plan_study(Environment const& environment, Study const& study, RunOpt
     }
     auto const rates = task_rates(journal, run.model->config(), run.on_gpus);
     auto const tasks = make_task_list(run.plan, study, rates, options.last);
-    freeze_plan(run, tasks);
-    auto const done = stored_tasks(run, tasks);
+    freeze_plan(options.folder, study, run, tasks, Tasks::done_elsewhere);
+    auto const done = stored_tasks(tasks, run.plan, run.objects);
     std::vector<PlannedKind> kinds(task_kinds);
     for (std::size_t t = 0; t < done.size(); ++t) {
-      if (tasks.is_gate(t)) continue;
+      if (tasks.graph.is_join(t)) continue;
       auto& kind = kinds[static_cast<std::size_t>(tasks.planned[t].kind)];
       ++kind.tasks;
       kind.done += done[t];
       if (done[t]) continue;
       kind.seconds += tasks.graph.tasks[t].seconds;
-      kind.bytes += bytes_of(run, tasks.planned[t]);
+      kind.bytes += bytes_of(tasks.planned[t], study, run);
     }
     for (std::size_t k = 0; k < task_kinds; ++k) {
       kinds[k].name = kind_names()[k];

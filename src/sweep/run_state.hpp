@@ -1,6 +1,6 @@
 #pragma once
 
-#include "sweep/orders.hpp"
+#include <onemask/dispatch/run_ending.hpp>
 
 #include <condition_variable>
 #include <filesystem>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "sweep/task_list.hpp"
-#include <onemask/model/config.hpp>
+#include <onemask/checkpoint/config.hpp>
+#include <onemask/plan/task_list.hpp>
 #include <onemask/store/journal.hpp>
 
 #include <vector>

@@ -18,17 +18,17 @@ bool is_abandoned(std::filesystem::directory_entry const& entry) {
 
 }  // namespace
 
-void tidy(RunContext const& run) {
+void tidy(std::filesystem::path const& folder, Plan const& plan, ObjectStore const& objects) {
   std::error_code error;  // what cannot be removed stays
-  auto const checkpoints = run.options.folder / "checkpoints";
+  auto const checkpoints = folder / "checkpoints";
   auto const remove_spent = [&](std::string const& key) {
     auto const file = checkpoints / (key + ".safetensors");
-    if (std::filesystem::exists(file, error) && run.objects.has(key)) std::filesystem::remove(file, error);
+    if (std::filesystem::exists(file, error) && objects.has(key)) std::filesystem::remove(file, error);
   };
-  for (auto const& [layer, key] : run.plan.moments) remove_spent(key);
-  for (auto const& mask : run.plan.masks) remove_spent(mask.key);
-  for (auto const& folder : {run.options.folder, checkpoints}) {
-    for (auto const& entry : std::filesystem::directory_iterator(folder, error)) {
+  for (auto const& [layer, key] : plan.moments) remove_spent(key);
+  for (auto const& mask : plan.masks) remove_spent(mask.key);
+  for (auto const& place : {folder, checkpoints}) {
+    for (auto const& entry : std::filesystem::directory_iterator(place, error)) {
       if (is_abandoned(entry)) std::filesystem::remove(entry.path(), error);
     }
   }

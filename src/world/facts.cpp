@@ -9,7 +9,7 @@
 namespace onemask {
 namespace {
 
-constexpr int most_attempts = 2000;
+constexpr int most_name_attempts = 2000;
 
 /// Objects, and the words of those of several.
 std::vector<std::string> object_words(WorldDescription const& world) {
@@ -28,7 +28,7 @@ std::vector<std::string> object_words(WorldDescription const& world) {
 std::string make_name(WorldDescription const& world, WorldRelation const& relation, std::size_t number, std::uint64_t seed,
                       NameBook& names) {
   auto random = item_stream(seed, "name", relation.id, number);
-  for (int attempt = 0; attempt < most_attempts; ++attempt) {
+  for (int attempt = 0; attempt < most_name_attempts; ++attempt) {
     auto name = world.grammar.expand(relation.subjects, random);
     if (names.take(name)) return name;
   }

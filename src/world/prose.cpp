@@ -9,7 +9,7 @@
 namespace onemask {
 namespace {
 
-constexpr int most_attempts = 1000;
+constexpr int most_sentence_attempts = 1000;
 
 std::size_t count_words(std::string_view text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), ' ')) + 1;
@@ -42,7 +42,7 @@ class Writer {
  private:
   std::string sentence(std::string const& topic, RandomStream& random, std::unordered_set<std::string> const& refused) const {
     auto const range = world_.prose.sentence;
-    for (int attempt = 0; attempt < most_attempts; ++attempt) {
+    for (int attempt = 0; attempt < most_sentence_attempts; ++attempt) {
       auto text = make_sentence(world_.grammar.expand(topic, random));
       auto const words = count_words(text);
       if (words >= range.least && words <= range.most && !refused.contains(text)) return text;

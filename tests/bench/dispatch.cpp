@@ -6,9 +6,9 @@
 // coordinator, while rank 1 asks COUNT times for a task, and tells how long each answer took. `naps` tells how much later than
 // it should a thread wakes from naps of 100 µs while each core has a thread that computes: as long as the machine itself makes
 // anybody wait. One line of JSON; dispatch.py runs all three.
-#include "sweep/coordinator.hpp"
 #include <onemask/comm/environment.hpp>
 #include <onemask/core/pace.hpp>
+#include <onemask/dispatch/coordinator.hpp>
 
 #include <algorithm>
 #include <atomic>

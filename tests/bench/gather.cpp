@@ -2,10 +2,9 @@
 //   bench_gather FOLDER [facts 100000] [sets 1] [masks 8]
 // FOLDER is made, filled with the objects of facts * sets edits and of facts * sets * (2 + 4 * masks) * 3 rows, which is not
 // timed, and stays for the next call with the same numbers. Objects lie in the page cache when there is room for them.
-#include "sweep/gather.hpp"
-
 #include <onemask/core/hash.hpp>
 #include <onemask/core/random.hpp>
+#include <onemask/gather/gather.hpp>
 #include <onemask/mask/shared_mask.hpp>
 #include <onemask/model/device.hpp>
 

@@ -8,7 +8,7 @@
 #include <onemask/edit/rome.hpp>
 #include <onemask/eval/metrics.hpp>
 #include <onemask/mask/trainer.hpp>
-#include <onemask/sweep/moments.hpp>
+#include <onemask/moments/moments.hpp>
 
 #include <chrono>
 #include <cmath>

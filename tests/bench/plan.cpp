@@ -3,9 +3,9 @@
 // at the top of the project. FOLDER is made and filled with study.yaml, its facts, and objects of a tenth of its tasks, which is
 // not timed, and stays; the whole of it is timed by
 //   /usr/bin/time -v build/release/onemask plan FOLDER/study.yaml --out FOLDER/run --objects FOLDER/objects --ranks 64
-#include "sweep/task_list.hpp"
 #include "sweep/task_rates.hpp"
 #include <onemask/core/file.hpp>
+#include <onemask/plan/task_list.hpp>
 #include <onemask/schedule/simulate.hpp>
 #include <onemask/store/object_store.hpp>
 
@@ -98,7 +98,7 @@ void run(std::filesystem::path const& folder, std::size_t points, std::size_t ba
     auto const keys = objects.keys();
     std::vector<bool> there(tasks.planned.size());
     for (std::size_t t = 0; t < there.size(); ++t) {
-      auto const wanted = tasks.is_gate(t) ? std::vector<std::string>() : objects_of(plan, tasks.planned[t]);
+      auto const wanted = tasks.graph.is_join(t) ? std::vector<std::string>() : objects_of(plan, tasks.planned[t]);
       there[t] =
           !wanted.empty() && std::all_of(wanted.begin(), wanted.end(), [&](auto const& key) { return keys.contains(key); });
     }

@@ -3,9 +3,9 @@
 //   bench_schedule res/studies/paper_rome_gpt2-xl.yaml ../shared/counterfact
 // at the top of the project. FACTS is the folder that has the study's facts. No checkpoint is needed: times are those that a
 // plan guesses from the model's size on a GPU, and the same with masks, edits or evaluations slower than guessed.
-#include "sweep/task_list.hpp"
 #include "sweep/task_rates.hpp"
 #include <onemask/core/text.hpp>
+#include <onemask/plan/task_list.hpp>
 #include <onemask/schedule/simulate.hpp>
 
 #include <chrono>

@@ -1,5 +1,5 @@
-#include "data/tiny_tokenizer.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/tiny_tokenizer.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/edit/request.hpp>
 

@@ -1,5 +1,5 @@
-#include "data/tiny_tokenizer.hpp"
 #include "support/tiny_model.hpp"
+#include "support/tiny_tokenizer.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/eval/metrics.hpp>
 #include <onemask/eval/predict.hpp>

@@ -1,5 +1,5 @@
 // Trains a tokenizer on the texts of stdin, a JSON string a line: train_tokenizer SIZE FOLDER. For train_tokenizer_test.py.
-#include <onemask/data/train_tokenizer.hpp>
+#include <onemask/tokenizer/train_tokenizer.hpp>
 
 #include <cstdio>
 #include <exception>

@@ -1,6 +1,6 @@
 #include "data/records.hpp"
-#include "data/tiny_tokenizer.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/tiny_tokenizer.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/pretrain/sequences.hpp>
 

@@ -1,10 +1,10 @@
 #pragma once
 
 #include "support/shared_files.hpp"
+#include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/file.hpp>
-#include <onemask/data/tokenizer.hpp>
 #include <onemask/model/causal_lm.hpp>
-#include <onemask/model/safetensors.hpp>
+#include <onemask/tokenizer/tokenizer.hpp>
 
 #include <memory>
 #include <string>

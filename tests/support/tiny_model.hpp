@@ -1,10 +1,10 @@
 #pragma once
 
 #include "support/temporary_folder.hpp"
+#include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/random.hpp>
 #include <onemask/model/causal_lm.hpp>
-#include <onemask/model/safetensors.hpp>
 
 #include <cstdint>
 #include <map>

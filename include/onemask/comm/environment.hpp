@@ -28,13 +28,11 @@ class Environment {
   int local_rank() const { return local_.rank(); }
   int local_size() const { return local_.size(); }
 
-  /// Whether all ranks of the world are still there to meet. Where some are not, nobody waits for all of them any more.
-  enum class Company { whole, some_dead, stuck };
-  Company company() const { return company_; }
-  void set_company(Company company) const { company_ = company; }
+  /// Some ranks are dead or stuck: MPI is not finalized, for that would wait for them.
+  void leave_without_finalizing() { finalizes_ = false; }
 
   /// What the world ends with when some rank does not come to the end of MPI within half a minute; 1 unless said.
-  void will_exit(int code) const { code_ = code; }
+  void will_exit(int code) { code_ = code; }
 
   /// Ends every rank of the run at once with this exit code, without waiting for any.
   [[noreturn]] void abort_world(int code) const;
@@ -44,8 +42,8 @@ class Environment {
   std::unique_ptr<LauncherWatch> launcher_;
   int exceptions_;
   Communicator world_, local_;
-  mutable Company company_ = Company::whole;
-  mutable int code_ = 1;
+  bool finalizes_ = true;
+  int code_ = 1;
 };
 
 /// Name of this machine.

@@ -3,6 +3,7 @@
 #include <onemask/comm/communicator.hpp>
 
 #include <memory>
+#include <string>
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
@@ -16,6 +17,9 @@ namespace onemask {
 class GradientReducer {
  public:
   virtual ~GradientReducer() = default;
+
+  /// What carries the sums: "NCCL", "MPI" or "one rank".
+  virtual std::string transport() const = 0;
 
   /// Starts to add up `values` over all ranks, in place; they must not be touched before `finalize`. int64, any shape,
   /// contiguous, on the reducer's device; throws std::invalid_argument otherwise.

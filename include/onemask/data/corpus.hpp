@@ -1,6 +1,6 @@
 #pragma once
 
-#include <onemask/data/tokenizer.hpp>
+#include <onemask/tokenizer/tokenizer.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <onemask/data/tokenizer.hpp>
+#include <onemask/tokenizer/tokenizer.hpp>
 
 #include <cstdint>
 #include <string_view>

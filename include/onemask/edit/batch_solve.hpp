@@ -1,10 +1,10 @@
 #pragma once
 
 #include <onemask/edit/batch_edit.hpp>
-#include <onemask/edit/hparams.hpp>
 #include <onemask/edit/key_basis.hpp>
 #include <onemask/edit/request.hpp>
 #include <onemask/edit/target_values.hpp>
+#include <onemask/settings/edit_hparams.hpp>
 
 #include <map>
 #include <span>

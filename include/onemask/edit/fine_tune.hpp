@@ -1,8 +1,8 @@
 #pragma once
 
 #include <onemask/edit/batch_edit.hpp>
-#include <onemask/edit/hparams.hpp>
 #include <onemask/edit/request.hpp>
+#include <onemask/settings/edit_hparams.hpp>
 
 #include <span>
 

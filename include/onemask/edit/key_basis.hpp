@@ -1,6 +1,6 @@
 #pragma once
 
-#include <onemask/edit/second_moment.hpp>
+#include <onemask/moments/second_moment.hpp>
 
 #include <ATen/ATen.h>
 

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <onemask/data/counterfact.hpp>
-#include <onemask/data/tokenizer.hpp>
 #include <onemask/edit/context_templates.hpp>
-#include <onemask/edit/hparams.hpp>
+#include <onemask/settings/edit_hparams.hpp>
+#include <onemask/tokenizer/tokenizer.hpp>
 
 #include <cstdint>
 #include <string>

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <onemask/edit/edit.hpp>
-#include <onemask/edit/hparams.hpp>
 #include <onemask/edit/request.hpp>
 #include <onemask/model/causal_lm.hpp>
+#include <onemask/settings/edit_hparams.hpp>
 
 #include <cstdint>
 #include <span>

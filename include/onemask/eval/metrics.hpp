@@ -1,9 +1,9 @@
 #pragma once
 
 #include <onemask/data/counterfact.hpp>
-#include <onemask/data/tokenizer.hpp>
 #include <onemask/edit/edit.hpp>
 #include <onemask/model/two_way.hpp>
+#include <onemask/tokenizer/tokenizer.hpp>
 
 #include <cstdint>
 #include <functional>

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <onemask/comm/reducer.hpp>
-#include <onemask/mask/options.hpp>
 #include <onemask/mask/shared_mask.hpp>
 #include <onemask/mask/training_set.hpp>
+#include <onemask/settings/mask_options.hpp>
 
 #include <cstdint>
 #include <functional>

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <onemask/data/counterfact.hpp>
-#include <onemask/data/tokenizer.hpp>
 #include <onemask/edit/edit.hpp>
-#include <onemask/mask/options.hpp>
 #include <onemask/model/two_way.hpp>
+#include <onemask/settings/mask_options.hpp>
+#include <onemask/tokenizer/tokenizer.hpp>
 
 #include <cstdint>
 #include <memory>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <onemask/model/checkpoint.hpp>
-#include <onemask/model/config.hpp>
+#include <onemask/checkpoint/checkpoint.hpp>
+#include <onemask/checkpoint/config.hpp>
 #include <onemask/model/device.hpp>
 
 #include <map>

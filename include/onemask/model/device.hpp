@@ -34,4 +34,7 @@ void use_repeatable_sums(c10::Device device);
 /// which are still faster at times. Throws UserError for another name.
 void set_product_precision(std::string const& precision);
 
+/// What the bits of results depend on beside model and tokenizer, for Fingerprints::execution.
+std::string execution_of(c10::DeviceType device, std::string const& dtype, std::string const& products, int threads);
+
 }  // namespace onemask

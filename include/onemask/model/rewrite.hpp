@@ -1,7 +1,7 @@
 #pragma once
 
+#include <onemask/checkpoint/checkpoint.hpp>
 #include <onemask/model/causal_lm.hpp>
-#include <onemask/model/checkpoint.hpp>
 
 #include <cstdint>
 #include <filesystem>

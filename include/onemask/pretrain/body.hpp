@@ -1,6 +1,6 @@
 #pragma once
 
-#include <onemask/model/config.hpp>
+#include <onemask/checkpoint/config.hpp>
 #include <onemask/pretrain/row_stream.hpp>
 #include <onemask/pretrain/weights.hpp>
 

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <onemask/comm/communicator.hpp>
-#include <onemask/data/tokenizer.hpp>
 #include <onemask/model/causal_lm.hpp>
 #include <onemask/pretrain/study.hpp>
+#include <onemask/tokenizer/tokenizer.hpp>
 
 #include <cstdint>
 #include <filesystem>

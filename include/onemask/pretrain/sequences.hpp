@@ -1,7 +1,7 @@
 #pragma once
 
-#include <onemask/data/tokenizer.hpp>
 #include <onemask/pretrain/study.hpp>
+#include <onemask/tokenizer/tokenizer.hpp>
 
 #include <cstdint>
 #include <string>

@@ -10,7 +10,7 @@ namespace onemask {
 /// A unit of work as the scheduler sees it.
 struct Task {
   std::uint32_t kind = 0;                 ///< in TaskGraph::kinds
-  double seconds = 0;                     ///< predicted, on one rank; 0: a gate, which is passed as soon as all before it is done
+  double seconds = 0;                     ///< predicted, on one rank; 0: see TaskGraph::is_join
   std::uint32_t parts = 1;                ///< equal parts of each of its steps; more than one: a group of ranks shares them out
   std::uint32_t ranks = 0;                ///< in the group, where that is asked for; 0: as many as suit
   std::uint32_t lane = 0;                 ///< tasks of a lane share what one rank has to prepare; 0: with none
@@ -21,6 +21,9 @@ struct Task {
 struct TaskGraph {
   std::vector<std::string> kinds;
   std::vector<Task> tasks;
+
+  /// A task without work of its own: it is passed as soon as all before it is done.
+  bool is_join(std::size_t task) const { return tasks[task].seconds == 0; }
 };
 
 /// Predicted seconds of a task on a group of ranks: its steps wait for the rank with most parts, and every doubling of the group

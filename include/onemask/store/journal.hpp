@@ -15,9 +15,9 @@ enum class TaskStatus { done, failed };
 struct JournalRecord {
   std::string task;  ///< id of the task
   TaskStatus status = TaskStatus::done;
-  std::string object;  ///< key of the result in the object store; empty when there is none
-  double seconds = 0;  ///< wall time
-  std::string host;
+  std::string object = {};  ///< key of the result in the object store; empty when there is none
+  double seconds = 0;       ///< wall time
+  std::string host = {};
   int rank = 0;
   std::string note = {};  ///< why it failed
   double units = 0;       ///< how much work it was, in units of its kind; 0: not known

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <onemask/checkpoint/config.hpp>
+#include <onemask/checkpoint/safetensors.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace onemask {
+
+/// A model as Hugging Face's save_pretrained writes it: config.json and model.safetensors, or model.safetensors.index.json and
+/// the files it names. Weights stay memory-mapped; no pickle is ever executed.
+///
+/// Files of the bare model lack the family's prefix ("transformer." for GPT-2 and GPT-J, "model." for others); every name is
+/// found with and without it: "h.0.mlp.c_proj.weight" and "transformer.h.0.mlp.c_proj.weight" are the same tensor.
+class Checkpoint {
+ public:
+  /// Throws UserError when the folder holds no such model or when any of its files is damaged.
+  static Checkpoint open(std::filesystem::path const& folder);
+
+  std::filesystem::path const& folder() const { return folder_; }
+  ModelConfig const& config() const { return config_; }
+
+  /// The named weight, in the file's type, on the CPU, never to be written to. Throws UserError when it is missing or not of a
+  /// floating-point type, ShapeError naming both shapes when its shape differs.
+  at::Tensor tensor(std::string const& name, at::IntArrayRef shape) const;
+  bool contains(std::string const& name) const;
+  /// Its name in the files, with or without the prefix; empty when it is missing.
+  std::string stored_name(std::string const& name) const;
+  /// As they are in the files, sorted.
+  std::vector<std::string> names() const;
+
+  /// The files of weights by name.
+  std::map<std::string, SafetensorsFile> const& files() const { return files_; }
+
+  /// Size of all weights [bytes].
+  std::uint64_t bytes() const;
+  /// SHA-256 over the configuration and every weight's name, type, shape and bytes; how they are spread over files does not
+  /// matter. Reads everything at the first call (not to be made by two threads at once), then remembers.
+  std::string const& fingerprint() const;
+
+ private:
+  Checkpoint(std::filesystem::path folder, ModelConfig config) : folder_(std::move(folder)), config_(std::move(config)) {}
+  void add_file();
+  void add_shards();
+
+  std::filesystem::path folder_;
+  ModelConfig config_;
+  std::map<std::string, SafetensorsFile> files_;  // by file name
+  std::map<std::string, std::string> file_of_;    // tensor -> file name
+  mutable std::string fingerprint_;
+};
+
+}  // namespace onemask

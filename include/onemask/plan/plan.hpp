@@ -1,0 +1,139 @@
+#pragma once
+
+#include <onemask/data/split.hpp>
+#include <onemask/settings/fingerprints.hpp>
+#include <onemask/study/study.hpp>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace onemask {
+
+/// Facts whose edits are searched for together; for methods that edit in batches, whose values are. They move each other's last
+/// bits, so these units are cut by the study and are part of the objects' keys.
+struct EditTask {
+  std::size_t set = 0;
+  std::size_t round = 0;           ///< place in a sequence of batches
+  std::vector<std::size_t> facts;  ///< of the plan
+  std::string previous;            ///< the batch edit that the model carries already; empty: none
+  std::string key;                 ///< object of the values; empty where every fact's edit is an object (EditSet::keys)
+};
+
+/// Facts written into one model together.
+struct SolveTask {
+  std::size_t set = 0;
+  std::size_t round = 0;
+  std::vector<std::size_t> facts;
+  std::vector<std::string> values;  ///< objects that hold the facts' values; none where the method searches for none
+  std::string previous;             ///< the batch edit before it in a sequence; empty: none
+  std::string key;                  ///< object
+};
+
+/// The directions that AlphaEdit may change a layer in.
+struct NullSpaceTask {
+  int layer = 0;
+  double threshold = 0;
+  std::string key;
+};
+
+/// All facts of the study under one way of editing.
+struct EditSet {
+  std::string name;  ///< the swept edit keys, "" when none is swept
+  EditOptions options;
+  ContextTemplates templates;
+  std::string id;                   ///< hash of all that decides the edits
+  std::vector<std::string> keys;    ///< object of every fact's edit, or of the edited model that holds it
+  std::size_t first_condition = 0;  ///< in Plan::conditions: "original", then "edited"
+};
+
+/// One mask to train on the edits of a set.
+struct MaskTask {
+  std::size_t set = 0;
+  std::string name;      ///< of its study point
+  std::string settings;  ///< what it may differ in from masks of other seeds
+  MaskOptions options;
+  std::uint64_t seed = 0;
+  std::string key;                                  ///< object
+  std::size_t first_condition = 0, conditions = 0;  ///< its own in Plan::conditions, one after the other
+};
+
+/// What a condition is, for tables; `Condition` in the room eval holds the tensors.
+struct PlannedCondition {
+  std::string name, kind;  ///< kind: original edited mask random magnitude delta_magnitude original_masked
+  std::size_t set = 0;
+  std::ptrdiff_t mask = -1;  ///< index in Plan::masks, -1: none
+};
+
+/// Some facts scored under the conditions of one mask, or under those of a set that have none. In the object, facts and
+/// conditions are numbered from the task's first.
+struct EvaluationTask {
+  std::size_t set = 0;
+  std::ptrdiff_t mask = -1;  ///< index in Plan::masks; -1: the unedited and the edited model
+  std::size_t first = 0, count = 0;
+  std::string key;  ///< object
+};
+
+/// A piece of the text whose perplexity is taken.
+struct TextPiece {
+  std::string id;           ///< hash of what is read and scored of it
+  std::int64_t tokens = 0;  ///< scored ones
+};
+
+/// A model that the text is scored under: a condition that does not depend on a fact.
+struct TextModel {
+  std::size_t condition = 0;
+  std::string split;              ///< whose facts share the edited model; "all" where nothing is edited
+  std::string edited;             ///< object of the batch edit; empty: none
+  std::vector<std::string> keys;  ///< objects of the pieces' scores
+};
+
+/// A piece of the text under a model. Equal models are one: tasks are as many as there are keys.
+struct TextTask {
+  std::size_t model = 0, piece = 0;
+  std::string key;  ///< object
+};
+
+/// Everything a study will do, before it is done: a function of the study, the files it names and the model, the same on every
+/// rank.
+struct Plan {
+  std::vector<SplitFact> facts;  ///< those held back from training are of the split "validation"
+  std::vector<EditSet> sets;
+  std::map<int, std::string> moments;  ///< objects of the second moments that editing needs, by layer
+  std::vector<NullSpaceTask> null_spaces;
+  std::vector<EditTask> edits;
+  std::vector<SolveTask> solves;
+  std::size_t rounds = 1;  ///< of edits and solves
+  std::vector<MaskTask> masks;
+  std::vector<PlannedCondition> conditions;
+  std::vector<EvaluationTask> evaluations;  ///< by set, then mask (-1 first), then facts
+  std::vector<TextModel> text_models;
+  std::vector<TextTask> text_tasks;  ///< model after model
+  std::int64_t text_tokens = 0;      ///< that are scored under a model
+  std::string id;                    ///< hash of all keys
+
+  std::size_t tasks() const {
+    return moments.size() + null_spaces.size() + edits.size() + solves.size() + masks.size() + evaluations.size() +
+           text_tasks.size();
+  }
+  /// Places in `conditions` of those that an EvaluationTask of this set and mask scores, in order.
+  std::vector<std::size_t> conditions_of(std::size_t set, std::ptrdiff_t mask) const;
+  /// Indices of the facts of a split.
+  std::vector<std::size_t> facts_of(std::string const& split) const;
+};
+
+/// `templates[i]` are the context templates of study.points[i]; `moments` the names of the second moments' objects by layer, of
+/// the layers that `moment_layers` gives; `text` what perplexity is taken over.
+Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector<ContextTemplates> const& templates,
+               std::map<int, std::string> const& moments, std::vector<TextPiece> const& text = {});
+
+/// The layers whose second moments the study's edits need, ascending.
+std::vector<int> moment_layers(Study const& study);
+/// The name of a null space's object.
+std::string null_space_key(std::string const& moment, double threshold);
+
+/// The facts of a study in order, a share of the training split set apart as "validation".
+std::vector<SplitFact> study_facts(Study const& study);
+
+}  // namespace onemask

@@ -1,0 +1,171 @@
+#include "checkpoint/json.hpp"
+#include <onemask/checkpoint/checkpoint.hpp>
+#include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+#include <onemask/core/hash.hpp>
+#include <onemask/core/text.hpp>
+
+#include <optional>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+namespace onemask {
+namespace {
+
+constexpr char const* single_file = "model.safetensors";
+constexpr char const* index_file = "model.safetensors.index.json";
+
+bool there(std::filesystem::path const& path) {
+  std::error_code unreadable;
+  return std::filesystem::exists(path, unreadable);
+}
+
+/// Prefix of all tensors but the unembedding in a checkpoint of the model with its head.
+std::string prefix_of(std::string const& family) {
+  return family == "gpt2" || family == "gptj" ? "transformer." : "model.";
+}
+
+[[noreturn]] void refuse_folder(std::filesystem::path const& folder) {
+  for (auto const* pickle : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
+    if (there(folder / pickle))
+      throw UserError(
+          folder.string() + ": the weights exist only as a pickle (" + pickle +
+          "). A pickle can run any program when it is read, so onemask does not read it. If you trust it, convert it: python3 -c "
+          "\"from transformers import AutoModelForCausalLM as M; M.from_pretrained('OLD').save_pretrained('NEW', "
+          "safe_serialization=True)\".");
+  throw UserError(folder.string() + ": there is neither " + single_file + " nor " + index_file +
+                  "; name the folder of a Hugging Face checkpoint.");
+}
+
+/// A name of a file in the same folder: an index must not lead anywhere else.
+bool is_plain_file_name(std::string const& name) {
+  return name.ends_with(".safetensors") && name.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
+}
+
+std::string shape_text(at::IntArrayRef shape) {
+  std::ostringstream text;
+  text << shape;
+  return text.str();
+}
+
+void hash_config(Hasher& hasher, ModelConfig const& config) {
+  hasher.text(config.family).text(config.activation).number(config.norm_epsilon).number(config.rope_theta);
+  for (auto value : {config.layers, config.hidden, config.heads, config.kv_heads, config.head_dim, config.inner,
+                     config.vocabulary, config.positions, config.bos.value_or(-1), config.eos.value_or(-1)})
+    hasher.integer(value);
+  for (bool value : {config.tied_head, config.scale_attention, config.scale_attention_by_inverse_layer, config.attention_bias,
+                     config.mlp_bias, config.rope_scaling.has_value()})
+    hasher.integer(value);
+  if (config.rope_scaling) {
+    auto const& scaling = *config.rope_scaling;
+    hasher.number(scaling.factor).number(scaling.low_frequency_factor).number(scaling.high_frequency_factor);
+    hasher.integer(scaling.original_positions);
+  }
+  // Hashed only where they are set, so that checkpoints without them keep their fingerprints.
+  if (config.sliding_window) hasher.text("sliding_window").integer(*config.sliding_window);
+  if (config.qkv_bias) hasher.text("qkv_bias");
+  if (config.rotary_dim > 0) hasher.text("rotary_dim").integer(config.rotary_dim);
+}
+
+}  // namespace
+
+Checkpoint Checkpoint::open(std::filesystem::path const& folder) {
+  std::error_code unreadable;
+  if (!std::filesystem::is_directory(folder, unreadable))
+    throw UserError(folder.string() + ": there is no such folder; name the folder of a Hugging Face checkpoint.");
+  Checkpoint checkpoint(folder, read_model_config(folder));
+  if (there(folder / single_file)) {
+    checkpoint.add_file();
+  } else if (there(folder / index_file)) {
+    checkpoint.add_shards();
+  } else {
+    refuse_folder(folder);
+  }
+  return checkpoint;
+}
+
+void Checkpoint::add_file() {
+  auto const& file = files_.emplace(single_file, SafetensorsFile::open(folder_ / single_file)).first->second;
+  for (auto const& name : file.names()) file_of_.emplace(name, single_file);
+}
+
+void Checkpoint::add_shards() {
+  auto const where = (folder_ / index_file).string();
+  auto const index = detail::parse_json_object(read_file(folder_ / index_file), where);
+  auto const weights = index.find("weight_map");
+  if (weights == index.end() || !weights->is_object())
+    throw UserError(where + ": there is no object 'weight_map', which says where each tensor is; fetch the file again.");
+  for (auto const& [tensor, shard] : weights->items()) {
+    if (!shard.is_string() || !is_plain_file_name(shard.get<std::string>()))
+      throw UserError(where + ": tensor '" + tensor + "' should be in " + detail::excerpt(shard) +
+                      ", which is not the name of a .safetensors file in this folder; fetch the file again.");
+    auto const name = shard.get<std::string>();
+    auto found = files_.find(name);
+    if (found == files_.end()) {
+      if (!there(folder_ / name))
+        throw UserError(where + ": the file '" + name + "', which should hold tensor '" + tensor +
+                        "', is missing; fetch it as well.");
+      found = files_.emplace(name, SafetensorsFile::open(folder_ / name)).first;
+    }
+    if (!found->second.contains(tensor))
+      throw UserError(where + ": tensor '" + tensor + "' is not in '" + name +
+                      "'; index and files do not belong to one checkpoint. Fetch them again.");
+    file_of_.emplace(tensor, name);
+  }
+}
+
+std::string Checkpoint::stored_name(std::string const& name) const {
+  if (file_of_.contains(name)) return name;
+  auto const prefix = prefix_of(config_.family);
+  auto const other = name.starts_with(prefix) ? name.substr(prefix.size()) : prefix + name;
+  return file_of_.contains(other) ? other : "";
+}
+
+bool Checkpoint::contains(std::string const& name) const {
+  return !stored_name(name).empty();
+}
+
+at::Tensor Checkpoint::tensor(std::string const& name, at::IntArrayRef shape) const {
+  auto const stored = stored_name(name);
+  if (stored.empty())
+    throw UserError(folder_.string() + ": the checkpoint has no tensor '" + name +
+                    "'; its config.json belongs to another model, or a file is incomplete." + did_you_mean(name, names()));
+  auto tensor = files_.at(file_of_.at(stored)).tensor(stored);
+  if (!tensor.is_floating_point())
+    throw UserError(folder_.string() + ": tensor '" + stored + "' is of type " + c10::toString(tensor.scalar_type()) +
+                    ", a weight must be of a floating-point type; use a checkpoint that is not quantised.");
+  if (tensor.sizes() != shape)
+    throw ShapeError(folder_.string() + ": tensor '" + stored + "' has the shape " + shape_text(tensor.sizes()) +
+                     ", but config.json asks for " + shape_text(shape) + "; the two do not belong to one checkpoint.");
+  return tensor;
+}
+
+std::vector<std::string> Checkpoint::names() const {
+  std::vector<std::string> names;
+  for (auto const& [name, file] : file_of_) names.push_back(name);
+  return names;
+}
+
+std::uint64_t Checkpoint::bytes() const {
+  std::uint64_t bytes = 0;
+  for (auto const& [name, file] : file_of_) bytes += files_.at(file).tensor(name).nbytes();
+  return bytes;
+}
+
+std::string const& Checkpoint::fingerprint() const {
+  if (!fingerprint_.empty()) return fingerprint_;
+  Hasher hasher;
+  hasher.text("checkpoint 1");
+  hash_config(hasher, config_);
+  for (auto const& [name, file] : file_of_) {
+    auto const tensor = files_.at(file).tensor(name);
+    hasher.text(name).text(c10::toString(tensor.scalar_type())).text(shape_text(tensor.sizes()));
+    hasher.bytes(tensor.const_data_ptr(), tensor.nbytes());
+  }
+  return fingerprint_ = hasher.hex();
+}
+
+}  // namespace onemask

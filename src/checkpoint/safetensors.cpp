@@ -1,0 +1,310 @@
+#include "checkpoint/json.hpp"
+#include <onemask/checkpoint/safetensors.hpp>
+#include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+#include <onemask/core/text.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <fcntl.h>
+#include <limits>
+#include <optional>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+namespace onemask {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "safetensors data is little endian and used in place");
+
+constexpr std::size_t length_size = 8;
+constexpr std::uint64_t longest_header = 100'000'000;
+constexpr std::size_t most_dimensions = 64;
+constexpr char const* metadata_key = "__metadata__";
+constexpr char const* fetch_again = "; the file is damaged or was cut off, fetch or write it again.";
+
+constexpr std::array<std::pair<char const*, at::ScalarType>, 10> dtypes{{{"F64", at::kDouble},
+                                                                         {"F32", at::kFloat},
+                                                                         {"F16", at::kHalf},
+                                                                         {"BF16", at::kBFloat16},
+                                                                         {"I64", at::kLong},
+                                                                         {"I32", at::kInt},
+                                                                         {"I16", at::kShort},
+                                                                         {"I8", at::kChar},
+                                                                         {"U8", at::kByte},
+                                                                         {"BOOL", at::kBool}}};
+
+std::optional<at::ScalarType> dtype_named(std::string const& name) {
+  for (auto const& [text, dtype] : dtypes)
+    if (text == name) return dtype;
+  return std::nullopt;
+}
+
+char const* name_of(at::ScalarType dtype) {
+  for (auto const& [text, known] : dtypes)
+    if (known == dtype) return text;
+  return nullptr;
+}
+
+/// The number of bytes of a tensor, or nothing when it does not fit into 63 bits. A zero among the dimensions does not excuse the
+/// others: strides are products of them.
+std::optional<std::size_t> bytes_of(std::vector<std::int64_t> const& shape, std::size_t element_size) {
+  std::int64_t product = static_cast<std::int64_t>(element_size);
+  bool empty = false;
+  for (auto dimension : shape) {
+    empty = empty || dimension == 0;
+    if (__builtin_mul_overflow(product, std::max<std::int64_t>(dimension, 1), &product)) return std::nullopt;
+  }
+  return empty ? 0 : static_cast<std::size_t>(product);
+}
+
+/// A non-negative whole number that fits into 63 bits.
+std::optional<std::int64_t> whole_number(nlohmann::json const& value) {
+  if (!value.is_number_unsigned()) return std::nullopt;
+  auto number = value.get<std::uint64_t>();
+  if (number > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return std::nullopt;
+  return static_cast<std::int64_t>(number);
+}
+
+std::optional<std::vector<std::int64_t>> whole_numbers(nlohmann::json const& object, char const* field) {
+  auto found = object.find(field);
+  if (found == object.end() || !found->is_array()) return std::nullopt;
+  std::vector<std::int64_t> numbers;
+  for (auto const& value : *found) {
+    auto number = whole_number(value);
+    if (!number) return std::nullopt;
+    numbers.push_back(*number);
+  }
+  return numbers;
+}
+
+class Mapping {
+ public:
+  explicit Mapping(std::filesystem::path const& file) {
+    int const descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) throw UserError(file.string() + ": cannot open the file: " + std::strerror(errno) + ".");
+    struct stat status {};
+    bool const regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+    if (regular) size_ = static_cast<std::size_t>(status.st_size);
+    // An empty file cannot be mapped; it stays an empty content, which the format check refuses.
+    if (size_ > 0) address_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    int const error = errno;
+    ::close(descriptor);
+    if (!regular) throw UserError(file.string() + ": this is not a regular file; name a safetensors file.");
+    if (address_ == MAP_FAILED)
+      throw RunError(file.string() + ": cannot map the file into memory: " + std::strerror(error) + ".");
+  }
+  ~Mapping() {
+    if (address_) ::munmap(address_, size_);
+  }
+  Mapping(Mapping const&) = delete;
+  Mapping& operator=(Mapping const&) = delete;
+
+  std::string_view content() const { return {static_cast<char const*>(address_), size_}; }
+
+ private:
+  void* address_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// A file about to be written: what stands before the data, and the tensors in the order of the data.
+struct Content {
+  std::string head;
+  std::vector<at::Tensor> tensors;
+};
+
+std::string_view data_of(at::Tensor const& tensor) {
+  return {static_cast<char const*>(tensor.const_data_ptr()), tensor.nbytes()};
+}
+
+Content content_of(std::map<std::string, at::Tensor> const& tensors, std::map<std::string, std::string> const& metadata) {
+  std::vector<std::pair<std::string, at::Tensor>> order;
+  for (auto const& [name, tensor] : tensors) {
+    if (name == metadata_key) throw UserError("A tensor cannot be stored under the name '" + name + "'; choose another.");
+    if (!tensor.defined() || !name_of(tensor.scalar_type()))
+      throw UserError("The tensor '" + name +
+                      "' is of a type that safetensors files cannot hold; convert it, to F32 for example.");
+    order.emplace_back(name, tensor.detach().cpu().contiguous());
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [](auto const& a, auto const& b) { return a.second.element_size() > b.second.element_size(); });
+  auto header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header[metadata_key] = metadata;
+  std::size_t end = 0;
+  for (auto const& [name, tensor] : order) {
+    auto const begin = end;
+    end += tensor.nbytes();
+    header[name] = {{"dtype", name_of(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {begin, end}}};
+  }
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (nlohmann::json::exception const&) {
+    throw UserError("A name or metadata text for a safetensors file is not valid UTF-8; choose another.");
+  }
+  text.resize((text.size() + length_size - 1) / length_size * length_size, ' ');
+  if (text.size() > longest_header)
+    throw UserError("The header of the safetensors file would exceed 100 MB; store fewer tensors in one file.");
+  std::uint64_t const header_size = text.size();
+  Content content{std::string(length_size, '\0') + text, {}};
+  std::memcpy(content.head.data(), &header_size, length_size);
+  for (auto const& [name, tensor] : order) content.tensors.push_back(tensor);
+  return content;
+}
+
+}  // namespace
+
+SafetensorsFile SafetensorsFile::open(std::filesystem::path const& file) {
+  auto mapping = std::make_shared<Mapping const>(file);
+  auto content = mapping->content();
+  return SafetensorsFile(std::move(mapping), content, file.string());
+}
+
+SafetensorsFile SafetensorsFile::parse(std::string bytes, std::string name) {
+  auto owned = std::make_shared<std::string const>(std::move(bytes));
+  std::string_view content = *owned;
+  return SafetensorsFile(std::move(owned), content, std::move(name));
+}
+
+SafetensorsFile::SafetensorsFile(std::shared_ptr<void const> owner, std::string_view content, std::string name)
+    : owner_(std::move(owner)), name_(std::move(name)) {
+  std::uint64_t header_size = 0;
+  if (content.size() < length_size)
+    throw UserError(name_ + ": a safetensors file begins with 8 bytes of header length, this one has " +
+                    std::to_string(content.size()) + fetch_again);
+  std::memcpy(&header_size, content.data(), length_size);
+  content.remove_prefix(length_size);
+  if (header_size > longest_header)
+    throw UserError(name_ + ": the header would be " + std::to_string(header_size) +
+                    " bytes long, but at most 100 MB are read; this is not a safetensors file.");
+  if (header_size > content.size())
+    throw UserError(name_ + ": the header should be " + std::to_string(header_size) + " bytes long, but only " +
+                    std::to_string(content.size()) + " follow" + fetch_again);
+  auto header = content.substr(0, header_size);
+  content.remove_prefix(header_size);
+  if (!header.starts_with('{')) throw UserError(name_ + ": the header does not begin with '{'; this is not a safetensors file.");
+  data_ = content.data();
+  read_header(header, content.size());
+  check_coverage(content.size());
+}
+
+void SafetensorsFile::read_header(std::string_view header, std::size_t data_size) {
+  auto json = detail::parse_json_object(header, name_ + ": header");
+  for (auto const& [tensor, entry] : json.items()) {
+    if (tensor == metadata_key) {
+      if (!entry.is_object()) throw UserError(name_ + ": " + metadata_key + " is not an object of texts; write the file again.");
+      for (auto const& [key, value] : entry.items()) {
+        if (!value.is_string())
+          throw UserError(name_ + ": " + metadata_key + " '" + key + "' is " + detail::excerpt(value) +
+                          ", but must be a text; write the file again.");
+        metadata_[key] = value.get<std::string>();
+      }
+      continue;
+    }
+    auto const where = name_ + ": tensor '" + tensor + "'";
+    if (!entry.is_object())
+      throw UserError(where + " is described by " + detail::excerpt(entry) + " instead of an object" + fetch_again);
+    auto const dtype_field = entry.find("dtype");
+    if (dtype_field == entry.end() || !dtype_field->is_string()) throw UserError(where + " has no text 'dtype'" + fetch_again);
+    auto const dtype = dtype_named(dtype_field->get<std::string>());
+    if (!dtype)
+      throw UserError(where + " has the type " + detail::excerpt(*dtype_field) +
+                      ", which is not read; convert it to one of F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.");
+    auto shape = whole_numbers(entry, "shape");
+    if (!shape) throw UserError(where + " has no 'shape' of non-negative whole numbers" + fetch_again);
+    if (shape->size() > most_dimensions)
+      throw UserError(where + " has " + std::to_string(shape->size()) + " dimensions; at most " +
+                      std::to_string(most_dimensions) + " are read.");
+    auto const offsets = whole_numbers(entry, "data_offsets");
+    if (!offsets || offsets->size() != 2)
+      throw UserError(where + " has no 'data_offsets' of two non-negative whole numbers" + fetch_again);
+    auto const begin = static_cast<std::size_t>(offsets->front()), end = static_cast<std::size_t>(offsets->back());
+    if (begin > end || end > data_size)
+      throw UserError(where + " should lie at bytes " + std::to_string(begin) + " to " + std::to_string(end) +
+                      " of the data, which has " + std::to_string(data_size) + " bytes" + fetch_again);
+    auto const size = bytes_of(*shape, c10::elementSize(*dtype));
+    if (!size || *size != end - begin)
+      throw UserError(where + " has " + std::to_string(end - begin) + " bytes, but its shape and type need " +
+                      (size ? std::to_string(*size) : "more than can be counted") + fetch_again);
+    entries_.emplace(tensor, Entry{*dtype, std::move(*shape), begin, end});
+  }
+}
+
+void SafetensorsFile::check_coverage(std::size_t data_size) const {
+  std::vector<std::pair<std::string const*, Entry const*>> order;
+  for (auto const& [tensor, entry] : entries_) order.emplace_back(&tensor, &entry);
+  std::sort(order.begin(), order.end(), [](auto const& a, auto const& b) {
+    return std::pair(a.second->begin, a.second->end) < std::pair(b.second->begin, b.second->end);
+  });
+  std::size_t covered = 0;
+  for (auto const& [tensor, entry] : order) {
+    if (entry->begin != covered)
+      throw UserError(name_ + ": tensor '" + *tensor + "' begins at byte " + std::to_string(entry->begin) + " of the data, " +
+                      (entry->begin < covered ? "inside" : "after a gap behind") + " the one before it, which ends at " +
+                      std::to_string(covered) + fetch_again);
+    covered = entry->end;
+  }
+  if (covered != data_size)
+    throw UserError(name_ + ": the tensors take " + std::to_string(covered) + " bytes, but the data has " +
+                    std::to_string(data_size) + fetch_again);
+}
+
+std::vector<std::string> SafetensorsFile::names() const {
+  std::vector<std::string> names;
+  for (auto const& [name, entry] : entries_) names.push_back(name);
+  return names;
+}
+
+bool SafetensorsFile::contains(std::string const& name) const {
+  return entries_.contains(name);
+}
+
+at::Tensor SafetensorsFile::tensor(std::string const& name) const {
+  auto const found = entries_.find(name);
+  if (found == entries_.end()) throw UserError(name_ + ": there is no tensor '" + name + "'." + did_you_mean(name, names()));
+  auto const& entry = found->second;
+  // A byte that is neither 0 nor 1 is no C++ bool: read as bytes, then compare.
+  auto const dtype = entry.dtype == at::kBool ? at::kByte : entry.dtype;
+  char const* const data = data_ + entry.begin;
+  auto const size = entry.end - entry.begin;
+  bool const aligned = reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(dtype) == 0;
+  at::Tensor tensor;
+  if (size > 0 && aligned) {
+    tensor = at::from_blob(
+        const_cast<char*>(data), entry.shape, [owner = owner_](void*) {}, at::TensorOptions().dtype(dtype));
+  } else {
+    tensor = at::empty(entry.shape, at::TensorOptions().dtype(dtype));
+    if (size > 0) std::memcpy(tensor.mutable_data_ptr(), data, size);
+  }
+  return entry.dtype == at::kBool ? tensor.ne(0) : tensor;
+}
+
+std::string write_safetensors(std::map<std::string, at::Tensor> const& tensors,
+                              std::map<std::string, std::string> const& metadata) {
+  auto const content = content_of(tensors, metadata);
+  std::size_t size = content.head.size();
+  for (auto const& tensor : content.tensors) size += tensor.nbytes();
+  std::string bytes;
+  bytes.reserve(size);
+  bytes += content.head;
+  for (auto const& tensor : content.tensors) bytes += data_of(tensor);
+  return bytes;
+}
+
+void save_safetensors(std::filesystem::path const& file, std::map<std::string, at::Tensor> const& tensors,
+                      std::map<std::string, std::string> const& metadata) {
+  auto const content = content_of(tensors, metadata);
+  std::vector<std::string_view> pieces{content.head};
+  for (auto const& tensor : content.tensors) pieces.push_back(data_of(tensor));
+  write_file_atomically(file, pieces);
+}
+
+}  // namespace onemask

@@ -1,0 +1,386 @@
+#include <onemask/core/interrupt.hpp>
+#include <onemask/core/log.hpp>
+#include <onemask/core/pace.hpp>
+#include <onemask/core/text.hpp>
+#include <onemask/dispatch/coordinator.hpp>
+
+#include <algorithm>
+#include <thread>
+
+namespace onemask {
+namespace {
+
+constexpr double look_every = 0.005, ping_every = 5, search_every = 2, publish_every = 1;  // [s]
+constexpr double least_deadline = 1800, deadline_factor = 20;                              // [s], times the prediction
+constexpr double least_unmeasured_deadline = 4 * 3600;      // [s], until a task of the kind has ended
+constexpr double leave_time = 10;                           // [s] that ranks have to leave a group that is given up
+constexpr double muster = 10;                               // [s] that the first task waits for all ranks to come
+constexpr double answer_time = 5, hurried_answer_time = 3;  // [s] that idle ranks have to show that they are there at the end
+
+std::string plural(std::size_t count, std::string const& word) {
+  return std::to_string(count) + " " + word + (count == 1 ? "" : "s");
+}
+
+}  // namespace
+
+Coordinator::Coordinator(TaskGraph const& graph, std::vector<bool> const& done, Mailbox& mailbox, CoordinatorOptions options)
+    : graph_(graph),
+      mailbox_(mailbox),
+      options_(std::move(options)),
+      scheduler_(graph, done, options_.foreign),
+      tally_(graph, done) {
+  publish();
+}
+
+std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
+  Pace pace;
+  for (;;) {
+    bool const heard = answer_all();
+    if (now() - looked_ > look_every) {
+      look_around();
+      looked_ = now();
+      changed_ = true;  // what holds a rank back may be over
+    }
+    if (changed_) deal();
+    changed_ = false;
+    if (may_end() || stop.stop_requested()) break;
+    if (heard)
+      pace.heard();
+    else
+      pace.wait();
+  }
+  if (!stopping_ && options_.gathers && (options_.foreign.empty() || tally_.complete())) gather(stop);
+  if (!stopping_) {
+    bool const all_there = !gathered_ || gathered_->value != 0;
+    ending_.end = tally_.complete() && all_there ? RunEnding::End::complete : RunEnding::End::partial;
+    if (!tally_.complete()) {
+      ending_.sentence = tally_.aside();
+    } else if (!all_there) {
+      ending_.sentence = "Results of finished tasks are damaged or missing; run the same command again to compute them again.";
+    }
+  }
+  call_roll();
+  ending_.stuck = !active_.empty() || !hung_.empty();
+  ending_.dead.assign(dead_.begin(), dead_.end());
+  publish();
+  log_info("ranks were in tasks for " + std::to_string(static_cast<int>(100 * tally_.busy(mailbox_.size(), now()) + 0.5)) +
+           " % of " + format_duration(now()));
+  for (int rank = 0; rank < mailbox_.size(); ++rank) {
+    if (!dead_.contains(rank)) tell(rank, to_order(ending_));
+  }
+  return {ending_, !active_.empty()};
+}
+
+bool Coordinator::answer_all() {
+  bool heard = false;
+  while (auto const message = mailbox_.receive(Mailbox::Box::coordinator)) {
+    heard = true;
+    auto const report = report_from_bytes(message->bytes);
+    if (!lost_.contains(message->from) || report.what == Report::What::here) handle(message->from, report);
+    look_for_signal();  // before a task that was dropped for it is dealt out again
+    deal();
+  }
+  return heard;
+}
+
+void Coordinator::deal() {
+  // Groups are formed of ranks that are there; they come within a moment of each other.
+  if (stopping_ || (ready_.size() + lost_.size() < static_cast<std::size_t>(mailbox_.size()) && now() < muster)) return;
+  while (auto const next = scheduler_.next(now())) assign(*next);
+}
+
+void Coordinator::handle(int from, Report const& report) {
+  switch (report.what) {
+    case Report::What::ready:
+      ready_.insert(from);
+      scheduler_.join(from, report.number);
+      return;
+    case Report::What::signal:
+      return ask_to_stop(RunEnding::End::interrupted, "A signal stopped rank " + std::to_string(from) + " and the run.");
+    case Report::What::gathered:
+      gathered_ = report;
+      return;
+    case Report::What::here:
+      if (report.number > 0 && absent_.erase(from) > 0) hung_.erase(from);
+      return;
+    case Report::What::share: {
+      auto const task = static_cast<std::size_t>(report.task);
+      tally_.set_share(task, report.value);
+      if (auto const found = active_.find(task); found != active_.end()) found->second.seen = now();
+      return;
+    }
+    default:
+      // Only the gathering belongs to no task.
+      if (report.number == 0) {
+        gathered_ = report;
+      } else {
+        part_reported(from, report);
+      }
+  }
+}
+
+void Coordinator::assign(Assignment const& assignment) {
+  auto const task = assignment.task;
+  Active active{assignment.ranks, ++number_, {assignment.ranks.begin(), assignment.ranks.end()}, now()};
+  Order const order{
+      Order::What::run, active.number, static_cast<std::int64_t>(task), {assignment.ranks.begin(), assignment.ranks.end()}};
+  tally_.begin(task, static_cast<int>(assignment.ranks.size()), now());
+  active_.emplace(task, std::move(active));
+  for (auto rank : assignment.ranks) tell(rank, order);
+}
+
+void Coordinator::part_reported(int from, Report const& report) {
+  auto const task = static_cast<std::size_t>(report.task);
+  auto const found = active_.find(task);
+  if (found == active_.end() || found->second.number != report.number) return;  // from before a loss
+  auto& active = found->second;
+  active.waiting.erase(from);
+  if (active.abandoned < 0) active.seen = now();  // to leave an abandoned task is no sign of life of the others
+  if (report.what == Report::What::done) {
+    if (from == active.ranks.front()) {
+      active.lead_done = true;
+      active.measured = report.value > 0;
+    }
+  } else {
+    if (report.what != Report::What::dropped && !active.failure) active.failure = {from, report};
+    abandon(task);
+  }
+  if (active.waiting.empty()) conclude(task);
+}
+
+void Coordinator::abandon(std::size_t task) {
+  auto& active = active_.at(task);
+  if (active.abandoned >= 0 || active.ranks.size() == 1) return;
+  active.abandoned = now();
+  for (auto rank : active.waiting) tell(rank, {.what = Order::What::abandon, .number = active.number});
+}
+
+void Coordinator::conclude(std::size_t task) {
+  auto const active = active_.extract(task).mapped();
+  changed_ = true;
+  bool const finished = active.lead_done && !active.failure;
+  tally_.end(task, now(), finished);
+  if (finished) return scheduler_.finish(task, now(), active.measured);
+  if (!active.failure) return scheduler_.give_back(task);
+
+  auto const& [rank, report] = *active.failure;
+  if (report.what == Report::What::refused || report.what == Report::What::disk) {
+    scheduler_.give_back(task);
+    bool const refused = report.what == Report::What::refused;
+    return ask_to_stop(refused ? RunEnding::End::refused : RunEnding::End::failed, report.text);
+  }
+  if (report.what == Report::What::unfit) lose(rank, "its device no longer responds", false);
+  if (!scheduler_.fail(task, rank)) return;
+  auto const reason = report.text.substr(0, report.text.find('\n'));
+  log_error("A task of the kind '" + graph_.kinds[graph_.tasks[task].kind] + "' has failed " +
+            std::to_string(Scheduler::attempts) + " times and is not tried again in this run: " + reason);
+  tally_.set_aside(task, reason);
+  for (std::size_t t = 0; t < graph_.tasks.size(); ++t) {
+    if (t != task && !graph_.is_join(t) && scheduler_.state(t) == Scheduler::State::aside) tally_.set_aside(t, "");
+  }
+}
+
+/// The run goes on without this rank. One that is not `dead` may still be there at the end.
+void Coordinator::lose(int rank, std::string const& reason, bool dead) {
+  if (dead && dead_.insert(rank).second) hung_.erase(rank);
+  if (!lost_.insert(rank).second) return;
+  if (!dead) hung_.insert(rank);
+  log_error("Rank " + std::to_string(rank) + " is lost: " + reason + ". The run continues with " + plural(ranks_left(), "rank") +
+            ".");
+  if (ready_.contains(rank)) scheduler_.leave(rank);
+  changed_ = true;
+  std::vector<std::size_t> hit;
+  for (auto& [task, active] : active_) {
+    if (active.waiting.erase(rank) == 0) continue;
+    hit.push_back(task);
+    // Should it wake up, it does not count as done what others are given now.
+    if (!dead) tell(rank, {.what = Order::What::abandon, .number = active.number});
+    // Whatever a rank did may be what it died of.
+    if (!active.failure && !active.lead_done)
+      active.failure = {rank, {.what = Report::What::failed, .text = "rank " + std::to_string(rank) + " was lost: " + reason}};
+  }
+  for (auto task : hit) {
+    abandon(task);
+    if (active_.at(task).waiting.empty()) conclude(task);
+  }
+}
+
+void Coordinator::look_around() {
+  look_for_losses();
+  look_for_hangs();
+  look_for_signal();
+  if (!stopping_ && options_.time_limit > 0 && now() > options_.time_limit - options_.grace)
+    ask_to_stop(RunEnding::End::interrupted, "The run's time limit is reached.");
+  if (!options_.foreign.empty() && now() - searched_ > search_every) look_for_foreign();
+  ping();
+  if (now() - published_ > publish_every) publish();
+  line_.update([this] { return status(); });
+}
+
+void Coordinator::look_for_signal() {
+  if (!stopping_ && interrupted()) ask_to_stop(RunEnding::End::interrupted, "A signal stopped the run.");
+}
+
+void Coordinator::look_for_losses() {
+  for (auto rank : mailbox_.lost()) lose(rank, "its process has ended", true);
+}
+
+void Coordinator::look_for_hangs() {
+  std::vector<int> hanging;
+  for (auto& [task, active] : active_) {
+    auto const kind = graph_.tasks[task].kind;
+    auto limit = options_.deadline;
+    if (limit <= 0) {
+      auto const least = scheduler_.scale(kind) > 0 ? least_deadline : least_unmeasured_deadline;
+      limit = std::max(least, deadline_factor * scheduler_.predicted(task));
+    }
+    if (now() - active.seen < limit) continue;
+    if (active.ranks.size() > 1 && active.abandoned < 0) abandon(task);
+    if (active.ranks.size() > 1 && now() - active.abandoned < leave_time) continue;
+    hanging.insert(hanging.end(), active.waiting.begin(), active.waiting.end());
+  }
+  for (auto rank : hanging) lose(rank, "its task has not reported progress", false);
+}
+
+void Coordinator::look_for_foreign() {
+  for (auto task : options_.done_of(foreign_tasks(false))) {
+    scheduler_.done_elsewhere(task);
+    tally_.found(task);
+    changed_ = true;
+  }
+  searched_ = now();
+}
+
+/// Those that are not done; of these, perhaps, those that are due.
+std::vector<std::size_t> Coordinator::foreign_tasks(bool due) const {
+  std::vector<std::size_t> found;
+  for (std::size_t t = 0; t < options_.foreign.size(); ++t) {
+    if (!options_.foreign[t] || scheduler_.state(t) != Scheduler::State::waiting) continue;
+    if (!due || scheduler_.is_due_elsewhere(t)) found.push_back(t);
+  }
+  return found;
+}
+
+void Coordinator::ask_to_stop(RunEnding::End end, std::string const& sentence) {
+  if (stopping_) return;
+  stopping_ = true;
+  stop_began_ = now();
+  ending_.end = end;
+  ending_.sentence = sentence;
+  if (end == RunEnding::End::interrupted) ending_.sentence += " Finished work is kept; run the same command again to continue.";
+  for (auto const& [task, active] : active_) {
+    for (auto rank : active.waiting) tell(rank, {.what = Order::What::stop});
+  }
+}
+
+bool Coordinator::may_end() {
+  if (stopping_) return active_.empty() || now() - stop_began_ > options_.grace;
+  if (!active_.empty()) return false;
+  if (scheduler_.over()) {
+    if (options_.foreign.empty() || tally_.complete()) return true;
+    // What is left is in the hands of other processes, or waits for them.
+    bool own_left = false;
+    for (std::size_t t = 0; t < graph_.tasks.size() && !own_left; ++t) {
+      own_left = !options_.foreign[t] && !graph_.is_join(t) && scheduler_.state(t) == Scheduler::State::waiting;
+    }
+    if (!own_left) {
+      look_for_foreign();  // whoever ends last sees that everything is there, and gathers
+      return true;
+    }
+    if (now() - asked_ < search_every) return false;
+    asked_ = now();
+    if (options_.owners_live(foreign_tasks(true))) return false;
+    look_for_foreign();  // they may have ended because all of theirs was done
+    if (changed_) return false;
+    ask_to_stop(RunEnding::End::interrupted, "The remaining tasks of this shard wait for shards that do not run.");
+    return true;
+  }
+  // Nobody is left for what is ready.
+  if (ready_.size() < ranks_left()) return false;
+  bool const nobody = std::all_of(ready_.begin(), ready_.end(), [&](int rank) { return lost_.contains(rank); });
+  if (nobody) ask_to_stop(RunEnding::End::failed, "No working rank is left. Run the same command again.");
+  return nobody;
+}
+
+void Coordinator::gather(std::stop_token const& stop) {
+  {
+    std::lock_guard const lock(mutex_);
+    stages_ = tally_.stages();
+  }
+  tell(0, {.what = Order::What::gather});
+  while (!gathered_ && !stop.stop_requested()) {
+    if (!answer_all()) std::this_thread::sleep_for(std::chrono::microseconds(500));
+    if (now() - looked_ < 0.1) continue;
+    looked_ = now();
+    look_for_losses();
+    ping();
+  }
+  if (!gathered_ || gathered_->what == Report::What::gathered) return;
+  bool const refused = gathered_->what == Report::What::refused;
+  ask_to_stop(refused ? RunEnding::End::refused : RunEnding::End::failed, gathered_->text);
+}
+
+/// So that no worker gives the coordinator up, that of rank 0 neither.
+void Coordinator::ping() {
+  if (now() - pinged_ < ping_every) return;
+  pinged_ = now();
+  for (int rank = 0; rank < mailbox_.size(); ++rank) {
+    if (!lost_.contains(rank)) tell(rank, {.what = Order::What::alive});
+  }
+}
+
+/// Ranks that do not answer would not come to the end either. Some that were given up may be there again.
+void Coordinator::call_roll() {
+  if (!active_.empty()) return;  // then nobody waits for all ranks any more
+  for (int rank = 0; rank < mailbox_.size(); ++rank) {
+    if (dead_.contains(rank)) continue;
+    absent_.insert(rank);
+    tell(rank, {.what = Order::What::alive, .number = 1});
+  }
+  auto const end = now() + (stopping_ ? hurried_answer_time : answer_time);
+  while (!absent_.empty() && now() < end) {
+    if (!answer_all()) std::this_thread::sleep_for(std::chrono::microseconds(150));
+    if (now() - looked_ < look_every) continue;
+    looked_ = now();
+    look_for_losses();
+    for (auto rank : mailbox_.lost()) absent_.erase(rank);
+  }
+  for (auto rank : absent_) lose(rank, "it does not respond", false);
+}
+
+double Coordinator::seconds_left() const {
+  auto const left = tally_.left([&](std::size_t kind) { return scheduler_.scale(kind) > 0 ? scheduler_.scale(kind) : 1; });
+  return left / static_cast<double>(std::max<std::size_t>(ranks_left(), 1));
+}
+
+std::string Coordinator::status() const {
+  auto const line = tally_.line();
+  return (line.empty() ? "waiting" : line) + "; about " + format_duration(seconds_left()) + " left on " +
+         plural(ranks_left(), "rank");
+}
+
+void Coordinator::publish() {
+  published_ = now();
+  nlohmann::ordered_json const snapshot{{"ranks", mailbox_.size()},
+                                        {"lost", lost_},
+                                        {"seconds", now()},
+                                        {"seconds_left", seconds_left()},
+                                        {"busy", tally_.busy(mailbox_.size(), now())},
+                                        {"tasks", tally_.json()},
+                                        {"set_aside", tally_.aside()}};
+  std::lock_guard const lock(mutex_);
+  stages_ = tally_.stages();
+  snapshot_ = snapshot;
+}
+
+std::vector<StageRecord> Coordinator::stages() const {
+  std::lock_guard const lock(mutex_);
+  return stages_;
+}
+
+nlohmann::ordered_json Coordinator::snapshot() const {
+  std::lock_guard const lock(mutex_);
+  return snapshot_;
+}
+
+}  // namespace onemask

@@ -1,0 +1,188 @@
+#include <onemask/comm/environment.hpp>
+#include <onemask/core/error.hpp>
+#include <onemask/core/interrupt.hpp>
+#include <onemask/core/log.hpp>
+#include <onemask/core/pace.hpp>
+#include <onemask/dispatch/worker.hpp>
+
+#include <algorithm>
+#include <deque>
+#include <exception>
+#include <optional>
+#include <thread>
+
+namespace onemask {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class Worker {
+ public:
+  Worker(TaskRunner& tasks, Mailbox& mailbox, Journal& journal, WorkerOptions const& options)
+      : tasks_(tasks), mailbox_(mailbox), journal_(journal), options_(options) {}
+
+  RunEnding run() {
+    say({.what = Report::What::ready, .number = options_.node});
+    for (;;) {
+      auto const order = next_order();
+      if (order.what == Order::What::end) return ending_from_order(order);
+      if (order.what == Order::What::run) do_task(order);
+      if (order.what == Order::What::gather) gather();
+    }
+  }
+
+ private:
+  void say(Report const& report) { mailbox_.send(0, Mailbox::Box::coordinator, to_bytes(report)); }
+
+  std::optional<Order> receive() {
+    while (auto const message = mailbox_.receive(Mailbox::Box::worker)) {
+      heard_ = Clock::now();
+      auto const order = order_from_bytes(message->bytes);
+      if (order.what != Order::What::alive) return order;
+      say({.what = Report::What::here, .number = order.number});
+    }
+    return std::nullopt;
+  }
+
+  /// What has become of the coordinator; nothing while it is there, as far as is known.
+  std::string loss_of_coordinator() {
+    looked_ = Clock::now();
+    auto const lost = mailbox_.lost();
+    if (std::find(lost.begin(), lost.end(), 0) != lost.end())
+      return "Rank 0 is lost, so the run ends. Run the same command again to continue.";
+    if (Clock::now() - heard_ < options_.patience) return {};
+    return "Rank 0 has not answered for " + std::to_string(static_cast<int>(options_.patience.count())) +
+           " s; it may hang. Run the same command again to continue.";
+  }
+
+  bool is_time_to_look() const { return Clock::now() - looked_ > std::chrono::milliseconds(300); }
+
+  Order next_order() {
+    Pace pace;
+    for (;;) {
+      if (!waiting_.empty()) {
+        auto order = waiting_.front();
+        waiting_.pop_front();
+        return order;
+      }
+      if (auto order = receive()) return *order;
+      tell_signal();
+      if (!pace.wait() || !is_time_to_look()) continue;
+      if (auto const reason = loss_of_coordinator(); !reason.empty()) throw RunError(reason);
+    }
+  }
+
+  void tell_signal() {
+    if (!interrupted() || told_signal_) return;
+    told_signal_ = true;
+    say({.what = Report::What::signal});
+  }
+
+  /// Takes in what has come during a task.
+  void listen() {
+    while (auto order = receive()) {
+      if (order->what == Order::What::stop) {
+        stopped_ = true;
+      } else if (order->what == Order::What::abandon) {
+        abandoned_ = abandoned_ || order->number == group_;
+      } else {
+        waiting_.push_back(*order);
+      }
+    }
+    // Nobody would take the task's end in; what it leaves for the next start is kept.
+    if (is_time_to_look() && !loss_of_coordinator().empty()) stopped_ = orphaned_ = true;
+  }
+
+  /// Called while this rank waits for others of its group.
+  void in_group() {
+    listen();
+    if (abandoned_ || orphaned_) throw LostRank("A rank of this task's group is lost or has failed.");
+  }
+
+  void do_task(Order const& order) {
+    auto const task = static_cast<std::size_t>(order.task);
+    group_ = order.number;
+    stopped_ = abandoned_ = false;
+    bool const leads = order.ranks.front() == mailbox_.rank();
+    auto const start = Clock::now();
+    auto record = tasks_.record(task);
+    record.host = host_name();
+    record.rank = mailbox_.rank();
+    record.ranks = static_cast<int>(order.ranks.size());
+    Report report{.what = Report::What::done, .number = order.number, .task = order.task};
+    try {
+      auto const group = mailbox_.group({order.ranks.begin(), order.ranks.end()}, order.number, [this] { in_group(); });
+      auto told = Clock::now();
+      auto const progress = [&](double share) {
+        if (!leads || Clock::now() - told < std::chrono::milliseconds(500)) return;
+        told = Clock::now();
+        say({.what = Report::What::share, .task = order.task, .value = share});
+      };
+      auto const stopped = [this] {
+        listen();
+        return stopped_ || abandoned_ || interrupted();
+      };
+      // A rank that was lost just before its report may have finished the task.
+      bool const there = group.broadcast(leads && tasks_.is_done(task) ? "1" : "", 0) == "1";
+      bool const finished = there || tasks_.run(task, {group, stopped, progress});
+      listen();
+      if (abandoned_) throw LostRank("The task was given to other ranks because this rank seemed to hang.");
+      record.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+      report.value = there ? 0 : record.seconds;
+      if (!finished) report.what = Report::What::dropped;
+      if (finished && leads && !there) journal_.append(record);
+    } catch (LostRank const&) {
+      report.what = Report::What::dropped;
+    } catch (Interrupted const&) {
+      report.what = Report::What::dropped;
+    } catch (UserError const& error) {
+      failed(record, report, Report::What::refused, error);
+    } catch (DiskError const& error) {
+      failed(record, report, Report::What::disk, error);
+    } catch (std::exception const& error) {
+      failed(record, report, tasks_.is_fit() ? Report::What::failed : Report::What::unfit, error);
+    }
+    tell_signal();  // before what was dropped for it can be dealt out again
+    say(report);
+  }
+
+  void failed(JournalRecord record, Report& report, Report::What what, std::exception const& error) {
+    report.what = what;
+    report.text = error.what();
+    tasks_.drop_caches();  // whatever broke may be in there
+    record.status = TaskStatus::failed;
+    record.note = report.text;
+    log_warning("Task " + record.task + " failed on rank " + std::to_string(record.rank) + ": " +
+                report.text.substr(0, report.text.find('\n')));
+    if (what != Report::What::disk) journal_.append(record);
+  }
+
+  void gather() {
+    Report report{.what = Report::What::gathered};
+    try {
+      tasks_.drop_caches();
+      report.value = options_.gather() ? 1 : 0;
+    } catch (std::exception const& error) {
+      report.what = dynamic_cast<UserError const*>(&error) != nullptr ? Report::What::refused : Report::What::disk;
+      report.text = error.what();
+    }
+    say(report);
+  }
+
+  TaskRunner& tasks_;
+  Mailbox& mailbox_;
+  Journal& journal_;
+  WorkerOptions const& options_;
+  std::deque<Order> waiting_;
+  std::int32_t group_ = 0;
+  bool stopped_ = false, abandoned_ = false, orphaned_ = false, told_signal_ = false;
+  Clock::time_point heard_ = Clock::now(), looked_ = heard_;  ///< the coordinator; for it
+};
+
+}  // namespace
+
+RunEnding work(TaskRunner& tasks, Mailbox& mailbox, Journal& journal, WorkerOptions const& options) {
+  return Worker(tasks, mailbox, journal, options).run();
+}
+
+}  // namespace onemask

@@ -1,0 +1,130 @@
+#include <onemask/checkpoint/checkpoint.hpp>
+#include <onemask/comm/machine.hpp>
+#include <onemask/core/error.hpp>
+#include <onemask/core/text.hpp>
+#include <onemask/doctor/doctor.hpp>
+#include <onemask/model/device.hpp>
+#include <onemask/tokenizer/tokenizer.hpp>
+
+#include <algorithm>
+#include <map>
+
+namespace onemask {
+namespace {
+
+/// Weights of a checkpoint, as its headers tell.
+struct Weights {
+  std::uint64_t count = 0;
+  bool all_of_type = true;  ///< of that asked for, so that they are used where the files lie in memory
+};
+
+Weights weights_of(Checkpoint const& checkpoint, c10::ScalarType type) {
+  Weights weights;
+  for (auto const& [name, file] : checkpoint.files()) {
+    for (auto const& tensor_name : file.names()) {
+      auto const tensor = file.tensor(tensor_name);
+      if (!tensor.is_floating_point()) continue;
+      weights.count += static_cast<std::uint64_t>(tensor.numel());
+      weights.all_of_type = weights.all_of_type && tensor.scalar_type() == type;
+    }
+  }
+  return weights;
+}
+
+Finding study_finding(Study const& study) {
+  auto const points = study.points.size();
+  auto const masked = std::count_if(study.points.begin(), study.points.end(), [](auto const& point) { return point.masked; });
+  return {Verdict::ok, "study",
+          "'" + study.name + "': " + std::to_string(points) + (points == 1 ? " point" : " points") + ", " +
+              std::to_string(study.masks ? masked : 0) + " of them with masks"};
+}
+
+Findings checkpoint_findings(Checkpoint const& checkpoint, Study const& study) {
+  auto const& config = checkpoint.config();
+  for (auto const& point : study.points) {
+    for (auto const layer : point.edit.hparams.layers) {
+      if (layer < config.layers) continue;
+      throw UserError("The study edits layer " + std::to_string(layer) + ", but the model has layers 0 to " +
+                      std::to_string(config.layers - 1) + ". Choose one of these.");
+    }
+  }
+  return {{Verdict::ok, "checkpoint",
+           study.model.checkpoint.lexically_normal().string() + ": " + config.family + ", " + std::to_string(config.layers) +
+               " layers of width " + std::to_string(config.hidden) + ", " +
+               format_bytes(static_cast<double>(checkpoint.bytes()))}};
+}
+
+Findings tokenizer_findings(Checkpoint const& checkpoint) {
+  auto const tokenizer = Tokenizer::open(checkpoint.folder());
+  auto const known = checkpoint.config().vocabulary;
+  tokenizer.require_within(known);
+  return {{Verdict::ok, "tokenizer",
+           std::to_string(tokenizer.vocabulary_size()) + " tokens, the model has " + std::to_string(known)}};
+}
+
+/// Whether the weights fit where this rank computes. They share the files' memory on a CPU when their type is the one asked for.
+Finding memory_finding(Checkpoint const& checkpoint, ModelOptions const& model, Environment const& environment) {
+  auto const placement = parse_placement(model.device, model.dtype, environment.local_rank());
+  auto const weights = weights_of(checkpoint, placement.dtype);
+  auto const copy = static_cast<double>(weights.count) * static_cast<double>(c10::elementSize(placement.dtype));
+  auto copies = environment.local_size();
+  auto available = static_cast<double>(memory_of().available);
+  std::string where = "of this host";
+  if (placement.device.is_cuda()) {
+    auto const gpus = std::max(visible_gpus(), 1);
+    copies = (copies + gpus - 1) / gpus;
+    available = static_cast<double>(describe_gpu(placement.device.index()).free_memory);
+    where = "of a GPU";
+  } else if (weights.all_of_type) {
+    copies = 1;
+  }
+  auto const needed = copy * copies;
+  Finding finding{Verdict::ok, "weights",
+                  format_bytes(needed) + " of the " + format_bytes(available) + " free memory " + where + " (" + model.dtype +
+                      (copies > 1 ? ", " + std::to_string(copies) + " copies)" : ")")};
+  if (needed > 0.8 * available) {
+    finding.verdict = needed > available ? Verdict::problem : Verdict::warning;
+    finding.text +=
+        ". They leave no memory for the work: start fewer ranks on a host, choose bfloat16, or use a machine with more memory.";
+  }
+  return finding;
+}
+
+Findings fact_findings(Study const& study) {
+  std::map<std::string, std::size_t> counts;
+  for (auto const& fact : select_facts(study.facts, study.base)) ++counts[fact.split];
+  std::string text;
+  for (auto const& selection : study.facts) {
+    auto const count = std::exchange(counts[selection.split], 0);
+    if (count > 0) text += (text.empty() ? "" : ", ") + selection.split + " " + std::to_string(count);
+  }
+  return {{Verdict::ok, "facts", text}};
+}
+
+}  // namespace
+
+std::optional<Study> examine_study(Examination& examination, std::function<Study()> const& read) {
+  examination.begin("study");
+  std::optional<Study> study;
+  bool const readable = examination.each_rank("study", true, [&] {
+    study = read();
+    return Findings{study_finding(*study)};
+  });
+  if (!readable) return std::nullopt;
+  std::optional<Checkpoint> checkpoint;
+  bool const opened = examination.each_rank("checkpoint", true, [&] {
+    checkpoint = Checkpoint::open(study->model.checkpoint);
+    return checkpoint_findings(*checkpoint, *study);
+  });
+  if (opened) {
+    examination.each_rank("tokenizer", examination.leads_host(), [&] { return tokenizer_findings(*checkpoint); });
+    examination.each_rank("weights", true, [&] {
+      auto const finding = memory_finding(*checkpoint, study->model, examination.environment());
+      return examination.is_root() || finding.verdict != Verdict::ok ? Findings{finding} : Findings{};
+    });
+  }
+  examination.each_rank("facts", examination.is_root(), [&] { return fact_findings(*study); });
+  return study;
+}
+
+}  // namespace onemask

@@ -1,0 +1,246 @@
+#include "doctor/rank_facts.hpp"
+#include <onemask/core/text.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace onemask {
+namespace {
+
+using Ranks = std::vector<RankFacts>;
+
+/// Ranks by what `key` gives for them; ranks without it ("") are left out.
+std::map<std::string, std::vector<std::size_t>> grouped(Ranks const& ranks,
+                                                        std::function<std::string(RankFacts const&)> const& key) {
+  std::map<std::string, std::vector<std::size_t>> groups;
+  for (std::size_t r = 0; r < ranks.size(); ++r) {
+    if (auto const name = key(ranks[r]); !name.empty()) groups[name].push_back(r);
+  }
+  return groups;
+}
+
+std::string counted(std::size_t count, std::string const& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+/// "version 1 (ranks 0-3), version 2 (rank 4)".
+std::string listing(std::map<std::string, std::vector<std::size_t>> const& groups) {
+  std::string text;
+  for (auto const& [name, members] : groups) text += (text.empty() ? "" : "; ") + name + " (" + ranks_text(members) + ")";
+  return text;
+}
+
+/// Cores that the ranks of a host may use together.
+std::size_t cores_of(Ranks const& ranks, std::vector<std::size_t> const& members) {
+  std::set<int> cores;
+  for (auto const r : members) {
+    auto const& own = ranks[r].cores;
+    cores.insert(own.begin(), own.end());
+  }
+  auto const quota = ranks[members.front()].quota;
+  if (quota > 0) return std::min(cores.size(), static_cast<std::size_t>(std::ceil(quota)));
+  return cores.size();
+}
+
+Finding host_finding(Ranks const& ranks, std::string const& host, std::vector<std::size_t> const& members) {
+  auto const& first = ranks[members.front()];
+  std::size_t threads = 0;
+  std::set<std::string> devices;
+  for (auto const r : members) {
+    auto const& rank = ranks[r];
+    threads += static_cast<std::size_t>(std::max(rank.threads, 0));
+    devices.insert(rank.device.empty() ? "no device" : rank.device);
+  }
+  std::string device_list;
+  for (auto const& device : devices) device_list += (device_list.empty() ? "" : ", ") + device;
+  auto const cores = cores_of(ranks, members);
+  Finding finding{Verdict::ok, host,
+                  ranks_text(members) + ": " + counted(threads, "thread") + " on " + counted(cores, "core") + ", " +
+                      format_bytes(static_cast<double>(first.memory.available)) + " of " +
+                      format_bytes(static_cast<double>(first.memory.size)) + " of memory free, " + device_list};
+  if (cores > 0 && threads > cores) {
+    finding.verdict = Verdict::warning;
+    finding.text +=
+        ". The ranks have more threads than cores and slow each other down: start fewer ranks, lower model.threads, or, if the "
+        "launcher binds ranks, use mpirun --bind-to none.";
+  }
+  return finding;
+}
+
+/// Ranks that may not use as many cores as they have threads, though their host may have enough.
+Findings binding_findings(Ranks const& ranks) {
+  std::vector<std::size_t> narrow;
+  for (std::size_t r = 0; r < ranks.size(); ++r) {
+    auto const cores = static_cast<int>(ranks[r].cores.size());
+    if (cores > 0 && cores < ranks[r].threads) narrow.push_back(r);
+  }
+  if (narrow.empty()) return {{Verdict::ok, "binding", "every rank may use as many cores as it has threads"}};
+  auto const& one = ranks[narrow.front()];
+  return {{Verdict::warning, "binding",
+           ranks_text(narrow) + ": bound to fewer cores than threads (rank " + std::to_string(narrow.front()) + ": " +
+               counted(one.cores.size(), "core") + ", " + std::to_string(one.threads) +
+               " threads). Start with mpirun --bind-to none, or --map-by slot:PE=" + std::to_string(one.threads) + "."}};
+}
+
+Findings program_findings(Ranks const& ranks) {
+  auto const programs = grouped(ranks, [](auto const& rank) { return rank.program + ", " + rank.library; });
+  if (programs.size() == 1) return {{Verdict::ok, "same program", "on every rank"}};
+  return {{Verdict::problem, "same program",
+           "Ranks run different builds: " + listing(programs) + ". Start one program that all hosts see under the same path."}};
+}
+
+Findings processor_findings(Ranks const& ranks) {
+  auto const processors = grouped(ranks, [](auto const& rank) { return rank.processor; });
+  if (processors.size() <= 1) return {{Verdict::ok, "processors", processors.empty() ? "unknown" : processors.begin()->first}};
+  return {
+      {Verdict::warning, "processors",
+       listing(processors) + ". The last bits of results depend on the CPU model; request nodes of one kind if bits matter."}};
+}
+
+Findings clock_findings(Ranks const& ranks) {
+  if (grouped(ranks, [](auto const& rank) { return rank.host; }).size() < 2) return {};
+  constexpr double most = 1;  // [s]; logs and locks are read by people
+  double spread = 0;
+  std::size_t farthest = 0;
+  for (std::size_t r = 0; r < ranks.size(); ++r) {
+    if (std::abs(ranks[r].clock) <= spread) continue;
+    spread = std::abs(ranks[r].clock);
+    farthest = r;
+  }
+  if (spread <= most) return {{Verdict::ok, "clocks", "of all hosts agree within " + format_duration(spread)}};
+  return {{Verdict::warning, "clocks",
+           "The clock of rank " + std::to_string(farthest) + " on " + ranks[farthest].host + " is " + format_duration(spread) +
+               " off that of rank 0, so times in logs and journals mislead. Synchronise the clocks (NTP)."}};
+}
+
+bool on_gpu(RankFacts const& rank) {
+  return rank.device.starts_with("cuda");
+}
+
+/// The device as the other ranks can know it.
+std::string place_of(RankFacts const& rank) {
+  return on_gpu(rank) && !rank.bus_id.empty() ? rank.host + " " + rank.bus_id : "";
+}
+
+Findings sharing_findings(Ranks const& ranks) {
+  Findings findings;
+  std::vector<std::size_t> sharing;
+  for (auto const& [place, members] : grouped(ranks, place_of)) {
+    if (members.size() > 1) sharing.insert(sharing.end(), members.begin(), members.end());
+  }
+  std::sort(sharing.begin(), sharing.end());
+  if (!sharing.empty()) {
+    findings.push_back({Verdict::warning, "GPU per rank",
+                        ranks_text(sharing) + ": share a GPU with another rank, so NCCL cannot be used and sums go through the "
+                                              "memory of the host. Start as many ranks on a host as it has GPUs."});
+  } else if (std::any_of(ranks.begin(), ranks.end(), on_gpu)) {
+    findings.push_back({Verdict::ok, "GPU per rank", "every rank has a GPU of its own"});
+  }
+  for (auto const& [host, members] : grouped(ranks, [](auto const& rank) { return on_gpu(rank) ? rank.host : ""; })) {
+    std::set<std::string> used;
+    int visible = 0;
+    for (auto const r : members) {
+      auto const& rank = ranks[r];
+      used.insert(rank.bus_id);
+      visible = std::max(visible, rank.visible_gpus);
+    }
+    if (static_cast<std::size_t>(visible) <= used.size()) continue;
+    findings.push_back({Verdict::warning, "idle GPUs",
+                        host + ": " + std::to_string(used.size()) + " of " + counted(static_cast<std::size_t>(visible), "GPU") +
+                            " are used. Start one rank for each."});
+  }
+  return findings;
+}
+
+/// Two significant digits and a unit.
+std::string rate_text(double rate) {
+  char text[32];
+  auto const tera = rate >= 1e12;
+  std::snprintf(text, sizeof text, "%.3g %s", rate / (tera ? 1e12 : 1e9), tera ? "TFLOP/s" : "GFLOP/s");
+  return text;
+}
+
+Findings rate_findings(Ranks const& ranks) {
+  std::vector<std::pair<double, std::size_t>> rates;
+  for (std::size_t r = 0; r < ranks.size(); ++r) {
+    if (ranks[r].rate > 0) rates.emplace_back(ranks[r].rate, r);
+  }
+  if (rates.empty()) return {};
+  std::sort(rates.begin(), rates.end());
+  auto const slowest = rates.front(), fastest = rates.back();
+  auto const middle = rates[rates.size() / 2].first;
+  Finding finding{Verdict::ok, "products", "of matrices are correct, " + rate_text(slowest.first)};
+  if (rates.size() > 1) finding.text += " to " + rate_text(fastest.first) + " a rank";
+  if (slowest.first < 0.5 * middle) {
+    finding.verdict = Verdict::warning;
+    finding.text += ". Rank " + std::to_string(slowest.second) + " on " + ranks[slowest.second].host +
+                    " is less than half as fast as most: check whether other programs run there, or leave it out.";
+  }
+  return {finding};
+}
+
+Findings gpu_findings(Ranks const& ranks) {
+  auto const kinds = grouped(ranks, [](auto const& rank) { return on_gpu(rank) ? rank.gpu : ""; });
+  Findings findings;
+  for (auto const& [kind, members] : kinds) {
+    auto least = ranks[members.front()];
+    for (auto const r : members) {
+      auto const& rank = ranks[r];
+      if (rank.gpu_free < least.gpu_free) least = rank;
+    }
+    Finding finding{Verdict::ok, "GPU",
+                    kind + " (" + ranks_text(members) + "): at least " + format_bytes(static_cast<double>(least.gpu_free)) +
+                        " of " + format_bytes(static_cast<double>(least.gpu_memory)) + " free"};
+    if (2 * least.gpu_free < least.gpu_memory) {
+      finding.verdict = Verdict::warning;
+      finding.text += " on " + least.host + " " + least.bus_id + ". Another program uses it: check nvidia-smi.";
+    }
+    findings.push_back(finding);
+  }
+  if (kinds.size() > 1) {
+    findings.push_back({Verdict::warning, "GPUs",
+                        "Ranks have GPUs of different models, so the last bits of their results differ. Request nodes of one "
+                        "kind if bits matter."});
+  }
+  return findings;
+}
+
+void append(Findings& all, Findings more) {
+  for (auto& finding : more) all.push_back(std::move(finding));
+}
+
+}  // namespace
+
+Findings judge_hosts(Ranks const& ranks) {
+  Findings findings;
+  for (auto const& [host, members] : grouped(ranks, [](auto const& rank) { return rank.host; }))
+    findings.push_back(host_finding(ranks, host, members));
+  append(findings, binding_findings(ranks));
+  append(findings, program_findings(ranks));
+  append(findings, processor_findings(ranks));
+  append(findings, clock_findings(ranks));
+  return findings;
+}
+
+Findings judge_devices(Ranks const& ranks) {
+  Findings findings;
+  auto const types = grouped(ranks, [](auto const& rank) {
+    return rank.device.empty() ? "" : on_gpu(rank) ? "a GPU" : "the CPU";
+  });
+  if (types.size() > 1) {
+    findings.push_back(
+        {Verdict::problem, "devices",
+         "Ranks compute on different devices: " + listing(types) + ". Request GPUs on every host, or set model.device to cpu."});
+  }
+  append(findings, gpu_findings(ranks));
+  append(findings, sharing_findings(ranks));
+  append(findings, rate_findings(ranks));
+  return findings;
+}
+
+}  // namespace onemask

@@ -1,0 +1,258 @@
+#include "gather/gather_tables.hpp"
+#include <onemask/core/build_info.hpp>
+#include <onemask/core/error.hpp>
+#include <onemask/core/hash.hpp>
+#include <onemask/edit/batch_edit.hpp>
+#include <onemask/gather/gather.hpp>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <tuple>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+namespace onemask {
+namespace {
+
+/// "4 5 6"
+std::string layer_list(std::vector<int> const& layers) {
+  std::string list;
+  for (auto layer : layers) list += (list.empty() ? "" : " ") + std::to_string(layer);
+  return list;
+}
+
+ByteMatrix matrix_of(MaskTask const& task, std::vector<int> const& layers, at::Tensor const& kept) {
+  auto const keep = kept.to(at::kByte).contiguous();
+  auto const* bytes = keep.data_ptr<std::uint8_t>();
+  return {static_cast<std::size_t>(keep.size(0)),
+          static_cast<std::size_t>(keep.size(1)),
+          {bytes, bytes + keep.numel()},
+          {{"name", task.name},
+           {"seed", std::to_string(task.seed)},
+           {"layers", layer_list(layers)},
+           {"threshold", std::to_string(task.options.threshold)},
+           {"object", task.key}}};
+}
+
+std::vector<FactPlace> places_of(Plan const& plan, EvaluationPlan const& evaluation) {
+  std::vector<FactPlace> places;
+  for (auto const& item : plan.facts) {
+    places.push_back({item.split, item.fact.relation, evaluation.paraphrases && !item.fact.paraphrase_prompts.empty(),
+                      evaluation.neighborhood && !item.fact.neighborhood_prompts.empty()});
+  }
+  return places;
+}
+
+/// Gives freed memory back. The parts of large objects lie between small ones that stay, where the allocator would not use them
+/// again for the next large object, so that a run's masks would add up.
+void trim_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+/// Writes a study file part by part, and counts the tasks whose results it found.
+class Gatherer {
+ public:
+  Gatherer(GatherSource const& source, std::filesystem::path const& file)
+      : source_(source), plan_(source.plan), file_(file), writer_(file) {}
+
+  bool run() {
+    write_masks();
+    write_edits();
+    write_scores();
+    write_perplexity();
+    write_result("facts", facts_table(plan_));
+    count_done(plan_.moments, [](auto const& moment) { return moment.second; });
+    count_done(plan_.null_spaces, [](auto const& task) { return task.key; });
+    for (auto const& key : source_.templates) find(key);
+
+    // Results only: equal for every number of ranks and after any interruption. Where and how fast they were made is provenance.
+    Hasher results;
+    for (auto const& [name, checksum] : checksums_) results.text(name).text(checksum);
+    auto const& published = source_.study.published;
+    if (!published.figures.empty()) writer_.write("published", published_table(published));
+    writer_.write("provenance/stages", stages_table(source_.stages));
+    writer_.write("provenance/tasks", tasks_table(read_journals(source_.journals)));
+    writer_.write("provenance/objects", makers_table(objects_by_maker_));
+    bool const complete = done_ == plan_.tasks();
+    if (!complete && is_complete_already()) return true;
+    auto attributes = source_.runtime;
+    attributes["hdf5"] = hdf5_version();
+    attributes.merge(build_info());
+    attributes["results_sha256"] = results.hex();
+    attributes["schema"] = "4";
+    attributes["name"] = source_.study.name;
+    attributes["train_split"] = source_.study.masks ? source_.study.train_split : "";
+    attributes["study"] = source_.study.resolved;
+    attributes["plan"] = plan_.id;
+    attributes["model"] = source_.model;
+    attributes["tokenizer"] = source_.tokenizer;
+    attributes["tasks_planned"] = std::to_string(plan_.tasks());
+    attributes["tasks_done"] = std::to_string(done_);
+    attributes["status"] = complete ? "COMPLETE" : "PARTIAL";
+    writer_.finish(attributes);
+    return complete;
+  }
+
+ private:
+  /// A run may have ended while this was on its way; its file is not replaced by less.
+  bool is_complete_already() const {
+    if (!std::filesystem::exists(file_)) return false;
+    try {
+      auto const attributes = read_study_file(file_, {}).attributes;
+      return attributes.at("plan") == plan_.id && attributes.at("status") == "COMPLETE";
+    } catch (std::exception const&) {
+      return false;  // whatever it is, it is replaced
+    }
+  }
+
+  /// An object made of its bytes, where they are there and whole.
+  template <typename FromBytes>
+  auto read(std::string const& key, FromBytes from_bytes) -> std::optional<decltype(from_bytes(std::string(), std::string()))> {
+    auto object = source_.objects.read(key);
+    if (!object) return std::nullopt;
+    ++objects_by_maker_[object->made_by];
+    return from_bytes(std::move(object->payload), "object " + key);
+  }
+
+  /// Whether an object is there that is not read.
+  bool find(std::string const& key) {
+    auto const made_by = source_.objects.maker_of(key);
+    if (made_by) ++objects_by_maker_[*made_by];
+    return made_by.has_value();
+  }
+
+  [[noreturn]] static void refuse(std::string const& key, std::string const& what) {
+    throw UserError("object " + key + " holds " + what + " that its task does not have. Delete it; it will be made again.");
+  }
+
+  void write_result(std::string const& name, Table const& table) { checksums_[name] = writer_.write(name, table); }
+
+  template <typename Tasks, typename Key>
+  void count_done(Tasks const& tasks, Key key) {
+    for (auto const& task : tasks) done_ += find(key(task));
+  }
+
+  void write_masks() {
+    std::vector<EpochRow> epochs;
+    zeros_.resize(plan_.masks.size());
+    for (std::size_t m = 0; m < plan_.masks.size(); ++m) {
+      auto const& task = plan_.masks[m];
+      auto const mask = read(task.key, shared_mask_from_bytes);
+      if (!mask) continue;
+      ++done_;
+      auto const keep = mask->keep(task.options.threshold);
+      zeros_[m] = zeros_share(keep);
+      auto const name = "masks/" + std::to_string(m);
+      checksums_[name] = writer_.write(name, matrix_of(task, mask->layers, keep));
+      for (auto const& epoch : mask->epochs)
+        epochs.push_back({task.name, &epoch - mask->epochs.data(), epoch, task.options.threshold});
+      trim_memory();
+    }
+    write_result("mask_epochs", epochs_table(epochs));
+    write_result("conditions", conditions_table(plan_, zeros_));
+  }
+
+  void write_edits() {
+    std::vector<EditRow> rows;
+    std::vector<std::vector<bool>> found(plan_.sets.size(), std::vector<bool>(plan_.facts.size()));
+    for (std::size_t s = 0; s < plan_.sets.size(); ++s) {
+      auto const& set = plan_.sets[s];
+      if (edits_in_batches(set.options.hparams.method)) continue;
+      for (std::size_t f = 0; f < plan_.facts.size(); ++f) {
+        auto const edit = read(set.keys[f], edit_from_bytes);
+        if (!edit) continue;
+        found[s][f] = true;
+        rows.push_back({s, f, &set.keys[f], *edit});
+      }
+    }
+    for (auto const& solve : plan_.solves) {
+      auto const edit = read(solve.key, batch_edit_from_bytes);
+      if (!edit) continue;
+      ++done_;
+      if (edit->facts.size() != solve.facts.size()) refuse(solve.key, "facts");
+      for (std::size_t i = 0; i < solve.facts.size(); ++i)
+        rows.push_back({solve.set, solve.facts[i], &solve.key, edit->facts[i]});
+    }
+    for (auto const& task : plan_.edits) {
+      auto const is_found = [&](std::size_t fact) { return found[task.set][fact]; };
+      done_ += task.key.empty() ? std::all_of(task.facts.begin(), task.facts.end(), is_found) : find(task.key);
+    }
+    std::sort(rows.begin(), rows.end(),
+              [](auto const& a, auto const& b) { return std::tie(a.set, a.fact) < std::tie(b.set, b.fact); });
+    write_result("edits", edits_table(plan_, rows));
+  }
+
+  /// The metrics task by task, and the summary whenever all tasks of some conditions are through.
+  void write_scores() {
+    TableStream metrics(writer_, "metrics", metrics_columns());
+    TableStream summary(writer_, "summary", summary_columns(plan_));
+    Aggregator aggregator(places_of(plan_, source_.study.evaluation));
+    auto const& tasks = plan_.evaluations;
+    for (std::size_t first = 0, last = 0; first < tasks.size(); first = last) {
+      auto const conditions = plan_.conditions_of(tasks[first].set, tasks[first].mask);
+      std::vector<std::string> names;
+      for (auto const c : conditions) names.push_back(plan_.conditions[c].name);
+      aggregator.begin(names);
+      for (; last < tasks.size() && tasks[last].set == tasks[first].set && tasks[last].mask == tasks[first].mask; ++last) {
+        auto rows = read(tasks[last].key, metrics_from_bytes);
+        if (!rows) continue;
+        ++done_;
+        for (auto& row : *rows) {
+          if (static_cast<std::size_t>(row.fact) >= tasks[last].count) refuse(tasks[last].key, "facts");
+          if (static_cast<std::size_t>(row.condition) >= conditions.size()) refuse(tasks[last].key, "conditions");
+          row.fact += static_cast<std::int64_t>(tasks[last].first);
+          aggregator.add(row);
+          row.condition = static_cast<std::int64_t>(conditions[static_cast<std::size_t>(row.condition)]);
+        }
+        metrics.append(metrics_block(*rows));
+      }
+      summary.append(summary_block(aggregator.end()));
+    }
+    checksums_["metrics"] = metrics.close();
+    checksums_["summary"] = summary.close();
+  }
+
+  void write_perplexity() {
+    if (plan_.text_models.empty()) return;
+    std::vector<TextScore> scores;
+    std::map<std::string, TextScore> found;  // models that differ in edits alone share some
+    for (auto const& model : plan_.text_models) {
+      auto& score = scores.emplace_back();
+      for (auto const& key : model.keys) {
+        auto piece = found.find(key);
+        if (piece == found.end()) {
+          auto const score_of_piece = read(key, text_score_from_bytes);
+          if (!score_of_piece) continue;
+          piece = found.emplace(key, *score_of_piece).first;
+        }
+        score.nll += piece->second.nll;
+        score.tokens += piece->second.tokens;
+      }
+    }
+    for (auto const& task : plan_.text_tasks) done_ += found.contains(task.key);
+    write_result("perplexity", perplexity_table(plan_, scores));
+  }
+
+  GatherSource const& source_;
+  Plan const& plan_;
+  std::filesystem::path file_;
+  StudyWriter writer_;
+  std::vector<double> zeros_;                     // by mask
+  std::map<std::string, std::string> checksums_;  // of results, by name
+  std::map<std::string, std::size_t> objects_by_maker_;
+  std::size_t done_ = 0;  // tasks
+};
+
+}  // namespace
+
+bool gather(GatherSource const& source, std::filesystem::path const& file) {
+  return Gatherer(source, file).run();
+}
+
+}  // namespace onemask

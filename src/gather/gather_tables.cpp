@@ -1,0 +1,218 @@
+#include "gather/gather_tables.hpp"
+
+#include <onemask/core/text.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace onemask {
+namespace {
+
+/// A column of one value per item.
+template <typename T, typename Items, typename Value>
+std::vector<T> column(Items const& items, Value value) {
+  std::vector<T> values;
+  values.reserve(items.size());
+  for (auto const& item : items) values.push_back(static_cast<T>(value(item)));
+  return values;
+}
+
+/// Names of whole and real columns of the table of metrics, in its order.
+struct MetricsColumn {
+  char const* name;
+  std::int64_t PromptMetrics::*whole = nullptr;
+  double PromptMetrics::*real = nullptr;  ///< both null: the kind of the prompt
+};
+
+constexpr std::array<MetricsColumn, 16> metrics_members{{{"fact", &PromptMetrics::fact},
+                                                         {"condition", &PromptMetrics::condition},
+                                                         {"prompt", &PromptMetrics::prompt},
+                                                         {"kind"},
+                                                         {"tokens_true", &PromptMetrics::tokens_true},
+                                                         {"tokens_new", &PromptMetrics::tokens_new},
+                                                         {"lp_true", nullptr, &PromptMetrics::lp_true},
+                                                         {"lp_new", nullptr, &PromptMetrics::lp_new},
+                                                         {"kl", nullptr, &PromptMetrics::kl},
+                                                         {"rank_true", &PromptMetrics::rank_true},
+                                                         {"rank_new", &PromptMetrics::rank_new},
+                                                         {"top1", &PromptMetrics::top1},
+                                                         {"top1_changed", &PromptMetrics::top1_changed},
+                                                         {"overlap5", nullptr, &PromptMetrics::overlap5},
+                                                         {"overlap10", nullptr, &PromptMetrics::overlap10},
+                                                         {"overlap100", nullptr, &PromptMetrics::overlap100}}};
+
+}  // namespace
+
+Table facts_table(Plan const& plan) {
+  auto const text = [&](auto value) { return column<std::string>(plan.facts, value); };
+  return {{{"case_id", column<std::int64_t>(plan.facts, [](auto const& f) { return f.fact.case_id; })},
+           {"split", text([](auto const& f) { return f.split; })},
+           {"relation", text([](auto const& f) { return f.fact.relation; })},
+           {"subject", text([](auto const& f) { return f.fact.subject; })},
+           {"prompt", text([](auto const& f) { return f.fact.question(); })},
+           {"target_true", text([](auto const& f) { return f.fact.target_true; })},
+           {"target_new", text([](auto const& f) { return f.fact.target_new; })}}};
+}
+
+Table edits_table(Plan const& plan, std::vector<EditRow> const& rows) {
+  auto const real = [&](double EditOutcome::*member) {
+    return column<double>(rows, [=](auto const& row) { return row.outcome.*member; });
+  };
+  return {{{"fact", column<std::int64_t>(rows, [](auto const& row) { return row.fact; })},
+           {"set", column<std::string>(rows, [&](auto const& row) { return plan.sets[row.set].name; })},
+           {"layer", column<std::int64_t>(rows, [&](auto const& row) { return plan.sets[row.set].options.hparams.layer(); })},
+           {"steps", column<std::int64_t>(rows, [](auto const& row) { return row.outcome.steps; })},
+           {"loss", real(&EditOutcome::loss)},
+           {"p_new", real(&EditOutcome::p_new)},
+           {"delta_norm", real(&EditOutcome::delta_norm)},
+           {"value_norm", real(&EditOutcome::value_norm)},
+           {"failure", column<std::string>(rows, [](auto const& row) { return row.outcome.failure; })},
+           {"object", column<std::string>(rows, [](auto const& row) { return *row.object; })}}};
+}
+
+Table epochs_table(std::vector<EpochRow> const& rows) {
+  auto const real = [&](double MaskEpoch::*member) {
+    return column<double>(rows, [=](auto const& row) { return row.values.*member; });
+  };
+  return {{{"mask", column<std::string>(rows, [](auto const& row) { return row.mask; })},
+           {"epoch", column<std::int64_t>(rows, [](auto const& row) { return row.epoch; })},
+           {"restoration", real(&MaskEpoch::restoration)},
+           {"sparsity", real(&MaskEpoch::sparsity)},
+           {"distillation", real(&MaskEpoch::distillation)},
+           {"gradient_norm", real(&MaskEpoch::gradient_norm)},
+           {"validation_rsr", real(&MaskEpoch::validation_rsr)},
+           {"validation_n", column<std::int64_t>(rows, [](auto const& row) { return row.values.validation_n; })},
+           {"zeros", column<double>(rows, [](auto const& row) { return row.values.zeros_below(row.threshold); })}}};
+}
+
+Table conditions_table(Plan const& plan, std::vector<double> const& zeros) {
+  auto const mask_of = [&](PlannedCondition const& c) {
+    return c.mask < 0 ? nullptr : &plan.masks[static_cast<std::size_t>(c.mask)];
+  };
+  auto const zeros_of = [&](PlannedCondition const& c) { return c.mask < 0 ? 0.0 : zeros[static_cast<std::size_t>(c.mask)]; };
+  auto const text = [&](auto value) { return column<std::string>(plan.conditions, value); };
+  return {{{"name", text([](auto const& c) { return c.name; })},
+           {"kind", text([](auto const& c) { return c.kind; })},
+           {"set", text([&](auto const& c) { return plan.sets[c.set].name; })},
+           {"settings", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->settings : std::string(); })},
+           {"point", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->name : std::string(); })},
+           {"zeros", column<double>(plan.conditions, zeros_of)},
+           {"mask_key", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->key : std::string(); })}}};
+}
+
+Table perplexity_table(Plan const& plan, std::vector<TextScore> const& scores) {
+  auto const& models = plan.text_models;
+  auto const mean = [](TextScore const& s) { return s.nll / static_cast<double>(s.tokens); };  // NaN where nothing is scored
+  return {{{"condition", column<std::string>(models, [&](auto const& m) { return plan.conditions[m.condition].name; })},
+           {"split", column<std::string>(models, [](auto const& m) { return m.split; })},
+           {"nll", column<double>(scores, mean)},
+           {"perplexity", column<double>(scores, [&](auto const& s) { return std::exp(mean(s)); })},
+           {"n", column<std::int64_t>(scores, [](auto const& s) { return s.tokens; })},
+           {"planned", column<std::int64_t>(scores, [&](auto const&) { return plan.text_tokens; })}}};
+}
+
+Table published_table(Published const& published) {
+  auto const& figures = published.figures;
+  auto const text = [&](std::string PublishedFigure::*member) {
+    return column<std::string>(figures, [=](auto const& figure) { return figure.*member; });
+  };
+  return {{{"source", std::vector<std::string>(figures.size(), published.source)},
+           {"split", text(&PublishedFigure::split)},
+           {"model", text(&PublishedFigure::model)},
+           {"metric", text(&PublishedFigure::metric)},
+           {"value", column<double>(figures, [](auto const& figure) { return figure.value; })},
+           {"note", text(&PublishedFigure::note)}}};
+}
+
+Table stages_table(std::vector<StageRecord> const& stages) {
+  return {{{"name", column<std::string>(stages, [](auto const& s) { return s.name; })},
+           {"seconds", column<double>(stages, [](auto const& s) { return s.seconds; })},
+           {"tasks", column<std::int64_t>(stages, [](auto const& s) { return s.tasks; })},
+           {"done_before", column<std::int64_t>(stages, [](auto const& s) { return s.done_before; })},
+           {"ranks", column<std::int64_t>(stages, [](auto const& s) { return s.ranks; })}}};
+}
+
+Table tasks_table(std::vector<JournalRecord> const& records) {
+  auto const text = [&](auto value) { return column<std::string>(records, value); };
+  return {{{"task", text([](auto const& r) { return r.task; })},
+           {"status", text([](auto const& r) { return std::string(r.status == TaskStatus::done ? "done" : "failed"); })},
+           {"seconds", column<double>(records, [](auto const& r) { return r.seconds; })},
+           {"host", text([](auto const& r) { return r.host; })},
+           {"rank", column<std::int64_t>(records, [](auto const& r) { return r.rank; })},
+           {"ranks", column<std::int64_t>(records, [](auto const& r) { return r.ranks; })},
+           {"units", column<double>(records, [](auto const& r) { return r.units; })},
+           {"note", text([](auto const& r) { return r.note; })}}};
+}
+
+Table makers_table(std::map<std::string, std::size_t> const& objects) {
+  auto const name = [](auto const& item) {
+    std::string text;
+    for (auto const& kind : split_text(item.first, '\n')) text += (text.empty() ? "" : " and ") + kind;
+    return text;
+  };
+  return {{{"made_by", column<std::string>(objects, name)},
+           {"objects", column<std::int64_t>(objects, [](auto const& item) { return item.second; })}}};
+}
+
+std::vector<ColumnForm> metrics_columns() {
+  std::vector<ColumnForm> columns;
+  for (auto const& member : metrics_members)
+    columns.push_back({member.name, member.real != nullptr ? ColumnKind::real : ColumnKind::integer});
+  return columns;
+}
+
+Table metrics_block(std::vector<PromptMetrics> const& rows) {
+  Table block;
+  for (auto const& [name, whole, real] : metrics_members) {
+    if (real != nullptr) {
+      block.columns.emplace_back(name, column<double>(rows, [real = real](auto const& row) { return row.*real; }));
+    } else if (whole != nullptr) {
+      block.columns.emplace_back(name, column<std::int64_t>(rows, [whole = whole](auto const& row) { return row.*whole; }));
+    } else {
+      block.columns.emplace_back(name, column<std::int64_t>(rows, [](auto const& row) { return row.kind; }));
+    }
+  }
+  return block;
+}
+
+std::vector<ColumnForm> summary_columns(Plan const& plan) {
+  std::size_t condition = 1, split = 1, relation = 3;  // "all"
+  for (auto const& planned : plan.conditions) condition = std::max(condition, planned.name.size());
+  for (auto const& item : plan.facts) {
+    split = std::max(split, item.split.size());
+    relation = std::max(relation, item.fact.relation.size());
+  }
+  constexpr std::size_t term = 12;  // "neighborhood", "top1_changed"
+  return {{"condition", ColumnKind::text, condition},
+          {"split", ColumnKind::text, split},
+          {"relation", ColumnKind::text, relation},
+          {"prompts", ColumnKind::text, term},
+          {"metric", ColumnKind::text, term},
+          {"mean", ColumnKind::real},
+          {"low", ColumnKind::real},
+          {"high", ColumnKind::real},
+          {"n", ColumnKind::integer},
+          {"planned", ColumnKind::integer}};
+}
+
+Table summary_block(std::vector<SummaryRow> const& rows) {
+  auto const text = [&](std::string SummaryRow::*member) {
+    return column<std::string>(rows, [=](auto const& row) { return row.*member; });
+  };
+  auto const real = [&](double SummaryRow::*member) {
+    return column<double>(rows, [=](auto const& row) { return row.*member; });
+  };
+  return {{{"condition", text(&SummaryRow::condition)},
+           {"split", text(&SummaryRow::split)},
+           {"relation", text(&SummaryRow::relation)},
+           {"prompts", text(&SummaryRow::prompts)},
+           {"metric", text(&SummaryRow::metric)},
+           {"mean", real(&SummaryRow::mean)},
+           {"low", real(&SummaryRow::low)},
+           {"high", real(&SummaryRow::high)},
+           {"n", column<std::int64_t>(rows, [](auto const& row) { return row.n; })},
+           {"planned", column<std::int64_t>(rows, [](auto const& row) { return row.planned; })}}};
+}
+
+}  // namespace onemask

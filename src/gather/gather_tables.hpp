@@ -1,0 +1,55 @@
+#pragma once
+
+#include <onemask/edit/edit.hpp>
+#include <onemask/eval/aggregate.hpp>
+#include <onemask/eval/perplexity.hpp>
+#include <onemask/gather/gather.hpp>
+#include <onemask/mask/shared_mask.hpp>
+#include <onemask/store/journal.hpp>
+#include <onemask/store/study_writer.hpp>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace onemask {
+
+// The tables of study.h5, as docs/results.md describes them.
+
+/// The edit of a fact.
+struct EditRow {
+  std::size_t set = 0, fact = 0;
+  std::string const* object = nullptr;  ///< its key
+  EditOutcome outcome;
+};
+
+/// An epoch of a mask's training.
+struct EpochRow {
+  std::string mask;
+  std::int64_t epoch = 0;
+  MaskEpoch values;
+  double threshold = 0;  ///< of the mask
+};
+
+Table facts_table(Plan const& plan);
+Table edits_table(Plan const& plan, std::vector<EditRow> const& rows);
+Table epochs_table(std::vector<EpochRow> const& rows);
+/// `zeros` by mask: the share that it sets to zero, 0 where it is not trained yet.
+Table conditions_table(Plan const& plan, std::vector<double> const& zeros);
+/// `scores` of plan.text_models.
+Table perplexity_table(Plan const& plan, std::vector<TextScore> const& scores);
+Table published_table(Published const& published);
+Table stages_table(std::vector<StageRecord> const& stages);
+Table tasks_table(std::vector<JournalRecord> const& records);
+/// Numbers of objects by what made them.
+Table makers_table(std::map<std::string, std::size_t> const& objects);
+
+// The two that are long are written in blocks.
+
+std::vector<ColumnForm> metrics_columns();
+/// Facts and conditions are numbered as in the plan.
+Table metrics_block(std::vector<PromptMetrics> const& rows);
+std::vector<ColumnForm> summary_columns(Plan const& plan);
+Table summary_block(std::vector<SummaryRow> const& rows);
+
+}  // namespace onemask

@@ -1,0 +1,173 @@
+#include "moments/moment_run.hpp"
+#include <onemask/checkpoint/safetensors.hpp>
+#include <onemask/comm/agree.hpp>
+#include <onemask/core/error.hpp>
+#include <onemask/core/hash.hpp>
+#include <onemask/core/log.hpp>
+#include <onemask/moments/moments.hpp>
+
+#include <algorithm>
+#include <optional>
+
+namespace onemask {
+namespace {
+
+/// Raised when the same corpus would give other sums, so that old objects are not found.
+constexpr int moment_version = 1;
+
+bool is_integer(at::Tensor const& tensor) {
+  return at::isIntegralType(tensor.scalar_type(), false);
+}
+
+/// The rows of the only integer tensor of a file.
+Corpus ids_of_tensor(std::filesystem::path const& path) {
+  auto const file = SafetensorsFile::open(path);
+  at::Tensor ids;
+  for (auto const& name : file.names()) {
+    auto const tensor = file.tensor(name);
+    if (!is_integer(tensor)) continue;
+    if (ids.defined()) {
+      throw UserError("'" + path.string() +
+                      "' has several integer tensors, so it is unclear which holds the token ids. Keep one.");
+    }
+    ids = tensor;
+  }
+  if (!ids.defined() || ids.dim() != 2) {
+    throw UserError("'" + path.string() + "' has no integer tensor [segments, length] with token ids. Name a file that has.");
+  }
+  ids = ids.to(at::kLong).contiguous();
+  auto const* data = ids.const_data_ptr<std::int64_t>();
+  Hasher hasher;
+  hasher.text("rows").integer(ids.size(0)).integer(ids.size(1)).bytes(data, ids.nbytes());
+  std::vector<std::vector<std::int64_t>> rows;
+  for (std::int64_t row = 0; row < ids.size(0); ++row) {
+    rows.emplace_back(data + row * ids.size(1), data + (row + 1) * ids.size(1));
+  }
+  return Corpus::of_rows(std::move(rows), path.string(), hasher.hex());
+}
+
+Corpus open_corpus(MomentsOptions const& options) {
+  if (options.text.empty() == options.ids.empty()) {
+    throw UserError(options.ids.empty()
+                        ? "Second moments are computed from a corpus, but none is named: give texts, or token ids."
+                        : "Texts and token ids are both given as the corpus of second moments; choose one.");
+  }
+  if (options.ids.empty()) return Corpus::of_texts(options.text);
+  return options.ids.extension() == ".safetensors" ? ids_of_tensor(options.ids) : Corpus::of_ids(options.ids);
+}
+
+/// What the options mean, but for the model.
+struct Sources {
+  std::optional<Corpus> corpus;
+  std::map<int, std::string> keys;
+};
+
+Sources sources_of(MomentsOptions const& options, std::vector<int> const& layers, Fingerprints const& fingerprints) {
+  Sources sources;
+  auto const has_file = [&](int layer) { return options.files.contains(layer); };
+  if (!std::all_of(layers.begin(), layers.end(), has_file)) sources.corpus = open_corpus(options);
+  for (auto layer : layers) {
+    Hasher hasher;
+    hasher.text("second moment").integer(moment_version).text(fingerprints.model).integer(layer);
+    if (has_file(layer)) {
+      hasher.text("file").text(sha256_file(options.files.at(layer)));
+    } else {
+      hasher.text("corpus").text(sources.corpus->fingerprint()).integer(options.tokens).integer(options.segment);
+      hasher.text(fingerprints.execution).text(sources.corpus->is_text() ? fingerprints.tokenizer : "");
+    }
+    sources.keys[layer] = hasher.hex();
+  }
+  return sources;
+}
+
+/// Longest segment [tokens].
+std::int64_t segment_of(MomentsOptions const& options, ModelConfig const& config) {
+  constexpr std::int64_t usual = 1024;
+  if (options.segment == 0) return std::min(usual, config.positions);
+  if (options.segment < 1 || options.segment > config.positions) {
+    throw UserError("Segments of " + std::to_string(options.segment) + " tokens are requested, but the model has " +
+                    std::to_string(config.positions) + " positions. Ask for 1 to " + std::to_string(config.positions) + ".");
+  }
+  return options.segment;
+}
+
+/// The layers whose objects are not there, as rank 0 sees it.
+std::vector<int> missing_layers(Communicator const& world, ObjectStore const& objects, std::map<int, std::string> const& keys) {
+  std::string flags;
+  agree(world, [&] {
+    if (world.rank() != 0) return;
+    for (auto const& [layer, key] : keys) flags += objects.get(key) ? '1' : '0';
+  });
+  flags = world.broadcast(std::move(flags), 0);
+  std::vector<int> missing;
+  std::size_t place = 0;
+  for (auto const& [layer, key] : keys) {
+    if (flags[place++] == '0') missing.push_back(layer);
+  }
+  return missing;
+}
+
+}  // namespace
+
+std::map<int, std::string> moment_keys(MomentsOptions const& options, std::vector<int> const& layers,
+                                       Fingerprints const& fingerprints) {
+  return sources_of(options, layers, fingerprints).keys;
+}
+
+std::map<int, std::string> make_moments(Communicator const& world, CausalLM const& model, Tokenizer const& tokenizer,
+                                        MomentsOptions const& options, std::vector<int> const& layers, ObjectStore const& objects,
+                                        std::filesystem::path const& checkpoints, Fingerprints const& fingerprints,
+                                        std::function<bool()> const& stopped, std::function<void(double)> const& progress) {
+  Sources sources;
+  Reading reading{options.tokens, 0, model.config().vocabulary};
+  agree(world, [&] {
+    for (auto layer : layers) require_layer(model, layer, "The list of second moments");
+    if (options.tokens < 0) throw UserError("The number of tokens must be at least 1, or 0 for all.");
+    reading.longest = segment_of(options, model.config());
+    sources = sources_of(options, layers, fingerprints);
+    if (sources.corpus && sources.corpus->is_text()) tokenizer.require_within(model.config().vocabulary);
+  });
+  std::string all_keys;
+  for (auto const& [layer, key] : sources.keys) all_keys += key;
+  for (auto const& others : world.all_gather(all_keys)) {
+    if (others != all_keys) {
+      throw UserError("The ranks see different corpora or models. All nodes need the same files under the same paths.");
+    }
+  }
+  std::map<int, std::string> to_compute;
+  auto const missing = missing_layers(world, objects, sources.keys);
+  agree(world, [&] {
+    for (auto layer : missing) {
+      auto const& key = sources.keys.at(layer);
+      auto const file = options.files.find(layer);
+      if (file == options.files.end()) {
+        to_compute[layer] = key;
+      } else if (world.rank() == 0) {
+        objects.put(key, to_bytes(import_second_moment(file->second, model, layer)));
+        log_info("second moment of layer " + std::to_string(layer) + " imported from " + file->second.string());
+      }
+    }
+  });
+  if (missing.size() < sources.keys.size()) {
+    log_info("second moments: " + std::to_string(sources.keys.size() - missing.size()) + " of " +
+             std::to_string(sources.keys.size()) + " layers are already in the store");
+  }
+  if (!to_compute.empty())
+    compute_moments({world, model, tokenizer, *sources.corpus, reading, objects, checkpoints, stopped, progress}, to_compute);
+  return sources.keys;
+}
+
+SecondMoment load_moment(ObjectStore const& objects, std::string const& key, int layer, std::int64_t inner) {
+  auto bytes = objects.get(key);
+  auto const name = "The second moment of layer " + std::to_string(layer) + " (object " + key.substr(0, 12) + ")";
+  if (!bytes) throw RunError(name + " is not in the object store. Run the same command again.");
+  auto moment = second_moment_from_bytes(std::move(*bytes), name);
+  if (moment.layer != layer || moment.matrix.size(0) != inner) {
+    auto const size = std::to_string(moment.matrix.size(0));
+    throw ShapeError(name + " is of layer " + std::to_string(moment.layer) + " and of the size [" + size + ", " + size +
+                     "], but " + std::to_string(inner) + " rows and columns are needed. Compute it again.");
+  }
+  return moment;
+}
+
+}  // namespace onemask

@@ -1,0 +1,138 @@
+#include "plan/plan_edits.hpp"
+#include "plan/plan_scores.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/core/hash.hpp>
+#include <onemask/core/random.hpp>
+#include <onemask/plan/plan.hpp>
+#include <onemask/settings/fingerprints.hpp>
+
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <set>
+#include <utility>
+
+namespace onemask {
+namespace {
+
+/// A mask over a batch-edited model needs its training facts in one model.
+void require_one_model(Plan const& plan, EditSet const& set, Study const& study) {
+  if (!edits_in_batches(set.options.hparams.method)) return;
+  std::set<std::string> models;
+  for (auto const& split : {study.train_split, std::string("validation")}) {
+    for (auto fact : plan.facts_of(split)) models.insert(set.keys[fact]);
+  }
+  if (models.size() == 1) return;
+  throw UserError("The study '" + study.name + "' trains masks on the split '" + study.train_split + "', whose facts " +
+                  to_string(set.options.hparams.method) + " spreads over " + std::to_string(models.size()) +
+                  " edited models. Set edit.facts_per_model to 0, so that one model holds them all, or 'mask: none'.");
+}
+
+/// What the facts of the training split, with those held back, add to the name of a mask over their edits.
+std::string training_key(EditSet const& set, Plan const& plan, std::string const& train_split) {
+  Hasher hasher;
+  for (auto const& split : {train_split, std::string("validation")}) {
+    auto const facts = plan.facts_of(split);
+    hasher.integer(static_cast<long long>(facts.size()));
+    for (auto fact : facts) {
+      auto const& record = plan.facts[fact].fact;
+      hasher.text(set.keys[fact]).text(record.target_true);
+      for (auto const& paraphrase : record.paraphrase_prompts) hasher.text(paraphrase);
+    }
+  }
+  return hasher.hex();
+}
+
+std::string mask_key(MaskTask const& mask, std::string const& training, Fingerprints const& fingerprints) {
+  Hasher hasher;
+  begin_key(hasher, "mask 2", fingerprints);  // 1 counted zeros at one threshold only
+  return hasher.text(describe(mask.options)).integer(static_cast<long long>(mask.seed)).text(training).hex();
+}
+
+}  // namespace
+
+std::vector<std::size_t> Plan::conditions_of(std::size_t set, std::ptrdiff_t mask) const {
+  auto const first = mask < 0 ? sets[set].first_condition : masks[static_cast<std::size_t>(mask)].first_condition;
+  std::vector<std::size_t> places(mask < 0 ? 2 : masks[static_cast<std::size_t>(mask)].conditions);
+  std::iota(places.begin(), places.end(), first);
+  return places;
+}
+
+std::vector<std::size_t> Plan::facts_of(std::string const& split) const {
+  std::vector<std::size_t> indices;
+  for (std::size_t f = 0; f < facts.size(); ++f) {
+    if (facts[f].split == split) indices.push_back(f);
+  }
+  return indices;
+}
+
+std::vector<SplitFact> study_facts(Study const& study) {
+  auto facts = select_facts(study.facts, study.base);
+  std::vector<std::size_t> training;
+  for (std::size_t f = 0; f < facts.size(); ++f) {
+    if (facts[f].split == study.train_split) training.push_back(f);
+  }
+  auto const share = study.masks ? study.points.front().mask.validation_share : 0;
+  auto const held_back = static_cast<std::size_t>(std::floor(share * static_cast<double>(training.size())));
+  auto const order = RandomStream({stream::split, training.size()}).permutation(training.size());
+  for (std::size_t i = 0; i < held_back; ++i) facts[training[order[i]]].split = "validation";
+  return facts;
+}
+
+std::vector<int> moment_layers(Study const& study) {
+  std::set<int> layers;
+  for (auto const& point : study.points) {
+    auto const& hparams = point.edit.hparams;
+    if (needs_moments(hparams)) layers.insert(hparams.layers.begin(), hparams.layers.end());
+  }
+  return {layers.begin(), layers.end()};
+}
+
+std::string null_space_key(std::string const& moment, double threshold) {
+  return Hasher().text("null space").integer(object_version).text(moment).number(threshold).hex();
+}
+
+Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector<ContextTemplates> const& templates,
+               std::map<int, std::string> const& moments, std::vector<TextPiece> const& text) {
+  Plan plan;
+  plan.facts = study_facts(study);
+  plan.moments = moments;
+  if (study.masks && plan.facts_of(study.train_split).empty()) {
+    throw UserError("The study '" + study.name + "' leaves no fact in its split '" + study.train_split + "' to train masks on.");
+  }
+  KnownTasks known;
+  std::map<std::string, std::size_t> set_of;         // by the swept edit keys
+  std::map<std::size_t, std::string> training_keys;  // by set
+  for (std::size_t p = 0; p < study.points.size(); ++p) {
+    auto const& point = study.points[p];
+    if (point.mask.validation_share != study.points.front().mask.validation_share) {
+      throw UserError("The study '" + study.name +
+                      "' sweeps mask.validation_share, but all its masks share one split. Run it once per value.");
+    }
+    auto const [found, is_new] = set_of.try_emplace(point.edits, plan.sets.size());
+    if (is_new)
+      found->second = add_set({point.edits, point.edit, templates[p], {}, {}}, study.train_split, fingerprints, plan, known);
+    auto const set = found->second;
+    if (!point.masked) continue;
+    if (!training_keys.contains(set)) require_one_model(plan, plan.sets[set], study);
+    MaskTask mask{set, point.name, point.settings, point.mask, point.mask_seed, {}};
+    auto& key = training_keys[set];
+    if (key.empty()) key = training_key(plan.sets[set], plan, study.train_split);
+    mask.key = mask_key(mask, key, fingerprints);
+    plan.masks.push_back(std::move(mask));
+  }
+  plan_scores(study, fingerprints, plan);
+  plan_perplexity(text, fingerprints, plan);
+  Hasher hasher;
+  for (auto const& set : plan.sets) {
+    for (auto const& key : set.keys) hasher.text(key);
+  }
+  for (auto const& task : plan.solves) hasher.text(task.key);
+  for (auto const& mask : plan.masks) hasher.text(mask.key);
+  for (auto const& task : plan.evaluations) hasher.text(task.key);
+  for (auto const& task : plan.text_tasks) hasher.text(task.key);
+  plan.id = hasher.hex();
+  return plan;
+}
+
+}  // namespace onemask

@@ -1,0 +1,190 @@
+#include "plan/plan_edits.hpp"
+
+#include <onemask/core/hash.hpp>
+#include <onemask/settings/fingerprints.hpp>
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+namespace onemask {
+namespace {
+
+/// What decides an edit or a value but for rounding.
+std::string request_key(Fact const& fact, EditSet const& set, Plan const& plan, Fingerprints const& fingerprints) {
+  Hasher hasher;
+  begin_key(hasher, "edit", fingerprints);
+  auto const& hparams = set.options.hparams;
+  if (!edits_in_batches(hparams.method) && needs_moments(hparams)) hasher.text(plan.moments.at(hparams.layer()));
+  hasher.text(describe(hparams)).text(fact.prompt).text(fact.subject).text(fact.target_new).integer(fact.case_id);
+  for (auto const& text : set.templates) hasher.text(text);
+  return hasher.hex();
+}
+
+/// Cuts `facts` into parts of at most `size`.
+std::vector<std::vector<std::size_t>> parts_of(std::vector<std::size_t> const& facts, int size) {
+  std::vector<std::vector<std::size_t>> parts;
+  for (auto fact : facts) {
+    if (parts.empty() || std::ssize(parts.back()) == size) parts.emplace_back();
+    parts.back().push_back(fact);
+  }
+  return parts;
+}
+
+/// The facts, those that share a subject one after the other.
+std::vector<std::size_t> by_subject(std::vector<std::size_t> const& facts, Plan const& plan) {
+  std::map<std::string, std::vector<std::size_t>> same;
+  for (auto fact : facts) same[plan.facts[fact].fact.subject].push_back(fact);
+  std::vector<std::size_t> result;
+  for (auto fact : facts) {
+    auto& group = same[plan.facts[fact].fact.subject];
+    result.insert(result.end(), group.begin(), group.end());
+    group.clear();
+  }
+  return result;
+}
+
+/// Units of facts whose values are searched for together; facts that share a value stay in one.
+std::vector<std::vector<std::size_t>> value_parts(std::vector<std::size_t> const& facts, EditSet const& set, Plan const& plan) {
+  if (set.options.hparams.method != EditMethod::memit_merge) return parts_of(facts, set.options.batch);
+  std::vector<std::vector<std::size_t>> parts;
+  auto const ordered = by_subject(facts, plan);
+  auto const subject = [&](std::size_t fact) { return plan.facts[fact].fact.subject; };
+  for (auto fact : ordered) {
+    bool const full = parts.empty() || std::ssize(parts.back()) >= set.options.batch;
+    if (full && (parts.empty() || subject(parts.back().back()) != subject(fact))) parts.emplace_back();
+    parts.back().push_back(fact);
+  }
+  return parts;
+}
+
+std::string joined_key(std::vector<std::size_t> const& facts, std::vector<std::string> const& requests) {
+  Hasher whole;
+  for (auto fact : facts) whole.text(requests[fact]);
+  return whole.hex();
+}
+
+/// Every fact is edited by itself: one object per fact. Facts that are edited in one unit move each other's last bits, so a key
+/// names the whole unit and the place in it.
+void plan_single_edits(EditSet& set, std::size_t index, std::vector<std::string> const& requests, Plan& plan) {
+  std::vector<std::size_t> all(plan.facts.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  for (auto& facts : parts_of(all, set.options.batch)) {
+    auto const name = joined_key(facts, requests);
+    for (std::size_t i = 0; i < facts.size(); ++i)
+      set.keys[facts[i]] = Hasher().text(name).integer(static_cast<long long>(i)).hex();
+    plan.edits.push_back({index, 0, std::move(facts), {}, {}});
+  }
+}
+
+std::string solve_key(SolveTask const& solve, EditSet const& set, std::vector<std::string> const& requests, Plan const& plan) {
+  auto const& hparams = set.options.hparams;
+  Hasher hasher;
+  hasher.text("batch edit").integer(object_version).text(describe_solve(hparams)).text(solve.previous);
+  for (auto const& key : solve.values) hasher.text(key);
+  if (needs_moments(hparams)) {
+    for (auto layer : hparams.layers) hasher.text(plan.moments.at(layer));
+  }
+  return hasher.text(joined_key(solve.facts, requests)).hex();
+}
+
+/// The facts of each split in order, those held back from training with the training split.
+std::vector<std::vector<std::size_t>> split_groups(Plan const& plan, std::string const& train_split) {
+  std::vector<std::vector<std::size_t>> groups;
+  std::map<std::string, std::size_t> place;
+  for (std::size_t f = 0; f < plan.facts.size(); ++f) {
+    auto const& split = plan.facts[f].split == "validation" ? train_split : plan.facts[f].split;
+    auto const [found, is_new] = place.try_emplace(split, groups.size());
+    if (is_new) groups.emplace_back();
+    groups[found->second].push_back(f);
+  }
+  return groups;
+}
+
+/// Plans the search for the facts' values in a model that carries `previous`; the units' objects, and which of them has each
+/// fact.
+std::map<std::size_t, std::string> plan_values(std::vector<std::size_t> const& facts, EditTask const& like, EditSet const& set,
+                                               std::vector<std::string> const& requests, Plan& plan, KnownTasks& known) {
+  std::map<std::size_t, std::string> unit_of;
+  for (auto& part : value_parts(facts, set, plan)) {
+    auto task = like;
+    task.key = Hasher().text("values").text(like.previous).text(joined_key(part, requests)).hex();
+    for (auto fact : part) unit_of[fact] = task.key;
+    task.facts = std::move(part);
+    // Ways of editing that differ only in the solve share their values.
+    if (known.values.insert(task.key).second) plan.edits.push_back(std::move(task));
+  }
+  return unit_of;
+}
+
+/// Facts are written into models in batches: values first, in units, then one solve per batch. Splits never share a batch.
+void plan_batch_edits(EditSet& set, std::size_t index, std::vector<std::string> const& requests, std::string const& train_split,
+                      Plan& plan, KnownTasks& known) {
+  auto const& options = set.options;
+  auto const method = options.hparams.method;
+  bool const searches = method != EditMethod::ft_l;
+  // Values do not depend on the batch, unless it goes into a model that others changed, or facts of a batch share them.
+  bool const by_batch = options.sequential || method == EditMethod::memit_merge;
+  for (auto const& group : split_groups(plan, train_split)) {
+    std::map<std::size_t, std::string> unit_of;
+    if (searches && !by_batch) unit_of = plan_values(group, {index, 0, {}, {}, {}}, set, requests, plan, known);
+    std::string previous;
+    std::size_t round = 0;
+    for (auto& batch : parts_of(group, options.facts_per_model > 0 ? options.facts_per_model : static_cast<int>(group.size()))) {
+      if (searches && by_batch) unit_of = plan_values(batch, {index, round, {}, previous, {}}, set, requests, plan, known);
+      SolveTask solve{index, round, std::move(batch), {}, previous, {}};
+      std::set<std::string> units;
+      for (auto fact : solve.facts) {
+        if (searches && units.insert(unit_of[fact]).second) solve.values.push_back(unit_of[fact]);
+      }
+      solve.key = solve_key(solve, set, requests, plan);
+      for (auto fact : solve.facts) set.keys[fact] = solve.key;
+      plan.rounds = std::max(plan.rounds, round + 1);
+      if (options.sequential) {
+        previous = solve.key;
+        ++round;
+      }
+      plan.solves.push_back(std::move(solve));
+    }
+    // All facts of a sequence are in the model that it ends with.
+    if (options.sequential) {
+      for (auto fact : group) set.keys[fact] = previous;
+    }
+  }
+}
+
+}  // namespace
+
+std::size_t add_set(EditSet set, std::string const& train_split, Fingerprints const& fingerprints, Plan& plan,
+                    KnownTasks& known) {
+  std::vector<std::string> requests;
+  for (auto const& item : plan.facts) requests.push_back(request_key(item.fact, set, plan, fingerprints));
+  auto const& options = set.options;
+  Hasher hasher;
+  for (auto const& request : requests) hasher.text(request);
+  hasher.text(describe_solve(options.hparams))
+      .integer(options.batch)
+      .integer(options.facts_per_model)
+      .integer(options.sequential);
+  set.id = hasher.hex();
+  auto const [same, is_new] = known.sets.try_emplace(set.id, plan.sets.size());
+  if (!is_new) return same->second;
+  set.keys.resize(plan.facts.size());
+  if (edits_in_batches(options.hparams.method)) {
+    plan_batch_edits(set, plan.sets.size(), requests, train_split, plan, known);
+  } else {
+    plan_single_edits(set, plan.sets.size(), requests, plan);
+  }
+  if (set.options.hparams.method == EditMethod::alphaedit) {
+    for (auto layer : set.options.hparams.layers) {
+      NullSpaceTask task{layer, set.options.hparams.nullspace_threshold, {}};
+      task.key = null_space_key(plan.moments.at(layer), task.threshold);
+      if (known.null_spaces.insert(task.key).second) plan.null_spaces.push_back(std::move(task));
+    }
+  }
+  plan.sets.push_back(std::move(set));
+  return plan.sets.size() - 1;
+}
+
+}  // namespace onemask

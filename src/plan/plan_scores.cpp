@@ -1,0 +1,152 @@
+#include "plan/plan_scores.hpp"
+
+#include <onemask/core/hash.hpp>
+#include <onemask/settings/fingerprints.hpp>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace onemask {
+namespace {
+
+std::string with_name(std::string const& what, std::string const& name) {
+  return name.empty() ? what : what + " (" + name + ")";
+}
+
+/// The conditions of all sets and masks.
+void plan_conditions(EvaluationPlan const& evaluation, Plan& plan) {
+  std::vector<std::vector<std::size_t>> masks_of(plan.sets.size());
+  for (std::size_t m = 0; m < plan.masks.size(); ++m) masks_of[plan.masks[m].set].push_back(m);
+  for (std::size_t s = 0; s < plan.sets.size(); ++s) {
+    auto& set = plan.sets[s];
+    set.first_condition = plan.conditions.size();
+    plan.conditions.push_back({with_name("original", set.name), "original", s, -1});
+    plan.conditions.push_back({with_name("edited", set.name), "edited", s, -1});
+    for (auto m : masks_of[s]) {
+      auto& mask = plan.masks[m];
+      mask.first_condition = plan.conditions.size();
+      auto const add = [&](std::string const& kind, std::string const& name) {
+        plan.conditions.push_back({name, kind, s, static_cast<std::ptrdiff_t>(m)});
+      };
+      add("mask", mask.name);
+      for (auto const& baseline : evaluation.baselines) add(baseline, with_name(baseline, mask.name));
+      if (evaluation.masked_original) add("original_masked", with_name("original", mask.name));
+      mask.conditions = plan.conditions.size() - mask.first_condition;
+    }
+  }
+}
+
+/// What some facts of a set add to the name of their scores.
+std::string scored_key(EditSet const& set, std::size_t first, std::size_t count, Plan const& plan, bool neighborhood) {
+  Hasher hasher;
+  for (auto fact = first; fact < first + count; ++fact) {
+    auto const& record = plan.facts[fact].fact;
+    // Facts of one edited model share its key.
+    hasher.text(set.keys[fact]).text(record.prompt).text(record.subject).text(record.target_true).text(record.target_new);
+    hasher.integer(std::ssize(record.paraphrase_prompts));
+    for (auto const& paraphrase : record.paraphrase_prompts) hasher.text(paraphrase);
+    if (!neighborhood) continue;
+    hasher.integer(std::ssize(record.neighborhood_prompts));
+    for (auto const& neighbor : record.neighborhood_prompts) hasher.text(neighbor);
+  }
+  return hasher.hex();
+}
+
+/// What the conditions of a mask (-1: of none) add to the name of the scores under them.
+std::string conditions_key(std::size_t set, std::ptrdiff_t mask, Plan const& plan) {
+  Hasher hasher;
+  for (auto c : plan.conditions_of(set, mask)) hasher.text(plan.conditions[c].kind);
+  if (mask >= 0) {
+    auto const& task = plan.masks[static_cast<std::size_t>(mask)];
+    hasher.text(task.key).number(task.options.threshold);
+  }
+  return hasher.hex();
+}
+
+void plan_evaluations(Study const& study, Fingerprints const& fingerprints, Plan& plan) {
+  auto const& options = study.evaluation;
+  auto const batch = static_cast<std::size_t>(options.batch);
+  Hasher common;
+  begin_key(common, "scores", fingerprints);
+  auto const settings = common.integer(study.peer_compatible).integer(options.paraphrases).integer(options.neighborhood).hex();
+  for (std::size_t s = 0; s < plan.sets.size(); ++s) {
+    std::vector<std::string> scored;  // by batch
+    for (std::size_t first = 0; first < plan.facts.size(); first += batch) {
+      auto const count = std::min(batch, plan.facts.size() - first);
+      scored.push_back(Hasher().text(settings).text(scored_key(plan.sets[s], first, count, plan, options.neighborhood)).hex());
+    }
+    std::vector<std::ptrdiff_t> masks{-1};
+    for (std::size_t m = 0; m < plan.masks.size(); ++m) {
+      if (plan.masks[m].set == s) masks.push_back(static_cast<std::ptrdiff_t>(m));
+    }
+    for (auto mask : masks) {
+      auto const conditions = conditions_key(s, mask, plan);
+      for (std::size_t b = 0; b < scored.size(); ++b) {
+        auto const first = b * batch;
+        plan.evaluations.push_back(
+            {s, mask, first, std::min(batch, plan.facts.size() - first), Hasher().text(scored[b]).text(conditions).hex()});
+      }
+    }
+  }
+}
+
+/// Who the text is scored under: the unedited model, it under every mask; and, where all facts of a split share an edited model,
+/// that one, and it under every mask.
+std::vector<TextModel> text_models(Plan const& plan) {
+  std::vector<std::string> splits;                                              // in the order of the facts
+  std::map<std::pair<std::size_t, std::string>, std::set<std::string>> edited;  // by set and split
+  for (std::size_t s = 0; s < plan.sets.size(); ++s) {
+    if (!edits_in_batches(plan.sets[s].options.hparams.method)) continue;
+    for (std::size_t f = 0; f < plan.facts.size(); ++f) {
+      auto const& split = plan.facts[f].split;
+      if (split == "validation") continue;  // in the training split's model
+      if (std::find(splits.begin(), splits.end(), split) == splits.end()) splits.push_back(split);
+      edited[{s, split}].insert(plan.sets[s].keys[f]);
+    }
+  }
+  std::vector<TextModel> models;
+  for (std::size_t c = 0; c < plan.conditions.size(); ++c) {
+    auto const& condition = plan.conditions[c];
+    if (condition.kind == "original" || condition.kind == "original_masked") models.push_back({c, "all", {}, {}});
+    if (condition.kind != "edited" && condition.kind != "mask") continue;
+    for (auto const& split : splits) {
+      auto const found = edited.find({condition.set, split});
+      if (found != edited.end() && found->second.size() == 1) models.push_back({c, split, *found->second.begin(), {}});
+    }
+  }
+  return models;
+}
+
+}  // namespace
+
+void plan_scores(Study const& study, Fingerprints const& fingerprints, Plan& plan) {
+  plan_conditions(study.evaluation, plan);
+  plan_evaluations(study, fingerprints, plan);
+}
+
+void plan_perplexity(std::vector<TextPiece> const& text, Fingerprints const& fingerprints, Plan& plan) {
+  if (text.empty()) return;
+  for (auto const& piece : text) plan.text_tokens += piece.tokens;
+  plan.text_models = text_models(plan);
+  std::set<std::string> known;
+  for (std::size_t m = 0; m < plan.text_models.size(); ++m) {
+    auto& model = plan.text_models[m];
+    auto const mask = plan.conditions[model.condition].mask;
+    for (std::size_t p = 0; p < text.size(); ++p) {
+      Hasher hasher;
+      begin_key(hasher, "perplexity", fingerprints);
+      hasher.text(model.edited).text(text[p].id);
+      if (mask >= 0) {
+        auto const& task = plan.masks[static_cast<std::size_t>(mask)];
+        hasher.text(task.key).number(task.options.threshold);
+      }
+      model.keys.push_back(hasher.hex());
+      if (known.insert(model.keys.back()).second) plan.text_tasks.push_back({m, p, model.keys.back()});
+    }
+  }
+}
+
+}  // namespace onemask

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <onemask/plan/plan.hpp>
+#include <onemask/study/study.hpp>
+
+#include <vector>
+
+namespace onemask {
+
+/// Plans the conditions of all sets and masks, and the scores of all facts under them.
+void plan_scores(Study const& study, Fingerprints const& fingerprints, Plan& plan);
+
+/// Plans the perplexity of the text, if there is any, under the models whose conditions are planned.
+void plan_perplexity(std::vector<TextPiece> const& text, Fingerprints const& fingerprints, Plan& plan);
+
+}  // namespace onemask

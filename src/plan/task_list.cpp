@@ -1,0 +1,305 @@
+#include <onemask/plan/task_list.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <stdexcept>
+#include <tuple>
+#include <unordered_map>
+
+namespace onemask {
+namespace {
+
+constexpr std::array<char const*, task_kinds> id_prefixes{"moments", "null space", "edit",      "solve",
+                                                          "mask",    "evaluation", "perplexity"};
+
+std::uint32_t number(std::size_t value) {
+  return static_cast<std::uint32_t>(value);
+}
+
+/// Builds the graph, kind after kind.
+class Lister {
+ public:
+  Lister(Plan const& plan, Study const& study, TaskRates const& rates) : plan_(plan), study_(study), rates_(rates) {
+    list_.graph.kinds.assign(kind_names().begin(), kind_names().end());
+  }
+
+  TaskList make(Stage last) {
+    edits();
+    if (last != Stage::edit) masks();
+    if (last != Stage::edit && last != Stage::mask) {
+      evaluations();
+      perplexity();
+    }
+    return std::move(list_);
+  }
+
+ private:
+  using Tasks = std::vector<std::uint32_t>;
+
+  std::uint32_t add(TaskKind kind, std::size_t place, Tasks after) {
+    PlannedTask const planned{kind, number(place)};
+    // A task without a duration would be a join.
+    auto const seconds = std::max(1e-6, units_of(plan_, study_, planned) * rates_.seconds[static_cast<std::size_t>(kind)]);
+    list_.graph.tasks.push_back({.kind = static_cast<std::uint32_t>(kind), .seconds = seconds, .after = std::move(after)});
+    list_.planned.push_back(planned);
+    return number(list_.planned.size() - 1);
+  }
+
+  /// Passed when all these are done; of one task that task itself.
+  std::uint32_t join(Tasks after) {
+    std::sort(after.begin(), after.end());
+    after.erase(std::unique(after.begin(), after.end()), after.end());
+    if (after.size() == 1) return after.front();
+    list_.graph.tasks.push_back({.after = std::move(after)});
+    list_.planned.push_back({});
+    return number(list_.planned.size() - 1);
+  }
+
+  /// The task that makes the first of its objects, added when there is none yet.
+  std::uint32_t add_once(TaskKind kind, std::size_t place, Tasks after) {
+    auto const key = objects_of(plan_, {kind, number(place)}).front();
+    auto const found = by_object_.find(key);
+    if (found != by_object_.end()) return found->second;
+    return by_object_[key] = add(kind, place, std::move(after));
+  }
+
+  void edits() {
+    Tasks moments, spaces;
+    if (!plan_.moments.empty()) {
+      moments.push_back(add(TaskKind::moments, 0, {}));
+      list_.graph.tasks.back().parts = 1U << 20;  // any number of ranks can share a corpus
+    }
+    for (std::size_t t = 0; t < plan_.null_spaces.size(); ++t) spaces.push_back(add_once(TaskKind::null_space, t, moments));
+    // Rounds of a sequence of batches come one after the other, whatever order the plan lists them in.
+    makers_.assign(plan_.sets.size(), Tasks(plan_.facts.size()));
+    std::unordered_map<std::string, std::uint32_t> values;
+    for (std::size_t round = 0; round < plan_.rounds; ++round) {
+      for (std::size_t t = 0; t < plan_.edits.size(); ++t) {
+        auto const& task = plan_.edits[t];
+        if (task.round != round) continue;
+        auto const& hparams = plan_.sets[task.set].options.hparams;
+        Tasks after;
+        if (task.key.empty() && needs_moments(hparams)) after = moments;
+        if (!task.previous.empty()) after.push_back(by_object_.at(task.previous));
+        auto const id = add_once(TaskKind::edit, t, std::move(after));
+        if (!task.key.empty()) values[task.key] = id;
+        if (task.key.empty()) {
+          for (auto fact : task.facts) makers_[task.set][fact] = id;
+        }
+      }
+      for (std::size_t t = 0; t < plan_.solves.size(); ++t) {
+        auto const& task = plan_.solves[t];
+        if (task.round != round) continue;
+        auto const& hparams = plan_.sets[task.set].options.hparams;
+        Tasks after;
+        if (needs_moments(hparams)) after = moments;
+        if (hparams.method == EditMethod::alphaedit) after.insert(after.end(), spaces.begin(), spaces.end());
+        for (auto const& key : task.values) after.push_back(values.at(key));
+        if (!task.previous.empty()) after.push_back(by_object_.at(task.previous));
+        auto const id = add_once(TaskKind::batch_edit, t, std::move(after));
+        for (auto fact : task.facts) makers_[task.set][fact] = id;
+      }
+    }
+    // In a sequence a fact is in the model that its last batch makes.
+    for (std::size_t s = 0; s < plan_.sets.size(); ++s) {
+      if (!edits_in_batches(plan_.sets[s].options.hparams.method)) continue;
+      for (std::size_t f = 0; f < plan_.facts.size(); ++f) makers_[s][f] = by_object_.at(plan_.sets[s].keys[f]);
+    }
+  }
+
+  void masks() {
+    auto training = plan_.facts_of(study_.train_split);
+    auto const held_back = plan_.facts_of("validation");
+    training.insert(training.end(), held_back.begin(), held_back.end());
+    std::vector<std::uint32_t> edited(plan_.sets.size());
+    for (std::size_t s = 0; s < plan_.sets.size(); ++s) {
+      Tasks makers;
+      for (auto fact : training) makers.push_back(makers_[s][fact]);
+      edited[s] = join(std::move(makers));
+    }
+    for (std::size_t m = 0; m < plan_.masks.size(); ++m) {
+      auto const& task = plan_.masks[m];
+      auto const id = add_once(TaskKind::mask, m, {edited[task.set]});
+      auto& shared = list_.graph.tasks[id];
+      auto const batch = std::min<std::size_t>(static_cast<std::size_t>(task.options.batch), training.size());
+      shared.parts = std::max(1U, number((batch + static_cast<std::size_t>(task.options.micro_batch) - 1) /
+                                         static_cast<std::size_t>(task.options.micro_batch)));
+      shared.ranks = number(static_cast<std::size_t>(study_.ranks_per_mask));
+      if (shared.ranks > 1) shared.parts = std::max(shared.parts, 2U);
+      trained_.push_back(id);
+    }
+  }
+
+  /// Of each mask the first one that scores as it does.
+  std::vector<std::size_t> first_masks_alike() const {
+    std::vector<std::size_t> first;
+    std::map<std::tuple<std::string, double, std::size_t>, std::size_t> known;
+    for (std::size_t m = 0; m < plan_.masks.size(); ++m) {
+      auto const& mask = plan_.masks[m];
+      first.push_back(known.try_emplace({mask.key, mask.options.threshold, mask.set}, m).first->second);
+    }
+    return first;
+  }
+
+  void evaluations() {
+    std::map<std::pair<std::size_t, std::size_t>, std::uint32_t> edited;  // by set and first fact
+    std::map<std::pair<std::size_t, std::size_t>, std::uint32_t> lanes;
+    auto const first_like = first_masks_alike();
+    for (std::size_t t = 0; t < plan_.evaluations.size(); ++t) {
+      auto const& task = plan_.evaluations[t];
+      auto const place = std::pair(task.set, task.first);
+      Tasks after;
+      auto const found = edited.find(place);
+      if (found == edited.end()) {
+        auto const& makers = makers_[task.set];
+        auto const first = makers.begin() + static_cast<std::ptrdiff_t>(task.first);
+        after = {join({first, first + static_cast<std::ptrdiff_t>(task.count)})};
+        edited[place] = after.front();
+        lanes[place] = number(lanes.size() + 1);
+      } else {
+        after = {found->second};
+      }
+      if (task.mask >= 0) {
+        auto const m = static_cast<std::size_t>(task.mask);
+        if (first_like[m] != m) continue;
+        after.push_back(trained_[m]);
+      }
+      list_.graph.tasks[add(TaskKind::evaluation, t, std::move(after))].lane = lanes[place];
+    }
+  }
+
+  void perplexity() {
+    for (std::size_t t = 0; t < plan_.text_tasks.size(); ++t) {
+      auto const& model = plan_.text_models[plan_.text_tasks[t].model];
+      Tasks after;
+      if (!model.edited.empty()) after.push_back(by_object_.at(model.edited));
+      auto const mask = plan_.conditions[model.condition].mask;
+      if (mask >= 0) after.push_back(trained_[static_cast<std::size_t>(mask)]);
+      auto const id = add(TaskKind::perplexity, t, std::move(after));
+      // The first lanes are those of the evaluation, one for each batch of facts.
+      list_.graph.tasks[id].lane = number(plan_.evaluations.size() + 1 + plan_.text_tasks[t].model);
+    }
+  }
+
+  Plan const& plan_;
+  Study const& study_;
+  TaskRates const& rates_;
+  TaskList list_;
+  std::unordered_map<std::string, std::uint32_t> by_object_;
+  std::vector<Tasks> makers_;  ///< of each set and fact: the task that makes its edit
+  Tasks trained_;              ///< of each mask
+};
+
+}  // namespace
+
+std::array<std::string, task_kinds> const& kind_names() {
+  static std::array<std::string, task_kinds> const names{"second moments", "null spaces", "edits",     "batch edits",
+                                                         "masks",          "evaluation",  "perplexity"};
+  return names;
+}
+
+std::string task_id(Plan const& plan, PlannedTask task) {
+  std::string const id = std::string(id_prefixes[static_cast<std::size_t>(task.kind)]) + "/";
+  auto const place = task.place;
+  switch (task.kind) {
+    case TaskKind::moments:
+      return id + "all";
+    case TaskKind::null_space:
+      return id + std::to_string(plan.null_spaces[place].layer) + "/" + std::to_string(place);
+    case TaskKind::edit:
+      return id + std::to_string(plan.edits[place].set) + "/" + std::to_string(plan.edits[place].round) + "/" +
+             std::to_string(plan.edits[place].facts.front());
+    case TaskKind::batch_edit:
+      return id + std::to_string(plan.solves[place].set) + "/" + std::to_string(plan.solves[place].facts.front());
+    case TaskKind::mask:
+      return id + plan.masks[place].name;
+    case TaskKind::evaluation:
+      return id + std::to_string(plan.evaluations[place].set) + "/" + std::to_string(plan.evaluations[place].mask) + "/" +
+             std::to_string(plan.evaluations[place].first);
+    case TaskKind::perplexity:
+      return id + std::to_string(plan.text_tasks[place].model) + "/" + std::to_string(plan.text_tasks[place].piece);
+  }
+  throw std::logic_error("a task of no kind");
+}
+
+TaskKind kind_of_id(std::string const& id) {
+  auto const prefix = id.substr(0, id.find('/'));
+  auto const found = std::find(id_prefixes.begin(), id_prefixes.end(), prefix);
+  if (found == id_prefixes.end()) throw std::out_of_range("no kind of task has the id '" + id + "'");
+  return static_cast<TaskKind>(found - id_prefixes.begin());
+}
+
+std::vector<std::string> objects_of(Plan const& plan, PlannedTask task) {
+  auto const place = task.place;
+  switch (task.kind) {
+    case TaskKind::moments: {
+      std::vector<std::string> keys;
+      for (auto const& [layer, key] : plan.moments) keys.push_back(key);
+      return keys;
+    }
+    case TaskKind::null_space:
+      return {plan.null_spaces[place].key};
+    case TaskKind::edit: {
+      auto const& edit = plan.edits[place];
+      if (!edit.key.empty()) return {edit.key};
+      std::vector<std::string> keys;
+      for (auto fact : edit.facts) keys.push_back(plan.sets[edit.set].keys[fact]);
+      return keys;
+    }
+    case TaskKind::batch_edit:
+      return {plan.solves[place].key};
+    case TaskKind::mask:
+      return {plan.masks[place].key};
+    case TaskKind::evaluation:
+      return {plan.evaluations[place].key};
+    case TaskKind::perplexity:
+      return {plan.text_tasks[place].key};
+  }
+  throw std::logic_error("a task of no kind");
+}
+
+double units_of(Plan const& plan, Study const& study, PlannedTask task) {
+  auto const place = task.place;
+  switch (task.kind) {
+    case TaskKind::moments:
+      return static_cast<double>(study.moments.tokens > 0 ? study.moments.tokens : 1'000'000) *
+             static_cast<double>(plan.moments.size());
+    case TaskKind::null_space:
+      return 1;
+    case TaskKind::edit: {
+      auto const& edit = plan.edits[place];
+      return static_cast<double>(edit.facts.size()) * plan.sets[edit.set].options.hparams.v_num_grad_steps;
+    }
+    case TaskKind::batch_edit:
+      return static_cast<double>(plan.solves[place].facts.size());
+    case TaskKind::mask: {
+      double facts = 0;
+      for (auto const& item : plan.facts) facts += item.split == study.train_split;
+      return facts * plan.masks[place].options.epochs;
+    }
+    case TaskKind::evaluation: {
+      auto const& evaluation = plan.evaluations[place];
+      double prompts = 0;
+      for (std::size_t f = evaluation.first; f < evaluation.first + evaluation.count; ++f) {
+        auto const& fact = plan.facts[f].fact;
+        prompts += 1;
+        if (study.evaluation.paraphrases) prompts += static_cast<double>(fact.paraphrase_prompts.size());
+        if (study.evaluation.neighborhood) prompts += static_cast<double>(fact.neighborhood_prompts.size());
+      }
+      auto const conditions = evaluation.mask < 0 ? 2 : plan.masks[static_cast<std::size_t>(evaluation.mask)].conditions;
+      return prompts * static_cast<double>(conditions + 1);
+    }
+    case TaskKind::perplexity: {
+      auto const pieces = std::max<std::size_t>(1, plan.text_models.front().keys.size());
+      return static_cast<double>(plan.text_tokens) / static_cast<double>(pieces);
+    }
+  }
+  throw std::logic_error("a task of no kind");
+}
+
+TaskList make_task_list(Plan const& plan, Study const& study, TaskRates const& rates, Stage last) {
+  return Lister(plan, study, rates).make(last);
+}
+
+}  // namespace onemask

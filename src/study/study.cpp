@@ -1,0 +1,89 @@
+#include "study/study_sections.hpp"
+#include "study/sweep_axes.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+#include <onemask/core/yaml_document.hpp>
+#include <onemask/study/study.hpp>
+
+#include <sstream>
+#include <utility>
+
+namespace onemask {
+namespace {
+
+/// At most `limit` facts of every split.
+void limit_splits(YAML::Node splits, std::size_t limit) {
+  if (!splits.IsMap()) return;  // the reader complains
+  for (auto split : splits) {
+    if (!split.second.IsMap()) continue;
+    auto const own = split.second["limit"];
+    if (!own || own.as<std::size_t>(limit) > limit) split.second["limit"] = limit;
+  }
+}
+
+}  // namespace
+
+Study read_study(std::filesystem::path const& file, StudyOverrides const& overrides) {
+  auto const name = file.string();
+  auto document = parse_yaml(read_file(file), "The study " + name);
+  if (!document.IsMap()) throw UserError("The study " + name + " must be a YAML mapping with name, model, facts, edit and mask.");
+  override_values(document, overrides.set);
+  if (overrides.limit) limit_splits(document["facts"], *overrides.limit);
+  auto const sweep = read_sweep(document, overrides, name);
+  auto const base = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  Study study;
+  std::vector<std::size_t> choice(sweep.size(), 0);
+  for (bool more = true; more;) {
+    auto variant = YAML::Clone(document);
+    StudyPoint names;
+    auto const add = [](std::string& text, std::string const& word) { text += (text.empty() ? "" : " ") + word; };
+    for (std::size_t i = 0; i < sweep.size(); ++i) {
+      for (std::size_t k = 0; k < sweep[i].keys.size(); ++k) {
+        auto const& key = sweep[i].keys[k];
+        auto const& value = sweep[i].values[k][choice[i]];
+        assign(variant, key, parse_yaml(value, "The study " + name + ": the value '" + value + "' of 'sweep." + key + "'"));
+        auto const word = key + "=" + value;
+        add(names.name, word);
+        if (key.starts_with("edit.")) add(names.edits, word);
+        if (key.starts_with("mask.") && key != "mask.seed") add(names.settings, word);
+      }
+    }
+    auto one = read_sections(variant, name, base);
+    auto& point = one.points.front();
+    auto const masks = names.edits.empty() ? "mask" : names.edits + " mask";  // where nothing else tells it from the edits
+    point.name = names.name == names.edits ? masks : names.name;
+    point.edits = names.edits;
+    point.settings = names.settings;
+    if (study.points.empty()) {
+      study = std::move(one);
+    } else {
+      study.masks = study.masks || one.masks;
+      study.points.push_back(std::move(point));
+    }
+    more = false;
+    for (auto i = sweep.size(); i-- > 0 && !more;) {
+      more = ++choice[i] < sweep[i].length();
+      if (!more) choice[i] = 0;
+    }
+  }
+  if (document["mask"].IsMap() && !study.masks) {
+    throw UserError("The study " + name +
+                    ": 'mask.methods' names none of the study's editing methods. Name one of them, or set 'mask: none'.");
+  }
+  std::ostringstream resolved;
+  document.remove("sweep");
+  for (auto const& [keys, values] : sweep) {
+    std::string joined;
+    for (auto const& key : keys) joined += (joined.empty() ? "" : ",") + key;
+    if (keys.size() == 1) {
+      document["sweep"][joined] = values.front();
+    } else {
+      document["sweep"][joined] = values;
+    }
+  }
+  resolved << document << '\n';
+  study.resolved = resolved.str();
+  return study;
+}
+
+}  // namespace onemask

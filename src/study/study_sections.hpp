@@ -1,0 +1,16 @@
+#pragma once
+
+#include <onemask/study/study.hpp>
+
+#include <filesystem>
+#include <string>
+
+#include <yaml-cpp/yaml.h>
+
+namespace onemask {
+
+/// The study as its document says it, with one point: what stands under "sweep" is not looked at. `file` is its name in messages;
+/// paths in it begin at `base`. Throws UserError naming file and key.
+Study read_sections(YAML::Node const& document, std::string const& file, std::filesystem::path const& base);
+
+}  // namespace onemask

@@ -1,0 +1,103 @@
+#include "study/sweep_axes.hpp"
+
+#include <onemask/core/error.hpp>
+#include <onemask/core/text.hpp>
+#include <onemask/core/yaml_document.hpp>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace onemask {
+namespace {
+
+/// The values of swept keys: for one key a list, or a text like "0..7"; for several a list of lists, or a text like "0..7;1,2,4".
+std::vector<std::vector<std::string>> swept_values(YAML::Node const& node, std::string const& key, std::size_t keys,
+                                                   std::string const& file) {
+  std::vector<std::vector<std::string>> lists;
+  auto const add = [&](YAML::Node const& item) {
+    lists.push_back(item.IsSequence() ? item.as<std::vector<std::string>>() : expand_list(item.as<std::string>()));
+  };
+  try {
+    if (keys == 1) {
+      add(node);
+    } else if (node.IsSequence()) {
+      for (auto const& item : node) add(item);
+    } else {
+      for (auto const& list : split_text(node.as<std::string>(), ';')) lists.push_back(expand_list(list));
+    }
+  } catch (YAML::Exception const&) {
+    throw UserError("The study " + file + ": 'sweep." + key +
+                    "' must be a list of values, or a text such as 0..7; of several keys one list for each.");
+  }
+  return lists;
+}
+
+/// Adds an axis, or replaces the one of the same keys.
+void add_axis(Sweep& sweep, SweepAxis axis, std::string const& name, std::string const& file) {
+  static std::set<std::string> const of_the_whole_study{"mask.methods", "mask.ranks", "mask.train_split"};
+  for (auto const& key : axis.keys) {
+    if ((!key.starts_with("edit.") && !key.starts_with("mask.")) || of_the_whole_study.contains(key)) {
+      throw UserError("The study " + file + " sweeps '" + key +
+                      "'; only keys under edit. and mask. can be swept, except mask.methods, mask.ranks and mask.train_split.");
+    }
+  }
+  auto const other_length = [&](auto const& list) { return list.size() != axis.values.front().size(); };
+  if (axis.values.size() != axis.keys.size() || std::any_of(axis.values.begin(), axis.values.end(), other_length)) {
+    throw UserError("The study " + file + ": '" + name + "' sweeps " + std::to_string(axis.keys.size()) +
+                    " keys together, so it takes as many lists of the same length, for instance 0..2;0.1,0.2,0.4.");
+  }
+  std::set<std::vector<std::string>> points;
+  for (std::size_t i = 0; i < axis.length(); ++i) {
+    std::vector<std::string> point;
+    for (auto const& list : axis.values) point.push_back(list[i]);
+    points.insert(std::move(point));
+  }
+  if (axis.length() == 0 || points.size() != axis.length()) {
+    throw UserError("The study " + file + ": the values that '" + name + "' is swept over must be different, and at least one.");
+  }
+  for (auto& known : sweep) {
+    if (known.keys == axis.keys) {
+      known = std::move(axis);
+      return;
+    }
+    for (auto const& key : axis.keys) {
+      if (std::find(known.keys.begin(), known.keys.end(), key) != known.keys.end())
+        throw UserError("The study " + file + " sweeps '" + key + "' twice, alone and together with other keys. Choose one.");
+    }
+  }
+  sweep.push_back(std::move(axis));
+}
+
+std::vector<std::string> swept_keys(std::string const& name) {
+  auto keys = split_text(name, ',');
+  for (auto& key : keys) {
+    key.erase(0, key.find_first_not_of(' '));
+    key.erase(key.find_last_not_of(' ') + 1);
+  }
+  return keys;
+}
+
+}  // namespace
+
+Sweep read_sweep(YAML::Node const& document, StudyOverrides const& overrides, std::string const& file) {
+  Sweep sweep;
+  auto const section = document["sweep"];
+  if (section && !section.IsNull() && !section.IsMap())
+    throw UserError("The study " + file + ": 'sweep' must be a mapping of keys to values.");
+  if (section && section.IsMap()) {
+    for (auto const& item : section) {
+      auto const name = item.first.as<std::string>("");
+      auto const keys = swept_keys(name);
+      add_axis(sweep, {keys, swept_values(item.second, name, keys.size(), file)}, name, file);
+    }
+  }
+  for (auto const& text : overrides.sweep) {
+    auto const [name, list] = key_and_value(text, "--sweep");
+    auto const keys = swept_keys(name);
+    add_axis(sweep, {keys, swept_values(YAML::Node(list), name, keys.size(), file)}, name, file);
+  }
+  return sweep;
+}
+
+}  // namespace onemask

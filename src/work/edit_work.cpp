@@ -1,0 +1,183 @@
+#include "work/stored_results.hpp"
+#include "work/task_work.hpp"
+#include <onemask/checkpoint/safetensors.hpp>
+#include <onemask/core/error.hpp>
+#include <onemask/core/log.hpp>
+#include <onemask/edit/batch_solve.hpp>
+#include <onemask/edit/fine_tune.hpp>
+#include <onemask/edit/fit_memory.hpp>
+#include <onemask/edit/rome.hpp>
+#include <onemask/moments/moments.hpp>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+namespace onemask {
+namespace {
+
+std::string matrix_bytes(at::Tensor const& matrix) {
+  return write_safetensors({{"matrix", matrix}}, {});
+}
+
+at::Tensor matrix_from_bytes(std::string bytes, std::string const& source) {
+  auto const matrix = SafetensorsFile::parse(std::move(bytes), source).tensor("matrix");
+  if (matrix.dim() != 2) throw UserError(source + " does not contain a matrix. Delete it; it will be computed again.");
+  return matrix;
+}
+
+class EditWork : public TaskWork {
+ public:
+  explicit EditWork(WorkContext const& context) : run_(context), results_(context.objects, context.plan) {
+    for (auto const& task : context.plan.edits) unit_facts_[task.key] = task.facts;
+  }
+
+  bool run(PlannedTask task, TaskContext const& context) override {
+    auto const& plan = run_.plan;
+    if (task.kind == TaskKind::moments) return make_moments_of_plan(context);
+    if (task.kind == TaskKind::null_space) make_null_space(plan.null_spaces[task.place]);
+    if (task.kind == TaskKind::edit) search(plan.edits[task.place]);
+    if (task.kind == TaskKind::batch_edit) solve(plan.solves[task.place]);
+    return true;
+  }
+
+ private:
+  bool make_moments_of_plan(TaskContext const& context) const {
+    std::vector<int> layers;
+    for (auto const& [layer, key] : run_.plan.moments) layers.push_back(layer);
+    try {
+      make_moments(context.group, run_.model, run_.tokenizer, run_.study.moments, layers, run_.objects, run_.checkpoints,
+                   run_.fingerprints, context.stopped, context.progress);
+    } catch (Interrupted const&) {
+      return false;
+    }
+    return true;
+  }
+
+  void make_null_space(NullSpaceTask const& task) const {
+    run_.objects.put(task.key, matrix_bytes(KeyBasis::null_space(second_moment(task.layer), task.threshold)));
+  }
+
+  void search(EditTask const& task) {
+    auto const& set = run_.plan.sets[task.set];
+    auto const& hparams = set.options.hparams;
+    auto const requests = requests_of(task.facts, set);
+    if (task.key.empty()) {
+      auto const* basis = needs_moments(hparams) ? &this->basis(hparams, hparams.layer()) : nullptr;
+      auto const results =
+          in_parts_that_fit<RomeResult>(requests, [&](auto const& some) { return rome(run_.model, some, hparams, basis); });
+      for (std::size_t i = 0; i < results.size(); ++i) {
+        warn(results[i].edit);
+        run_.objects.put(set.keys[task.facts[i]], to_bytes(results[i].edit));
+      }
+      return;
+    }
+    auto const& model = carrying(task.previous);
+    // Facts of one subject share a value, so they are not torn apart.
+    auto const values = hparams.method == EditMethod::memit_merge
+                            ? find_target_values(model, requests, hparams)
+                            : joined(in_parts_that_fit<TargetValues>(requests, [&](auto const& some) {
+                                return std::vector<TargetValues>{find_target_values(model, some, hparams)};
+                              }));
+    for (auto const& fact : values.facts) warn(fact);
+    run_.objects.put(task.key, to_bytes(values));
+  }
+
+  void solve(SolveTask const& task) {
+    auto const& set = run_.plan.sets[task.set];
+    auto const& hparams = set.options.hparams;
+    auto const requests = requests_of(task.facts, set);
+    auto const& model = carrying(task.previous);
+    auto const* previous = task.previous.empty() ? nullptr : previous_.get();
+    if (hparams.method == EditMethod::ft_l) {
+      auto const edit = fine_tune(model, requests, hparams, previous);
+      for (auto const& fact : edit.facts) warn(fact);
+      run_.objects.put(task.key, to_bytes(edit));
+      return;
+    }
+    std::map<int, KeyBasis> bases;
+    for (auto layer : hparams.layers) bases.emplace(layer, basis(hparams, layer));
+    run_.objects.put(task.key, to_bytes(solve_batch(model, requests, values_of(task), hparams, bases, previous)));
+  }
+
+  static void warn(EditOutcome const& fact) {
+    if (!fact.failure.empty())
+      log_warning("The fact with case_id " + std::to_string(fact.case_id) + " is not edited: " + fact.failure + ".");
+  }
+
+  /// The values of the task's facts, out of the units that they were searched in.
+  TargetValues values_of(SolveTask const& task) const {
+    std::vector<TargetValues> units;
+    std::map<std::size_t, std::size_t> place;  // of each fact in all units together
+    std::size_t count = 0;
+    for (auto const& key : task.values) {
+      units.push_back(target_values_from_bytes(results_.bytes(key, "values"), "object " + key));
+      for (auto fact : unit_facts_.at(key)) place[fact] = count++;
+    }
+    auto const all = joined(units);
+    TargetValues result{{}, {}, all.values};
+    for (auto fact : task.facts) {
+      result.facts.push_back(all.facts.at(place.at(fact)));
+      result.value_of.push_back(all.value_of.at(place.at(fact)));
+    }
+    return result;
+  }
+
+  std::vector<EditRequest> requests_of(std::vector<std::size_t> const& facts, EditSet const& set) const {
+    std::vector<EditRequest> requests;
+    for (auto fact : facts) {
+      requests.push_back(make_edit_request(run_.tokenizer, run_.plan.facts[fact].fact, set.templates, set.options.hparams,
+                                           run_.model.config().positions));
+    }
+    return requests;
+  }
+
+  SecondMoment second_moment(int layer) const {
+    return load_moment(run_.objects, run_.plan.moments.at(layer), layer, run_.model.config().inner);
+  }
+
+  /// Factorised once per layer, for all batches and weights, as long as memory allows. Holds until the next call.
+  KeyBasis const& basis(EditHparams const& hparams, int layer) {
+    auto const moment = run_.plan.moments.at(layer);
+    bool const null_space = hparams.method == EditMethod::alphaedit;
+    auto const key = null_space ? null_space_key(moment, hparams.nullspace_threshold) : moment;
+    auto const found = bases_.find(key);
+    if (found != bases_.end()) return found->second;
+    auto const inner = static_cast<double>(run_.model.config().inner);
+    auto const most = std::max(hparams.layers.size(), static_cast<std::size_t>(most_bytes / (sizeof(double) * inner * inner)));
+    if (bases_.size() >= most) bases_.clear();
+    if (null_space)
+      return bases_.emplace(key, KeyBasis::of_null_space(matrix_from_bytes(results_.bytes(key, "null space"), "object " + key)))
+          .first->second;
+    return bases_.emplace(key, KeyBasis::of_moment(second_moment(layer))).first->second;
+  }
+
+  /// The model with a batch edit written into it; the plain one where there is none.
+  CausalLM const& carrying(std::string const& batch) {
+    if (batch.empty()) return run_.model;
+    if (batch != carried_) {
+      previous_ = results_.batch_edit(batch);
+      edited_ = run_.model.with_projections(edited_weights(run_.model, previous_->deltas));
+      carried_ = batch;
+    }
+    return *edited_;
+  }
+
+  static constexpr double most_bytes = 4e9;  // of bases
+
+  WorkContext const& run_;
+  StoredResults results_;
+  std::map<std::string, std::vector<std::size_t>> unit_facts_;  ///< by object of values
+  std::map<std::string, KeyBasis> bases_;                       ///< by object
+  std::string carried_;
+  std::shared_ptr<BatchEdit const> previous_;
+  std::unique_ptr<CausalLM> edited_;
+};
+
+}  // namespace
+
+std::unique_ptr<TaskWork> make_edit_work(WorkContext const& context) {
+  return std::make_unique<EditWork>(context);
+}
+
+}  // namespace onemask

@@ -1,0 +1,193 @@
+#include "work/stored_results.hpp"
+#include "work/task_work.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/edit/weight_delta.hpp>
+#include <onemask/eval/metrics.hpp>
+#include <onemask/mask/baselines.hpp>
+#include <onemask/mask/shared_mask.hpp>
+
+#include <algorithm>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+
+namespace onemask {
+namespace {
+
+/// The conditions of one edit set, with their masks.
+class ConditionMaker {
+ public:
+  ConditionMaker(WorkContext const& run, StoredResults& results, std::size_t set) : run_(run), results_(results), set_(set) {}
+
+  /// Those of a mask (-1: of none), as Plan::conditions_of has them.
+  std::vector<Condition> make(std::ptrdiff_t index) {
+    std::vector<Condition> conditions;
+    for (auto const place : run_.plan.conditions_of(set_, index)) {
+      auto const& planned = run_.plan.conditions[place];
+      bool const edited = planned.kind != "original" && planned.kind != "original_masked";
+      conditions.push_back({planned.name, edited, planned.mask < 0 ? at::Tensor() : mask(planned)});
+    }
+    return conditions;
+  }
+
+  /// The same conditions for facts that share the edited model `key`.
+  std::vector<Condition> with_shared_model(std::vector<Condition> conditions, std::ptrdiff_t mask, std::string const& key) const {
+    auto const layers = mask < 0 ? std::vector<int>() : run_.plan.masks[static_cast<std::size_t>(mask)].options.layers;
+    auto const edited =
+        std::make_shared<std::map<int, at::Tensor> const>(edited_weights(run_.model, results_.batch_edit(key)->deltas));
+    for (auto& condition : conditions) {
+      if (!condition.edited && !condition.keep.defined()) continue;
+      condition.shared = [this, edited, keep = condition.keep, is_edited = condition.edited, layers] {
+        auto weights = is_edited ? *edited : std::map<int, at::Tensor>();
+        return run_.model.with_projections(masked_projections(run_.model, std::move(weights), layers, keep));
+      };
+    }
+    return conditions;
+  }
+
+ private:
+  MaskTask const& task_of(PlannedCondition const& planned) const {
+    return run_.plan.masks[static_cast<std::size_t>(planned.mask)];
+  }
+
+  at::Tensor mask(PlannedCondition const& planned) {
+    auto const& task = task_of(planned);
+    auto const keep = results_.shared_mask(task).keep(task.options.threshold);
+    if (planned.kind == "mask" || planned.kind == "original_masked") return keep;
+    auto const zeros = keep.logical_not().sum().item<std::int64_t>();
+    if (planned.kind == "random") return random_mask(keep.sizes(), zeros, task.seed);
+    if (planned.kind == "magnitude") return largest_mask(weights(task.options.layers).abs(), zeros);
+    return largest_mask(delta_magnitude(task.options.layers), zeros);
+  }
+
+  /// The layers' matrices below each other.
+  at::Tensor weights(std::vector<int> const& layers) const {
+    std::vector<at::Tensor> matrices;
+    for (auto layer : layers) matrices.push_back(run_.model.projection(layer).weight.to(at::kCPU, at::kFloat));
+    return at::cat(matrices);
+  }
+
+  /// Mean over the training facts of |ΔW|, like `weights`.
+  at::Tensor delta_magnitude(std::vector<int> const& layers) {
+    auto& magnitude = delta_magnitudes_[layers];
+    if (magnitude.defined()) return magnitude;
+    auto const training = run_.plan.facts_of(run_.study.train_split);
+    if (is_batch()) {
+      std::vector<at::Tensor> matrices;
+      auto const edit = results_.batch_edit(run_.plan.sets[set_].keys[training.front()]);
+      for (auto const& delta : edit->deltas) {
+        if (std::find(layers.begin(), layers.end(), delta.layer) != layers.end()) matrices.push_back(delta.matrix().abs());
+      }
+      return magnitude = at::cat(matrices);
+    }
+    std::vector<at::Tensor> lefts, rights;
+    for (auto const& [fact, edit] : results_.edits_of(set_, training)) {
+      if (!edit.failure.empty()) continue;
+      lefts.push_back(edit.left);
+      rights.push_back(edit.right);
+    }
+    return magnitude = mean_delta_magnitude(at::stack(lefts), at::stack(rights));
+  }
+
+  bool is_batch() const { return edits_in_batches(run_.plan.sets[set_].options.hparams.method); }
+
+  WorkContext const& run_;
+  StoredResults& results_;
+  std::size_t set_;
+  std::map<std::vector<int>, at::Tensor> delta_magnitudes_;
+};
+
+/// Conditions of the masks used last, as many as fit into some memory.
+class ConditionCache {
+ public:
+  std::vector<Condition> const& get(std::ptrdiff_t mask, ConditionMaker& maker) {
+    for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+      if (entry->first != mask) continue;
+      entries_.splice(entries_.begin(), entries_, entry);
+      return entry->second;
+    }
+    entries_.emplace_front(mask, maker.make(mask));
+    std::int64_t bytes = 0;
+    for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+      for (auto const& condition : entry->second) bytes += condition.keep.defined() ? condition.keep.numel() : 0;
+      if (bytes <= most_bytes || entry == entries_.begin()) continue;
+      entries_.erase(entry, entries_.end());
+      break;
+    }
+    return entries_.front().second;
+  }
+
+ private:
+  static constexpr std::int64_t most_bytes = std::int64_t{1} << 29;
+  std::list<std::pair<std::ptrdiff_t, std::vector<Condition>>> entries_;
+};
+
+class EvaluationWork : public TaskWork {
+ public:
+  explicit EvaluationWork(WorkContext const& context) : run_(context), results_(context.objects, context.plan) {}
+
+  bool run(PlannedTask planned, TaskContext const&) override {
+    auto const& task = run_.plan.evaluations[planned.place];
+    if (!maker_ || set_ != task.set) {
+      facts_.clear();
+      conditions_ = {};
+      maker_.emplace(run_, results_, task.set);
+      set_ = task.set;
+    }
+    if (facts_.empty() || first_ != task.first) prepare(task);
+    auto const& conditions = conditions_.get(task.mask, *maker_);
+    bool const batch = edits_in_batches(run_.plan.sets[set_].options.hparams.method);
+    std::vector<PromptMetrics> rows;
+    for (auto const& [key, scorer] : facts_) {
+      auto const found = scorer.score(batch ? maker_->with_shared_model(conditions, task.mask, key) : conditions);
+      rows.insert(rows.end(), found.begin(), found.end());
+    }
+    run_.objects.put(task.key, to_bytes(rows));
+    return true;
+  }
+
+ private:
+  /// Facts that share an edited model are scored together.
+  void prepare(EvaluationTask const& task) {
+    facts_.clear();
+    auto const& set = run_.plan.sets[task.set];
+    bool const batch = edits_in_batches(set.options.hparams.method);
+    std::vector<std::size_t> facts;
+    for (std::size_t f = task.first; f < task.first + task.count; ++f) facts.push_back(f);
+    auto const edits = results_.edits_of(task.set, facts);
+    for (std::size_t first = 0, last = 0; first < facts.size(); first = last) {
+      auto const& key = set.keys[facts[first]];
+      while (last < facts.size() && (!batch || set.keys[facts[last]] == key)) ++last;
+      std::vector<EvaluationFact> some;
+      for (auto i = first; i < last; ++i) {
+        some.push_back({static_cast<std::int64_t>(i), &run_.plan.facts[facts[i]].fact,
+                        edits[i].second.failure.empty() ? &edits[i].second : nullptr});
+      }
+      facts_.emplace_back(key, FactScorer(run_.model, run_.tokenizer, set.options.hparams.layers.front(), some, options()));
+    }
+    first_ = task.first;
+  }
+
+  EvaluationOptions options() const {
+    return {.paraphrases = run_.study.evaluation.paraphrases,
+            .neighborhood = run_.study.evaluation.neighborhood,
+            .compare_texts = run_.study.peer_compatible,
+            .leading_space = run_.study.peer_compatible};
+  }
+
+  WorkContext const& run_;
+  StoredResults results_;
+  std::optional<ConditionMaker> maker_;  ///< of the set `set_`
+  ConditionCache conditions_;
+  std::size_t set_ = 0, first_ = 0;
+  std::vector<std::pair<std::string, FactScorer>> facts_;  ///< from `first_` on, by the edited model that they share
+};
+
+}  // namespace
+
+std::unique_ptr<TaskWork> make_evaluation_work(WorkContext const& context) {
+  return std::make_unique<EvaluationWork>(context);
+}
+
+}  // namespace onemask

@@ -1,0 +1,121 @@
+#include "work/stored_results.hpp"
+#include "work/task_work.hpp"
+#include <onemask/checkpoint/safetensors.hpp>
+#include <onemask/comm/computing.hpp>
+#include <onemask/comm/reducer.hpp>
+#include <onemask/core/checkpoint_file.hpp>
+#include <onemask/edit/weight_delta.hpp>
+#include <onemask/mask/trainer.hpp>
+
+#include <algorithm>
+#include <optional>
+
+namespace onemask {
+namespace {
+
+/// The kinds of machines that have worked on a checkpoint; those of earlier versions do not say.
+std::string makers_in(std::string const& checkpoint, std::string const& name) {
+  auto const metadata = SafetensorsFile::parse(checkpoint, name).metadata();
+  auto const found = metadata.find("made_by");
+  return found == metadata.end() ? "" : found->second;
+}
+
+/// Trains one mask over a group, from its last checkpoint if there is one. Returns false when it was stopped; its checkpoint is
+/// written then.
+bool train(WorkContext const& run, MaskTask const& task, TrainingSet const& facts, TaskContext const& context) {
+  auto const& group = context.group;
+  bool const leads = group.rank() == 0;
+  CheckpointFile const file(run.checkpoints / (task.key + ".safetensors"));
+  auto const reducer = make_reducer(group, run.model.device());
+  MaskTrainer trainer(facts, task.options, initial_theta(task.options, facts.mask_shape(), task.seed),
+                      shuffled(task.seed, facts.size()), {group.rank(), group.size()}, *reducer);
+  auto const saved = group.broadcast(leads ? file.read().value_or("") : "", 0);
+  auto made_by = joined_kinds(group, run.objects.made_by());
+  if (!saved.empty()) {
+    trainer.restore(saved, file.name());
+    made_by = joined_kinds({made_by, makers_in(saved, file.name())});
+  }
+  auto const save = [&] {
+    // A rank that hung may come back when others have long trained the mask in its place, in the middle of this too.
+    if (!leads || run.objects.has(task.key)) return;
+    file.write(trainer.checkpoint(made_by));
+    if (run.objects.has(task.key)) file.remove();
+  };
+  while (!trainer.done()) {
+    if (group.all_reduce_max(context.stopped()) != 0) {
+      save();
+      return false;
+    }
+    trainer.run_epoch();
+    if (!trainer.done() && trainer.next_epoch() % task.options.checkpoint_every == 0) save();
+    context.progress(static_cast<double>(trainer.next_epoch()) / task.options.epochs);
+  }
+  if (leads) {
+    run.objects.put(task.key, to_bytes(trainer.mask(task.seed)), made_by);
+    file.remove();
+  }
+  return true;
+}
+
+/// The facts that masks of a set are trained on, and the edited model that they are in.
+class Trainee {
+ public:
+  Trainee(WorkContext const& run, std::size_t set, std::vector<int> const& layers) : set_(set), layers_(layers) {
+    StoredResults results(run.objects, run.plan);
+    edited_ = edited_model(run, run.plan.sets[set], results);
+    auto const training = mask_facts(run, run.study.train_split, results), validation = mask_facts(run, "validation", results);
+    facts_.emplace(run.model, edited_ ? *edited_ : run.model, layers, training, validation);
+  }
+
+  bool is(std::size_t set, std::vector<int> const& layers) const { return set == set_ && layers == layers_; }
+  TrainingSet const& facts() const { return *facts_; }
+
+ private:
+  static std::unique_ptr<CausalLM> edited_model(WorkContext const& run, EditSet const& set, StoredResults& results) {
+    if (!edits_in_batches(set.options.hparams.method)) return {};
+    auto const fact = run.plan.facts_of(run.study.train_split).front();
+    return run.model.with_projections(edited_weights(run.model, results.batch_edit(set.keys[fact])->deltas));
+  }
+
+  /// The facts of a split that are edited, ready for training.
+  std::vector<MaskFact> mask_facts(WorkContext const& run, std::string const& split, StoredResults& results) const {
+    std::vector<MaskFact> facts;
+    for (auto const& [index, edit] : results.edits_of(set_, run.plan.facts_of(split))) {
+      if (!edit.failure.empty()) continue;
+      facts.push_back(make_mask_fact(run.tokenizer, run.plan.facts[index].fact, edit, run.study.peer_compatible,
+                                     run.model.config().positions));
+    }
+    return facts;
+  }
+
+  std::size_t set_;
+  std::vector<int> layers_;
+  std::unique_ptr<CausalLM> edited_;  ///< none where every fact has an edit of its own
+  std::optional<TrainingSet> facts_;
+};
+
+class MaskWork : public TaskWork {
+ public:
+  explicit MaskWork(WorkContext const& context) : run_(context) {}
+
+  bool run(PlannedTask planned, TaskContext const& context) override {
+    auto const& task = run_.plan.masks[planned.place];
+    if (!trainee_ || !trainee_->is(task.set, task.options.layers)) {
+      trainee_.reset();
+      trainee_.emplace(run_, task.set, task.options.layers);
+    }
+    return train(run_, task, trainee_->facts(), context);
+  }
+
+ private:
+  WorkContext const& run_;
+  std::optional<Trainee> trainee_;
+};
+
+}  // namespace
+
+std::unique_ptr<TaskWork> make_mask_work(WorkContext const& context) {
+  return std::make_unique<MaskWork>(context);
+}
+
+}  // namespace onemask

@@ -1,0 +1,448 @@
+#include "support/tiny_study.hpp"
+#include <onemask/plan/plan.hpp>
+
+#include <set>
+
+#include <gmock/gmock.h>
+
+namespace onemask::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class PlanTest : public StudyFolder {
+ protected:
+  Plan plan(StudyOverrides const& overrides = {}, Fingerprints const& fingerprints = {"m", "t", "e"},
+            ContextTemplates const& templates = {"{}", "Yes. {}"}) const {
+    auto const study = read(overrides);
+    std::map<int, std::string> moments;
+    for (auto layer : moment_layers(study)) moments[layer] = "moment " + std::to_string(layer);
+    return make_plan(study, fingerprints, std::vector<ContextTemplates>(study.points.size(), templates), moments);
+  }
+
+  static std::string all_edits(Plan const& plan) {
+    std::string keys;
+    for (auto const& key : plan.sets.front().keys) keys += key;
+    return keys;
+  }
+  static std::string all_evaluations(Plan const& plan) {
+    std::string keys;
+    for (auto const& task : plan.evaluations) keys += task.key;
+    return keys;
+  }
+  static std::vector<std::string> names(Plan const& plan) {
+    std::vector<std::string> result;
+    for (auto const& condition : plan.conditions) result.push_back(condition.name);
+    return result;
+  }
+};
+
+TEST_F(PlanTest, CountsOfTasksAndFacts) {
+  auto const p = plan({{"edit.batch=10", "evaluation.batch=8"}, {}, {}});
+  EXPECT_EQ(p.facts.size(), 25U);
+  ASSERT_EQ(p.sets.size(), 1U);
+  EXPECT_EQ(p.sets[0].name, "");
+  EXPECT_EQ(p.sets[0].keys.size(), 25U);
+  EXPECT_EQ(std::set<std::string>(p.sets[0].keys.begin(), p.sets[0].keys.end()).size(), 25U);
+  ASSERT_EQ(p.edits.size(), 3U);
+  EXPECT_THAT(p.edits[2].facts, ElementsAre(20, 21, 22, 23, 24));
+  ASSERT_EQ(p.masks.size(), 1U);
+  ASSERT_EQ(p.evaluations.size(), 8U);  // four batches of facts without a mask, and under one
+  EXPECT_EQ(p.evaluations[3].first, 24U);
+  EXPECT_EQ(p.evaluations[3].count, 1U);
+  EXPECT_EQ(p.evaluations[3].mask, -1);
+  EXPECT_EQ(p.evaluations[7].first, 24U);
+  EXPECT_EQ(p.evaluations[7].mask, 0);
+  EXPECT_EQ(p.tasks(), 3U + 1 + 8);
+}
+
+TEST_F(PlanTest, ShareOfTheTrainingFactsIsHeldBack) {
+  auto const p = plan();
+  EXPECT_EQ(p.facts_of("train").size(), 18U);
+  EXPECT_EQ(p.facts_of("validation").size(), 2U);
+  EXPECT_EQ(p.facts_of("heldout").size(), 5U);
+  EXPECT_THAT(p.facts_of("heldout"), ElementsAre(20, 21, 22, 23, 24));
+  for (auto f : p.facts_of("validation")) EXPECT_LT(f, 20U);
+  EXPECT_EQ(plan({{"mask.validation_share=0.5"}, {}, {}}).facts_of("validation").size(), 10U);
+  EXPECT_EQ(plan({{"mask.validation_share=0"}, {}, {}}).facts_of("validation").size(), 0U);
+  EXPECT_EQ(plan({{"mask.validation_share=0.04"}, {}, {}}).facts_of("validation").size(), 0U);
+  EXPECT_EQ(plan({{"mask.train_split=heldout", "mask.validation_share=0.4"}, {}, {}}).facts_of("heldout").size(), 3U);
+  // The same facts, whatever the mask's seed.
+  EXPECT_EQ(plan({{"mask.seed=9"}, {}, {}}).facts_of("validation"), p.facts_of("validation"));
+}
+
+TEST_F(PlanTest, TheSameStudyGivesTheSamePlan) {
+  auto const one = plan({{}, {"mask.seed=0..2"}, {}}), other = plan({{}, {"mask.seed=0..2"}, {}});
+  EXPECT_EQ(one.id, other.id);
+  EXPECT_EQ(all_edits(one), all_edits(other));
+  EXPECT_EQ(all_evaluations(one), all_evaluations(other));
+}
+
+TEST_F(PlanTest, EditKeysChangeWithWhatDecidesAnEdit) {
+  std::set<std::string> seen{all_edits(plan())};
+  for (auto const* set : {"edit.method=r-rome", "edit.layer=0", "edit.v_num_grad_steps=6", "edit.v_lr=0.25",
+                          "edit.v_loss_layer=1", "edit.v_weight_decay=0.1", "edit.clamp_norm_factor=3", "edit.kl_factor=0.1"}) {
+    EXPECT_TRUE(seen.insert(all_edits(plan({{set}, {}, {}}))).second) << set;
+  }
+  EXPECT_TRUE(seen.insert(all_edits(plan({}, {"other", "t", "e"}))).second);
+  EXPECT_TRUE(seen.insert(all_edits(plan({}, {"m", "other", "e"}))).second);
+  EXPECT_TRUE(seen.insert(all_edits(plan({}, {"m", "t", "other"}))).second);
+  EXPECT_TRUE(seen.insert(all_edits(plan({}, {"m", "t", "e"}, {"{}", "No. {}"}))).second);
+}
+
+TEST_F(PlanTest, EditKeysChangeWithTheirBatchAlone) {
+  auto const before = plan({{"edit.batch=4"}, {}, {}});
+  auto records = nlohmann::json::parse(read_file(folder_ / "train.json"));
+  records[4]["requested_rewrite"]["target_new"]["str"] = "Greek";
+  records[6]["requested_rewrite"]["target_true"]["str"] = "Dutch";  // does not decide the edit
+  write_records(folder_ / "train.json", records);
+  auto const after = plan({{"edit.batch=4"}, {}, {}});
+  // Batches of 4: only the one with fact 4 is another.
+  for (std::size_t f = 0; f < 25; ++f) EXPECT_EQ(before.sets[0].keys[f] == after.sets[0].keys[f], f < 4 || f > 7) << f;
+  EXPECT_NE(before.masks[0].key, after.masks[0].key);
+}
+
+TEST_F(PlanTest, AnAdjustedKeyDependsOnItsSecondMoment) {
+  EXPECT_TRUE(plan().moments.empty());
+  auto const adjusted = plan({{"edit.mom2_adjustment=true", "moments.text=corpus.txt"}, {}, {}});
+  EXPECT_EQ(adjusted.moments.size(), 1U);
+  EXPECT_NE(all_edits(adjusted), all_edits(plan()));
+  EXPECT_EQ(adjusted.tasks(), plan().tasks() + 1);
+}
+
+/// Facts written into models together: 25 facts, 20 of them (2 held back) in the split "train".
+class BatchPlanTest : public PlanTest {
+ protected:
+  Plan batch_plan(std::vector<std::string> const& more, std::vector<std::string> const& sweep = {}) const {
+    std::vector<std::string> set{"edit.method=memit", "edit.layers=[0, 1]", "edit.batch=8", "moments.text=corpus.txt"};
+    set.insert(set.end(), more.begin(), more.end());
+    return plan({set, sweep, {}});
+  }
+};
+
+TEST_F(BatchPlanTest, OneModelForEverySplit) {
+  auto const p = batch_plan({});
+  ASSERT_EQ(p.edits.size(), 4U);  // 8 + 8 + 4 facts, and 5
+  EXPECT_THAT(p.edits[2].facts, ElementsAre(16, 17, 18, 19));
+  EXPECT_THAT(p.edits[3].facts, ElementsAre(20, 21, 22, 23, 24));
+  ASSERT_EQ(p.solves.size(), 2U);
+  EXPECT_EQ(p.solves[0].facts.size(), 20U);
+  EXPECT_THAT(p.solves[0].values, ElementsAre(p.edits[0].key, p.edits[1].key, p.edits[2].key));
+  EXPECT_THAT(p.solves[1].values, ElementsAre(p.edits[3].key));
+  EXPECT_EQ(p.rounds, 1U);
+  for (std::size_t f = 0; f < 25; ++f) EXPECT_EQ(p.sets[0].keys[f], p.solves[f < 20 ? 0 : 1].key) << f;
+  EXPECT_THAT(p.moments, testing::SizeIs(2));
+  EXPECT_EQ(p.tasks(), 2U + 4 + 2 + 1 + p.evaluations.size());
+}
+
+TEST_F(BatchPlanTest, BatchesOfFactsInModelsOfTheirOwn) {
+  auto const p = batch_plan({"edit.facts_per_model=10", "mask=none"});
+  ASSERT_EQ(p.solves.size(), 3U);
+  EXPECT_NE(p.sets[0].keys[9], p.sets[0].keys[10]);
+  // Values are searched for in the same units, whatever models they go into.
+  ASSERT_EQ(p.edits.size(), 4U);
+  EXPECT_THAT(p.edits[1].facts, ElementsAre(8, 9, 10, 11, 12, 13, 14, 15));
+  EXPECT_THAT(p.solves[0].values, ElementsAre(p.edits[0].key, p.edits[1].key));
+  EXPECT_THAT(p.solves[1].values, ElementsAre(p.edits[1].key, p.edits[2].key));
+  EXPECT_TRUE(p.masks.empty());
+  for (auto const& condition : p.conditions) EXPECT_EQ(condition.mask, -1);
+  EXPECT_EQ(p.facts_of("train").size(), 20U);  // none held back where nothing is trained
+}
+
+TEST_F(BatchPlanTest, ASequenceOfBatchesEndsInOneModel) {
+  auto const p = batch_plan({"edit.facts_per_model=10", "edit.sequential=true"});
+  ASSERT_EQ(p.solves.size(), 3U);
+  EXPECT_EQ(p.rounds, 2U);
+  EXPECT_EQ(p.solves[0].previous, "");
+  EXPECT_EQ(p.solves[1].previous, p.solves[0].key);
+  EXPECT_EQ(p.solves[1].round, 1U);
+  EXPECT_EQ(p.solves[2].previous, "");  // the held-out facts begin anew
+  EXPECT_EQ(p.edits[2].previous, p.solves[0].key);
+  for (std::size_t f = 0; f < 20; ++f) EXPECT_EQ(p.sets[0].keys[f], p.solves[1].key) << f;
+}
+
+TEST_F(BatchPlanTest, WeightsSweptShareTheirValues) {
+  auto const p = batch_plan({}, {"edit.mom2_update_weight=100,1000,10000"});
+  EXPECT_EQ(p.sets.size(), 3U);
+  EXPECT_EQ(p.edits.size(), 4U);
+  EXPECT_EQ(p.solves.size(), 6U);
+  EXPECT_EQ(p.solves[0].values, p.solves[2].values);
+  EXPECT_NE(p.solves[0].key, p.solves[2].key);
+  // What decides a value keeps them apart.
+  EXPECT_EQ(batch_plan({}, {"edit.clamp_norm_factor=1,2"}).edits.size(), 8U);
+}
+
+TEST_F(BatchPlanTest, MethodsThatSolveDifferentlyShareTheirValues) {
+  auto const p = batch_plan({}, {"edit.method=memit,emmet,alphaedit,memit-merge"});
+  EXPECT_EQ(p.sets.size(), 4U);
+  EXPECT_EQ(p.edits.size(), 8U);  // merged values are other ones
+  EXPECT_EQ(p.null_spaces.size(), 2U);
+  EXPECT_EQ(batch_plan({"edit.layers=[1]"}, {"edit.method=ft-l"}).edits.size(), 0U);
+  EXPECT_TRUE(batch_plan({"edit.layers=[1]"}, {"edit.method=ft-l"}).moments.empty());
+}
+
+TEST_F(BatchPlanTest, FactsThatShareASubjectStayTogetherWhenTheyAreMerged) {
+  auto records = nlohmann::json::parse(read_file(folder_ / "train.json"));
+  for (auto place : {0, 18}) records[place]["requested_rewrite"]["subject"] = "Same";
+  write_records(folder_ / "train.json", records);
+  auto const p = batch_plan({"edit.method=memit-merge", "edit.batch=1"});
+  EXPECT_THAT(p.edits[0].facts, ElementsAre(0, 18));
+  EXPECT_THAT(p.edits[1].facts, ElementsAre(1));
+}
+
+TEST_F(BatchPlanTest, MasksMayBeForSomeMethodsAlone) {
+  auto const p = batch_plan({"edit.layers=[1]", "mask.methods=[rome]", "evaluation.baselines=[random]"},
+                            {"edit.method=rome,memit", "mask.seed=0..1"});
+  ASSERT_EQ(p.sets.size(), 2U);
+  ASSERT_EQ(p.masks.size(), 2U);
+  for (auto const& mask : p.masks) EXPECT_EQ(p.sets[mask.set].options.hparams.method, EditMethod::rome);
+  std::vector<std::string> kinds;
+  for (auto const& condition : p.conditions) {
+    if (p.sets[condition.set].options.hparams.method == EditMethod::memit) kinds.push_back(condition.kind);
+  }
+  EXPECT_THAT(kinds, ElementsAre("original", "edited"));
+}
+
+TEST_F(BatchPlanTest, KeysDependOnWhatIsSolved) {
+  std::set<std::string> seen{all_edits(batch_plan({}))};
+  for (auto const* set : {"edit.mom2_update_weight=7", "edit.layers=[1]", "edit.v_lr=0.25", "edit.facts_per_model=20",
+                          "edit.method=emmet", "edit.batch=9"}) {
+    bool const is_new = seen.insert(all_edits(batch_plan({set}))).second;
+    EXPECT_EQ(is_new, std::string(set) != "edit.facts_per_model=20") << set;  // the same model
+  }
+}
+
+TEST_F(BatchPlanTest, FactsOfOneModelAreScoredEachForItself) {
+  auto records = nlohmann::json::parse(read_file(folder_ / "train.json"));
+  for (auto& record : records) {
+    record["paraphrase_prompts"] = nlohmann::json::array();
+    record["requested_rewrite"]["target_true"] = records[0]["requested_rewrite"]["target_true"];
+  }
+  write_records(folder_ / "train.json", records);
+  auto const p = batch_plan({"evaluation.batch=1"});
+  std::set<std::string> keys;
+  for (auto const& task : p.evaluations) EXPECT_TRUE(keys.insert(task.key).second) << task.first;
+}
+
+TEST_F(BatchPlanTest, MasksNeedTheirFactsInOneModel) {
+  try {
+    batch_plan({"edit.facts_per_model=10"});
+    FAIL();
+  } catch (UserError const& e) {
+    EXPECT_THAT(e.what(), HasSubstr("2 edited models"));
+    EXPECT_THAT(e.what(), HasSubstr("edit.facts_per_model"));
+  }
+}
+
+TEST_F(PlanTest, NothingElseChangesEdits) {
+  auto const before = all_edits(plan());
+  for (auto const* set : {"name=other", "mask.epochs=3", "mask.seed=4", "evaluation.batch=3", "evaluation.paraphrases=false",
+                          "mask.ranks=1", "mask.validation_share=0.3", "peer_compatible=true"}) {
+    EXPECT_EQ(all_edits(plan({{set}, {}, {}})), before) << set;
+  }
+  // Another cut into batches gives other edits.
+  EXPECT_NE(all_edits(plan({{"edit.batch=5"}, {}, {}})), before);
+}
+
+TEST_F(PlanTest, MaskKeysChangeWithWhatDecidesAMask) {
+  std::set<std::string> seen{plan().masks[0].key};
+  for (auto const* set : {"mask.seed=1",
+                          "mask.epochs=7",
+                          "mask.batch=8",
+                          "mask.micro_batch=3",
+                          "mask.learning_rate=0.25",
+                          "mask.weight_decay=0.5",
+                          "mask.max_gradient_norm=2",
+                          "mask.init_mean=1.5",
+                          "mask.init_deviation=0.2",
+                          "mask.tau0=5",
+                          "mask.tau_decay=2",
+                          "mask.margin=4",
+                          "mask.sparsity_target=0.3",
+                          "mask.sparsity_weight0=1",
+                          "mask.sparsity_weight1=2",
+                          "mask.distillation_weight=0.7",
+                          "mask.temperature0=1.25",
+                          "mask.temperature1=2.25",
+                          "mask.validation_share=0.2",
+                          "mask.restoration=nll",
+                          "mask.temperature_schedule=cosine",
+                          "mask.train_split=heldout",
+                          "peer_compatible=true",
+                          "edit.v_lr=0.25",
+                          "facts.train.limit=19"}) {
+    EXPECT_TRUE(seen.insert(plan({{set}, {}, {}}).masks[0].key).second) << set;
+  }
+  EXPECT_TRUE(seen.insert(plan({}, {"m", "t", "other"}).masks[0].key).second);
+}
+
+TEST_F(PlanTest, NothingElseChangesMasks) {
+  // Batches of 5 end where the training split does; one that reached into the next split would depend on it.
+  auto const before = plan({{"edit.batch=5"}, {}, {}}).masks[0].key;
+  for (auto const* set : {"name=other", "mask.threshold=0.8", "mask.checkpoint_every=2", "mask.ranks=1", "evaluation.batch=3",
+                          "evaluation.paraphrases=false", "evaluation.baselines=[]", "facts.heldout.limit=2"}) {
+    EXPECT_EQ(plan({{"edit.batch=5", set}, {}, {}}).masks[0].key, before) << set;
+  }
+}
+
+TEST_F(PlanTest, EvaluationKeysChangeWithWhatIsScored) {
+  std::set<std::string> seen{all_evaluations(plan())};
+  for (auto const* set :
+       {"mask.threshold=0.8", "mask.seed=3", "edit.v_lr=0.25", "evaluation.baselines=[random]", "evaluation.paraphrases=false",
+        "evaluation.masked_original=false", "evaluation.batch=3", "peer_compatible=true", "evaluation.neighborhood=true"}) {
+    EXPECT_TRUE(seen.insert(all_evaluations(plan({{set}, {}, {}}))).second) << set;
+  }
+  for (auto const* set : {"name=other", "mask.checkpoint_every=2", "mask.ranks=1"}) {
+    EXPECT_FALSE(seen.insert(all_evaluations(plan({{set}, {}, {}}))).second) << set;
+  }
+}
+
+TEST_F(PlanTest, TheNeighborhoodCountsOnlyWhereItIsScored) {
+  auto const on = [&] { return all_evaluations(plan({{"evaluation.neighborhood=true"}, {}, {}})); };
+  auto const before = on(), without = all_evaluations(plan());
+  auto records = nlohmann::json::parse(read_file(folder_ / "train.json"));
+  auto const neighbors = records[0]["neighborhood_prompts"];
+  // A paraphrase more and a neighbor less are the same texts in the same order, but not the same questions.
+  records[0]["paraphrase_prompts"].push_back(neighbors[0]);
+  write_records(folder_ / "train.json", records);
+  auto const with_paraphrase = all_evaluations(plan());
+  auto const all_neighbors = on();
+  records[0]["neighborhood_prompts"] = {neighbors[1]};
+  write_records(folder_ / "train.json", records);
+  EXPECT_NE(with_paraphrase, without);
+  EXPECT_EQ(all_evaluations(plan()), with_paraphrase);
+  EXPECT_EQ((std::set{before, all_neighbors, on()}.size()), 3U);
+}
+
+TEST_F(PlanTest, TheIdStandsForAllKeys) {
+  std::set<std::string> seen{plan().id};
+  for (auto const* set :
+       {"mask.threshold=0.8", "mask.seed=3", "edit.v_lr=0.25", "evaluation.paraphrases=false", "facts.heldout.limit=4"}) {
+    EXPECT_TRUE(seen.insert(plan({{set}, {}, {}}).id).second) << set;
+  }
+  EXPECT_FALSE(seen.insert(plan({{"name=other", "mask.checkpoint_every=2"}, {}, {}}).id).second);
+}
+
+TEST_F(PlanTest, MasksOfEqualEditSettingsShareOneSet) {
+  auto const p = plan({{}, {"edit.v_lr=0.5,1", "mask.seed=0..1"}, {}});
+  ASSERT_EQ(p.sets.size(), 2U);
+  EXPECT_EQ(p.sets[0].name, "edit.v_lr=0.5");
+  EXPECT_EQ(p.sets[1].name, "edit.v_lr=1");
+  ASSERT_EQ(p.masks.size(), 4U);
+  std::vector<std::size_t> sets;
+  std::set<std::string> keys;
+  for (auto const& mask : p.masks) {
+    sets.push_back(mask.set);
+    keys.insert(mask.key);
+  }
+  EXPECT_THAT(sets, ElementsAre(0, 0, 1, 1));
+  EXPECT_EQ(keys.size(), 4U);
+  EXPECT_EQ(p.edits.size(), 2U * 2);
+}
+
+TEST_F(PlanTest, ThresholdsShareOneTraining) {
+  auto const p = plan({{}, {"mask.threshold=0.6,0.7"}, {}});
+  ASSERT_EQ(p.masks.size(), 2U);
+  EXPECT_EQ(p.masks[0].key, p.masks[1].key);
+  EXPECT_EQ(p.sets.size(), 1U);
+}
+
+TEST_F(PlanTest, ConditionsOfOneMask) {
+  EXPECT_THAT(names(plan()), ElementsAre("original", "edited", "mask", "random (mask)", "magnitude (mask)",
+                                         "delta_magnitude (mask)", "original (mask)"));
+  EXPECT_THAT(names(plan({{"evaluation.baselines=[magnitude]", "evaluation.masked_original=false"}, {}, {}})),
+              ElementsAre("original", "edited", "mask", "magnitude (mask)"));
+}
+
+TEST_F(PlanTest, ConditionsOfASweepHaveNamesOfTheirOwn) {
+  auto const p = plan({{"evaluation.baselines=[random]"}, {"edit.v_lr=0.5,1", "mask.seed=0..1"}, {}});
+  auto const all = names(p);
+  EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), all.size());
+  EXPECT_EQ(all.size(), 2U * (2 + 2 * 3));
+  EXPECT_EQ(all[0], "original (edit.v_lr=0.5)");
+  EXPECT_EQ(all[2], "edit.v_lr=0.5 mask.seed=0");
+  EXPECT_EQ(all[3], "random (edit.v_lr=0.5 mask.seed=0)");
+  EXPECT_EQ(p.conditions[8].kind, "original");
+  EXPECT_EQ(p.conditions[8].set, 1U);
+  EXPECT_EQ(p.conditions[8].mask, -1);
+  EXPECT_EQ(p.conditions[10].kind, "mask");
+  EXPECT_EQ(p.conditions[10].mask, 2);
+  EXPECT_EQ(p.conditions[12].kind, "original_masked");
+}
+
+TEST_F(PlanTest, AMaskIsToldFromTheEditsThatItIsOver) {
+  auto const p = plan({{"evaluation.baselines=[]"}, {"edit.v_lr=0.5,1"}, {}});
+  EXPECT_THAT(names(p), ElementsAre("original (edit.v_lr=0.5)", "edited (edit.v_lr=0.5)", "edit.v_lr=0.5 mask",
+                                    "original (edit.v_lr=0.5 mask)", "original (edit.v_lr=1)", "edited (edit.v_lr=1)",
+                                    "edit.v_lr=1 mask", "original (edit.v_lr=1 mask)"));
+}
+
+/// Perplexity over a text of two pieces.
+class TextPlanTest : public BatchPlanTest {
+ protected:
+  Plan text_plan(StudyOverrides const& overrides, std::vector<TextPiece> const& text = {{"a", 5}, {"b", 3}}) const {
+    auto const study = read(overrides);
+    std::map<int, std::string> moments;
+    for (auto layer : moment_layers(study)) moments[layer] = "moment";
+    return make_plan(study, {"m", "t", "e"}, std::vector<ContextTemplates>(study.points.size(), {"{}"}), moments, text);
+  }
+  static std::vector<std::string> texts(Plan const& plan) {
+    std::vector<std::string> result;
+    for (auto const& model : plan.text_models) result.push_back(plan.conditions[model.condition].name + " on " + model.split);
+    return result;
+  }
+};
+
+TEST_F(TextPlanTest, ModelsThatAllFactsShareAreScored) {
+  auto const p = text_plan({{}, {"mask.seed=0..1"}, {}});
+  EXPECT_THAT(texts(p), ElementsAre("original on all", "original (mask.seed=0) on all", "original (mask.seed=1) on all"));
+  EXPECT_EQ(p.text_tokens, 8);
+  ASSERT_EQ(p.text_tasks.size(), 6U);
+  EXPECT_EQ(p.text_tasks[3].model, 1U);
+  EXPECT_EQ(p.text_tasks[3].piece, 1U);
+  EXPECT_EQ(p.text_tasks[3].key, p.text_models[1].keys[1]);
+  auto const without = text_plan({{}, {"mask.seed=0..1"}, {}}, {});
+  EXPECT_EQ(p.tasks(), without.tasks() + 6);
+  EXPECT_NE(p.id, without.id);
+  EXPECT_EQ(all_evaluations(p), all_evaluations(without));
+  EXPECT_TRUE(texts(without).empty());
+}
+
+TEST_F(TextPlanTest, EditedModelsOfBatchesToo) {
+  std::vector<std::string> set{"edit.method=memit", "edit.layers=[0, 1]", "moments.text=corpus.txt"};
+  auto const p = text_plan({set, {}, {}});
+  EXPECT_THAT(texts(p), ElementsAre("original on all", "edited on train", "edited on heldout", "mask on train", "mask on heldout",
+                                    "original (mask) on all"));
+  EXPECT_EQ(p.text_models[1].edited, p.solves[0].key);
+  EXPECT_EQ(p.text_tasks.size(), 12U);
+  // Facts in several models share none.
+  set.insert(set.end(), {"edit.facts_per_model=10", "mask=none"});
+  EXPECT_THAT(texts(text_plan({set, {}, {}})), ElementsAre("original on all", "edited on heldout"));
+}
+
+TEST_F(TextPlanTest, EqualModelsAreScoredOnce) {
+  auto const p = text_plan({{"mask=none"}, {"edit.v_lr=0.5,1"}, {}});
+  EXPECT_EQ(p.text_models.size(), 2U);
+  EXPECT_EQ(p.text_tasks.size(), 2U);
+  EXPECT_EQ(p.text_models[0].keys, p.text_models[1].keys);
+  auto const thresholds = text_plan({{}, {"mask.threshold=0.6,0.7"}, {}});
+  EXPECT_EQ(thresholds.text_tasks.size(), 6U);
+  EXPECT_EQ(text_plan({{}, {}, {}}, {{"a", 5}}).text_tasks[0].key, p.text_tasks[0].key);
+}
+
+TEST_F(PlanTest, MasksKnowTheirSettings) {
+  auto const p = plan({{}, {"mask.threshold=0.6,0.7", "mask.seed=0..1", "edit.v_lr=1"}, {}});
+  EXPECT_EQ(p.masks[1].settings, "mask.threshold=0.6");
+  EXPECT_EQ(p.masks[2].settings, "mask.threshold=0.7");
+  EXPECT_EQ(p.sets[0].name, "edit.v_lr=1");
+}
+
+TEST_F(PlanTest, StudiesThatCannotBePlanned) {
+  EXPECT_THROW(plan({{}, {"mask.validation_share=0.1,0.2"}, {}}), UserError);
+  EXPECT_THROW(plan({{"facts.train.limit=0"}, {}, {}}), UserError);
+  EXPECT_THROW(plan({{"facts.train.files=none*.json"}, {}, {}}), UserError);
+}
+
+}  // namespace
+}  // namespace onemask::test

@@ -1,0 +1,218 @@
+#include "support/temporary_folder.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
+#include <onemask/settings/edit_hparams.hpp>
+
+#include <filesystem>
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace onemask {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using testing::Pair;
+
+/// As EasyEdit writes it for gpt2-xl.
+std::string const gpt2_xl = R"(alg_name: "ROME"
+model_name: "./hugging_cache/gpt2-xl"
+stats_dir: "./data/stats"
+device: 0
+layers: [17]
+fact_token: "subject_last"
+v_num_grad_steps: 20
+v_lr: 5e-1
+v_loss_layer: 47
+v_weight_decay: 0.5
+clamp_norm_factor: 4
+kl_factor: 0.0625
+mom2_adjustment: false
+context_template_length_params: [[5, 10], [10, 10]]
+rewrite_module_tmp: "transformer.h.{}.mlp.c_proj"
+layer_module_tmp: "transformer.h.{}"
+mlp_module_tmp: "transformer.h.{}.mlp"
+attn_module_tmp: "transformer.h.{}.attn"
+ln_f_module: "transformer.ln_f"
+lm_head_module: "transformer.wte"
+mom2_dataset: "wikipedia"
+mom2_n_samples: 100000
+mom2_dtype: "float32"
+model_parallel: false
+)";
+
+class HparamsTest : public testing::Test {
+ protected:
+  EditHparams read(std::string const& text) const {
+    write_file_atomically(folder_ / "h.yaml", text);
+    return read_edit_hparams(folder_ / "h.yaml");
+  }
+  std::string complaint(std::string const& text) const {
+    try {
+      read(text);
+    } catch (UserError const& error) {
+      return error.what();
+    }
+    return "";
+  }
+  /// The file with the line of `key` replaced, or removed where `line` is empty.
+  static std::string with(std::string const& key, std::string const& line) {
+    auto text = gpt2_xl;
+    auto const begin = text.find(key + ":");
+    auto const end = text.find('\n', begin) + 1;
+    return text.replace(begin, end - begin, line.empty() ? "" : line + "\n");
+  }
+
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(HparamsTest, TheFormatOfEasyEditUnchanged) {
+  auto const h = read(gpt2_xl);
+  EXPECT_EQ(h.method, EditMethod::rome);
+  EXPECT_EQ(h.layer(), 17);
+  EXPECT_EQ(h.fact_token, "subject_last");
+  EXPECT_EQ(h.v_num_grad_steps, 20);
+  EXPECT_EQ(h.v_lr, 0.5);
+  EXPECT_EQ(h.v_loss_layer, 47);
+  EXPECT_EQ(h.v_weight_decay, 0.5);
+  EXPECT_EQ(h.clamp_norm_factor, 4);
+  EXPECT_EQ(h.kl_factor, 0.0625);
+  EXPECT_THAT(h.context_template_length_params, ElementsAre(Pair(5, 10), Pair(10, 10)));
+}
+
+TEST_F(HparamsTest, OtherVariantAndToken) {
+  EXPECT_EQ(read(with("alg_name", "alg_name: R-ROME")).method, EditMethod::r_rome);
+  EXPECT_EQ(read(with("fact_token", "fact_token: last")).fact_token, "last");
+  EXPECT_THAT(complaint(with("alg_name", "alg_name: MEND")), AllOf(HasSubstr("MEND"), HasSubstr("AlphaEdit")));
+  EXPECT_THAT(complaint(with("fact_token", "fact_token: subject_first")), HasSubstr("subject_last"));
+}
+
+TEST_F(HparamsTest, DefaultsWhereEasyEditHasSome) {
+  auto const h = read(with("context_template_length_params", ""));
+  EXPECT_THAT(h.context_template_length_params, ElementsAre(Pair(5, 10), Pair(10, 10)));
+  EXPECT_EQ(read(with("fact_token", "")).fact_token, "subject_last");
+  EXPECT_EQ(read(with("mom2_adjustment", "")).layer(), 17);
+}
+
+TEST_F(HparamsTest, MethodsForManyFacts) {
+  auto memit = with("alg_name", "alg_name: MEMIT");
+  memit.replace(memit.find("layers: [17]"), 12, "layers: [13, 14]");
+  auto const h = read(memit + "mom2_update_weight: 20000\n");
+  EXPECT_EQ(h.method, EditMethod::memit);
+  EXPECT_THAT(h.layers, ElementsAre(13, 14));
+  EXPECT_EQ(h.layer(), 14);
+  EXPECT_EQ(h.mom2_update_weight, 20000);
+  EXPECT_TRUE(needs_moments(h));
+  auto emmet = memit;
+  auto const e = read(emmet.replace(emmet.find("MEMIT"), 5, "EMMET") + "emmet_lambda: 0\n");
+  EXPECT_EQ(e.method, EditMethod::emmet);
+  EXPECT_EQ(e.mom2_update_weight, 1);
+  EXPECT_EQ(e.emmet_lambda, 0);
+  auto alpha = memit;
+  auto const a = read(alpha.replace(alpha.find("MEMIT"), 5, "AlphaEdit") + "nullspace_threshold: 0.05\nL2: 3\n");
+  EXPECT_EQ(a.nullspace_threshold, 0.05);
+  EXPECT_EQ(a.l2, 3);
+  EXPECT_THAT(complaint(memit + "mom2_update_weight: 0\n"), HasSubstr("mom2_update_weight"));
+  memit.replace(memit.find("[13, 14]"), 8, "[14, 13]");
+  EXPECT_THAT(complaint(memit), AllOf(HasSubstr("'layers'"), HasSubstr("ascending")));
+}
+
+TEST_F(HparamsTest, FineTuning) {
+  std::string const ft = "alg_name: FT\nlayers: [0]\nnum_steps: 25\nlr: 5e-4\nweight_decay: 0\nkl_factor: 0\n";
+  auto const h = read(ft + "norm_constraint: 5e-5\n");
+  EXPECT_EQ(h.method, EditMethod::ft_l);
+  EXPECT_EQ(h.norm_constraint, 5e-5);
+  EXPECT_FALSE(needs_moments(h));
+  EXPECT_EQ(read(ft + "norm_constraint: false\n").norm_constraint, 0);
+  EXPECT_THAT(complaint(ft), HasSubstr("norm_constraint"));
+  EXPECT_THAT(complaint(ft + "norm_constraint: -1\n"), HasSubstr("norm_constraint"));
+}
+
+TEST_F(HparamsTest, MissingKeys) {
+  for (auto const* key :
+       {"layers", "v_num_grad_steps", "v_lr", "v_loss_layer", "v_weight_decay", "clamp_norm_factor", "kl_factor"}) {
+    EXPECT_THAT(complaint(with(key, "")),
+                AllOf(HasSubstr("h.yaml"), HasSubstr(std::string("'") + key + "'"), HasSubstr("missing")))
+        << key;
+  }
+}
+
+TEST_F(HparamsTest, UnknownKeysSuggestTheNearest) {
+  EXPECT_THAT(complaint(gpt2_xl + "v_loss_leyer: 3\n"),
+              AllOf(HasSubstr("'v_loss_leyer'"), HasSubstr("Did you mean 'v_loss_layer'?")));
+  EXPECT_THAT(complaint(gpt2_xl + "colour: red\n"), AllOf(HasSubstr("'colour'"), Not(HasSubstr("Did you mean"))));
+}
+
+TEST_F(HparamsTest, WrongTypesAndValues) {
+  for (auto const& [key, line] : std::vector<std::pair<std::string, std::string>>{
+           {"layers", "layers: 17"},
+           {"layers", "layers: []"},
+           {"layers", "layers: [1, 2]"},
+           {"layers", "layers: [x]"},
+           {"v_num_grad_steps", "v_num_grad_steps: 0"},
+           {"v_num_grad_steps", "v_num_grad_steps: 2.5"},
+           {"v_num_grad_steps", "v_num_grad_steps: 99999999999999999999"},
+           {"v_lr", "v_lr: fast"},
+           {"v_lr", "v_lr: 0"},
+           {"v_lr", "v_lr: .nan"},
+           {"v_lr", "v_lr: .inf"},
+           {"v_loss_layer", "v_loss_layer: [1]"},
+           {"v_weight_decay", "v_weight_decay: {}"},
+           {"v_weight_decay", "v_weight_decay: .nan"},
+           {"clamp_norm_factor", "clamp_norm_factor: -1"},
+           {"kl_factor", "kl_factor:"},
+           {"kl_factor", "kl_factor: .nan"},
+           {"mom2_adjustment", "mom2_adjustment: 3"},
+           {"context_template_length_params", "context_template_length_params: [5, 10]"},
+           {"context_template_length_params", "context_template_length_params: [[5, 10, 3]]"},
+           {"context_template_length_params", "context_template_length_params: [[0, 3]]"},
+           {"context_template_length_params", "context_template_length_params: [[5, -1]]"}}) {
+    EXPECT_THAT(complaint(with(key, line)), AllOf(HasSubstr("h.yaml"), HasSubstr(key))) << line;
+  }
+}
+
+TEST_F(HparamsTest, FilesThatAreNone) {
+  for (auto const* text : {"", "[]", "3", "{", "layers: [1\n", "\xff\xfe", "? [a]\n: 1\n", "&a [*a]"}) {
+    EXPECT_THAT(complaint(text), HasSubstr("h.yaml")) << text;
+  }
+  EXPECT_THROW(read_edit_hparams(folder_ / "none.yaml"), UserError);
+  EXPECT_THROW(read_edit_hparams(folder_.path()), UserError);
+}
+
+TEST_F(HparamsTest, EveryFileThatComesWithTheProgram) {
+  std::set<std::string> layers;
+  for (auto const& entry :
+       std::filesystem::recursive_directory_iterator(std::filesystem::path(ONEMASK_SOURCE_DIR) / "res" / "hparams")) {
+    if (entry.is_directory()) continue;
+    auto const h = read_edit_hparams(entry.path());
+    EXPECT_EQ(h.method == EditMethod::rome, entry.path().parent_path().filename() == "rome") << entry.path();
+    if (h.method == EditMethod::ft_l) continue;
+    EXPECT_GT(h.v_loss_layer, h.layer()) << entry.path();
+    layers.insert(entry.path().stem().string());
+  }
+  EXPECT_TRUE(layers.contains("gpt2-xl"));
+  auto const ours = read_edit_hparams(std::filesystem::path(ONEMASK_SOURCE_DIR) / "res" / "hparams" / "rome" / "gpt2-xl.yaml");
+  EXPECT_EQ(describe(ours), describe(read(gpt2_xl)));
+}
+
+TEST_F(HparamsTest, DescriptionNamesEverySetting) {
+  std::set<std::string> seen{describe(read(gpt2_xl))};
+  for (auto const& [key, line] : std::vector<std::pair<std::string, std::string>>{{"alg_name", "alg_name: R-ROME"},
+                                                                                  {"layers", "layers: [16]"},
+                                                                                  {"fact_token", "fact_token: last"},
+                                                                                  {"v_num_grad_steps", "v_num_grad_steps: 21"},
+                                                                                  {"v_lr", "v_lr: 0.50000000000000011"},
+                                                                                  {"v_loss_layer", "v_loss_layer: 46"},
+                                                                                  {"v_weight_decay", "v_weight_decay: 0.4"},
+                                                                                  {"clamp_norm_factor", "clamp_norm_factor: 3"},
+                                                                                  {"kl_factor", "kl_factor: 0.06"}}) {
+    EXPECT_TRUE(seen.insert(describe(read(with(key, line)))).second) << line;
+  }
+}
+
+}  // namespace
+}  // namespace onemask

@@ -1,0 +1,431 @@
+#include "support/tiny_study.hpp"
+
+#include <cmath>
+#include <functional>
+
+#include <gmock/gmock.h>
+
+namespace onemask::test {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+using StudyTest = StudyFolder;
+
+std::vector<std::string> names(Study const& study) {
+  std::vector<std::string> result;
+  for (auto const& point : study.points) result.push_back(point.name);
+  return result;
+}
+
+TEST_F(StudyTest, Defaults) {
+  auto const study = read();
+  EXPECT_EQ(study.name, "tiny");
+  EXPECT_EQ(study.base, folder_.path());
+  EXPECT_EQ(study.model.checkpoint, folder_ / "model");
+  EXPECT_EQ(study.model.device, "auto");
+  EXPECT_EQ(study.model.dtype, "float32");
+  EXPECT_EQ(study.model.products, "float32");
+  EXPECT_EQ(study.model.threads, 1);
+  ASSERT_EQ(study.facts.size(), 2U);
+  EXPECT_EQ(study.facts[0].split, "train");
+  EXPECT_THAT(study.facts[0].files, ElementsAre("train.json"));
+  EXPECT_EQ(study.facts[1].split, "heldout");
+  EXPECT_FALSE(study.facts[0].limit);
+  EXPECT_EQ(study.train_split, "train");
+  EXPECT_EQ(study.ranks_per_mask, 0);
+  EXPECT_FALSE(study.peer_compatible);
+  EXPECT_THAT(study.evaluation.baselines, ElementsAre("random", "magnitude", "delta_magnitude"));
+  EXPECT_TRUE(study.evaluation.paraphrases && study.evaluation.masked_original);
+  EXPECT_FALSE(study.evaluation.neighborhood);
+  EXPECT_TRUE(read({{"evaluation.neighborhood=true"}, {}, {}}).evaluation.neighborhood);
+  ASSERT_EQ(study.points.size(), 1U);
+  auto const& point = study.points.front();
+  EXPECT_EQ(point.name, "mask");
+  EXPECT_EQ(point.mask_seed, 0U);
+  MaskOptions defaults;
+  defaults.layers = {1};
+  EXPECT_EQ(describe(point.mask), describe(defaults));
+  EXPECT_EQ(point.edit.hparams.layer(), 1);
+  EXPECT_EQ(point.edit.hparams.method, EditMethod::rome);
+  EXPECT_EQ(point.edit.batch, 16);
+  EXPECT_TRUE(point.edit.templates.empty());
+}
+
+TEST_F(StudyTest, EveryMaskSettingIsRead) {
+  auto const study = read({{"mask.epochs=7",
+                            "mask.batch=8",
+                            "mask.micro_batch=3",
+                            "mask.learning_rate=0.25",
+                            "mask.weight_decay=0.5",
+                            "mask.max_gradient_norm=2",
+                            "mask.init_mean=1.5",
+                            "mask.init_deviation=0.2",
+                            "mask.tau0=5",
+                            "mask.tau_decay=2",
+                            "mask.margin=4",
+                            "mask.sparsity_target=0.3",
+                            "mask.sparsity_weight0=1",
+                            "mask.sparsity_weight1=2",
+                            "mask.distillation_weight=0.7",
+                            "mask.temperature0=1.25",
+                            "mask.temperature1=2.25",
+                            "mask.threshold=0.6",
+                            "mask.validation_share=0.2",
+                            "mask.checkpoint_every=9",
+                            "mask.restoration=nll",
+                            "mask.temperature_schedule=cosine",
+                            "mask.seed=5",
+                            "mask.ranks=2"},
+                           {},
+                           {}});
+  auto const& mask = study.points.front().mask;
+  EXPECT_EQ(mask.epochs, 7);
+  EXPECT_EQ(mask.batch, 8);
+  EXPECT_EQ(mask.micro_batch, 3);
+  EXPECT_EQ(mask.learning_rate, 0.25);
+  EXPECT_EQ(mask.weight_decay, 0.5);
+  EXPECT_EQ(mask.max_gradient_norm, 2);
+  EXPECT_EQ(mask.init_mean, 1.5);
+  EXPECT_EQ(mask.init_deviation, 0.2);
+  EXPECT_EQ(mask.tau0, 5);
+  EXPECT_EQ(mask.tau_decay, 2);
+  EXPECT_EQ(mask.margin, 4);
+  EXPECT_EQ(mask.sparsity_target, 0.3);
+  EXPECT_EQ(mask.sparsity_weight0, 1);
+  EXPECT_EQ(mask.sparsity_weight1, 2);
+  EXPECT_EQ(mask.distillation_weight, 0.7);
+  EXPECT_EQ(mask.temperature0, 1.25);
+  EXPECT_EQ(mask.temperature1, 2.25);
+  EXPECT_EQ(mask.threshold, 0.6);
+  EXPECT_EQ(mask.validation_share, 0.2);
+  EXPECT_EQ(mask.checkpoint_every, 9);
+  EXPECT_EQ(mask.restoration, Restoration::nll);
+  EXPECT_EQ(mask.temperature_schedule, TemperatureSchedule::cosine);
+  EXPECT_EQ(study.points.front().mask_seed, 5U);
+  EXPECT_EQ(study.ranks_per_mask, 2);
+}
+
+TEST_F(StudyTest, OverridesReplaceAndCreateSections) {
+  auto const study = read({{"name=other", "edit.v_lr=2", "edit.method=r-rome", "evaluation.baselines=[random]", "model.threads=3",
+                            "facts.train.limit=4", "peer_compatible=true", "mask.ranks=auto"},
+                           {},
+                           {}});
+  EXPECT_EQ(study.name, "other");
+  EXPECT_EQ(study.points.front().edit.hparams.v_lr, 2);
+  EXPECT_EQ(study.points.front().edit.hparams.method, EditMethod::r_rome);
+  EXPECT_THAT(study.evaluation.baselines, ElementsAre("random"));
+  EXPECT_EQ(study.model.threads, 3);
+  EXPECT_EQ(study.facts[0].limit, 4U);
+  EXPECT_TRUE(study.points.front().mask.leading_space);
+  EXPECT_EQ(study.ranks_per_mask, 0);
+}
+
+TEST_F(StudyTest, OverridesThatAreNone) {
+  for (auto const* text : {"", "=", "mask.epochs", "=3", "mask.epochs="}) {
+    EXPECT_THAT(complaint({{text}, {}, {}}), HasSubstr("key=value")) << text;
+    EXPECT_THAT(complaint({{}, {text}, {}}), HasSubstr("key=value")) << text;
+  }
+  EXPECT_THAT(complaint({{"name.sub=3"}, {}, {}}), HasSubstr("not a section"));
+  EXPECT_THAT(complaint({{"mask.epochs=[1"}, {}, {}}), HasSubstr("YAML"));
+  EXPECT_THAT(complaint({{"mask=5"}, {}, {}}), HasSubstr("mapping"));
+}
+
+TEST_F(StudyTest, TwoSweptKeysGiveEveryPair) {
+  auto const study = read({{}, {"edit.v_lr=0.5,1", "mask.seed=3..5"}, {}});
+  EXPECT_THAT(names(study), ElementsAre("edit.v_lr=0.5 mask.seed=3", "edit.v_lr=0.5 mask.seed=4", "edit.v_lr=0.5 mask.seed=5",
+                                        "edit.v_lr=1 mask.seed=3", "edit.v_lr=1 mask.seed=4", "edit.v_lr=1 mask.seed=5"));
+  EXPECT_EQ(study.points[1].edit.hparams.v_lr, 0.5);
+  EXPECT_EQ(study.points[1].mask_seed, 4U);
+  EXPECT_EQ(study.points[5].edit.hparams.v_lr, 1);
+  EXPECT_EQ(study.points[5].mask_seed, 5U);
+}
+
+TEST_F(StudyTest, SweepsOfTheFileAndOfTheCommandLine) {
+  write_study(study_text + "sweep:\n  mask.seed: 0..1\n  mask.restoration: [margin, none]\n");
+  EXPECT_THAT(names(read()), ElementsAre("mask.seed=0 mask.restoration=margin", "mask.seed=0 mask.restoration=none",
+                                         "mask.seed=1 mask.restoration=margin", "mask.seed=1 mask.restoration=none"));
+  EXPECT_THAT(names(read({{}, {"mask.seed=7"}, {}})),
+              ElementsAre("mask.seed=7 mask.restoration=margin", "mask.seed=7 mask.restoration=none"));
+}
+
+TEST_F(StudyTest, KeysThatMoveTogether) {
+  write_study(study_text + "sweep:\n  mask.seed: 0..1\n  'edit.v_lr, mask.learning_rate': [[0.5, 1], [0.1, 0.2]]\n");
+  auto const study = read();
+  EXPECT_THAT(names(study),
+              ElementsAre("mask.seed=0 edit.v_lr=0.5 mask.learning_rate=0.1", "mask.seed=0 edit.v_lr=1 mask.learning_rate=0.2",
+                          "mask.seed=1 edit.v_lr=0.5 mask.learning_rate=0.1", "mask.seed=1 edit.v_lr=1 mask.learning_rate=0.2"));
+  EXPECT_EQ(study.points[1].edit.hparams.v_lr, 1);
+  EXPECT_EQ(study.points[1].mask.learning_rate, 0.2);
+  EXPECT_EQ(study.points[1].edits, "edit.v_lr=1");
+  EXPECT_THAT(names(read({{}, {"edit.v_lr,mask.learning_rate=2..3;logspace(-2,-1,2)", "mask.seed=5"}, {}})),
+              ElementsAre("mask.seed=5 edit.v_lr=2 mask.learning_rate=0.01", "mask.seed=5 edit.v_lr=3 mask.learning_rate=0.1"));
+  // What a run resolved to can be read again.
+  write_study(study.resolved);
+  EXPECT_EQ(names(read()), names(study));
+
+  EXPECT_THAT(complaint({{}, {"edit.v_lr,mask.epochs=1,2;3"}, {}}), HasSubstr("as many lists of the same length"));
+  EXPECT_THAT(complaint({{}, {"edit.v_lr,mask.epochs=1,2"}, {}}), HasSubstr("2 keys together"));
+  EXPECT_THAT(complaint({{}, {"edit.v_lr=1,2;3,4"}, {}}), Not(""));
+  EXPECT_THAT(complaint({{}, {"edit.v_lr,mask.epochs=1,1;3,3"}, {}}), HasSubstr("must be different"));
+  EXPECT_THAT(complaint({{}, {"mask.seed,mask.epochs=1,2;3,4"}, {}}), HasSubstr("sweeps 'mask.seed' twice"));
+}
+
+TEST_F(StudyTest, PointsSayWhatTheirEditsAndMasksDifferIn) {
+  write_study(study_text + "sweep:\n  mask.seed: 0..1\n  edit.v_lr: [0.5, 1]\n  mask.layers: ['[1]', last]\n");
+  auto const study = read();
+  ASSERT_EQ(study.points.size(), 8U);
+  EXPECT_EQ(study.points[2].name, "mask.seed=0 edit.v_lr=1 mask.layers=[1]");
+  EXPECT_EQ(study.points[2].edits, "edit.v_lr=1");
+  EXPECT_EQ(study.points[2].settings, "mask.layers=[1]");
+  EXPECT_EQ(study.points[6].settings, "mask.layers=[1]");  // of the other seed
+  EXPECT_EQ(read({{}, {"mask.seed=5", "edit.v_lr=2", "mask.layers=last"}, {}}).points.front().settings, "mask.layers=last");
+}
+
+TEST_F(StudyTest, ASweptListOfLayersIsOneName) {
+  write_study(study_text + "moments: {text: corpus.txt}\nsweep:\n  edit.layers: ['[0, 1]', '[1]']\n  edit.method: [memit]\n");
+  EXPECT_EQ(read().points.front().edits, "edit.layers=[0, 1] edit.method=memit");
+}
+
+TEST_F(StudyTest, ASweptKeyNeedsNoValueOfItsOwn) {
+  auto text = study_text;
+  text.erase(text.find("edit:\n"));
+  write_study(text + "sweep:\n  edit.hparams: [rome.yaml, ./rome.yaml]\n");
+  EXPECT_EQ(read().points.size(), 2U);
+  EXPECT_EQ(read().points[1].edits, "edit.hparams=./rome.yaml");
+}
+
+TEST_F(StudyTest, MethodsThatMasksAreTrainedFor) {
+  EXPECT_TRUE(read({{"mask.methods=[rome, memit]"}, {}, {}}).points.front().masked);
+  EXPECT_THROW(read({{"mask.methods=[memit]"}, {}, {}}), UserError);  // the study edits by ROME alone
+  write_study(study_text + "moments: {text: corpus.txt}\nsweep:\n  edit.method: [memit, rome]\n  mask.seed: 0..1\n");
+  auto const study = read({{"mask.methods=[rome]"}, {}, {}});
+  EXPECT_TRUE(study.masks);
+  std::vector<bool> masked;
+  for (auto const& point : study.points) masked.push_back(point.masked);
+  EXPECT_THAT(masked, ElementsAre(false, false, true, true));
+}
+
+TEST_F(StudyTest, Perplexity) {
+  EXPECT_TRUE(read().perplexity.text.empty());
+  auto const perplexity =
+      read({{"perplexity.text=[a.txt, b.txt]", "perplexity.tokens=500", "perplexity.segment=64", "perplexity.stride=32"}, {}, {}})
+          .perplexity;
+  EXPECT_THAT(perplexity.text, ElementsAre(folder_ / "a.txt", folder_ / "b.txt"));
+  EXPECT_EQ(perplexity.tokens, 500);
+  EXPECT_EQ(perplexity.segment, 64);
+  EXPECT_EQ(perplexity.stride, 32);
+  EXPECT_THAT(complaint({{"perplexity.tokens=5"}, {}, {}}), HasSubstr("'perplexity.text' is missing"));
+  EXPECT_THAT(complaint({{"perplexity.texts=a"}, {}, {}}), HasSubstr("Did you mean 'text'?"));
+  EXPECT_THAT(complaint({{"perplexity.text=a", "perplexity.stride=-1"}, {}, {}}), HasSubstr("perplexity.stride"));
+}
+
+TEST_F(StudyTest, PublishedFigures) {
+  std::string const figure = "published.figures=[{split: train, model: mask, metric: rsr, value: 80, note: over}]";
+  auto const published = read({{"published.source=A paper", figure}, {}, {}}).published;
+  EXPECT_EQ(published.source, "A paper");
+  ASSERT_EQ(published.figures.size(), 1U);
+  EXPECT_EQ(published.figures[0].split, "train");
+  EXPECT_EQ(published.figures[0].value, 80);
+  EXPECT_EQ(published.figures[0].note, "over");
+  EXPECT_THAT(complaint({{figure}, {}, {}}), HasSubstr("'published.source' is missing"));
+  EXPECT_THAT(complaint({{"published.source=A paper"}, {}, {}}), HasSubstr("published.figures"));
+  for (auto const& [from, to, said] : {std::tuple("train", "trian", "published.figures[0].split"),
+                                       {"mask", "maks", "original_masked"},
+                                       {"rsr", "rrs", "success"},
+                                       {"80", ".nan", "finite"},
+                                       {"80", "high", "wrong type"},
+                                       {"note", "notes", "Did you mean 'note'?"},
+                                       {"value: 80", "value: ", "value"}}) {
+    auto text = figure;
+    text.replace(text.find(from), std::string(from).size(), to);
+    EXPECT_THAT(complaint({{"published.source=A paper", text}, {}, {}}), HasSubstr(said)) << text;
+  }
+}
+
+TEST_F(StudyTest, SpacesInAListDoNotMatter) {
+  write_study(study_text + "sweep:\n  mask.seed: 0, 1\n");
+  EXPECT_THAT(names(read()), ElementsAre("mask.seed=0", "mask.seed=1"));
+}
+
+TEST_F(StudyTest, FilesWithDotsInTheirPathsCanBeSwept) {
+  std::filesystem::create_directory(folder_ / "sub");
+  write_file_atomically(folder_ / "other.yaml", hparams_text);
+  EXPECT_THAT(names(read({{}, {"edit.hparams=sub/../rome.yaml,sub/../other.yaml"}, {}})),
+              ElementsAre("edit.hparams=sub/../rome.yaml mask", "edit.hparams=sub/../other.yaml mask"));
+}
+
+TEST_F(StudyTest, SweepsThatMakeNoSense) {
+  EXPECT_THAT(complaint({{}, {"model.threads=1,2"}, {}}), HasSubstr("model.threads"));
+  EXPECT_THAT(complaint({{}, {"mask.sead=1,2"}, {}}), HasSubstr("Did you mean 'seed'?"));
+  EXPECT_THAT(complaint({{}, {"mask.epochs=1,many"}, {}}), HasSubstr("mask.epochs"));
+  EXPECT_THAT(complaint({{}, {"mask.epochs=0..2"}, {}}), HasSubstr("at least 1"));
+  for (auto const* sweep : {"sweep: [1, 2]\n", "sweep: 5\n", "sweep:\n  mask.seed:\n", "sweep:\n  mask.seed: {a: 1}\n",
+                            "sweep:\n  mask.seed: []\n", "sweep:\n  mask.seed: [[1, 2], {}]\n"}) {
+    EXPECT_THAT(complaint_about(study_text + sweep), Not("")) << sweep;
+  }
+}
+
+TEST_F(StudyTest, UnknownKeysSuggestTheNearest) {
+  EXPECT_THAT(complaint({{"mask.epoch=3"}, {}, {}}),
+              AllOf(HasSubstr("study.yaml"), HasSubstr("'mask.epoch'"), HasSubstr("Did you mean 'epochs'?")));
+  EXPECT_THAT(complaint({{"edit.v_rl=3"}, {}, {}}), HasSubstr("Did you mean 'v_lr'?"));
+  EXPECT_THAT(complaint({{"modle.device=cpu"}, {}, {}}), HasSubstr("Did you mean 'model'?"));
+  EXPECT_THAT(complaint({{"model.devise=cpu"}, {}, {}}), HasSubstr("Did you mean 'device'?"));
+  EXPECT_THAT(complaint({{"facts.train.file=x"}, {}, {}}), HasSubstr("Did you mean 'files'?"));
+  EXPECT_THAT(complaint({{"evaluation.baseline=[random]"}, {}, {}}), HasSubstr("Did you mean 'baselines'?"));
+}
+
+TEST_F(StudyTest, ValuesThatAreWrong) {
+  for (auto const* set : {"mask.epochs=0",
+                          "mask.epochs=x",
+                          "mask.epochs=1.5",
+                          "mask.batch=0",
+                          "mask.micro_batch=-1",
+                          "mask.learning_rate=0",
+                          "mask.learning_rate=.nan",
+                          "mask.threshold=0",
+                          "mask.threshold=1",
+                          "mask.threshold=.nan",
+                          "mask.validation_share=1",
+                          "mask.validation_share=-0.1",
+                          "mask.tau0=0",
+                          "mask.temperature0=0",
+                          "mask.temperature1=-1",
+                          "mask.restoration=most",
+                          "mask.temperature_schedule=step",
+                          "mask.seed=-1",
+                          "mask.train_split=trian",
+                          "mask.methods=[rom]",
+                          "mask.ranks=0",
+                          "mask.max_gradient_norm=0",
+                          "mask.max_gradient_norm=-1",
+                          "mask.ranks=some",
+                          "mask.checkpoint_every=0",
+                          "edit.batch=0",
+                          "edit.method=menit",
+                          "edit.method=memit",  // without a section moments
+                          "mask.layers=[2]",
+                          "mask.layers=some",
+                          "mask.layers=[]",
+                          "edit.layers=[1, 1]",
+                          "edit.facts_per_model=-1",
+                          "edit.v_num_grad_steps=0",
+                          "edit.hparams=none.yaml",
+                          "edit.templates=none.json",
+                          "edit.v_lr=0",
+                          "edit.v_lr=-1",
+                          "edit.clamp_norm_factor=0",
+                          "model.threads=0",
+                          "evaluation.batch=0",
+                          "evaluation.neighborhood=some",
+                          "evaluation.baselines=[rando]",
+                          "evaluation.baselines=[random, random]",
+                          "facts.train.files={a: 1}",
+                          "facts.train.limit=-1",
+                          "facts.train.per_relation=x",
+                          "peer_compatible=perhaps",
+                          "edit.context_template_length_params=[[0, 1]]"}) {
+    EXPECT_THAT(complaint({{set}, {}, {}}), Not("")) << set;
+  }
+}
+
+TEST_F(StudyTest, MissingAndMalformed) {
+  EXPECT_THAT(complaint({{"edit.layer=1", "edit.layers=[1]"}, {}, {}}), HasSubstr("keep one of them"));
+  for (auto const* key : {"name:", "model:", "  checkpoint:", "facts:", "edit:", "  hparams:"}) {
+    auto text = study_text;
+    auto const begin = text.find(key);
+    text.erase(begin, text.find('\n', begin) - begin + 1);
+    EXPECT_THAT(complaint_about(text), HasSubstr("study.yaml")) << key;
+  }
+  for (auto const* text : {"", "[]", "7", "{", "\t", "? [a, b]\n: 3\n", "name: [x]\n", "facts: 3\n"}) {
+    EXPECT_THAT(complaint_about(text), HasSubstr("study.yaml")) << text;
+  }
+  EXPECT_THAT(complaint_about(study_text + "? [a, b]\n: 3\n"), HasSubstr("study.yaml"));
+  EXPECT_THAT(complaint_about(study_text + "name: again\n"), HasSubstr("'name' is given twice"));
+  EXPECT_THROW(read_study(folder_ / "none.yaml"), UserError);
+}
+
+TEST_F(StudyTest, TheSplitForValidationIsNoSplitOfTheFile) {
+  EXPECT_THAT(complaint({{"facts.validation.files=heldout.json"}, {}, {}}), HasSubstr("validation"));
+}
+
+TEST_F(StudyTest, TheLimitIsForEverySplitAndOnlyLowers) {
+  auto study = read({{"facts.heldout.limit=2"}, {}, 4});
+  EXPECT_EQ(study.facts[0].limit, 4U);
+  EXPECT_EQ(study.facts[1].limit, 2U);
+}
+
+TEST_F(StudyTest, GivenTemplates) {
+  write_file_atomically(folder_ / "templates.json", R"(["{}", "It rained. {}"])");
+  EXPECT_THAT(read({{"edit.templates=templates.json"}, {}, {}}).points.front().edit.templates,
+              ElementsAre("{}", "It rained. {}"));
+  for (auto const* text : {"", "{}", "[]", "[3]", R"(["x {}"])", R"(["{}", "no place"])", R"(["{}", "{} and {}"])"}) {
+    write_file_atomically(folder_ / "templates.json", text);
+    EXPECT_THAT(complaint({{"edit.templates=templates.json"}, {}, {}}), HasSubstr("templates.json")) << text;
+  }
+}
+
+TEST_F(StudyTest, ResolvedRecordsWhatWasOverridden) {
+  auto const resolved = read({{"mask.epochs=50"}, {"mask.seed=3..4"}, 7}).resolved;
+  EXPECT_THAT(resolved, HasSubstr("epochs: 50"));
+  EXPECT_THAT(resolved, HasSubstr("mask.seed"));
+  EXPECT_THAT(resolved, HasSubstr("7"));
+  EXPECT_THAT(read().resolved, Not(HasSubstr("epochs")));
+  // Without a limit it is a study again, and the same one.
+  auto const first = read({{"mask.epochs=50", "edit.v_lr=3"}, {"mask.seed=3..4"}, {}});
+  write_study(first.resolved);
+  auto const again = read();
+  EXPECT_EQ(names(again), names(first));
+  EXPECT_EQ(again.points[1].mask.epochs, 50);
+  EXPECT_EQ(again.points[1].edit.hparams.v_lr, 3);
+  EXPECT_EQ(again.resolved, first.resolved);
+}
+
+TEST(ExpandList, RangesListsAndPowers) {
+  EXPECT_THAT(expand_list("0..3"), ElementsAre("0", "1", "2", "3"));
+  EXPECT_THAT(expand_list("5..5"), ElementsAre("5"));
+  EXPECT_THAT(expand_list("-1..1"), ElementsAre("-1", "0", "1"));
+  EXPECT_THAT(expand_list("a,b,c"), ElementsAre("a", "b", "c"));
+  EXPECT_THAT(expand_list("0.5"), ElementsAre("0.5"));
+  EXPECT_THAT(expand_list("logspace(-3,-1,3)"), ElementsAre("0.001", "0.01", "0.1"));
+  EXPECT_THAT(expand_list("logspace(2,9,1)"), ElementsAre("100"));
+  auto const five = expand_list("logspace(-1,1,5)");
+  ASSERT_EQ(five.size(), 5U);
+  EXPECT_NEAR(std::stod(five[1]), std::pow(10, -0.5), 1e-8);
+  EXPECT_EQ(expand_list("0..99999").size(), 100000U);
+}
+
+TEST(ExpandList, Nonsense) {
+  for (auto const* text : {"",
+                           ",",
+                           "a,",
+                           ",a",
+                           "a,,b",
+                           "3..1",
+                           "..",
+                           "1..",
+                           "..1",
+                           "a..b",
+                           "0..100000",
+                           "1..2..3",
+                           "0..99999999999999999999",
+                           "logspace()",
+                           "logspace(1,2)",
+                           "logspace(1,2,0)",
+                           "logspace(1,2,-3)",
+                           "logspace(1,2,2.5)",
+                           "logspace(a,2,3)",
+                           "logspace(1,2,100001)",
+                           "logspace(nan,1,3)",
+                           "logspace(0,inf,3)",
+                           "logspace(0,999,2)"}) {
+    EXPECT_THROW(expand_list(text), UserError) << text;
+  }
+}
+
+}  // namespace
+}  // namespace onemask::test

@@ -1,0 +1,369 @@
+#include "support/temporary_folder.hpp"
+#include "support/tiny_tokenizer.hpp"
+#include <onemask/core/error.hpp>
+#include <onemask/core/random.hpp>
+#include <onemask/tokenizer/tokenizer.hpp>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace onemask {
+namespace {
+
+using nlohmann::json;
+using test::tiny_tokenizer;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using Ids = std::vector<std::int64_t>;
+
+Tokenizer open(json const& content, json const& config = nullptr) {
+  test::TemporaryFolder const folder;
+  test::write_text(folder / "tokenizer.json", content.dump());
+  if (!config.is_null()) test::write_text(folder / "tokenizer_config.json", config.dump());
+  return Tokenizer::open(folder.path());
+}
+
+/// The message of the UserError that `call` throws; "" when it throws none.
+template <typename Call>
+std::string message_of(Call const& call) {
+  try {
+    call();
+  } catch (UserError const& error) {
+    return error.what();
+  }
+  return "";
+}
+
+json added(std::string const& content, int id, bool normalized = false) {
+  return {{"id", id}, {"content", content}, {"normalized", normalized}, {"special", true}};
+}
+
+json split(std::string const& expression) {
+  json const steps = {{{"type", "Split"}, {"pattern", {{"Regex", expression}}}, {"behavior", "Isolated"}, {"invert", false}},
+                      {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}};
+  return {{"type", "Sequence"}, {"pretokenizers", steps}};
+}
+
+json prepending(std::string const& token, int id) {
+  return {{"type", "TemplateProcessing"},
+          {"single", {{{"SpecialToken", {{"id", token}, {"type_id", 0}}}}, {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
+          {"special_tokens", {{token, {{"id", token}, {"ids", json::array({id})}, {"tokens", json::array({token})}}}}}};
+}
+
+TEST(Tokenizer, MergesTheLowestRankFirstAndTheLeftmostOfEquals) {
+  Tokenizer const by_rank = open(tiny_tokenizer({"b c", "a b"}));
+  EXPECT_THAT(by_rank.encode("abc"), ElementsAre('a', 256));
+  EXPECT_THAT(by_rank.encode("ab"), ElementsAre(257));
+  Tokenizer const repeated = open(tiny_tokenizer({"a a", "aa aa"}));
+  EXPECT_THAT(repeated.encode("aaa"), ElementsAre(256, 'a'));
+  EXPECT_THAT(repeated.encode("aaaaaaa"), ElementsAre(257, 256, 'a'));
+}
+
+TEST(Tokenizer, MergesWithinWordsOnly) {
+  Tokenizer const tokenizer = open(tiny_tokenizer({"Ġ b", "a Ġ", "' l", "'l l"}));
+  EXPECT_THAT(tokenizer.encode("a b"), ElementsAre('a', 256));
+  EXPECT_THAT(tokenizer.encode("a  b"), ElementsAre('a', ' ', 256));  // the last space of several belongs to the word
+  EXPECT_THAT(tokenizer.encode("b'll"), ElementsAre('b', 259));
+  EXPECT_THAT(tokenizer.encode(""), IsEmpty());
+}
+
+TEST(Tokenizer, ReadsMergesAsPairsToo) {
+  json content = tiny_tokenizer({"b c", "a b"});
+  content["model"]["merges"] = json::array({json::array({"b", "c"}), json::array({"a", "b"})});
+  EXPECT_EQ(open(content).fingerprint(), open(tiny_tokenizer({"b c", "a b"})).fingerprint());
+}
+
+TEST(Tokenizer, WholeWordsAreOneTokenWithIgnoreMerges) {
+  json content = tiny_tokenizer();
+  content["model"]["vocab"]["xyz"] = 300;
+  EXPECT_THAT(open(content).encode("xyz"), ElementsAre('x', 'y', 'z'));
+  std::string const merged = open(content).fingerprint();
+  content["model"]["ignore_merges"] = true;
+  EXPECT_THAT(open(content).encode("xyz"), ElementsAre(300));
+  EXPECT_NE(open(content).fingerprint(), merged);
+  EXPECT_EQ(open(content).vocabulary_size(), 301);
+}
+
+TEST(Tokenizer, MustNotKnowMoreThanTheModel) {
+  json content = tiny_tokenizer();
+  content["model"]["vocab"]["xyz"] = 300;
+  Tokenizer const tokenizer = open(content);
+  EXPECT_NO_THROW(tokenizer.require_within(301));
+  try {
+    tokenizer.require_within(300);
+    FAIL();
+  } catch (UserError const& error) {
+    EXPECT_THAT(error.what(), HasSubstr("token ids up to 300, but the model knows only 300"));
+  }
+}
+
+TEST(Tokenizer, FindsAddedTokensLeftmostAndLongest) {
+  json content = tiny_tokenizer();
+  content["added_tokens"] = json::array({added("<a>", 300), added("<a>b", 301), added("é x", 302)});
+  Tokenizer const tokenizer = open(content);
+  EXPECT_THAT(tokenizer.encode("c<a>b<a>é x"), ElementsAre('c', 301, 300, 302));
+  EXPECT_THAT(tokenizer.encode("<a>", SpecialTokens::plain_text), ElementsAre('<', 'a', '>'));
+  EXPECT_EQ(tokenizer.decode(Ids{302, 'c'}), "é xc");
+  EXPECT_EQ(tokenizer.token_text(301), "<a>b");
+}
+
+TEST(Tokenizer, FindsVerbatimTokensBeforeNormalizedOnes) {
+  json content = tiny_tokenizer();
+  content["added_tokens"] = json::array({added("y<x", 300, true), added("<x>", 301, false)});
+  EXPECT_THAT(open(content).encode("y<x>y<x"), ElementsAre('y', 301, 300));
+}
+
+TEST(Tokenizer, CutsByTheExpressionOfTheFile) {
+  json content = tiny_tokenizer({"1 2", "12 3", "2 3", "123 4"});
+  content["pre_tokenizer"] = split(R"(\p{N}{1,3}|\s+)");
+  EXPECT_THAT(open(content).encode("x1234"), ElementsAre('x', 257, '4'));
+}
+
+TEST(Tokenizer, MeansUnicodeWhiteSpaceBySmallAndCapitalS) {
+  // U+180E is no white space since Unicode 6.3, U+3000 is; the words show in whether their last byte is merged with the x after
+  // it.
+  json content = tiny_tokenizer({test::written(0x8E) + " x", test::written(0x80) + " x"});
+  content["pre_tokenizer"] = split(R"([\s]|[^\s]+)");
+  EXPECT_THAT(open(content).encode("\u180Ex"), ElementsAre(0xE1, 0xA0, 256));
+  EXPECT_THAT(open(content).encode("\u3000x"), ElementsAre(0xE3, 0x80, 0x80, 'x'));
+  content["pre_tokenizer"] = split(R"(\s|\S+)");
+  EXPECT_THAT(open(content).encode("\u180Ex"), ElementsAre(0xE1, 0xA0, 256));
+  EXPECT_THAT(open(content).encode("\u3000x"), ElementsAre(0xE3, 0x80, 0x80, 'x'));
+  content["pre_tokenizer"] = split(R"([][:punct:]\s])");
+  EXPECT_THAT(open(content).encode("\u3000x"), ElementsAre(0xE3, 0x80, 0x80, 'x'));
+}
+
+std::string random_text(RandomStream& random) {
+  std::string text;
+  for (std::uint64_t length = random.below(24); length > 0; --length) {
+    static constexpr std::uint32_t limits[] = {0x80, 0x80, 0x800, 0x10000, 0x110000};
+    std::uint32_t const code = static_cast<std::uint32_t>(random.below(limits[random.below(5)]));
+    if (code >= 0xD800 && code < 0xE000) continue;
+    auto const tail = [&](unsigned shift) { return static_cast<char>(0x80 | (code >> shift & 0x3F)); };
+    if (code < 0x80) {
+      text += static_cast<char>(code);
+    } else if (code < 0x800) {
+      text.append({static_cast<char>(0xC0 | code >> 6), tail(0)});
+    } else if (code < 0x10000) {
+      text.append({static_cast<char>(0xE0 | code >> 12), tail(6), tail(0)});
+    } else {
+      text.append({static_cast<char>(0xF0 | code >> 18), tail(12), tail(6), tail(0)});
+    }
+  }
+  return text;
+}
+
+TEST(Tokenizer, DecodesWhatItEncoded) {
+  json content = tiny_tokenizer({"Ġ a", "e r", "Ġ Ġ", "Ċ Ċ", test::written(0xC3) + " " + test::written(0xA9), "t h", "th e"});
+  content["added_tokens"] = json::array({added("<|end|>", 300), added("\u00e9!", 301)});
+  Tokenizer const tokenizer = open(content);
+  RandomStream random({1, 2, 3});
+  for (int i = 0; i < 5000; ++i) {
+    std::string text = random_text(random);
+    if (i % 7 == 0) text += "the <|end|>\u00e9!\u00e9 \n\n" + random_text(random);
+    for (SpecialTokens const special : {SpecialTokens::recognised, SpecialTokens::plain_text}) {
+      ASSERT_EQ(tokenizer.decode(tokenizer.encode(text, special)), text);
+    }
+  }
+}
+
+TEST(Tokenizer, EncodesOneLongWordInTime) {
+  Tokenizer const tokenizer = open(tiny_tokenizer({"a a", "aa aa", "aaaa aaaa"}));
+  EXPECT_EQ(tokenizer.encode(std::string(800'000, 'a')), Ids(100'000, 258));
+}
+
+TEST(Tokenizer, ThreadsShareIt) {
+  Tokenizer const tokenizer = open(tiny_tokenizer({"t h", "th e", "Ġ the"}));
+  Ids const expected = tokenizer.encode("the cat and the dog");
+  std::vector<std::thread> threads;
+  std::vector<int> equal(4, 0);
+  for (int& count : equal) {
+    threads.emplace_back([&tokenizer, &expected, &count] {
+      for (int i = 0; i < 500; ++i) count += tokenizer.encode("the cat and the dog") == expected;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(equal, testing::Each(500));
+}
+
+TEST(Tokenizer, RefusesTextThatIsNotUtf8) {
+  Tokenizer const tokenizer = open(tiny_tokenizer());
+  std::vector<std::pair<std::string, std::string>> const cases = {{"ab\xFF", "byte 2 is 0xFF"},
+                                                                  {"\x80", "byte 0 is 0x80"},
+                                                                  {"a\xC3", "byte 1 is 0xC3"},
+                                                                  {"\xC0\xAF", "byte 0 is 0xC0"},
+                                                                  {"\xED\xA0\x80", "byte 0 is 0xED"},
+                                                                  {"\xE0\x80\x80", "byte 0 is 0xE0"},
+                                                                  {"x\xF4\x90\x80\x80", "byte 1 is 0xF4"},
+                                                                  {"\xF0\x9F\x98", "byte 0 is 0xF0"},
+                                                                  {"\xF0\x8F\xBF\xBF", "byte 0 is 0xF0"}};
+  for (auto const& [text, message] : cases) {
+    EXPECT_THAT(message_of([&] { tokenizer.encode(text); }), HasSubstr(message));
+  }
+  EXPECT_THAT(tokenizer.encode(std::string("\0", 1)), ElementsAre(0));
+}
+
+TEST(Tokenizer, RefusesIdsThatAreNoTokens) {
+  json content = tiny_tokenizer();
+  content["model"]["vocab"]["xyz"] = 300;
+  Tokenizer const tokenizer = open(content);
+  for (std::int64_t const id : {std::int64_t{-1}, std::int64_t{256}, std::int64_t{301}, INT64_MAX, INT64_MIN}) {
+    EXPECT_THAT(message_of([&] { tokenizer.decode(Ids{65, id}); }), HasSubstr("The id " + std::to_string(id)));
+    EXPECT_THROW(tokenizer.token_text(id), UserError);
+  }
+}
+
+TEST(SpecialIds, ComeFromTheConfiguration) {
+  json content = tiny_tokenizer();
+  content["added_tokens"] = json::array({added("<s>", 300), added("</s>", 301)});
+  Tokenizer const named = open(content, {{"bos_token", "<s>"}, {"eos_token", {{"content", "</s>"}}}, {"add_bos_token", true}});
+  EXPECT_EQ(named.bos(), 300);
+  EXPECT_EQ(named.eos(), 301);
+  EXPECT_TRUE(named.adds_bos());
+  Tokenizer const unnamed = open(content);
+  EXPECT_EQ(unnamed.bos(), std::nullopt);
+  EXPECT_FALSE(unnamed.adds_bos());
+  EXPECT_EQ(named.fingerprint(), unnamed.fingerprint());
+  EXPECT_THAT(message_of([&] { open(content, {{"bos_token", "<x>"}}); }), HasSubstr("'<x>'"));
+  EXPECT_THAT(message_of([&] { open(content, {{"add_bos_token", true}}); }), HasSubstr("no bos_token"));
+}
+
+TEST(SpecialIds, TheFirstFileThatSpeaksOfATokenDecides) {
+  test::TemporaryFolder const folder;
+  test::write_text(folder / "tokenizer.json", tiny_tokenizer().dump());
+  test::write_text(folder / "config.json", R"({"bos_token_id": 65, "eos_token_id": [66, 67]})");
+  EXPECT_EQ(Tokenizer::open(folder.path()).bos(), 65);
+  EXPECT_EQ(Tokenizer::open(folder.path()).eos(), 66);
+  test::write_text(folder / "special_tokens_map.json", R"({"bos_token": "C", "eos_token": "D"})");
+  test::write_text(folder / "tokenizer_config.json", R"({"eos_token": null})");
+  EXPECT_EQ(Tokenizer::open(folder.path()).bos(), 'C');
+  EXPECT_EQ(Tokenizer::open(folder.path()).eos(), std::nullopt);
+  test::write_text(folder / "special_tokens_map.json", "{}");
+  test::write_text(folder / "config.json", R"({"bos_token_id": 50256})");  // of another vocabulary
+  EXPECT_EQ(Tokenizer::open(folder.path()).bos(), std::nullopt);
+}
+
+TEST(SpecialIds, ATemplateThatPrependsATokenAddsBos) {
+  json content = tiny_tokenizer();
+  content["added_tokens"] = json::array({added("<s>", 300), added("</s>", 301)});
+  content["post_processor"] = prepending("<s>", 300);
+  EXPECT_EQ(open(content).bos(), 300);
+  EXPECT_TRUE(open(content).adds_bos());
+  EXPECT_THAT(open(content).encode("a"), ElementsAre('a'));
+  EXPECT_THAT(message_of([&] { open(content, {{"bos_token", "</s>"}}); }), HasSubstr("Make the two agree"));
+  content["post_processor"] = {{"type", "Sequence"}, {"processors", {{{"type", "ByteLevel"}}, prepending("<s>", 300)}}};
+  EXPECT_TRUE(open(content).adds_bos());
+  content["post_processor"]["processors"].push_back(prepending("</s>", 301));
+  EXPECT_THAT(message_of([&] { open(content); }), HasSubstr("more than one token"));
+  content["post_processor"] = prepending("<s>", 999);
+  EXPECT_THAT(message_of([&] { open(content); }), HasSubstr("999"));
+  content["post_processor"] = {{"type", "ByteLevel"}};
+  EXPECT_FALSE(open(content).adds_bos());
+}
+
+TEST(VocabularyAndMerges, AreReadByTheRulesOfGpt2) {
+  json vocabulary = tiny_tokenizer({"# #", "a b"})["model"]["vocab"];
+  vocabulary["<|endoftext|>"] = 258;
+  test::TemporaryFolder const folder;
+  test::write_text(folder / "vocab.json", vocabulary.dump());
+  test::write_text(folder / "merges.txt", "#version: 0.2\r\n# #\r\na b\r\n");
+  Tokenizer const tokenizer = Tokenizer::open(folder.path());
+  EXPECT_THAT(tokenizer.encode("##ab<|endoftext|>"), ElementsAre(256, 257, 258));
+  EXPECT_EQ(tokenizer.bos(), 258);
+  EXPECT_EQ(tokenizer.eos(), 258);
+  EXPECT_FALSE(tokenizer.adds_bos());
+  test::write_text(folder / "merges.txt", "# #\na b c\n");
+  EXPECT_THAT(message_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("merges.txt': line 2 "));
+  test::write_text(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {"300": {"content": "<s>"}}})");
+  test::write_text(folder / "merges.txt", "# #\na b");
+  EXPECT_THAT(Tokenizer::open(folder.path()).encode("ab<s>"), ElementsAre(257, 300));
+  test::write_text(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {"3e": {"content": "<s>"}}})");
+  EXPECT_THAT(message_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("'3e'"));
+}
+
+TEST(HostileFiles, AreRefusedByNameAndPlace) {
+  struct Case {
+    json::json_pointer at;
+    json value;
+    std::string message;
+  };
+  json const base = tiny_tokenizer({"a b", "b c"});
+  auto const at = [](char const* pointer) { return json::json_pointer(pointer); };
+  std::vector<Case> const cases = {
+      {at("/normalizer"), {{"type", "Lowercase"}}, "'normalizer' is of the type 'Lowercase'"},
+      {at("/pre_tokenizer"), nullptr, "lacks 'pre_tokenizer'"},
+      {at("/pre_tokenizer/type"), "Metaspace", "'pre_tokenizer' is of the type 'Metaspace'"},
+      {at("/pre_tokenizer/add_prefix_space"), true, "'pre_tokenizer.add_prefix_space' is true"},
+      {at("/pre_tokenizer/add_prefix_space"), "no", "must be true or false"},
+      {at("/pre_tokenizer"), {{"type", "Sequence"}, {"pretokenizers", json::array()}}, "has no step 'ByteLevel'"},
+      {at("/pre_tokenizer"), split("(a"), "'(a' does not compile"},
+      {at("/pre_tokenizer"), split("\\C"), "does not compile"},
+      {at("/post_processor"), {{"type", "BertProcessing"}}, "'BertProcessing'"},
+      {at("/post_processor"), {{"type", "TemplateProcessing"}}, "lacks 'single'"},
+      {at("/post_processor"),
+       {{"type", "Sequence"}, {"processors", json::array({{{"type", "Sequence"}}})}},
+       "'post_processor.processors.0' is a Sequence"},
+      {at("/model"), 3, "'model' must be an object, not number"},
+      {at("/model/type"), "WordPiece", "'model' is of the type 'WordPiece'"},
+      {at("/model/dropout"), 0.1, "'model.dropout' is set"},
+      {at("/model/end_of_word_suffix"), "</w>", "end_of_word_suffix"},
+      {at("/model/vocab"), json::array({"a"}), "'model.vocab' must be an object"},
+      {at("/model/vocab"), {{"a", 0}}, "no token for the byte 0"},
+      {at("/model/vocab/a"), -1, "the token 'a' the id -1"},
+      {at("/model/vocab/a"), 1.5, "the id 1.5"},
+      {at("/model/vocab/a"), 1'000'000'000'000, "the id 1000000000000"},
+      {at("/model/vocab/a"), 98, "the id 98 to two tokens"},
+      {at("/model/merges"), "a b", "'model.merges' must be a list"},
+      {at("/model/merges/1"), "b  c", "'model.merges.1' must be two tokens"},
+      {at("/model/merges/1"), 7, "'model.merges.1' must be a text"},
+      {at("/model/merges/1"), json::array({"b"}), "'model.merges.1' must be two tokens"},
+      {at("/model/merges/1"), "b zz", "merge 1 needs the token 'zz'"},
+      {at("/model/merges/1"), "c c", "merge 1 needs the token 'cc'"},
+      {at("/model/merges/1"), "a b", "merge 1 merges 'a' and 'b' a second time"},
+      {at("/added_tokens"), json::array({added("", 300)}), "is empty"},
+      {at("/added_tokens"), json::array({added("<s>", 1 << 30)}), "too large"},
+      {at("/added_tokens"), json::array({added("<s>", 65)}), "contradicts"},
+      {at("/added_tokens"), json::array({added("a", 300)}), "contradicts"},
+      {at("/added_tokens"), json::array({added("é", 0xE9)}), "contradicts"},  // the vocabulary's é is one byte
+      {at("/added_tokens"), json::array({{{"id", 300}}}), "'added_tokens.0' lacks 'content'"},
+      {at("/added_tokens"), json::array({{{"id", "300"}, {"content", "x"}}}), "'added_tokens.0.id' must be an integer"},
+      {at("/added_tokens"), json::array({{{"id", 300}, {"content", "x"}, {"lstrip", true}}}), "'added_tokens.0.lstrip' is true"},
+  };
+  for (Case const& hostile : cases) {
+    json content = base;
+    content[hostile.at] = hostile.value;
+    EXPECT_THAT(message_of([&] { open(content); }), testing::AllOf(HasSubstr("tokenizer.json'"), HasSubstr(hostile.message)));
+  }
+  EXPECT_THAT(message_of([&] { open(base, {{"add_prefix_space", true}}); }), HasSubstr("tokenizer_config.json'"));
+}
+
+TEST(HostileFiles, CutAnywhereAreRefused) {
+  std::string const whole = tiny_tokenizer({"a b"}).dump();
+  test::TemporaryFolder const folder;
+  for (std::size_t size = 0; size < whole.size(); size += 41) {
+    test::write_text(folder / "tokenizer.json", whole.substr(0, size));
+    ASSERT_THAT(message_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("is not valid JSON"));
+  }
+}
+
+TEST(HostileFiles, AFolderWithoutATokenizerSaysWhatIsMissing) {
+  test::TemporaryFolder const folder;
+  EXPECT_THAT(message_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("neither tokenizer.json, nor vocab.json"));
+  EXPECT_THROW(Tokenizer::open(folder / "absent"), UserError);
+}
+
+TEST(HostileFiles, AnExpressionThatNeverEndsIsStopped) {
+  json content = tiny_tokenizer();
+  content["pre_tokenizer"] = split("(?:a+)+$");
+  EXPECT_THAT(message_of([&] { open(content).encode(std::string(60, 'a') + "b"); }), HasSubstr("fails on a text of 61 bytes"));
+  content["pre_tokenizer"] = split("x*");  // matches nothing at all in many places
+  EXPECT_THAT(open(content).encode("axxb"), ElementsAre('a', 'x', 'x', 'b'));
+}
+
+}  // namespace
+}  // namespace onemask
