@@ -2,6 +2,7 @@
 #include <onemask/checkpoint/config.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/text.hpp>
 
 #include <cmath>
 #include <map>
@@ -102,9 +103,7 @@ using Activations = std::map<std::string, std::string>;
 std::string read_activation(Fields const& fields, std::string const& field, std::string const& usual, Activations const& known) {
   auto const found = known.find(fields.text(field, usual));
   if (found != known.end()) return found->second;
-  std::string supported;
-  for (auto const& [name, meaning] : known) supported += (supported.empty() ? "" : ", ") + name;
-  fields.refuse(field, "supported are: " + supported);
+  fields.refuse(field, "supported are: " + join(known, ", ", [](auto const& item) { return item.first; }));
 }
 
 void read_tokens(Fields const& fields, ModelConfig& config) {

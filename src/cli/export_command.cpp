@@ -2,6 +2,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/json_line.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/core/text.hpp>
 #include <onemask/edit/batch_edit.hpp>
 #include <onemask/mask/shared_mask.hpp>
 #include <onemask/model/rewrite.hpp>
@@ -189,13 +190,11 @@ std::string json_of(TensorChange const& change) {
 }
 
 std::string text_of(TensorChange const& change) {
-  std::string shape;
-  for (auto size : change.shape) shape += (shape.empty() ? "" : ", ") + std::to_string(size);
   std::array<char, 128> numbers{};
   std::snprintf(numbers.data(), numbers.size(), "  norm of the change %.6g (%.4g %% of the old), largest entry %.6g\n",
                 change.norm, 100 * change.relative, change.largest);
-  return change.name + " [" + shape + "] " + change.dtype + " in " + change.file + "\n" + numbers.data() + "  SHA-256 before " +
-         change.sha256_before + "\n  SHA-256 after  " + change.sha256_after + "\n";
+  return change.name + " [" + join(change.shape, ", ") + "] " + change.dtype + " in " + change.file + "\n" + numbers.data() +
+         "  SHA-256 before " + change.sha256_before + "\n  SHA-256 after  " + change.sha256_after + "\n";
 }
 
 CommandResult run_export(po::variables_map const& values, Environment const&) {

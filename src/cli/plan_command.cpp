@@ -24,9 +24,7 @@ std::string rank_hours(double seconds) {
 }
 
 std::string path_of(std::vector<std::string> const& tasks) {
-  std::string text;
-  for (auto const& task : tasks) text += (text.empty() ? "" : " > ") + task;
-  return text.empty() ? "nothing is left" : text;
+  return tasks.empty() ? "nothing is left" : join(tasks, " > ");
 }
 
 std::string text_of(PlanReport const& report) {
@@ -49,7 +47,7 @@ std::string text_of(PlanReport const& report) {
   return "plan " + report.id.substr(0, 12) + " of " + report.name + ": " + std::to_string(report.facts) + " facts, " +
          std::to_string(report.edit_sets) + " way(s) of editing, " + std::to_string(report.masks) + " masks\n\n" + table.text() +
          "\ncritical path: " + path_of(report.critical_path) + " (" + format_duration(run.critical_path) + ")\n" + "on " +
-         std::to_string(run.ranks) + (run.ranks == 1 ? " rank: " : " ranks: ") + format_duration(run.makespan) + "; at least " +
+         counted(static_cast<std::size_t>(run.ranks), "rank") + ": " + format_duration(run.makespan) + "; at least " +
          format_duration(run.bound()) + " (the critical path, or the work divided evenly), so efficiency " +
          percent(run.efficiency()) + "; ranks in tasks " + percent(run.makespan > 0 ? run.busy / (run.makespan * run.ranks) : 1) +
          " of the time\n";

@@ -32,7 +32,7 @@ std::string date_of(long long seconds) {
 std::string heading(PartStatus const& part) {
   std::string text = (part.name.empty() ? "" : part.name + ": ") + part.phase;
   text += ", attempt " + std::to_string(part.attempt) + " on " + part.host + " (process " + std::to_string(part.process) + "), " +
-          std::to_string(part.ranks) + (part.ranks == 1 ? " rank" : " ranks");
+          counted(static_cast<std::size_t>(part.ranks), "rank");
   if (!part.lost.empty()) text += ", " + std::to_string(part.lost.size()) + " of them lost";
   text += ", since " + date_of(part.started);
   if (part.silent(now())) {
@@ -62,8 +62,8 @@ std::string text_of(RunStatus const& status) {
   if (!status.failed.empty()) text += "\nfailed and not done since:\n";
   for (std::size_t i = 0; i < std::min(status.failed.size(), most_failures); ++i) {
     auto const& task = status.failed[i];
-    text += "  " + task.task + ", " + std::to_string(task.times) + (task.times == 1 ? " time" : " times") + ", last on rank " +
-            std::to_string(task.rank) + " of " + task.host + ": " + task.reason.substr(0, task.reason.find('\n')) + "\n";
+    text += "  " + task.task + ", " + counted(task.times, "time") + ", last on rank " + std::to_string(task.rank) + " of " +
+            task.host + ": " + task.reason.substr(0, task.reason.find('\n')) + "\n";
   }
   if (status.failed.size() > most_failures) text += "  and " + std::to_string(status.failed.size() - most_failures) + " more\n";
   return text;

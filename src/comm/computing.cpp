@@ -65,9 +65,7 @@ std::string joined_kinds(std::vector<std::string> const& lists) {
       if (!kind.empty()) kinds.insert(std::move(kind));
     }
   }
-  std::string joined;
-  for (auto const& kind : kinds) joined += (joined.empty() ? "" : "\n") + kind;
-  return joined;
+  return join(kinds, "\n");
 }
 
 std::string joined_kinds(Communicator const& group, std::string const& own) {

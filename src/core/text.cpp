@@ -97,4 +97,8 @@ std::vector<std::string> split_text(std::string_view text, char separator) {
   }
 }
 
+std::string counted(std::size_t count, std::string_view noun) {
+  return std::to_string(count).append(" ").append(noun).append(count == 1 ? "" : "s");
+}
+
 }  // namespace onemask

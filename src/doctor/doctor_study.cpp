@@ -35,8 +35,8 @@ Finding study_finding(Study const& study) {
   auto const points = study.points.size();
   auto const masked = std::count_if(study.points.begin(), study.points.end(), [](auto const& point) { return point.masked; });
   return {Verdict::ok, "study",
-          "'" + study.name + "': " + std::to_string(points) + (points == 1 ? " point" : " points") + ", " +
-              std::to_string(study.masks ? masked : 0) + " of them with masks"};
+          "'" + study.name + "': " + counted(points, "point") + ", " + std::to_string(study.masks ? masked : 0) +
+              " of them with masks"};
 }
 
 Findings checkpoint_findings(Checkpoint const& checkpoint, Study const& study) {

@@ -1,4 +1,5 @@
 #include <onemask/core/json_line.hpp>
+#include <onemask/core/text.hpp>
 #include <onemask/doctor/findings.hpp>
 
 #include <algorithm>
@@ -44,7 +45,7 @@ std::string counted(std::vector<FindingSection> const& sections, Verdict verdict
   std::ptrdiff_t count = 0;
   for (auto const& [title, findings] : sections)
     count += std::count_if(findings.begin(), findings.end(), [&](auto const& finding) { return finding.verdict == verdict; });
-  return std::to_string(count) + " " + word(verdict) + (count == 1 ? "" : "s");
+  return counted(static_cast<std::size_t>(count), word(verdict));
 }
 
 Verdict verdict_of(std::string const& text) {

@@ -24,15 +24,9 @@ std::map<std::string, std::vector<std::size_t>> grouped(Ranks const& ranks,
   return groups;
 }
 
-std::string counted(std::size_t count, std::string const& what) {
-  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
-}
-
 /// "version 1 (ranks 0-3), version 2 (rank 4)".
 std::string listing(std::map<std::string, std::vector<std::size_t>> const& groups) {
-  std::string text;
-  for (auto const& [name, members] : groups) text += (text.empty() ? "" : "; ") + name + " (" + ranks_text(members) + ")";
-  return text;
+  return join(groups, "; ", [](auto const& group) { return group.first + " (" + ranks_text(group.second) + ")"; });
 }
 
 /// Cores that the ranks of a host may use together.
@@ -56,8 +50,7 @@ Finding host_finding(Ranks const& ranks, std::string const& host, std::vector<st
     threads += static_cast<std::size_t>(std::max(rank.threads, 0));
     devices.insert(rank.device.empty() ? "no device" : rank.device);
   }
-  std::string device_list;
-  for (auto const& device : devices) device_list += (device_list.empty() ? "" : ", ") + device;
+  auto const device_list = join(devices, ", ");
   auto const cores = cores_of(ranks, members);
   Finding finding{Verdict::ok, host,
                   ranks_text(members) + ": " + counted(threads, "thread") + " on " + counted(cores, "core") + ", " +

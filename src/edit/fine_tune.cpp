@@ -1,5 +1,6 @@
 #include <onemask/core/error.hpp>
 #include <onemask/edit/fine_tune.hpp>
+#include <onemask/model/adam.hpp>
 #include <onemask/model/cached_rows.hpp>
 #include <onemask/model/head_loss.hpp>
 
@@ -125,10 +126,7 @@ BatchEdit fine_tune(CausalLM const& model, std::span<EditRequest const> requests
     }
     if (loss < enough || step == hparams.num_steps) break;
     auto const gradient = leaf.grad() + hparams.weight_decay * (weight + change);
-    mean.mul_(0.9).add_(gradient, 0.1);
-    square.mul_(0.999).addcmul_(gradient, gradient, 0.001);
-    auto const denominator = (square.sqrt() / std::sqrt(1 - std::pow(0.999, step))).add_(1e-8);
-    change.addcdiv_(mean, denominator, -hparams.lr / (1 - std::pow(0.9, step)));
+    adam_step(change, gradient, mean, square, hparams.lr, step);
     if (hparams.norm_constraint > 0) change.clamp_(-hparams.norm_constraint, hparams.norm_constraint);
   }
   auto const change_norm = change.norm().item<double>(), weight_norm = weight.norm().item<double>();

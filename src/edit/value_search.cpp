@@ -1,5 +1,6 @@
 #include <onemask/core/error.hpp>
 #include <onemask/edit/value_search.hpp>
+#include <onemask/model/adam.hpp>
 #include <onemask/model/head_loss.hpp>
 #include <onemask/model/pass.hpp>
 
@@ -143,11 +144,8 @@ class DeltaOptimizer {
 
   void step(at::Tensor& delta, at::Tensor const& gradient, at::Tensor const& active, at::Tensor const& radius) {
     ++steps_;
-    mean_.mul_(0.9).add_(gradient, 0.1);
-    square_.mul_(0.999).addcmul_(gradient, gradient, 0.001);
-    auto const scale = rate_ / (1 - std::pow(0.9, steps_));
-    auto const denominator = (square_.sqrt() / std::sqrt(1 - std::pow(0.999, steps_))).add_(1e-8);
-    auto moved = delta - scale * mean_ / denominator;
+    auto moved = delta.clone();
+    adam_step(moved, gradient, mean_, square_, rate_, steps_);
     auto const norm = moved.norm(2, {1}, true);
     moved = at::where(norm > radius, moved * (radius / norm), moved);
     delta.copy_(at::where(active, moved, delta));

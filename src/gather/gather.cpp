@@ -2,6 +2,7 @@
 #include <onemask/core/build_info.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/text.hpp>
 #include <onemask/edit/batch_edit.hpp>
 #include <onemask/gather/gather.hpp>
 
@@ -18,13 +19,6 @@
 namespace onemask {
 namespace {
 
-/// "4 5 6"
-std::string layer_list(std::vector<int> const& layers) {
-  std::string list;
-  for (auto layer : layers) list += (list.empty() ? "" : " ") + std::to_string(layer);
-  return list;
-}
-
 ByteMatrix matrix_of(MaskTask const& task, std::vector<int> const& layers, at::Tensor const& kept) {
   auto const keep = kept.to(at::kByte).contiguous();
   auto const* bytes = keep.data_ptr<std::uint8_t>();
@@ -33,7 +27,7 @@ ByteMatrix matrix_of(MaskTask const& task, std::vector<int> const& layers, at::T
           {bytes, bytes + keep.numel()},
           {{"name", task.name},
            {"seed", std::to_string(task.seed)},
-           {"layers", layer_list(layers)},
+           {"layers", join(layers, " ")},
            {"threshold", std::to_string(task.options.threshold)},
            {"object", task.key}}};
 }

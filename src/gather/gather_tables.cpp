@@ -146,11 +146,7 @@ Table tasks_table(std::vector<JournalRecord> const& records) {
 }
 
 Table makers_table(std::map<std::string, std::size_t> const& objects) {
-  auto const name = [](auto const& item) {
-    std::string text;
-    for (auto const& kind : split_text(item.first, '\n')) text += (text.empty() ? "" : " and ") + kind;
-    return text;
-  };
+  auto const name = [](auto const& item) { return join(split_text(item.first, '\n'), " and "); };
   return {{{"made_by", column<std::string>(objects, name)},
            {"objects", column<std::int64_t>(objects, [](auto const& item) { return item.second; })}}};
 }

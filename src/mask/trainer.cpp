@@ -4,6 +4,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/random.hpp>
 #include <onemask/mask/trainer.hpp>
+#include <onemask/model/adam.hpp>
 #include <onemask/model/head_loss.hpp>
 
 #include <algorithm>
@@ -133,11 +134,8 @@ at::Tensor MaskTrainer::gradient(std::span<std::size_t const> batch, int epoch, 
 void MaskTrainer::update(at::Tensor gradient) {
   ++steps_;
   theta_.mul_(1 - options_.learning_rate * options_.weight_decay);
-  mean_.mul_(options_.beta1).add_(gradient, 1 - options_.beta1);
-  square_.mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
-  auto const steps = static_cast<double>(steps_);
-  auto const denominator = (square_.sqrt() / std::sqrt(1 - std::pow(options_.beta2, steps))).add_(options_.adam_epsilon);
-  theta_.addcdiv_(mean_, denominator, -options_.learning_rate / (1 - std::pow(options_.beta1, steps)));
+  adam_step(theta_, gradient, mean_, square_, options_.learning_rate, static_cast<double>(steps_),
+            {options_.beta1, options_.beta2, options_.adam_epsilon});
 }
 
 void MaskTrainer::run_epoch() {

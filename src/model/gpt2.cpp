@@ -1,5 +1,6 @@
 #include "model/detail/gelu.hpp"
 #include "model/families.hpp"
+#include <onemask/model/layers.hpp>
 
 #include <cmath>
 
@@ -81,7 +82,7 @@ class Gpt2 final : public CausalLM {
   static std::string block_name(int layer) { return "transformer.h." + std::to_string(layer); }
 
   at::Tensor norm(Linear const& scale, at::Tensor const& x) const {
-    return at::layer_norm(x, {config().hidden}, scale.weight, scale.bias, config().norm_epsilon);
+    return layer_norm(x, scale.weight, scale.bias, config().norm_epsilon);
   }
 
   /// Columns of the joint query-key-value matrix, in units of the hidden size.

@@ -1,5 +1,6 @@
 #include "model/detail/gelu.hpp"
 #include "model/families.hpp"
+#include <onemask/model/layers.hpp>
 
 #include <cmath>
 
@@ -75,7 +76,7 @@ class GptJ final : public CausalLM {
   static std::string block_name(int layer) { return "transformer.h." + std::to_string(layer); }
 
   at::Tensor norm(Linear const& scale, at::Tensor const& x) const {
-    return at::layer_norm(x, {config().hidden}, scale.weight, scale.bias, config().norm_epsilon);
+    return layer_norm(x, scale.weight, scale.bias, config().norm_epsilon);
   }
 
   at::Tensor heads(at::Tensor const& matrix, at::Tensor const& input) const {

@@ -1,4 +1,5 @@
 #include "model/families.hpp"
+#include <onemask/model/layers.hpp>
 
 #include <cmath>
 
@@ -115,11 +116,8 @@ class Llama final : public CausalLM {
     return (wide * at::rsqrt(wide.square().mean(-1, true) + config().norm_epsilon)).to(x.scalar_type()) * scale;
   }
 
-  /// Rotary position embedding on halves: (a, b) -> (a cos - b sin, b cos + a sin).
   at::Tensor rotate(at::Tensor const& heads, at::Tensor const& positions) const {
-    auto const half = config().head_dim / 2;
-    auto const turned = at::cat({heads.narrow(2, half, half).neg(), heads.narrow(2, 0, half)}, 2);
-    return heads * cosines_.index_select(0, positions).unsqueeze(1) + turned * sines_.index_select(0, positions).unsqueeze(1);
+    return rotate_halves(heads, cosines_.index_select(0, positions).unsqueeze(1), sines_.index_select(0, positions).unsqueeze(1));
   }
 
   at::Tensor tokens_, norm_, head_, cosines_, sines_;

@@ -1,6 +1,7 @@
 #include "moments/npz.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/text.hpp>
 #include <onemask/moments/second_moment.hpp>
 
 #include <cmath>
@@ -17,10 +18,8 @@ bool is_zip(std::filesystem::path const& file) {
 }
 
 [[noreturn]] void throw_wrong_size(std::string const& where, at::IntArrayRef shape, CausalLM const& model, int layer) {
-  std::string sizes;
-  for (auto size : shape) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
   auto const inner = std::to_string(model.config().inner);
-  throw ShapeError(where + " has the size [" + sizes + "], but layer " + std::to_string(layer) +
+  throw ShapeError(where + " has the size [" + join(shape, ", ") + "], but layer " + std::to_string(layer) +
                    " of this model needs a second moment of size [" + inner + ", " + inner +
                    "]. It belongs to another model or another module; name the right file.");
 }
@@ -30,8 +29,7 @@ std::string name_in(NpzFile const& file, std::string const& where, std::string c
   for (auto const& candidate : {"mom2." + name, name}) {
     if (file.contains(candidate)) return candidate;
   }
-  std::string names;
-  for (auto const& known : file.names()) names += (names.empty() ? "" : ", ") + known;
+  auto const names = join(file.names(), ", ");
   throw UserError(where + " has no array 'mom2." + name + "' and is not a second moment as layer_stats saves it; it contains: " +
                   (names.empty() ? "nothing" : names) + ".");
 }

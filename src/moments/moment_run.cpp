@@ -256,11 +256,10 @@ void announce(MomentRun const& run, CorpusShare const& share, std::vector<LayerW
   auto const top = static_cast<double>(works.back().layer);
   auto const pass = 2 * tokens * ((top + 1) * (attention + ups * hidden * inner) + top * hidden * inner);
   auto const products = tokens * inner * inner * static_cast<double>(works.size());
-  std::string layers;
-  for (auto const& work : works) layers += (layers.empty() ? "" : ", ") + std::to_string(work.layer);
+  auto const layers = join(works, ", ", [](auto const& work) { return std::to_string(work.layer); });
   log_info("second moments of layer" + std::string(works.size() > 1 ? "s " : " ") + layers + ": " + std::to_string(share.tokens) +
            " tokens in one pass, about " + in_flops(pass) + " for the pass and " + in_flops(products) + " for the products, on " +
-           std::to_string(run.world.size()) + (run.world.size() > 1 ? " ranks" : " rank") + "; " +
+           counted(static_cast<std::size_t>(run.world.size()), "rank") + "; " +
            format_bytes(checkpoint_bytes(run, works.size())) + " of memory a rank beside the model");
 }
 

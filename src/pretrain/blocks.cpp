@@ -1,6 +1,7 @@
 #include "pretrain/blocks.hpp"
 
 #include "pretrain/gelu.hpp"
+#include <onemask/model/layers.hpp>
 
 #include <cmath>
 
@@ -16,7 +17,6 @@ at::Tensor attend(at::Tensor const& query, at::Tensor const& key, at::Tensor con
   return context.transpose(1, 2).reshape({query.size(0) * query.size(2), query.size(1) * query.size(3)});
 }
 
-/// Rotary position embedding on halves: (a, b) -> (a cos - b sin, b cos + a sin) (Su et al. 2021, equation 34).
 struct Rotation {
   at::Tensor cosines, sines;  ///< [rows * width, 1, head_dim]
 
@@ -29,18 +29,10 @@ struct Rotation {
     sines = both.sin().to(type);
   }
 
-  at::Tensor operator()(at::Tensor const& heads) const {
-    auto const half = heads.size(2) / 2;
-    auto const turned = at::cat({heads.narrow(2, half, half).neg(), heads.narrow(2, 0, half)}, 2);
-    return heads * cosines + turned * sines;
-  }
+  at::Tensor operator()(at::Tensor const& heads) const { return rotate_halves(heads, cosines, sines); }
 };
 
 }  // namespace
-
-at::Tensor layer_norm(ModelConfig const& config, at::Tensor const& x, at::Tensor const& scale, at::Tensor const& shift) {
-  return at::layer_norm(x, {config.hidden}, scale, shift, config.norm_epsilon);
-}
 
 at::Tensor rms_norm(ModelConfig const& config, at::Tensor const& x, at::Tensor const& scale) {
   auto const wide = x.to(at::kFloat);
@@ -58,7 +50,7 @@ at::Tensor run_gpt2_blocks(ModelConfig const& config, std::span<at::Tensor const
   auto const norm = [&](at::Tensor const& x) {
     auto const& scale = *next++;
     auto const& shift = *next++;
-    return layer_norm(config, x, scale, shift);
+    return layer_norm(x, scale, shift, config.norm_epsilon);
   };
   double const scale = 1 / std::sqrt(static_cast<double>(config.head_dim));
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {

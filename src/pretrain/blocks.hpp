@@ -23,7 +23,6 @@ at::Tensor run_gpt2_blocks(ModelConfig const& config, std::span<at::Tensor const
 at::Tensor run_llama_blocks(ModelConfig const& config, std::span<at::Tensor const> weights, at::Tensor residual,
                             BlockInputs const& inputs);
 
-at::Tensor layer_norm(ModelConfig const& config, at::Tensor const& x, at::Tensor const& scale, at::Tensor const& shift);
 /// Its mean square is taken in float32 whatever the type.
 at::Tensor rms_norm(ModelConfig const& config, at::Tensor const& x, at::Tensor const& scale);
 

@@ -1,6 +1,7 @@
 #include "pretrain/blocks.hpp"
 #include <onemask/comm/fixed_point.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/model/layers.hpp>
 #include <onemask/pretrain/body.hpp>
 
 #include <limits>
@@ -68,7 +69,8 @@ at::Tensor TrainingBody::forward(at::Tensor const& embedded, PackedRows const& r
   auto const first = leaves_.begin() + (gpt2 ? 2 : 1);
   auto const residual = (gpt2 ? run_gpt2_blocks : run_llama_blocks)(config_, {first, leaves_.end()}, embedded, inputs);
   auto const wanted = residual.index_select(0, places);
-  return gpt2 ? layer_norm(config_, wanted, *(leaves_.end() - 2), leaves_.back()) : rms_norm(config_, wanted, leaves_.back());
+  return gpt2 ? layer_norm(wanted, *(leaves_.end() - 2), leaves_.back(), config_.norm_epsilon)
+              : rms_norm(config_, wanted, leaves_.back());
 }
 
 at::Tensor TrainingBody::logits(PackedRows const& rows) const {

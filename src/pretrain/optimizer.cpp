@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/model/adam.hpp>
 #include <onemask/pretrain/optimizer.hpp>
 
 #include <algorithm>
@@ -13,7 +14,8 @@
 namespace onemask {
 namespace {
 
-constexpr double momentum = 0.95, beta1 = 0.9, beta2 = 0.95, adam_epsilon = 1e-8;
+constexpr double momentum = 0.95;  // of Muon
+constexpr AdamDecay adam_decay{.square = 0.95};
 /// Of the quintic polynomial a x + b x³ + c x⁵.
 constexpr double quintic_a = 3.4445, quintic_b = -4.7750, quintic_c = 2.0315;
 constexpr int newton_schulz_steps = 5;
@@ -117,12 +119,8 @@ void Optimizer::step_others(at::Tensor const& gradient, double rate, std::int64_
   auto const steps = static_cast<double>(step + 1);
   for (auto const& weight : weights_) {
     if (weight.kind == Weight::Kind::matrix) continue;
-    auto const slope = view_of(gradient, weight);
-    auto mean = view_of(mean_, weight), square = view_of(square_, weight);
-    mean.mul_(beta1).add_(slope, 1 - beta1);
-    square.mul_(beta2).addcmul_(slope, slope, 1 - beta2);
-    auto const denominator = (square.sqrt() / std::sqrt(1 - std::pow(beta2, steps))).add_(adam_epsilon);
-    view_of(flat_, weight).addcdiv_(mean, denominator, -rate / (1 - std::pow(beta1, steps)));
+    adam_step(view_of(flat_, weight), view_of(gradient, weight), view_of(mean_, weight), view_of(square_, weight), rate, steps,
+              adam_decay);
   }
 }
 

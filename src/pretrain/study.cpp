@@ -1,5 +1,6 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/text.hpp>
 #include <onemask/core/yaml_document.hpp>
 #include <onemask/core/yaml_section.hpp>
 #include <onemask/data/file_pattern.hpp>
@@ -41,9 +42,7 @@ void read_positive(YamlSection& section, char const* key, double& value) {
 void read_choice(YamlSection& section, char const* key, std::string& value, std::vector<std::string> const& choices) {
   section.read(key, value);
   if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
-  std::string list;
-  for (auto const& choice : choices) list += (list.empty() ? "" : ", ") + choice;
-  throw section.fault(key, "is '" + value + "', but must be one of " + list);
+  throw section.fault(key, "is '" + value + "', but must be one of " + join(choices, ", "));
 }
 
 void read_size(YamlSection& section, char const* key, std::int64_t& value, std::int64_t least, std::int64_t most) {

@@ -2,6 +2,7 @@
 #include "study/sweep_axes.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/text.hpp>
 #include <onemask/core/yaml_document.hpp>
 #include <onemask/study/study.hpp>
 
@@ -73,8 +74,7 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
   std::ostringstream resolved;
   document.remove("sweep");
   for (auto const& [keys, values] : sweep) {
-    std::string joined;
-    for (auto const& key : keys) joined += (joined.empty() ? "" : ",") + key;
+    auto const joined = join(keys, ",");
     if (keys.size() == 1) {
       document["sweep"][joined] = values.front();
     } else {

@@ -7,6 +7,7 @@
 #include <onemask/comm/computing.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/core/text.hpp>
 #include <onemask/dispatch/worker.hpp>
 #include <onemask/gather/gather.hpp>
 #include <onemask/store/run_folder.hpp>
@@ -104,7 +105,7 @@ void check_ranks(Study const& study, RunOptions const& options, int ranks) {
   auto const asked = study.ranks_per_mask;
   if (options.last < Stage::mask || !study.masks || asked <= ranks) return;
   throw UserError("The study asks for " + std::to_string(asked) + " ranks per mask (mask.ranks), but the run has " +
-                  std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks") + ". Start more ranks or set mask.ranks to auto.");
+                  counted(static_cast<std::size_t>(ranks), "rank") + ". Start more ranks or set mask.ranks to auto.");
 }
 
 /// Rank 0 locks the folder; every rank logs there.
@@ -150,7 +151,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   auto const& plan = run.plan;
   log_info("plan " + plan.id.substr(0, 12) + ": " + std::to_string(plan.facts.size()) + " facts, " +
            std::to_string(plan.sets.size()) + " way(s) of editing, " + std::to_string(plan.masks.size()) + " masks, " +
-           std::to_string(world.size()) + (world.size() == 1 ? " rank; " : " ranks; ") + summary_of(tasks.list, tasks.done));
+           counted(static_cast<std::size_t>(world.size()), "rank") + "; " + summary_of(tasks.list, tasks.done));
 
   auto const spent = std::chrono::duration<double>(Clock::now() - start).count();
   auto const work_tasks = make_planned_work(

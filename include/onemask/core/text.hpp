@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace onemask {
@@ -22,5 +24,33 @@ std::string format_bytes(double bytes);
 
 /// Pieces of `text` between `separator`s.
 std::vector<std::string> split_text(std::string_view text, char separator);
+
+/// A list as text: texts or whole numbers, with `separator` between them.
+template <class List>
+std::string join(List const& items, std::string_view separator) {
+  std::string text;
+  bool first = true;
+  for (auto const& item : items) {
+    if (!first) text += separator;
+    first = false;
+    if constexpr (std::is_integral_v<std::decay_t<decltype(item)>>) {
+      text += std::to_string(item);
+    } else {
+      text += item;
+    }
+  }
+  return text;
+}
+
+/// The same of what `to_text` says of each item.
+template <class List, class ToText>
+std::string join(List const& items, std::string_view separator, ToText const& to_text) {
+  std::vector<std::string> texts;
+  for (auto const& item : items) texts.push_back(to_text(item));
+  return join(texts, separator);
+}
+
+/// "1 rank", "2 ranks".
+std::string counted(std::size_t count, std::string_view noun);
 
 }  // namespace onemask
