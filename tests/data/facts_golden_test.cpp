@@ -96,6 +96,7 @@ std::vector<std::filesystem::path> shared_folders() {
   return shared ? std::vector{*shared} : std::vector<std::filesystem::path>();
 }
 
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(PublishedFacts);
 INSTANTIATE_TEST_SUITE_P(Shared, PublishedFacts, testing::ValuesIn(shared_folders()), [](auto const&) { return "counterfact"; });
 
 /// Which facts the golden masks were made with.

@@ -137,8 +137,10 @@ TEST_P(MemitGolden, EveryLayerFromTheGoldenValues) {
 
 TEST_P(MemitGolden, SuccessFromOurOwnValues) {
   std::vector<TargetValues> chunks;
-  for (std::size_t first = 0; first < requests_.size(); first += 25) {
-    chunks.push_back(find_target_values(*model_, std::span(requests_).subspan(first, 25), hparams_));
+  for (std::span<EditRequest const> rest = requests_; !rest.empty();) {
+    auto const count = std::min<std::size_t>(25, rest.size());
+    chunks.push_back(find_target_values(*model_, rest.first(count), hparams_));
+    rest = rest.subspan(count);
   }
   auto const targets = joined(chunks);
   std::vector<double> errors;

@@ -22,6 +22,7 @@ from mask_numbers import Masking  # noqa: E402
 from peer_common import distance  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from text_numbers import llama3_tokenizer, logit_numbers, tiny_llama, tokenizer_numbers  # noqa: E402
+from transformers import LlamaForCausalLM  # noqa: E402
 from world import World, hparams  # noqa: E402
 
 
@@ -61,11 +62,12 @@ def lean(content: dict) -> dict:
 def llama_numbers(world: World, folder: Path) -> dict:
     """Also writes the model and its tokenizer."""
     tokenizer = llama3_tokenizer(world, special=True)
-    model = tiny_llama(tokenizer)
-    model.save_pretrained(folder)
+    tiny_llama(tokenizer).to(torch.bfloat16).save_pretrained(folder)
     (folder / "generation_config.json").unlink()
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-    return logit_numbers(world, model.float(), lambda text: tokenizer.encode(text).ids, "_llama")
+    # Loaded again: a model that was bfloat16 once has rounded rotary frequencies.
+    model = LlamaForCausalLM.from_pretrained(folder, torch_dtype=torch.float32).eval()
+    return logit_numbers(world, model, lambda text: tokenizer.encode(text).ids, "_llama")
 
 
 def plain(content):

@@ -75,7 +75,7 @@ def llama3_tokenizer(world: World, special: bool) -> Tokenizer:
 
 
 def tiny_llama(tokenizer: Tokenizer) -> LlamaForCausalLM:
-    """Random bfloat16 weights: four heads on two of keys and values, and Llama 3's rotary scaling."""
+    """Random weights: four heads on two of keys and values, and Llama 3's rotary scaling."""
     size = tokenizer.get_vocab_size()
     rope = {
         "rope_type": "llama3",
@@ -94,7 +94,7 @@ def tiny_llama(tokenizer: Tokenizer) -> LlamaForCausalLM:
         for _, parameter in sorted(model.named_parameters()):
             noise = 0.3 * torch.randn(parameter.shape, generator=generator)
             parameter.copy_(1 + noise if parameter.dim() == 1 else noise)
-    return model.to(torch.bfloat16).eval()
+    return model
 
 
 @torch.no_grad()
