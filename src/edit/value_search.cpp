@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/edit/value_search.hpp>
 #include <onemask/model/head_loss.hpp>
 #include <onemask/model/pass.hpp>
@@ -185,7 +186,8 @@ void check_layers(CausalLM const& model, EditHparams const& hparams) {
 FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requests, std::span<std::int64_t const> value_of,
                         EditHparams const& hparams, ValueOrigin origin) {
   check_layers(model, hparams);
-  ONEMASK_EXPECT(!requests.empty() && requests.size() == value_of.size());
+  invariant(!requests.empty() && requests.size() == value_of.size(), "of ", requests.size(), " facts, ", value_of.size(),
+            " have a value to be found");
   auto const device = model.device();
   auto const rows = lay_out(requests, value_of);
   auto const start = run_once(model, rows, hparams, origin);

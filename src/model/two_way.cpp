@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/model/head_loss.hpp>
 #include <onemask/model/two_way.hpp>
 
@@ -34,7 +35,7 @@ TwoWayBatch::TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPro
                          std::vector<std::int64_t> const& edit)
     : model_(model), layer_(layer), prompts_(static_cast<std::int64_t>(prompts.size())) {
   c10::NoGradGuard const no_gradients;
-  ONEMASK_EXPECT(!prompts.empty() && edit.size() == prompts.size());
+  invariant(!prompts.empty() && edit.size() == prompts.size(), "of ", prompts.size(), " prompts, ", edit.size(), " have an edit");
   Plan plan;
   std::int64_t place = 0;
   auto const add_row = [&](std::size_t prompt, std::vector<std::int64_t> const& target, Terms& terms, std::int64_t first) {
