@@ -41,6 +41,8 @@ Rows lay_out(std::span<EditRequest const> requests, std::span<std::int64_t const
     members[value_of[r]] += 1;
   }
   rows.values = std::ssize(members);
+  invariant(members.begin()->first == 0 && members.rbegin()->first == rows.values - 1, "the ", rows.values,
+            " values to be found are numbered from ", members.begin()->first, " to ", members.rbegin()->first);
   std::int64_t place = 0;
   for (std::size_t r = 0; r < requests.size(); ++r) {
     auto const& request = requests[r];
@@ -73,6 +75,9 @@ Rows lay_out(std::span<EditRequest const> requests, std::span<std::int64_t const
     rows.read.back().push_back(0);
     rows.essence_places.push_back(place++);
   }
+  auto const weight = std::accumulate(rows.weights.begin(), rows.weights.end(), 0.0);
+  invariant(std::abs(weight - static_cast<double>(rows.context_rows.size())) < 1e-6 * (weight + 1), "the losses of ",
+            rows.context_rows.size(), " contexts have weights that add up to ", weight);
   return rows;
 }
 
@@ -128,6 +133,7 @@ Start run_once(CausalLM const& model, Rows const& rows, EditHparams const& hpara
     }
     begin += packed.layout.counts[row];
   }
+  invariant(begin == packed.layout.tokens, "the rows of a batch have ", begin, " tokens of ", packed.layout.tokens);
   auto const edited_tokens = index_tensor(edited, model.device());
   auto const layout = make_layout(places, model.device());
   return {{Pass(model, layout, make_past(packed.layout, seen, layer + 1, rows.lookups)),
