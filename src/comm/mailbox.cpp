@@ -8,7 +8,7 @@
 namespace onemask {
 namespace {
 
-constexpr std::size_t longest = std::size_t{1} << 22;  // of messages; longer ones would arrive as several
+constexpr std::size_t longest_message = std::size_t{1} << 22;  // of messages; longer ones would arrive as several
 
 }  // namespace
 
@@ -23,7 +23,8 @@ int Mailbox::size() const {
 }
 void Mailbox::send(int to, Box box, std::string bytes) {
   invariant(to >= 0 && to < size(), "a message is addressed to rank ", to, " of ", size());
-  invariant(bytes.size() <= longest, "a message between ranks has ", bytes.size(), " bytes; ", longest, " are allowed");
+  invariant(bytes.size() <= longest_message, "a message between ranks has ", bytes.size(), " bytes; ", longest_message,
+            " are allowed");
   backend_->send(to, box, std::move(bytes));
 }
 std::optional<Message> Mailbox::receive(Box box) {

@@ -31,18 +31,18 @@ TEST(Ending, TellsTheKindsOfFailuresApart) {
   EXPECT_FALSE(ending_of([]() -> int { throw 7; }).sentence.empty());
 }
 
-TEST(Ending, IsTheOwnOneWhereNobodyFailed) {
+RANK_TEST(Ending, IsTheOwnOneWhereNobodyFailed) {
   Mailbox ranks(test::world());
   EXPECT_EQ(end_together(ranks, {3, ""}, 1h, must_not_give_up), (Meeting{{3, ""}}));
 }
 
-TEST(Ending, IsTheOwnFailureWhereAllFailed) {
+RANK_TEST(Ending, IsTheOwnFailureWhereAllFailed) {
   Mailbox ranks(test::world());
   Ending const own{2, "bad study"};
   EXPECT_EQ(end_together(ranks, own, 1h, must_not_give_up), Meeting{own});
 }
 
-TEST(Ending, IsTheOtherRanksFailureElsewhere) {
+RANK_TEST(Ending, IsTheOtherRanksFailureElsewhere) {
   Mailbox ranks(test::world());
   int const last = ranks.size() - 1;
   Ending const failure{1, "no space left"};
@@ -54,7 +54,7 @@ TEST(Ending, IsTheOtherRanksFailureElsewhere) {
   }
 }
 
-TEST(Ending, AFailureDoesNotWaitForeverForTheOthers) {
+RANK_TEST(Ending, AFailureDoesNotWaitForeverForTheOthers) {
   Mailbox ranks(test::world());
   if (ranks.size() == 1) GTEST_SKIP() << "one rank waits for nobody";
   std::atomic<int> given_up{0};
@@ -68,7 +68,7 @@ TEST(Ending, AFailureDoesNotWaitForeverForTheOthers) {
   EXPECT_EQ(given_up, fails ? 1 : 0);
 }
 
-TEST(Ending, TellsThoseThatCameThatOthersHang) {
+RANK_TEST(Ending, TellsThoseThatCameThatOthersHang) {
   Mailbox ranks(test::world());
   if (ranks.size() == 1) GTEST_SKIP() << "one rank waits for nobody";
   std::atomic<int> given_up{0};
