@@ -59,7 +59,7 @@ RANK_TEST(Ending, AFailureDoesNotWaitForeverForTheOthers) {
   if (ranks.size() == 1) GTEST_SKIP() << "one rank waits for nobody";
   std::atomic<int> given_up{0};
   bool const fails = ranks.rank() == 1;
-  auto const come = [] { test::world().barrier(); };
+  auto const come = [world = test::world()] { world.barrier(); };  // in a thread of its own where it gives up
   if (!fails) come();
   end_together(ranks, fails ? Ending{1, "lost"} : Ending{}, fails ? 50ms : 1min, [&] {
     ++given_up;

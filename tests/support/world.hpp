@@ -9,6 +9,7 @@
 namespace onemask::test {
 
 /// The ranks that run this test together: those mpirun started, the threads of a RANK_TEST, or this process alone.
+/// Threads that a rank starts take a copy along.
 Communicator const& world();
 
 /// Runs `body` on every rank: here where mpirun started them, else in as many threads as the option --threads=N of the test
