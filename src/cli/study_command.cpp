@@ -2,6 +2,7 @@
 #include "cli/study_options.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
 
 #include <algorithm>
@@ -92,7 +93,7 @@ CommandResult run_stages(StageCommand const& stage, po::variables_map const& val
 Command study_command(std::string const& name) {
   auto const found =
       std::find_if(stage_commands.begin(), stage_commands.end(), [&](auto const& stage) { return name == stage.name; });
-  ONEMASK_EXPECT(found != stage_commands.end());
+  invariant(found != stage_commands.end(), "a stage has no command");
   auto const& stage = *found;
   Command command{stage.name,
                   "STUDY.yaml --out RUN [options]",

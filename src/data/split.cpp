@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/random.hpp>
 #include <onemask/core/text.hpp>
@@ -97,6 +98,7 @@ void shuffle_facts(std::vector<Fact>& facts, std::uint64_t seed) {
   std::vector<Fact> shuffled;
   shuffled.reserve(facts.size());
   for (Draw const& draw : draws) shuffled.push_back(std::move(facts[draw.second]));
+  invariant(shuffled.size() == facts.size(), shuffled.size(), " of ", facts.size(), " facts were shuffled");
   facts = std::move(shuffled);
 }
 
@@ -172,6 +174,9 @@ std::vector<SplitFact> select_facts(std::vector<FactSelection> const& selections
     }
     if (kept[selection.split] == 0) throw UserError(of_split(selection) + " has no facts that are not in an earlier split too.");
   }
+  std::size_t all = 0;
+  for (auto const& [split, count] : kept) all += count;
+  invariant(all == selected.size(), "the splits have ", all, " facts, the study ", selected.size());
   for (auto const& [split, owners] : dropped) {
     std::string places;
     std::size_t total = 0;

@@ -1,8 +1,10 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/edit/batch_solve.hpp>
 #include <onemask/model/pass.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include <ATen/ops/cholesky_solve.h>
@@ -169,7 +171,8 @@ BatchEdit solve_batch(CausalLM const& model, std::span<EditRequest const> reques
                       EditHparams const& hparams, std::map<int, KeyBasis> const& bases, BatchEdit const* previous,
                       std::vector<LayerSolve>* trace) {
   c10::NoGradGuard const no_gradients;
-  ONEMASK_EXPECT(requests.size() == targets.facts.size());
+  invariant(requests.size() == targets.facts.size() && targets.value_of.size() == targets.facts.size(), "values were found for ",
+            targets.facts.size(), " facts of ", requests.size());
   for (auto layer : hparams.layers) require_layer(model, layer, "The hparams' 'layers'");
   auto const members = members_of(targets);
   auto const values = std::ssize(members.count);
@@ -192,6 +195,10 @@ BatchEdit solve_batch(CausalLM const& model, std::span<EditRequest const> reques
   }
   std::vector<std::int64_t> rows(members.count.size());
   for (auto const& [row, number] : members.number) rows[static_cast<std::size_t>(number)] = row;
+  double shares = 0;
+  for (auto const& part : parts) shares += part.row_share.sum().item<double>() + part.plain_share.sum().item<double>();
+  invariant(std::abs(shares - 2 * static_cast<double>(values)) < 1e-6 * static_cast<double>(values + 1), "the mean keys of ",
+            values, " values have weights that add up to ", shares, " instead of two for each");
   auto const wanted = targets.values.index_select(0, index_tensor(rows, at::kCPU)).to(model.device(), at::kDouble).t();
 
   BatchEdit edit{targets.facts, {}, {}};
@@ -214,6 +221,8 @@ BatchEdit solve_batch(CausalLM const& model, std::span<EditRequest const> reques
     edited = edited->with_projections(edited_weights(*edited, {edit.deltas.back()}));
     if (i + 1 < hparams.layers.size()) advance(*edited, parts, layer, hparams.layers[i + 1]);
   }
+  invariant(edit.deltas.size() == hparams.layers.size(), edit.deltas.size(), " layers of ", hparams.layers.size(),
+            " were edited");
   for (std::size_t i = 0; previous != nullptr && i < edit.deltas.size(); ++i)
     edit.deltas[i] = sum(previous->deltas.at(i), edit.deltas[i]);
   return edit;

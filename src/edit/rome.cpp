@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/edit/rome.hpp>
 #include <onemask/model/pass.hpp>
 
@@ -17,8 +18,12 @@ std::vector<RomeResult> rome(CausalLM const& model, std::span<EditRequest const>
                              KeyBasis const* moment) {
   std::vector<RomeResult> results(requests.size());
   if (requests.empty()) return results;
-  ONEMASK_EXPECT(!hparams.mom2_adjustment || moment != nullptr);
+  invariant(!hparams.mom2_adjustment || moment != nullptr, "ROME shall use a second moment, but has none");
   auto const found = find_values(model, requests, own_values(requests.size()), hparams, ValueOrigin::mlp_output);
+  invariant(found.steps.size() == requests.size() && found.failures.size() == requests.size(), "values were found for ",
+            found.steps.size(), " facts of ", requests.size());
+  invariant(found.keys.size(0) == std::ssize(requests) && found.delta.size(0) == std::ssize(requests), "there are ",
+            found.keys.size(0), " keys and ", found.delta.size(0), " values for ", requests.size(), " facts");
   c10::NoGradGuard const no_gradients;
   auto const& key = found.keys;
   auto const direction =

@@ -1,6 +1,7 @@
 #include "edit/outcome_json.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/edit/target_values.hpp>
 #include <onemask/edit/value_search.hpp>
 
@@ -13,6 +14,10 @@ TargetValues find_target_values(CausalLM const& model, std::span<EditRequest con
   TargetValues result{{}, merge ? values_by_subject(requests) : own_values(requests.size()), {}};
   auto const found = find_values(model, requests, result.value_of, hparams, ValueOrigin::residual);
   result.values = (found.origin + found.delta).to(at::kCPU);
+  auto const values = static_cast<std::size_t>(result.values.size(0));
+  invariant(result.value_of.size() == requests.size(), result.value_of.size(), " of ", requests.size(), " facts have a value");
+  invariant(found.steps.size() == values && found.failures.size() == values, "of ", values, " values, ", found.steps.size(),
+            " were searched for");
   auto const deltas = found.delta.norm(2, {1}).to(at::kCPU, at::kDouble),
              origins = found.origin.norm(2, {1}).to(at::kCPU, at::kDouble);
   for (std::size_t r = 0; r < requests.size(); ++r) {
@@ -38,6 +43,8 @@ TargetValues joined(std::vector<TargetValues> const& chunks) {
     first += chunk.values.size(0);
   }
   result.values = at::cat(values);
+  invariant(result.values.size(0) == first && result.facts.size() == result.value_of.size(), result.facts.size(), " facts have ",
+            result.value_of.size(), " values, of which ", result.values.size(0), " are there");
   return result;
 }
 

@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/edit/value_search.hpp>
 #include <onemask/model/adam.hpp>
 #include <onemask/model/head_loss.hpp>
@@ -41,6 +42,8 @@ Rows lay_out(std::span<EditRequest const> requests, std::span<std::int64_t const
     members[value_of[r]] += 1;
   }
   rows.values = std::ssize(members);
+  invariant(members.begin()->first == 0 && members.rbegin()->first == rows.values - 1, "the ", rows.values,
+            " values to be found are numbered from ", members.begin()->first, " to ", members.rbegin()->first);
   std::int64_t place = 0;
   for (std::size_t r = 0; r < requests.size(); ++r) {
     auto const& request = requests[r];
@@ -73,6 +76,9 @@ Rows lay_out(std::span<EditRequest const> requests, std::span<std::int64_t const
     rows.read.back().push_back(0);
     rows.essence_places.push_back(place++);
   }
+  auto const weight = std::accumulate(rows.weights.begin(), rows.weights.end(), 0.0);
+  invariant(std::abs(weight - static_cast<double>(rows.context_rows.size())) < 1e-6 * (weight + 1), "the losses of ",
+            rows.context_rows.size(), " contexts have weights that add up to ", weight);
   return rows;
 }
 
@@ -128,6 +134,7 @@ Start run_once(CausalLM const& model, Rows const& rows, EditHparams const& hpara
     }
     begin += packed.layout.counts[row];
   }
+  invariant(begin == packed.layout.tokens, "the rows of a batch have ", begin, " tokens of ", packed.layout.tokens);
   auto const edited_tokens = index_tensor(edited, model.device());
   auto const layout = make_layout(places, model.device());
   return {{Pass(model, layout, make_past(packed.layout, seen, layer + 1, rows.lookups)),
@@ -183,7 +190,8 @@ void check_layers(CausalLM const& model, EditHparams const& hparams) {
 FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requests, std::span<std::int64_t const> value_of,
                         EditHparams const& hparams, ValueOrigin origin) {
   check_layers(model, hparams);
-  ONEMASK_EXPECT(!requests.empty() && requests.size() == value_of.size());
+  invariant(!requests.empty() && requests.size() == value_of.size(), "of ", requests.size(), " facts, ", value_of.size(),
+            " have a value to be found");
   auto const device = model.device();
   auto const rows = lay_out(requests, value_of);
   auto const start = run_once(model, rows, hparams, origin);

@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/edit/weight_delta.hpp>
 
 namespace onemask {
@@ -15,21 +16,26 @@ at::Tensor WeightDelta::matrix() const {
 }
 
 WeightDelta make_delta(int layer, at::Tensor const& left, at::Tensor const& right) {
-  ONEMASK_EXPECT(left.size(0) == right.size(0));
+  invariant(left.dim() == 2 && right.dim() == 2, "the factors of a delta have ", left.dim(), " and ", right.dim(), " dimensions");
+  invariant(left.size(0) == right.size(0), "the factors of a delta are of rank ", left.size(0), " and ", right.size(0));
   bool const factors_are_smaller = left.numel() + right.numel() < left.size(1) * right.size(1);
   if (!factors_are_smaller) return make_dense_delta(layer, at::matmul(left.t(), right));
   return {layer, stored(left), stored(right), {}};
 }
 
 WeightDelta make_dense_delta(int layer, at::Tensor const& matrix) {
+  invariant(matrix.dim() == 2 && matrix.numel() > 0, "a delta has ", matrix.dim(), " dimensions and ", matrix.numel(),
+            " entries");
   return {layer, {}, {}, stored(matrix)};
 }
 
 WeightDelta sum(WeightDelta const& first, WeightDelta const& second) {
-  ONEMASK_EXPECT(first.layer == second.layer);
+  invariant(first.layer == second.layer, "deltas of layers ", first.layer, " and ", second.layer, " are added");
   if (first.left.defined() && second.left.defined())
     return make_delta(first.layer, at::cat({first.left, second.left}), at::cat({first.right, second.right}));
-  return make_dense_delta(first.layer, first.matrix() + second.matrix());
+  auto const one = first.matrix(), other = second.matrix();
+  invariant(one.sizes() == other.sizes(), "deltas of ", one.numel(), " and ", other.numel(), " entries are added");
+  return make_dense_delta(first.layer, one + other);
 }
 
 std::map<int, at::Tensor> edited_weights(CausalLM const& model, std::vector<WeightDelta> const& deltas) {
@@ -42,6 +48,7 @@ std::map<int, at::Tensor> edited_weights(CausalLM const& model, std::vector<Weig
                        " x " + std::to_string(change.size(1)) + ", but the model's matrix is " + std::to_string(weight.size(0)) +
                        " x " + std::to_string(weight.size(1)) + ". The edit belongs to another model.");
     }
+    invariant(!weights.contains(delta.layer), "layer ", delta.layer, " has two deltas");
     weights[delta.layer] = (weight.to(at::kFloat) + change).to(weight.scalar_type());
   }
   return weights;

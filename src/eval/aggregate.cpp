@@ -1,4 +1,5 @@
 #include "eval/bootstrap.hpp"
+#include <onemask/core/invariant.hpp>
 #include <onemask/eval/aggregate.hpp>
 
 #include <algorithm>
@@ -226,6 +227,8 @@ struct Aggregator::State {
       auto* const begin = values.data_ptr<double>();
       auto* out = begin;
       for (auto s = first; s < last; out += series[s++].count() * n) fill(series[s], quantities, out);
+      invariant(out == begin + values.numel(), "means of ", out - begin, " facts were made where ", values.numel(),
+                " are needed");
       auto const resampled = bootstrap.means(values);
       auto const* means = resampled.data_ptr<double>();
       out = begin;
@@ -254,6 +257,7 @@ void Aggregator::begin(std::vector<std::string> conditions) {
 
 void Aggregator::add(PromptMetrics const& row) {
   auto& s = *state_;
+  invariant(row.tokens_true > 0 && row.tokens_new > 0, "an object of fact ", row.fact, " has no token");
   auto const condition = static_cast<std::size_t>(row.condition), fact = static_cast<std::size_t>(row.fact);
   if (condition >= s.sums.size() || fact >= s.facts) return;
   auto& sums = s.sums[condition];
@@ -276,11 +280,17 @@ std::vector<SummaryRow> Aggregator::end() {
         auto const& selection = state.selections[s];
         Series series{&state.sums[c], &selection, state.present(group, selection, state.sums[c]), next[c]};
         auto const metrics = selection.combined != nullptr ? 1 : series.count();
+        invariant(series.length() <= group.planned[s], series.length(), " facts are there of ", group.planned[s],
+                  " that are planned");
         for (std::int64_t m = 0; m < metrics; ++m) (next[c]++)->n = series.length();
         if (series.length() > 0) by_length[series.length()].push_back(std::move(series));
       }
     }
     for (auto const& [length, series] : by_length) state.estimate_all(series);
+  }
+  for (std::size_t c = 0; c < next.size(); ++c) {
+    auto const filled = static_cast<std::size_t>(next[c] - rows.data());
+    invariant(filled == (c + 1) * (rows.size() / next.size()), "condition ", c, " ends at row ", filled, " of ", rows.size());
   }
   state.sums.clear();
   return rows;

@@ -1,5 +1,6 @@
 #include "eval/bootstrap.hpp"
 
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/random.hpp>
 
 #include <algorithm>
@@ -23,6 +24,8 @@ at::Tensor draw(std::int64_t n) {
   for (std::int64_t resample = 0; resample < Bootstrap::resamples; ++resample, row += n) {
     for (std::uint64_t i = 0; i < items; ++i) ++row[random.below(items)];
   }
+  auto const drawn = weights.sum().item<std::int64_t>();
+  invariant(drawn == n * Bootstrap::resamples, drawn, " of ", n * Bootstrap::resamples, " items were drawn");
   return weights;
 }
 
@@ -42,6 +45,7 @@ at::Tensor Bootstrap::weights(std::int64_t n) {
 at::Tensor Bootstrap::means(at::Tensor const& series) {
   auto const n = series.size(1);
   auto const drawn = weights(n);
+  invariant(drawn.size(0) == resamples && drawn.size(1) == n, "items are drawn out of ", drawn.size(1), " instead of ", n);
   auto sums = at::zeros({series.size(0), resamples}, at::kDouble);
   for (std::int64_t first = 0; first < n; first += block) {
     auto const count = std::min(block, n - first);

@@ -1,6 +1,7 @@
 #include "eval/top_tokens.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/data/prompt.hpp>
 #include <onemask/eval/metrics.hpp>
 
@@ -56,6 +57,8 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
       rights.push_back(item.edit->right);
     }
   }
+  invariant(batch.edit.size() == batch.prompts.size() && batch.facts.size() == batch.prompts.size(), "of ", batch.prompts.size(),
+            " prompts, ", batch.edit.size(), " have an edit");
   if (!lefts.empty()) {
     batch.left = at::stack(lefts).to(model.device());
     batch.right = at::stack(rights).to(model.device());
@@ -80,6 +83,11 @@ void compare(Tokenizer const& tokenizer, Batch const& batch, TwoWayBatch::Scores
   auto const rank_true = ranks(table, batch.prompts, &TwoWayPrompt::target_true);
   auto const rank_new = ranks(table, batch.prompts, &TwoWayPrompt::target_new);
   TopTokens const top(table), original_top(base);
+  auto const count = std::ssize(batch.prompts);
+  invariant(table.size(0) == count && table.sizes() == base.sizes(), "there are distributions of ", table.size(0), " prompts of ",
+            count);
+  invariant(scores.lp_true.numel() == count && scores.lp_new.numel() == count, "there are ", scores.lp_true.numel(),
+            " scores of ", count, " prompts");
   for (std::size_t i = 0; i < batch.prompts.size(); ++i) {
     auto const p = static_cast<std::int64_t>(i);
     PromptMetrics row{batch.facts[i].index,

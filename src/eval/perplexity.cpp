@@ -1,5 +1,6 @@
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/eval/perplexity.hpp>
 #include <onemask/model/head_loss.hpp>
 #include <onemask/model/pass.hpp>
@@ -21,6 +22,7 @@ double sum_of_nll(CausalLM const& model, std::span<TextWindow const> windows) {
   std::vector<std::vector<std::int64_t>> rows, offsets;
   std::vector<std::int64_t> targets;
   for (auto const& [ids, scored] : windows) {
+    invariant(scored > 0 && scored < ids.size(), "a window of ", ids.size(), " tokens is scored from token ", scored);
     rows.push_back(ids);
     auto& before = offsets.emplace_back(ids.size() - scored);
     std::iota(before.begin(), before.end(), static_cast<std::int64_t>(scored) - 1);
@@ -32,6 +34,7 @@ double sum_of_nll(CausalLM const& model, std::span<TextWindow const> windows) {
   auto const last = static_cast<int>(model.config().layers) - 1;
   auto const normed = model.final_norm(pass.run(0, last, pass.embed(packed.ids), wanted.layout, wanted.tokens));
   auto const target = index_tensor(targets, model.device()).unsqueeze(1);
+  invariant(normed.size(0) == target.size(0), normed.size(0), " tokens are predicted where ", target.size(0), " are scored");
   double sum = 0;
   for (std::int64_t first = 0; first < normed.size(0); first += tokens_of_slice) {
     auto const count = std::min(tokens_of_slice, normed.size(0) - first);

@@ -2,6 +2,7 @@
 #include <onemask/core/build_info.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/edit/batch_edit.hpp>
 #include <onemask/gather/gather.hpp>
@@ -73,6 +74,7 @@ class Gatherer {
     writer_.write("provenance/stages", stages_table(source_.stages));
     writer_.write("provenance/tasks", tasks_table(read_journals(source_.journals)));
     writer_.write("provenance/objects", makers_table(objects_by_maker_));
+    invariant(done_ <= plan_.tasks(), done_, " tasks are done of ", plan_.tasks());
     bool const complete = done_ == plan_.tasks();
     if (!complete && is_complete_already()) return true;
     auto attributes = source_.runtime;
@@ -142,6 +144,7 @@ class Gatherer {
       ++done_;
       auto const keep = mask->keep(task.options.threshold);
       zeros_[m] = zeros_share(keep);
+      invariant(zeros_[m] >= 0 && zeros_[m] <= 1, "the mask '", task.name, "' has a share of ", zeros_[m], " zeros");
       auto const name = "masks/" + std::to_string(m);
       checksums_[name] = writer_.write(name, matrix_of(task, mask->layers, keep));
       for (auto const& epoch : mask->epochs)
@@ -179,6 +182,10 @@ class Gatherer {
     }
     std::sort(rows.begin(), rows.end(),
               [](auto const& a, auto const& b) { return std::tie(a.set, a.fact) < std::tie(b.set, b.fact); });
+    auto const twice = std::adjacent_find(rows.begin(), rows.end(), [](auto const& a, auto const& b) {
+      return std::tie(a.set, a.fact) == std::tie(b.set, b.fact);
+    });
+    invariant(twice == rows.end(), "a fact has two edits in one way of editing");
     write_result("edits", edits_table(plan_, rows));
   }
 
@@ -228,6 +235,7 @@ class Gatherer {
         score.nll += piece->second.nll;
         score.tokens += piece->second.tokens;
       }
+      if (score.tokens > plan_.text_tokens) refuse(model.keys.front(), "tokens");
     }
     for (auto const& task : plan_.text_tasks) done_ += found.contains(task.key);
     write_result("perplexity", perplexity_table(plan_, scores));

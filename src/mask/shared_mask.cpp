@@ -1,6 +1,7 @@
 #include "mask/epoch_json.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/mask/shared_mask.hpp>
 
 #include <limits>
@@ -38,7 +39,10 @@ std::map<int, at::Tensor> masked_projections(CausalLM const& model, std::map<int
                                              std::vector<int> const& layers, at::Tensor const& mask) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     auto& weight = weights.try_emplace(layers[i], model.projection(layers[i]).weight).first->second;
-    weight = weight * mask.chunk(std::ssize(layers), 0)[i].to(weight.device());
+    auto const own = mask.chunk(std::ssize(layers), 0)[i].to(weight.device());
+    invariant(own.sizes() == weight.sizes(), "the mask of layer ", layers[i], " has ", own.numel(), " entries, its matrix ",
+              weight.numel());
+    weight = weight * own;
   }
   return weights;
 }

@@ -2,6 +2,7 @@
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/comm/fixed_point.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/random.hpp>
 #include <onemask/mask/trainer.hpp>
 #include <onemask/model/adam.hpp>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include <c10/core/GradMode.h>
 
@@ -21,6 +23,8 @@ constexpr int gradient_bits = 44;
 constexpr int loss_bits = 24;
 /// M is kept inside [floor, 1 - floor].
 constexpr double floor_of_mask = 1e-9;
+/// Integers below 2^52 that fit into a sum.
+constexpr std::size_t most_units = 2047;
 
 struct Losses {
   at::Tensor restoration, distillation;  ///< scalars, sums over facts of means over prompts
@@ -97,6 +101,9 @@ at::Tensor MaskTrainer::gradient(std::span<std::size_t const> batch, int epoch, 
   auto const lowest = facts_.layers().front();
   auto const out = model.config().hidden;
   auto const part = static_cast<std::size_t>(options_.micro_batch);
+  invariant(!batch.empty() && batch.size() <= most_units * part, "a batch of ", batch.size(), " facts in parts of ", part,
+            " cannot be summed exactly");
+  invariant(share_.rank >= 0 && share_.rank < share_.ranks, "rank ", share_.rank, " of ", share_.ranks, " trains a mask");
   for (std::size_t first = 0, index = 0; first < batch.size(); first += part, ++index) {
     if (static_cast<int>(index % static_cast<std::size_t>(share_.ranks)) != share_.rank) continue;
     auto const facts = facts_.micro_batch(batch.subspan(first, std::min(part, batch.size() - first)));
@@ -112,6 +119,8 @@ at::Tensor MaskTrainer::gradient(std::span<std::size_t const> batch, int epoch, 
     c10::NoGradGuard const no_gradients;
     auto const losses = losses_of(model, facts, normed.detach(), options_, distillation_temperature(options_, epoch));
     normed.backward(losses.slope / size);
+    invariant(leaf.grad().defined() && leaf.grad().sizes() == total.sizes(),
+              "the gradient of a mask has another shape than the mask");
     total.add_(to_fixed_point(leaf.grad().to(at::kFloat), gradient_bits));
     sums.add_(to_fixed_point(at::stack({losses.restoration, losses.distillation}), loss_bits));
   }
@@ -141,11 +150,14 @@ void MaskTrainer::update(at::Tensor gradient) {
 void MaskTrainer::run_epoch() {
   auto const epoch = next_epoch();
   auto const order = order_(epoch);
-  ONEMASK_EXPECT(order.size() == facts_.size());
+  auto const facts = facts_.size();
+  invariant(order.size() == facts, "an epoch has ", order.size(), " facts of ", facts);
+  invariant(std::accumulate(order.begin(), order.end(), std::size_t{0}) == facts * (facts - 1) / 2,
+            "an epoch has some facts twice and others not at all");
   MaskEpoch mean;
   int steps = 0;
-  for (std::size_t first = 0; first < order.size(); first += static_cast<std::size_t>(options_.batch), ++steps) {
-    auto const count = std::min(static_cast<std::size_t>(options_.batch), order.size() - first);
+  for (std::size_t first = 0; first < facts; first += static_cast<std::size_t>(options_.batch), ++steps) {
+    auto const count = std::min(static_cast<std::size_t>(options_.batch), facts - first);
     MaskEpoch step;
     auto slope = gradient(std::span(order).subspan(first, count), epoch, step);
     soft_ = soft_mask(epoch);
@@ -179,7 +191,9 @@ double MaskTrainer::validate() {
   }
   reducer_.add(restored);
   reducer_.finalize();
-  return static_cast<double>(restored.item<std::int64_t>()) / static_cast<double>(facts_.validation_size());
+  auto const count = restored.item<std::int64_t>();
+  invariant(count >= 0 && count <= facts_.validation_size(), count, " facts of ", facts_.validation_size(), " are restored");
+  return static_cast<double>(count) / static_cast<double>(facts_.validation_size());
 }
 
 SharedMask MaskTrainer::mask(std::uint64_t seed) const {

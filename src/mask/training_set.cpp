@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/data/prompt.hpp>
 #include <onemask/mask/shared_mask.hpp>
 #include <onemask/mask/training_set.hpp>
@@ -78,6 +79,8 @@ TrainingSet::TrainingSet(CausalLM const& original, CausalLM const& edited, std::
   auto const& unedited = own ? *own : cache_;
   std::int64_t row = 0;
   for (auto const& fact : training) {
+    invariant(!fact.prompts.empty() && !fact.target_true.empty() && !fact.target_new.empty(), "fact ", facts_.size(),
+              " to train a mask on has no prompt, or an object without tokens");
     Entry entry;
     std::vector<std::int64_t> objects;
     for (std::size_t p = 0; p < fact.prompts.size(); ++p) {
@@ -138,6 +141,7 @@ TrainingSet::MicroBatch TrainingSet::micro_batch(std::span<std::size_t const> fa
   std::vector<at::Tensor> lefts, rights, references, objects;
   std::vector<float> weights;
   for (std::size_t i = 0; i < facts.size(); ++i) {
+    invariant(facts[i] < facts_.size(), "a batch has fact ", facts[i], " of ", facts_.size());
     auto const& entry = facts_[facts[i]];
     rows.insert(rows.end(), entry.rows.begin(), entry.rows.end());
     fact_of_row.insert(fact_of_row.end(), entry.rows.size(), static_cast<std::int64_t>(i));
@@ -151,6 +155,8 @@ TrainingSet::MicroBatch TrainingSet::micro_batch(std::span<std::size_t const> fa
   auto batch = cache_.batch(rows);
   auto last = last_tokens(batch.layout);
   auto edit = index_tensor(fact_of_row, device).index_select(0, batch.layout.row);
+  invariant(batch.layout.counts.size() == rows.size() && last.tokens.numel() == std::ssize(rows), "a batch of ", rows.size(),
+            " prompts has ", batch.layout.counts.size(), " rows");
   return {std::move(batch), std::move(last),     std::move(edit),  stacked(lefts),
           stacked(rights),  at::cat(references), at::cat(objects), at::tensor(weights).to(device)};
 }

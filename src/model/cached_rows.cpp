@@ -1,3 +1,4 @@
+#include <onemask/core/invariant.hpp>
 #include <onemask/model/cached_rows.hpp>
 
 #include <algorithm>
@@ -26,12 +27,14 @@ CachedRows::CachedRows(CausalLM const& model, int layer, std::vector<std::vector
     auto const keys = half.key.split_with_sizes(packed.layout.counts);
     for (std::size_t row = 0; row < keys.size(); ++row) halves_.push_back({residuals[row], keys[row]});
   }
+  invariant(halves_.size() == rows.size(), halves_.size(), " of ", rows.size(), " rows are kept");
 }
 
 CachedRows::Batch CachedRows::batch(std::span<std::int64_t const> rows) const {
   std::vector<std::vector<std::int64_t>> positions;
   std::vector<at::Tensor> residuals, keys;
   for (auto row : rows) {
+    invariant(row >= 0 && row < std::ssize(halves_), "row ", row, " of ", halves_.size(), " kept ones is asked for");
     auto const& half = halves_[static_cast<std::size_t>(row)];
     positions.emplace_back(static_cast<std::size_t>(half.key.size(0)));
     std::iota(positions.back().begin(), positions.back().end(), std::int64_t{0});

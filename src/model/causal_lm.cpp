@@ -1,5 +1,6 @@
 #include "model/families.hpp"
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/model/causal_lm.hpp>
 
 #include <map>
@@ -28,7 +29,9 @@ Projection CausalLM::projection(int layer) const {
 std::unique_ptr<CausalLM> CausalLM::with_projections(std::map<int, at::Tensor> weights) const {
   auto result = copy();
   for (auto& [layer, weight] : weights) {
-    ONEMASK_EXPECT(weight.sizes() == projection(layer).weight.sizes());
+    auto const before = projection(layer).weight;
+    invariant(weight.sizes() == before.sizes(), "layer ", layer, " gets a matrix of ", weight.numel(), " entries for one of ",
+              before.numel());
     result->replaced_.insert_or_assign(layer, std::move(weight));
   }
   return result;

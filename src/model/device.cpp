@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/model/device.hpp>
 
 #include <charconv>
@@ -46,7 +47,7 @@ c10::ScalarType parse_dtype(std::string const& name) {
 }  // namespace
 
 Placement parse_placement(std::string const& device, std::string const& dtype, int local_rank) {
-  ONEMASK_EXPECT(local_rank >= 0);
+  invariant(local_rank >= 0, "this rank has the number ", local_rank, " on its host");
   Placement const placement{parse_device(device, local_rank), parse_dtype(dtype)};
   if (placement.device.is_cpu() && placement.dtype == c10::kHalf)
     throw UserError("float16 is for GPUs only, because CPUs are slow with it; choose float32 or bfloat16, or a GPU.");

@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/model/layout.hpp>
 
 #include <algorithm>
@@ -18,7 +19,7 @@ std::int64_t Layout::token(std::int64_t row_index, std::int64_t offset) const {
 Layout make_layout(std::vector<std::vector<std::int64_t>> const& positions, at::Device device) {
   Layout layout;
   for (auto const& row : positions) {
-    ONEMASK_EXPECT(!row.empty());
+    invariant(!row.empty(), "row ", layout.counts.size(), " of a pack has no token");
     layout.counts.push_back(static_cast<std::int64_t>(row.size()));
     layout.tokens += layout.counts.back();
     layout.width = std::max(layout.width, layout.counts.back());

@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/model/pass.hpp>
 
 #include <algorithm>
@@ -93,7 +94,8 @@ at::Tensor Pass::run(int first, int last, at::Tensor residual, Layout const& wan
 }
 
 Wanted want(Layout const& layout, std::vector<std::vector<std::int64_t>> const& offsets) {
-  ONEMASK_EXPECT(offsets.size() == layout.counts.size());
+  invariant(offsets.size() == layout.counts.size(), "tokens are wanted of ", offsets.size(), " rows, but a pack has ",
+            layout.counts.size());
   auto const positions = layout.padded_positions.to(at::kCPU);
   auto const places = positions.accessor<std::int64_t, 2>();
   std::vector<std::vector<std::int64_t>> wanted(offsets.size());

@@ -3,6 +3,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/model/rewrite.hpp>
 
@@ -88,7 +89,8 @@ Rewritten rewritten_projections(Checkpoint const& source, CausalLM const& model,
   Rewritten result;
   for (auto const& [layer, weight] : projections) {
     auto const projection = model.projection(layer);
-    ONEMASK_EXPECT(weight.sizes() == projection.weight.sizes());
+    invariant(weight.sizes() == projection.weight.sizes(), "layer ", layer, " is written with ", weight.numel(),
+              " entries instead of ", projection.weight.numel());
     auto const name = source.stored_name(projection.name);
     auto const& file = file_with(source, name);
     auto const before = source.files().at(file).tensor(name);

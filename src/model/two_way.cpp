@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/model/head_loss.hpp>
 #include <onemask/model/two_way.hpp>
 
@@ -34,7 +35,7 @@ TwoWayBatch::TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPro
                          std::vector<std::int64_t> const& edit)
     : model_(model), layer_(layer), prompts_(static_cast<std::int64_t>(prompts.size())) {
   c10::NoGradGuard const no_gradients;
-  ONEMASK_EXPECT(!prompts.empty() && edit.size() == prompts.size());
+  invariant(!prompts.empty() && edit.size() == prompts.size(), "of ", prompts.size(), " prompts, ", edit.size(), " have an edit");
   Plan plan;
   std::int64_t place = 0;
   auto const add_row = [&](std::size_t prompt, std::vector<std::int64_t> const& target, Terms& terms, std::int64_t first) {
@@ -59,6 +60,8 @@ TwoWayBatch::TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPro
   }
   rows_ = all_rows(model, layer, plan.rows);
   read_ = want(rows_.layout, plan.offsets);
+  invariant(rows_.layout.counts.size() == plan.rows.size() && read_.tokens.numel() == place, "of ", plan.rows.size(),
+            " prompts with objects, ", read_.tokens.numel(), " tokens are read instead of ", place);
   std::vector<std::int64_t> edit_of_row;
   for (auto prompt : plan.prompt_of_row) edit_of_row.push_back(edit[static_cast<std::size_t>(prompt)]);
   edit_ = index_tensor(edit_of_row, model.device()).index_select(0, rows_.layout.row);
@@ -77,6 +80,8 @@ TwoWayBatch::Scores TwoWayBatch::score(EditedProjection const& change, CausalLM 
   auto const last = static_cast<int>(model.config().layers) - 1;
   auto const hidden = pass.run(layer_ + 1, last, residual, read_.layout, read_.tokens);
   auto const table = log_probabilities(model, model.final_norm(hidden));
+  invariant(table.size(0) == read_.tokens.numel(), table.size(0), " distributions were made for ", read_.tokens.numel(),
+            " tokens");
   std::vector<std::int64_t> first(static_cast<std::size_t>(prompts_));
   for (std::size_t i = 0; i < new_.place.size(); ++i) {
     auto const prompt = static_cast<std::size_t>(new_.prompt[i]);

@@ -3,6 +3,7 @@
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/interrupt.hpp>
+#include <onemask/core/invariant.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -38,11 +39,14 @@ void append_counts(std::vector<std::int64_t>& counts, std::size_t last, std::vec
   for (auto u = counts.size(); u < last; ++u) {
     auto const owner = static_cast<std::size_t>(CorpusShare::owner(u, static_cast<int>(said.size())));
     std::int64_t count = 0;
-    ONEMASK_EXPECT(said[owner].size() >= read[owner] + sizeof count);
+    invariant(said[owner].size() >= read[owner] + sizeof count, "rank ", owner, " told of ", said[owner].size() / sizeof count,
+              " units of text, which are fewer than it has");
     std::memcpy(&count, said[owner].data() + read[owner], sizeof count);
     read[owner] += sizeof count;
     counts.push_back(count);
   }
+  for (std::size_t rank = 0; rank < said.size(); ++rank)
+    invariant(read[rank] == said[rank].size(), "rank ", rank, " told of more units of text than it has");
 }
 
 }  // namespace
@@ -85,6 +89,7 @@ CorpusShare share_corpus(Communicator const& world, Corpus const& corpus, Tokeni
     }
     left -= counts[used];
   }
+  invariant(left == 0, "the text was cut ", left, " tokens too early");
   counts.resize(used);
   share.units.erase(share.units.lower_bound(used), share.units.end());
   share.tokens = reading.tokens;
@@ -114,6 +119,8 @@ std::vector<MomentSection> cut_sections(std::vector<std::int64_t> const& unit_to
     first = u + 1;
     before = done;
   }
+  invariant(sections.empty() || sections.back().tokens_done == total, "the sections of a text end after ", done, " of ", total,
+            " tokens");
   return sections;
 }
 

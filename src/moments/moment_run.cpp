@@ -6,6 +6,7 @@
 #include <onemask/comm/reducer.hpp>
 #include <onemask/core/checkpoint_file.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/progress.hpp>
 #include <onemask/core/text.hpp>
@@ -295,15 +296,20 @@ void compute_moments(MomentRun const& run, std::map<int, std::string> const& key
     for (auto& work : works) {
       if (work.sections_done <= s) active.push_back(&work);
     }
+    std::int64_t added = 0;
     agree(world, [&] {
       for (auto unit = share.units.lower_bound(section.first); unit != share.units.end() && unit->first < section.last; ++unit) {
         add_unit(run, unit->first, unit->second, active);
         auto const tokens = static_cast<std::size_t>(share.unit_tokens[unit->first]);
         through += tokens;
+        added += share.unit_tokens[unit->first];
         if (line) line->advance(tokens);
         if (run.progress) run.progress(static_cast<double>(through) / static_cast<double>(own));
       }
     });
+    added = world.all_reduce_sum(added);
+    auto const planned = section.tokens_done - (s > 0 ? sections[s - 1].tokens_done : 0);
+    invariant(added == planned, "the ranks went through ", added, " tokens of a section of ", planned);
     gather_sums(world, *reducer, active);
     agree(world, [&] {
       bool const last = s + 1 == sections.size(), due = !last && clock.due();

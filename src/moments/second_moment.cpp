@@ -1,5 +1,6 @@
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/model/pass.hpp>
 #include <onemask/moments/second_moment.hpp>
 
@@ -114,6 +115,8 @@ MomentSum::MomentSum(std::int64_t inner, int exponent, at::Device device)
 void MomentSum::add(at::Tensor const& keys) {
   c10::NoGradGuard const no_gradients;
   auto const x = keys.to(at::kFloat);
+  invariant(x.dim() == 2 && x.size(1) == integers_.size(0), "keys of ", x.numel(), " numbers are added to the second moment of ",
+            integers_.size(0), " neurons");
   auto const largest = largest_square_sum(x);
   if (!std::isfinite(largest)) throw RunError("The keys are not finite numbers, or too large for float32.");
   auto const steps = std::ldexp(largest, -exponent_ - bound_bits) + 2;  // 1 for rounding up, 1 for float32's own rounding
@@ -142,6 +145,7 @@ void MomentSum::set_bound(std::int64_t bound) {
 }
 
 at::Tensor MomentSum::mean(std::int64_t tokens) const {
+  invariant(tokens > 0, "a second moment is the mean over ", tokens, " tokens");
   auto const inner = integers_.size(0);
   auto result = at::empty({inner, inner}, at::kFloat);
   auto const scale = std::ldexp(1.0, exponent_) / static_cast<double>(tokens);

@@ -2,6 +2,7 @@
 #include "plan/plan_scores.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/random.hpp>
 #include <onemask/plan/plan.hpp>
 #include <onemask/settings/fingerprints.hpp>
@@ -100,6 +101,8 @@ Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector
   if (study.masks && plan.facts_of(study.train_split).empty()) {
     throw UserError("The study '" + study.name + "' leaves no fact in its split '" + study.train_split + "' to train masks on.");
   }
+  invariant(templates.size() == study.points.size(), "of ", study.points.size(), " points of the study, ", templates.size(),
+            " have context templates");
   KnownTasks known;
   std::map<std::string, std::size_t> set_of;         // by the swept edit keys
   std::map<std::size_t, std::string> training_keys;  // by set
@@ -125,7 +128,11 @@ Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector
   plan_perplexity(text, fingerprints, plan);
   Hasher hasher;
   for (auto const& set : plan.sets) {
-    for (auto const& key : set.keys) hasher.text(key);
+    invariant(set.keys.size() == plan.facts.size(), "of ", plan.facts.size(), " facts, ", set.keys.size(), " have an edit");
+    for (auto const& key : set.keys) {
+      invariant(!key.empty(), "an edit has no name");
+      hasher.text(key);
+    }
   }
   for (auto const& task : plan.solves) hasher.text(task.key);
   for (auto const& mask : plan.masks) hasher.text(mask.key);

@@ -1,6 +1,7 @@
 #include "plan/plan_edits.hpp"
 
 #include <onemask/core/hash.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/settings/fingerprints.hpp>
 
 #include <algorithm>
@@ -68,14 +69,17 @@ std::string joined_key(std::vector<std::size_t> const& facts, std::vector<std::s
 /// Every fact is edited by itself: one object per fact. Facts that are edited in one unit move each other's last bits, so a key
 /// names the whole unit and the place in it.
 void plan_single_edits(EditSet& set, std::size_t index, std::vector<std::string> const& requests, Plan& plan) {
+  std::size_t planned = 0;
   std::vector<std::size_t> all(plan.facts.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   for (auto& facts : parts_of(all, set.options.batch)) {
     auto const name = joined_key(facts, requests);
     for (std::size_t i = 0; i < facts.size(); ++i)
       set.keys[facts[i]] = Hasher().text(name).integer(static_cast<long long>(i)).hex();
+    planned += facts.size();
     plan.edits.push_back({index, 0, std::move(facts), {}, {}});
   }
+  invariant(planned == all.size(), planned, " of ", all.size(), " facts are edited");
 }
 
 std::string solve_key(SolveTask const& solve, EditSet const& set, std::vector<std::string> const& requests, Plan const& plan) {
@@ -115,6 +119,7 @@ std::map<std::size_t, std::string> plan_values(std::vector<std::size_t> const& f
     // Ways of editing that differ only in the solve share their values.
     if (known.values.insert(task.key).second) plan.edits.push_back(std::move(task));
   }
+  invariant(unit_of.size() == facts.size(), "values are searched for ", unit_of.size(), " of ", facts.size(), " facts");
   return unit_of;
 }
 

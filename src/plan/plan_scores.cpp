@@ -1,6 +1,7 @@
 #include "plan/plan_scores.hpp"
 
 #include <onemask/core/hash.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/settings/fingerprints.hpp>
 
 #include <algorithm>
@@ -37,6 +38,9 @@ void plan_conditions(EvaluationPlan const& evaluation, Plan& plan) {
       mask.conditions = plan.conditions.size() - mask.first_condition;
     }
   }
+  std::size_t own = 2 * plan.sets.size();
+  for (auto const& mask : plan.masks) own += mask.conditions;
+  invariant(own == plan.conditions.size(), "sets and masks have ", own, " conditions, the plan ", plan.conditions.size());
 }
 
 /// What some facts of a set add to the name of their scores.
@@ -82,6 +86,8 @@ void plan_evaluations(Study const& study, Fingerprints const& fingerprints, Plan
     for (std::size_t m = 0; m < plan.masks.size(); ++m) {
       if (plan.masks[m].set == s) masks.push_back(static_cast<std::ptrdiff_t>(m));
     }
+    auto const batches = (plan.facts.size() + batch - 1) / batch;
+    invariant(scored.size() == batches, plan.facts.size(), " facts are scored in ", scored.size(), " parts instead of ", batches);
     for (auto mask : masks) {
       auto const conditions = conditions_key(s, mask, plan);
       for (std::size_t b = 0; b < scored.size(); ++b) {

@@ -1,7 +1,9 @@
+#include <onemask/core/invariant.hpp>
 #include <onemask/plan/task_list.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <stdexcept>
 #include <tuple>
@@ -13,7 +15,10 @@ namespace {
 constexpr std::array<char const*, task_kinds> id_prefixes{"moments", "null space", "edit",      "solve",
                                                           "mask",    "evaluation", "perplexity"};
 
+constexpr auto nobody = std::numeric_limits<std::uint32_t>::max();
+
 std::uint32_t number(std::size_t value) {
+  invariant(value < nobody, "there are ", value, " tasks");
   return static_cast<std::uint32_t>(value);
 }
 
@@ -31,6 +36,8 @@ class Lister {
       evaluations();
       perplexity();
     }
+    invariant(list_.planned.size() == list_.graph.tasks.size(), "of ", list_.graph.tasks.size(), " tasks, ", list_.planned.size(),
+              " are planned");
     return std::move(list_);
   }
 
@@ -72,7 +79,7 @@ class Lister {
     }
     for (std::size_t t = 0; t < plan_.null_spaces.size(); ++t) spaces.push_back(add_once(TaskKind::null_space, t, moments));
     // Rounds of a sequence of batches come one after the other, whatever order the plan lists them in.
-    makers_.assign(plan_.sets.size(), Tasks(plan_.facts.size()));
+    makers_.assign(plan_.sets.size(), Tasks(plan_.facts.size(), nobody));
     std::unordered_map<std::string, std::uint32_t> values;
     for (std::size_t round = 0; round < plan_.rounds; ++round) {
       for (std::size_t t = 0; t < plan_.edits.size(); ++t) {
@@ -106,6 +113,8 @@ class Lister {
       if (!edits_in_batches(plan_.sets[s].options.hparams.method)) continue;
       for (std::size_t f = 0; f < plan_.facts.size(); ++f) makers_[s][f] = by_object_.at(plan_.sets[s].keys[f]);
     }
+    for (auto const& makers : makers_)
+      invariant(std::find(makers.begin(), makers.end(), nobody) == makers.end(), "no task makes the edit of a fact");
   }
 
   void masks() {
@@ -129,6 +138,7 @@ class Lister {
       if (shared.ranks > 1) shared.parts = std::max(shared.parts, 2U);
       trained_.push_back(id);
     }
+    invariant(trained_.size() == plan_.masks.size(), trained_.size(), " of ", plan_.masks.size(), " masks are trained");
   }
 
   /// Of each mask the first one that scores as it does.

@@ -1,6 +1,7 @@
 #include "pretrain/blocks.hpp"
 #include <onemask/comm/fixed_point.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/model/layers.hpp>
 #include <onemask/pretrain/body.hpp>
 
@@ -41,7 +42,8 @@ TrainingBody::TrainingBody(ModelConfig const& config, at::ScalarType type)
 
 void TrainingBody::set_weights(at::Tensor const& flat) {
   c10::NoGradGuard const no_gradients;
-  ONEMASK_EXPECT(flat.numel() == size() && flat.scalar_type() == at::kFloat);
+  invariant(flat.numel() == size() && flat.scalar_type() == at::kFloat, "a model of ", size(), " numbers is given ",
+            flat.numel());
   for (std::size_t i = 0; i < weights_.size(); ++i) {
     auto const& weight = weights_[i];
     auto const view = view_of(flat, weight);

@@ -1,6 +1,7 @@
 #include "pretrain/gelu.hpp"
 
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -91,7 +92,8 @@ ONEMASK_WIDE void backward_bfloat16(c10::BFloat16 const* x, c10::BFloat16 const*
 }
 
 bool is_float(at::Tensor const& x) {
-  ONEMASK_EXPECT(x.is_contiguous() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16));
+  invariant(x.is_contiguous() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16),
+            "GELU is taken of numbers that it is not made for");
   return x.scalar_type() == at::kFloat;
 }
 

@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/model/adam.hpp>
 #include <onemask/pretrain/optimizer.hpp>
 
@@ -105,13 +106,18 @@ void Optimizer::step_matrices(at::Tensor const& gradient, double rate) {
     auto const& weight = weights_[i];
     auto const rank = static_cast<std::size_t>(owner_[i]);
     auto const bytes = static_cast<std::size_t>(weight.count * size);
-    ONEMASK_EXPECT(read[rank] + bytes <= all[rank].size());
+    invariant(read[rank] + bytes <= all[rank].size(), "rank ", rank, " gave ", all[rank].size(), " bytes of directions; ",
+              read[rank] + bytes, " are needed");
     auto direction = at::empty(weight.shape, at::TensorOptions().dtype(type));
     std::memcpy(direction.mutable_data_ptr(), all[rank].data() + read[rank], bytes);
     read[rank] += bytes;
     auto const out = static_cast<double>(weight.shape[weight.out_first ? 0 : 1]);
     auto const in = static_cast<double>(weight.shape[weight.out_first ? 1 : 0]);
     view_of(flat_, weight).add_(direction, -rate * std::sqrt(std::max(1.0, out / in)));
+  }
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    invariant(read[rank] == all[rank].size(), "rank ", rank, " gave ", all[rank].size(), " bytes of directions, and ", read[rank],
+              " were taken");
   }
 }
 

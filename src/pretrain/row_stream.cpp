@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/random.hpp>
 #include <onemask/pretrain/row_stream.hpp>
 
@@ -70,7 +71,7 @@ RowStream::RowStream(Sequences const& sequences, TrainingOptions const& options,
       seed_(seed),
       facts_{fact_order, {}, 0, 0},
       text_{text_order, {}, 0, 0} {
-  ONEMASK_EXPECT(!sequences.facts.empty());
+  invariant(!sequences.facts.empty(), "there are no facts to train on");
 }
 
 std::size_t RowStream::draw(Epochs& epochs, std::size_t count) {

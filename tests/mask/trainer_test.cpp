@@ -1,5 +1,6 @@
 #include "support/tiny_model.hpp"
 #include "support/world.hpp"
+#include <onemask/comm/mailbox.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/mask/trainer.hpp>
 #include <onemask/model/pass.hpp>
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 
 #include <c10/core/GradMode.h>
 #include <gmock/gmock.h>
@@ -35,9 +37,8 @@ std::vector<MaskFact> make_facts(std::uint64_t first, std::size_t count) {
   return facts;
 }
 
-class Trainer : public testing::Test {
- protected:
-  Trainer() {
+struct Training {
+  Training() {
     options_.epochs = 3;
     options_.batch = 5;
     options_.micro_batch = 2;
@@ -131,6 +132,8 @@ class Trainer : public testing::Test {
                                          local_ = make_reducer(Communicator(), at::kCPU);
 };
 
+class Trainer : public Training, public testing::Test {};
+
 void expect_same(MaskTrainer const& a, MaskTrainer const& b) {
   EXPECT_TRUE(at::equal(a.theta(), b.theta()));
   auto const one = a.mask(0), other = b.mask(0);
@@ -145,7 +148,7 @@ void expect_same(MaskTrainer const& a, MaskTrainer const& b) {
   }
 }
 
-TEST_F(Trainer, EveryNumberOfRanksGivesTheSameBits) {
+RANK_TEST_F(Training, EveryNumberOfRanksGivesTheSameBits) {
   auto group = together(), single = alone();
   run(group);
   run(single);
@@ -161,7 +164,7 @@ TEST_F(Trainer, EveryNumberOfRanksGivesTheSameBits) {
   }
 }
 
-TEST_F(Trainer, ContinuesFromACheckpointToTheSameBits) {
+RANK_TEST_F(Training, ContinuesFromACheckpointToTheSameBits) {
   auto single = alone();
   run(single);
   for (int stop : {1, 2}) {
@@ -174,6 +177,23 @@ TEST_F(Trainer, ContinuesFromACheckpointToTheSameBits) {
     run(second);
     expect_same(second, single);
   }
+}
+
+/// All ranks but the first, as a group that a coordinator formed.
+RANK_TEST_F(Training, GroupsOfAMailboxGiveTheSameBits) {
+  Mailbox mailbox(world());
+  std::vector<int> ranks(static_cast<std::size_t>(std::max(1, mailbox.size() - 1)));
+  std::iota(ranks.begin(), ranks.end(), mailbox.size() > 1 ? 1 : 0);
+  if (std::find(ranks.begin(), ranks.end(), mailbox.rank()) != ranks.end()) {
+    auto const group = mailbox.group(ranks, 3, [] {});
+    auto const reducer = make_reducer(group, at::kCPU);
+    MaskTrainer several(facts_, options_, theta(), shuffled(4, facts_.size()), {group.rank(), group.size()}, *reducer);
+    auto single = alone();
+    run(several);
+    run(single);
+    expect_same(several, single);
+  }
+  world().barrier();
 }
 
 TEST_F(Trainer, OrderOfFactsInAnEpochComesFromTheSeed) {
@@ -372,8 +392,7 @@ TEST(MaskSchedules, FirstAndLastEpochByHand) {
 }
 
 /// Facts that are all written into one model.
-class BatchEditedTrainer : public Trainer {
- protected:
+struct BatchEditedTraining : Training {
   static std::vector<MaskFact> without_factors(std::vector<MaskFact> facts) {
     for (auto& fact : facts) fact.left = fact.right = at::Tensor();
     return facts;
@@ -385,6 +404,8 @@ class BatchEditedTrainer : public Trainer {
     return model_->with_projections(std::move(weights));
   }
 };
+
+class BatchEditedTrainer : public BatchEditedTraining, public testing::Test {};
 
 TEST_F(BatchEditedTrainer, OneModelForAllIsTheSameEditForEveryFact) {
   auto const left = random_tensor({1, 16}, 60, 0.6), right = random_tensor({1, 64}, 61, 0.6);
@@ -441,7 +462,7 @@ TEST_F(BatchEditedTrainer, TheGradientOverSeveralLayersIsTheSlope) {
   }
 }
 
-TEST_F(BatchEditedTrainer, RanksOfAGroupGiveTheSameMask) {
+RANK_TEST_F(BatchEditedTraining, RanksOfAGroupGiveTheSameMask) {
   auto const masked = edited({0, 1});
   TrainingSet const facts(*model_, *masked, {0, 1}, without_factors(training_), without_factors(validation_));
   auto const theta = initial_theta(options_, facts.mask_shape(), 9);

@@ -26,8 +26,7 @@ constexpr std::int64_t segments = 400, segment_length = 60, all_tokens = segment
 constexpr std::int64_t early_token = 258, late_token = 259;  // the first only in the first segment, the other only in the last
 
 /// One folder for all ranks of the test.
-class MomentsTest : public testing::Test {
- protected:
+struct MomentsTest {
   MomentsTest() {
     if (world().rank() == 0) own_folder_.emplace();
     folder_ = world().broadcast(own_folder_ ? own_folder_->path().string() : "", 0);
@@ -43,7 +42,7 @@ class MomentsTest : public testing::Test {
     options_.ids = folder_ / "ids.safetensors";
     world().barrier();
   }
-  ~MomentsTest() override { world().barrier(); }
+  ~MomentsTest() { world().barrier(); }
 
   Tokenizer tokenizer() const { return Tokenizer::open(folder_); }
   std::filesystem::path checkpoints(std::string const& store) const { return folder_ / (store + ".checkpoints"); }
@@ -108,7 +107,7 @@ class MomentsTest : public testing::Test {
   std::unique_ptr<CausalLM> sound_ = tiny_gpt2().load();
 };
 
-TEST_F(MomentsTest, AnyNumberOfRanksAndOfLayersGivesTheSameBits) {
+RANK_TEST_F(MomentsTest, AnyNumberOfRanksAndOfLayersGivesTheSameBits) {
   make(world(), *sound_, "together", {2, 0, 1});
   make(world(), *sound_, "apart", {1});
   make(world(), *sound_, "apart", {2});
@@ -118,7 +117,7 @@ TEST_F(MomentsTest, AnyNumberOfRanksAndOfLayersGivesTheSameBits) {
   EXPECT_TRUE(std::filesystem::is_empty(checkpoints("together")));
 }
 
-TEST_F(MomentsTest, TheyAreMeansOverAllTokens) {
+RANK_TEST_F(MomentsTest, TheyAreMeansOverAllTokens) {
   make(world(), *sound_, "store", {0, 2});
   world().barrier();
   for (int layer : {0, 2}) {
@@ -129,7 +128,7 @@ TEST_F(MomentsTest, TheyAreMeansOverAllTokens) {
   }
 }
 
-TEST_F(MomentsTest, ALimitCutsTheLastSegment) {
+RANK_TEST_F(MomentsTest, ALimitCutsTheLastSegment) {
   for (std::int64_t const tokens : {1, 59, 60, 5003}) {
     options_.tokens = tokens;
     make(world(), *sound_, "store", {1});
@@ -142,7 +141,7 @@ TEST_F(MomentsTest, ALimitCutsTheLastSegment) {
   EXPECT_THAT(refusal(*sound_, "store", {1}), AllOf(HasSubstr("24000"), HasSubstr("24001")));
 }
 
-TEST_F(MomentsTest, ConvergenceComparesWithHalfTheTokens) {
+RANK_TEST_F(MomentsTest, ConvergenceComparesWithHalfTheTokens) {
   make(world(), *sound_, "store", {1});
   world().barrier();
   auto const whole = load("store", 1);
@@ -156,7 +155,7 @@ TEST_F(MomentsTest, ConvergenceComparesWithHalfTheTokens) {
   EXPECT_NEAR(whole.convergence[2].change, ((full - half).norm() / full.norm()).item<double>(), 1e-5);
 }
 
-TEST_F(MomentsTest, GoesOnFromTheLastSection) {
+RANK_TEST_F(MomentsTest, GoesOnFromTheLastSection) {
   auto const failure = refusal(*poisoned(late_token), "store", {0, 2});
   EXPECT_THAT(failure, AllOf(HasSubstr("Layer 0"), HasSubstr("row 400"), HasSubstr("not finite")));
   world().barrier();
@@ -176,14 +175,14 @@ TEST_F(MomentsTest, GoesOnFromTheLastSection) {
   EXPECT_THAT(refusal(*no_start, "other", {0}), HasSubstr("beginning of the corpus"));
 }
 
-TEST_F(MomentsTest, LayersMayHaveGotDifferentlyFar) {
+RANK_TEST_F(MomentsTest, LayersMayHaveGotDifferentlyFar) {
   EXPECT_NE(refusal(*poisoned(late_token), "store", {1}), "");
   make(world(), *sound_, "store", {0, 1, 2});
   world().barrier();
   for (int layer : {0, 1, 2}) EXPECT_EQ(object("store", layer), expected(layer)) << layer;
 }
 
-TEST_F(MomentsTest, DamagedCheckpointsAreNotBelieved) {
+RANK_TEST_F(MomentsTest, DamagedCheckpointsAreNotBelieved) {
   auto const file = checkpoints("store") / (keys({1}).at(1) + ".safetensors");
   auto const spoils = std::vector<std::function<void(std::string&)>>{
       [](std::string& content) { content.resize(content.size() / 2); },
@@ -208,7 +207,7 @@ TEST_F(MomentsTest, DamagedCheckpointsAreNotBelieved) {
   EXPECT_EQ(object("store", 1), expected(1));
 }
 
-TEST_F(MomentsTest, StoredOnesAreNotComputedAgain) {
+RANK_TEST_F(MomentsTest, StoredOnesAreNotComputedAgain) {
   if (world().rank() == 0) {
     ObjectStore(folder_ / "store", false).put(keys({2}).at(2), to_bytes({2, 7, at::eye(64), "stored", {}}));
   }
@@ -222,7 +221,7 @@ TEST_F(MomentsTest, StoredOnesAreNotComputedAgain) {
   EXPECT_EQ(object("store", 1), expected(1));
 }
 
-TEST_F(MomentsTest, TextsAreTokenizedByTheirRank) {
+RANK_TEST_F(MomentsTest, TextsAreTokenizedByTheirRank) {
   std::string text;
   for (int d = 0; d < 300; ++d) text += "Paragraph " + std::to_string(d * d) + " of a text, " + std::string(350, 'a') + "\n\n";
   if (world().rank() == 0) write_text(folder_ / "a.txt", text);
@@ -237,7 +236,7 @@ TEST_F(MomentsTest, TextsAreTokenizedByTheirRank) {
   EXPECT_EQ(load("store", 0).tokens, bytes_of_text);
 }
 
-TEST_F(MomentsTest, KeysNameAllThatDecidesBits) {
+RANK_TEST_F(MomentsTest, KeysNameAllThatDecidesBits) {
   auto const key = [&] { return keys({1}).at(1); };
   auto const first = key();
   EXPECT_EQ(first, keys({0, 1, 2}).at(1));
@@ -264,7 +263,7 @@ TEST_F(MomentsTest, KeysNameAllThatDecidesBits) {
   EXPECT_EQ(key(), first);
 }
 
-TEST_F(MomentsTest, BadInputIsRefusedByAll) {
+RANK_TEST_F(MomentsTest, BadInputIsRefusedByAll) {
   EXPECT_THAT(refusal(*sound_, "store", {3}), HasSubstr("layers 0 to 2"));
   options_.segment = 65;
   EXPECT_THAT(refusal(*sound_, "store", {1}), HasSubstr("64 positions"));
@@ -292,7 +291,7 @@ TEST_F(MomentsTest, BadInputIsRefusedByAll) {
   EXPECT_THAT(ids({{"a", ids_.narrow(0, 0, 0)}}), HasSubstr("no rows"));
 }
 
-TEST_F(MomentsTest, StoredOnesMustFit) {
+RANK_TEST_F(MomentsTest, StoredOnesMustFit) {
   ObjectStore const store(folder_ / "store", false);
   auto const key = keys({1}).at(1);
   EXPECT_THROW(load_moment(store, key, 1, 64), RunError);
@@ -304,7 +303,7 @@ TEST_F(MomentsTest, StoredOnesMustFit) {
   EXPECT_THROW(load_moment(store, key, 1, 32), ShapeError);
 }
 
-TEST_F(MomentsTest, ExportsAreImported) {
+RANK_TEST_F(MomentsTest, ExportsAreImported) {
   if (world().rank() == 0) {
     write_file_atomically(folder_ / "export", to_bytes({1, 7, at::eye(64), sound_->fingerprint(), {}}));
   }

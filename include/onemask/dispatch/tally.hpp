@@ -64,6 +64,7 @@ class Tally {
     double began;
     std::vector<Mark> marks = {};  ///< the first and the last that it told
   };
+  void expect_sense(std::size_t task);
   Kind& kind_of(std::size_t task) { return kinds_[graph_.tasks[task].kind]; }
   double seconds_of(std::size_t task) const { return graph_.tasks[task].seconds; }
   static double share(Running const& running) { return running.marks.empty() ? 0 : running.marks.back().share; }
