@@ -1,7 +1,11 @@
 #include "group_reducer.hpp"
 #include "mpi_reducer.hpp"
 #include "nccl_reducer.hpp"
+#include <onemask/comm/environment.hpp>
 #include <onemask/comm/reducer.hpp>
+#include <onemask/gpu/gpus.hpp>
+
+#include <algorithm>
 
 #include <ATen/core/Tensor.h>
 
@@ -21,12 +25,19 @@ class LocalReducer : public GradientReducer {
   c10::Device device_;
 };
 
+/// NCCL refuses GPUs that ranks share. Collective.
+bool own_gpus(Communicator const& comm, c10::Device device) {
+  auto gpus = comm.all_gather(host_name() + " " + describe_gpu(device.index()).bus_id);
+  std::sort(gpus.begin(), gpus.end());
+  return std::adjacent_find(gpus.begin(), gpus.end()) == gpus.end();
+}
+
 }  // namespace
 
 std::unique_ptr<GradientReducer> make_reducer(Communicator const& comm, c10::Device device) {
   if (comm.size() == 1) return std::make_unique<LocalReducer>(device);
-  if (device.is_cuda()) {
-    if (auto reducer = make_nccl_reducer(comm, device)) return reducer;
+  if (device.is_cuda() && nccl() != nullptr && own_gpus(comm, device)) {
+    return std::make_unique<NcclReducer>(comm, *nccl(), device);
   }
   if (auto const* group = dynamic_cast<GroupBackend const*>(&comm.backend())) {
     return std::make_unique<GroupReducer>(*group, device);
