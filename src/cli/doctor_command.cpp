@@ -6,7 +6,7 @@
 namespace onemask {
 namespace {
 
-constexpr std::chrono::seconds patience{60};  // for file systems that hang
+constexpr std::chrono::seconds file_system_patience{60};  // for file systems that hang
 
 CommandResult examine(po::variables_map const& values, Environment const& environment) {
   std::optional<std::filesystem::path> folder, objects;
@@ -16,7 +16,7 @@ CommandResult examine(po::variables_map const& values, Environment const& enviro
     if (values.contains("objects")) objects = need_option(values, "objects", "the folder of edits, masks and scores");
     named = !operands(values).empty();
   });
-  Examination examination(environment, patience);
+  Examination examination(environment, file_system_patience);
   examine_program(examination);
   examine_slurm_job(examination);
   std::optional<Study> study;

@@ -41,7 +41,7 @@ nlohmann::ordered_json to_json(Finding const& finding) {
 }
 
 /// "1 problem", "2 warnings".
-std::string counted(std::vector<FindingSection> const& sections, Verdict verdict) {
+std::string number_of(std::vector<FindingSection> const& sections, Verdict verdict) {
   std::ptrdiff_t count = 0;
   for (auto const& [title, findings] : sections)
     count += std::count_if(findings.begin(), findings.end(), [&](auto const& finding) { return finding.verdict == verdict; });
@@ -148,7 +148,7 @@ std::string format_text(std::vector<FindingSection> const& sections) {
               hanging(finding.text, 2 + verdict_width + subject_width) + "\n";
     }
   }
-  return text + counted(sections, Verdict::problem) + ", " + counted(sections, Verdict::warning) + "\n";
+  return text + number_of(sections, Verdict::problem) + ", " + number_of(sections, Verdict::warning) + "\n";
 }
 
 std::string format_json(std::vector<FindingSection> const& sections) {

@@ -32,16 +32,13 @@ double seconds_since(Clock::time_point start) {
 }
 
 /// Tasks such as evaluations are: many to a lane.
-TaskList empty_tasks(std::size_t count) {
-  TaskList list;
-  list.graph.kinds = {"empty"};
-  list.graph.tasks.resize(count);
-  list.planned.resize(count);
+TaskGraph empty_tasks(std::size_t count) {
+  TaskGraph graph{{"empty"}, std::vector<Task>(count)};
   for (std::size_t t = 0; t < count; ++t) {
-    list.graph.tasks[t].seconds = 1e-6;
-    list.graph.tasks[t].lane = static_cast<std::uint32_t>(1 + t % lanes);
+    graph.tasks[t].seconds = 1e-6;
+    graph.tasks[t].lane = static_cast<std::uint32_t>(1 + t % lanes);
   }
-  return list;
+  return graph;
 }
 
 /// A worker as the program's, but that its tasks are up to `do_task`, which gives the report.

@@ -4,6 +4,8 @@
 // timed, and stays for the next call with the same numbers. Objects lie in the page cache when there is room for them.
 #include <onemask/core/hash.hpp>
 #include <onemask/core/random.hpp>
+#include <onemask/edit/edit.hpp>
+#include <onemask/eval/metrics.hpp>
 #include <onemask/gather/gather.hpp>
 #include <onemask/mask/shared_mask.hpp>
 #include <onemask/model/device.hpp>

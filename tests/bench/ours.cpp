@@ -85,7 +85,7 @@ Work edit_facts(Golden const& golden, Communicator const& world) {
 
 /// Epochs over the 99 golden training facts in batches of 50.
 Work train_mask(Golden const& golden, Communicator const& world, int epochs) {
-  test::GoldenEdits const edits(golden.json("mask_edits_train.json"), golden.tensors("mask_edits_train.safetensors"));
+  test::GoldenEdits const edits(test::Golden({"", golden.shared / "golden", golden.shared / "checkpoints/cf-gpt2"}), "train");
   std::vector<MaskFact> facts;
   for (std::size_t i = 0; i < 99; ++i)
     facts.push_back(make_mask_fact(golden.tokenizer, edits.facts[i], edits.edits[i], false, 256));
@@ -105,7 +105,7 @@ Work train_mask(Golden const& golden, Communicator const& world, int epochs) {
 
 /// Original, edited and pruned for the rewrite prompts of 50 golden records.
 Work evaluate_facts(Golden const& golden, Communicator const& world) {
-  test::GoldenEdits const edits(golden.json("mask_edits_train.json"), golden.tensors("mask_edits_train.safetensors"));
+  test::GoldenEdits const edits(test::Golden({"", golden.shared / "golden", golden.shared / "checkpoints/cf-gpt2"}), "train");
   std::vector<EvaluationFact> mine;
   for (std::size_t i = 0; i < 50; ++i) {
     if (is_mine(i, world)) mine.push_back({static_cast<std::int64_t>(i), &edits.facts[i], &edits.edits[i]});
