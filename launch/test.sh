@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything and runs the tests.
 #   launch/test.sh [arguments of ctest]      for example: launch/test.sh -L golden, launch/test.sh -R comm
-#   ONEMASK_ASAN=1 launch/test.sh            also runs the unit tests of the rooms that read files under the sanitizers
+#   ONEMASK_ASAN=1 launch/test.sh            also runs tests that kill nothing under the address and undefined-behaviour sanitizers
+#   ONEMASK_TSAN=1 launch/test.sh            also runs the tests whose ranks are threads under the thread sanitizer
 # The last line counts the test cases: "N passed, N failed, N skipped". The exit code is 0 when none failed.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -25,14 +26,18 @@ cmake --build --preset release -j "$(build_jobs)"
 run_tests release "$@"
 results=(build/release/results.xml)
 
-if [[ ${ONEMASK_ASAN:-} == 1 ]]; then
-  readers='^(core|data|store|model)_'
-  cmake --preset asan
-  mapfile -t programs < <(ctest --preset asan -N -R "$readers" | sed -nE 's|^ *Test +#[0-9]+: ([^/ ]+).*|\1|p' | sort -u)
-  cmake --build --preset asan -j "$(build_jobs)" --target "${programs[@]}"
-  run_tests asan -R "$readers"
-  results+=(build/asan/results.xml)
-fi
+# sanitized PRESET TARGET... [-- arguments of ctest]: builds what the tests of the preset need, and runs them.
+sanitized() {
+  local preset=$1 targets=()
+  shift
+  while [[ $# -gt 0 && $1 != -- ]]; do targets+=("$1") && shift; done
+  cmake --preset "$preset"
+  cmake --build --preset "$preset" -j "$(build_jobs)" --target "${targets[@]}"
+  run_tests "$preset" "${@:2}"
+  results+=("build/$preset/results.xml")
+}
+[[ ${ONEMASK_ASAN:-} != 1 ]] || sanitized asan onemask test_programs -- "$@"
+[[ ${ONEMASK_TSAN:-} != 1 ]] || sanitized tsan thread_test_programs -- "$@"
 
 python3 tests/support/count_results.py "${results[@]}" || status=1
 exit "$status"

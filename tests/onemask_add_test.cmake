@@ -1,14 +1,16 @@
-# onemask_add_test(FILE.cpp ROOMS room... [NP 1 2 4] [GPU] [LABELS label...] [TIMEOUT seconds] [LIBRARIES target...])
+# onemask_add_test(FILE.cpp ROOMS room... [NP 1 2 4] [THREADS 2 3] [GPU] [LABELS label...] [TIMEOUT seconds] [LIBRARIES target...])
 #
 # Makes one GoogleTest program from FILE.cpp, named after its path (comm/reducer_test.cpp -> comm_reducer_test), linked to the named
 # rooms, and registers it with ctest:
 #   NP       once per number of ranks, under mpirun, as NAME/np2; without NP once, as NAME, without mpirun
+#   THREADS  and once per number of ranks that are threads, without mpirun, as NAME/threads2: the RANK_TESTs of the program run on
+#            so many; with the labels unit and threads
 #   GPU      takes the resource lock "gpu" and the label gpu; the program itself skips, saying so, where there is none
 #   LABELS   unit (the default), mpi, golden, fault, interop
 #   TIMEOUT  seconds, 120 by default
 # The main function in support/test_main.cpp lets one voice speak, merges the ranks' results and fails when no test ran.
 function(onemask_add_test file)
-  cmake_parse_arguments(arg "GPU" "TIMEOUT" "ROOMS;NP;LABELS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "GPU" "TIMEOUT" "ROOMS;NP;THREADS;LABELS;LIBRARIES" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -29,9 +31,13 @@ function(onemask_add_test file)
       break()
     endif()
   endforeach()
+  add_dependencies(test_programs ${name})
+  if(arg_THREADS OR "threads" IN_LIST arg_LABELS)
+    add_dependencies(thread_test_programs ${name})
+  endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
 
-  set(environment "OMP_NUM_THREADS=1" "OMPI_ALLOW_RUN_AS_ROOT=1" "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1" "ASAN_OPTIONS=detect_leaks=0"
+  set(environment ${test_environment}
     "PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe" "OMPI_MCA_rmaps_base_oversubscribe=1")
   if(arg_NP)
     foreach(ranks ${arg_NP})
@@ -46,5 +52,11 @@ function(onemask_add_test file)
     list(APPEND arg_LABELS gpu)
     set_tests_properties(${tests} PROPERTIES RESOURCE_LOCK gpu)
   endif()
-  set_tests_properties(${tests} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${environment}")
+  set_tests_properties(${tests} PROPERTIES LABELS "${arg_LABELS}")
+  foreach(ranks ${arg_THREADS})
+    add_test(NAME ${name}/threads${ranks} COMMAND ${name} --threads=${ranks})
+    set_tests_properties(${name}/threads${ranks} PROPERTIES LABELS "unit;threads")
+    list(APPEND tests ${name}/threads${ranks})
+  endforeach()
+  set_tests_properties(${tests} PROPERTIES TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${environment}")
 endfunction()

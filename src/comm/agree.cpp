@@ -1,7 +1,8 @@
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 
-#include <cstddef>
+#include <algorithm>
 #include <exception>
 #include <string>
 
@@ -39,17 +40,16 @@ void agree(Communicator const& comm, std::function<void()> const& work) {
 
   auto const reports = comm.all_gather(failure ? describe(failure) : "");
   if (failure) std::rethrow_exception(failure);
-  for (std::size_t rank = 0; rank < reports.size(); ++rank) {
-    if (reports[rank].empty()) continue;
-    std::string const message = "rank " + std::to_string(rank) + ": " + reports[rank].substr(1);
-    switch (reports[rank].front()) {
-      case kUser:
-        throw UserError(message);
-      case kInterrupted:
-        throw Interrupted(message);
-      default:
-        throw RunError(message);
-    }
+  auto const failed = std::find_if(reports.begin(), reports.end(), [](auto const& report) { return !report.empty(); });
+  invariant(failed != reports.end(), "a rank failed, but none says why");
+  std::string const message = "rank " + std::to_string(failed - reports.begin()) + ": " + failed->substr(1);
+  switch (failed->front()) {
+    case kUser:
+      throw UserError(message);
+    case kInterrupted:
+      throw Interrupted(message);
+    default:
+      throw RunError(message);
   }
 }
 

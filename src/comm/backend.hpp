@@ -1,8 +1,11 @@
 #pragma once
 
 #include <onemask/comm/communicator.hpp>
+#include <onemask/comm/mailbox.hpp>
+#include <onemask/comm/reducer.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,6 +27,10 @@ class Communicator::Backend {
   virtual Communicator split(int color, int key) const = 0;
   virtual Communicator duplicate() const = 0;
   virtual void poll() const {}
+
+  /// What Mailbox and make_reducer make of the group; collective.
+  virtual std::unique_ptr<Mailbox::Backend> mailbox() const = 0;
+  virtual std::unique_ptr<GradientReducer> reducer(c10::Device device) const = 0;
 };
 
 }  // namespace onemask

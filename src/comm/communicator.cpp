@@ -1,5 +1,6 @@
 #include "local_backend.hpp"
 #include <onemask/comm/communicator.hpp>
+#include <onemask/core/invariant.hpp>
 
 #include <stdexcept>
 #include <utility>
@@ -37,11 +38,19 @@ std::string Communicator::broadcast(std::string bytes, int root) const {
 
 std::vector<std::string> Communicator::gather(std::string const& bytes, int root) const {
   expect_rank(root, size());
-  return backend_->gather(bytes, root);
+  auto all = backend_->gather(bytes, root);
+  auto const expected = rank() == root ? static_cast<std::size_t>(size()) : 0;
+  invariant(all.size() == expected, "what ", expected, " ranks gave was gathered as ", all.size(), " parts");
+  return all;
 }
 
 std::vector<std::string> Communicator::all_gather(std::string const& bytes) const {
-  return backend_->all_gather(bytes);
+  auto all = backend_->all_gather(bytes);
+  invariant(all.size() == static_cast<std::size_t>(size()), "what ", size(), " ranks gave was gathered as ", all.size(),
+            " parts");
+  invariant(all[static_cast<std::size_t>(rank())].size() == bytes.size(), "what rank ", rank(), " gave came back with ",
+            all[static_cast<std::size_t>(rank())].size(), " bytes instead of ", bytes.size());
+  return all;
 }
 std::int64_t Communicator::all_reduce_sum(std::int64_t value) const {
   return backend_->all_reduce_sum(value);

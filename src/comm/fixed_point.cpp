@@ -1,5 +1,6 @@
 #include <onemask/comm/fixed_point.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -93,6 +94,7 @@ at::Tensor to_fixed_point(at::Tensor const& values, int fraction_bits) {
 
 at::Tensor from_fixed_point(at::Tensor const& integers, int fraction_bits, at::ScalarType type) {
   expect_fraction_bits(fraction_bits);
+  invariant(integers.scalar_type() == at::kLong, "a sum in fixed point is read from numbers that are no integers");
   return integers.to(at::kDouble).mul(std::ldexp(1.0, -fraction_bits)).to(type);
 }
 

@@ -1,8 +1,8 @@
 #include "group_backend.hpp"
 
-#include "flight.hpp"
-#include "mpi_backend.hpp"
-#include "mpi_call.hpp"
+#include "group_reducer.hpp"
+#include "mailbox_backend.hpp"
+#include <onemask/core/invariant.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -13,22 +13,13 @@
 namespace onemask {
 namespace {
 
-/// A tag that no group of the last millions has had; MPI promises at least 32767 of them.
-int tag_of(int number) {
-  static int const bound = [] {
-    void* value = nullptr;
-    int known = 0;
-    MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &value, &known);
-    return known != 0 ? *static_cast<int*>(value) : 32767;
-  }();
-  return number % bound;
-}
-
 std::vector<std::string> unpack(std::string const& bytes) {
   std::vector<std::string> parts;
   for (std::size_t place = 0; place < bytes.size();) {
     std::uint64_t size = 0;
+    invariant(bytes.size() - place >= sizeof size, "the parts of ranks end in the middle of a size");
     std::memcpy(&size, bytes.data() + place, sizeof size);
+    invariant(bytes.size() - place - sizeof size >= size, "a part of ", size, " bytes is longer than all that came");
     parts.push_back(bytes.substr(place + sizeof size, size));
     place += sizeof size + size;
   }
@@ -46,32 +37,33 @@ std::string pack(std::vector<std::string> const& parts) {
 
 }  // namespace
 
-GroupBackend::GroupBackend(Communicator whole, std::vector<int> ranks, int number, std::function<void()> meanwhile)
-    : whole_(std::move(whole)), ranks_(std::move(ranks)), tag_(tag_of(number)), meanwhile_(std::move(meanwhile)) {
-  auto const found = std::find(ranks_.begin(), ranks_.end(), whole_.rank());
-  if (found == ranks_.end()) throw std::invalid_argument("rank " + std::to_string(whole_.rank()) + " is not in its own group");
+GroupBackend::GroupBackend(std::vector<int> ranks, int own, std::function<std::unique_ptr<Flight>()> start,
+                           std::function<void()> meanwhile)
+    : ranks_(std::move(ranks)), start_(std::move(start)), meanwhile_(std::move(meanwhile)) {
+  auto const found = std::find(ranks_.begin(), ranks_.end(), own);
+  if (found == ranks_.end()) throw std::invalid_argument("rank " + std::to_string(own) + " is not in its own group");
   rank_ = static_cast<int>(found - ranks_.begin());
 }
 
 void GroupBackend::send(int member, std::string const& bytes) const {
   auto const content = std::make_shared<std::string const>(bytes);
   auto const size = std::make_shared<std::uint64_t const>(bytes.size());
-  Flight flight(mpi_handle(whole_), tag_);
+  auto const flight = start_();
   auto const to = ranks_[static_cast<std::size_t>(member)];
-  flight.send(to, size.get(), sizeof *size, size);
-  flight.send(to, content->data(), content->size(), content);
-  flight.wait("send to a rank", meanwhile_);
+  flight->send(to, size.get(), sizeof *size, size);
+  flight->send(to, content->data(), content->size(), content);
+  flight->wait("send to a rank", meanwhile_);
 }
 
 std::string GroupBackend::receive(int member) const {
   auto const from = ranks_[static_cast<std::size_t>(member)];
   auto const size = std::make_shared<std::uint64_t>();
-  Flight head(mpi_handle(whole_), tag_), body(mpi_handle(whole_), tag_);
-  head.receive(from, size.get(), sizeof *size, size);
-  head.wait("receive from a rank", meanwhile_);
+  auto const head = start_(), body = start_();
+  head->receive(from, size.get(), sizeof *size, size);
+  head->wait("receive from a rank", meanwhile_);
   auto const content = std::make_shared<std::string>(*size, '\0');
-  body.receive(from, content->data(), content->size(), content);
-  body.wait("receive from a rank", meanwhile_);
+  body->receive(from, content->data(), content->size(), content);
+  body->wait("receive from a rank", meanwhile_);
   return std::move(*content);
 }
 
@@ -107,10 +99,12 @@ std::int64_t GroupBackend::all_reduce(std::int64_t value, Combine const& combine
   auto const all = gather({reinterpret_cast<char const*>(&value), sizeof value}, 0);
   for (std::size_t member = 1; member < all.size(); ++member) {
     std::int64_t other = 0;
+    invariant(all[member].size() == sizeof other, "rank ", member, " gave ", all[member].size(), " bytes as a number");
     std::memcpy(&other, all[member].data(), sizeof other);
     value = combine(value, other);
   }
   auto const result = broadcast({reinterpret_cast<char const*>(&value), sizeof value}, 0);
+  invariant(result.size() == sizeof value, "a combined number came back as ", result.size(), " bytes");
   std::memcpy(&value, result.data(), sizeof value);
   return value;
 }
@@ -130,6 +124,13 @@ Communicator GroupBackend::duplicate() const {
   throw std::logic_error("a group of a mailbox cannot be duplicated");
 }
 
+std::unique_ptr<Mailbox::Backend> GroupBackend::mailbox() const {
+  throw std::logic_error("a group of a mailbox has no mailbox of its own");
+}
+std::unique_ptr<GradientReducer> GroupBackend::reducer(c10::Device device) const {
+  return std::make_unique<GroupReducer>(shared_from_this(), device);
+}
+
 void GroupBackend::sum(std::int64_t* values, std::int64_t count, std::shared_ptr<void const> const& owner) const {
   auto const members = static_cast<std::int64_t>(size());
   auto const next = ranks_[static_cast<std::size_t>((rank_ + 1) % size())];
@@ -141,23 +142,28 @@ void GroupBackend::sum(std::int64_t* values, std::int64_t count, std::shared_ptr
   };
   auto const bytes = [](std::int64_t numbers) { return static_cast<std::size_t>(numbers) * sizeof(std::int64_t); };
   auto const received = std::make_shared<std::vector<std::int64_t>>(static_cast<std::size_t>(count / members + 1));
+  std::int64_t added = share(rank_).second, known = share(rank_ + 1).second;
   for (std::int64_t step = 0; step < members - 1; ++step) {
     auto const [out, out_count] = share(rank_ - step);
     auto const [in, in_count] = share(rank_ - step - 1);
-    Flight flight(mpi_handle(whole_), tag_);
-    flight.receive(last, received->data(), bytes(in_count), received);
-    flight.send(next, values + out, bytes(out_count), owner);
-    flight.wait("sum gradients", meanwhile_);
+    auto const flight = start_();
+    flight->receive(last, received->data(), bytes(in_count), received);
+    flight->send(next, values + out, bytes(out_count), owner);
+    flight->wait("sum gradients", meanwhile_);
     for (std::int64_t i = 0; i < in_count; ++i) values[in + i] += (*received)[static_cast<std::size_t>(i)];
+    added += in_count;
   }
   for (std::int64_t step = 0; step < members - 1; ++step) {
     auto const [out, out_count] = share(rank_ + 1 - step);
     auto const [in, in_count] = share(rank_ - step);
-    Flight flight(mpi_handle(whole_), tag_);
-    flight.receive(last, values + in, bytes(in_count), owner);
-    flight.send(next, values + out, bytes(out_count), owner);
-    flight.wait("sum gradients", meanwhile_);
+    auto const flight = start_();
+    flight->receive(last, values + in, bytes(in_count), owner);
+    flight->send(next, values + out, bytes(out_count), owner);
+    flight->wait("sum gradients", meanwhile_);
+    known += in_count;
   }
+  invariant(added == count, added, " of ", count, " numbers were added up over the ranks of a group");
+  invariant(known == count, "the sums of ", known, " of ", count, " numbers came back");
 }
 
 }  // namespace onemask

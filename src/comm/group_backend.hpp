@@ -1,20 +1,22 @@
 #pragma once
 
 #include "backend.hpp"
+#include "flight.hpp"
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
-
-#include <mpi.h>
 
 namespace onemask {
 
 /// Some ranks of a larger group, by messages between single ranks alone: its members need nobody else to come together, and the
 /// loss of one leaves nothing behind that others wait for. Small things go through the first member.
-class GroupBackend : public Communicator::Backend {
+class GroupBackend : public Communicator::Backend, public std::enable_shared_from_this<GroupBackend> {
  public:
-  GroupBackend(Communicator whole, std::vector<int> ranks, int number, std::function<void()> meanwhile);
+  /// `ranks` of the larger group, `own` among them; `start` begins a flight between them that nobody else hears of. Every wait
+  /// calls `meanwhile` now and then; what that throws ends the wait.
+  GroupBackend(std::vector<int> ranks, int own, std::function<std::unique_ptr<Flight>()> start, std::function<void()> meanwhile);
 
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(ranks_.size()); }
@@ -27,6 +29,8 @@ class GroupBackend : public Communicator::Backend {
   Communicator split(int color, int key) const override;
   Communicator duplicate() const override;
   void poll() const override { meanwhile_(); }
+  std::unique_ptr<Mailbox::Backend> mailbox() const override;
+  std::unique_ptr<GradientReducer> reducer(c10::Device device) const override;
 
   /// values[i] becomes the sum over all members, in place, for `count` numbers that `owner` keeps alive: every member adds up a
   /// share and passes it round.
@@ -38,9 +42,9 @@ class GroupBackend : public Communicator::Backend {
   template <class Combine>
   std::int64_t all_reduce(std::int64_t value, Combine const& combine) const;
 
-  Communicator whole_;
-  std::vector<int> ranks_;  ///< of the members in `whole`
-  int rank_ = 0, tag_;
+  std::vector<int> ranks_;  ///< of the members in the larger group
+  int rank_ = 0;
+  std::function<std::unique_ptr<Flight>()> start_;
   std::function<void()> meanwhile_;
 };
 

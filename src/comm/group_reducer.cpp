@@ -1,6 +1,7 @@
 #include "group_reducer.hpp"
 
-#include "mpi_reducer.hpp"
+#include "summable.hpp"
+#include <onemask/core/invariant.hpp>
 
 #include <ATen/ATen.h>
 
@@ -14,7 +15,9 @@ void GroupReducer::add(at::Tensor const& values) {
 void GroupReducer::finalize() {
   for (auto const& values : sums_) {
     auto const host = std::make_shared<at::Tensor const>(values.cpu());
-    group_.sum(host->data_ptr<std::int64_t>(), host->numel(), host);
+    invariant(host->numel() == values.numel() && host->is_contiguous(), "a gradient of ", values.numel(),
+              " numbers is summed as ", host->numel());
+    group_->sum(host->data_ptr<std::int64_t>(), host->numel(), host);
     if (!values.is_same(*host)) values.copy_(*host);
   }
   sums_.clear();

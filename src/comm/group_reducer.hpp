@@ -1,8 +1,10 @@
 #pragma once
 
 #include "group_backend.hpp"
-#include <onemask/comm/reducer.hpp>
 
+#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace onemask {
@@ -10,15 +12,14 @@ namespace onemask {
 /// Sums over a group of a mailbox, through host memory.
 class GroupReducer : public GradientReducer {
  public:
-  /// `group` outlives the reducer.
-  GroupReducer(GroupBackend const& group, c10::Device device) : group_(group), device_(device) {}
+  GroupReducer(std::shared_ptr<GroupBackend const> group, c10::Device device) : group_(std::move(group)), device_(device) {}
 
   void add(at::Tensor const& values) override;
   void finalize() override;
-  std::string transport() const override { return "MPI"; }
+  std::string transport() const override { return "messages"; }
 
  private:
-  GroupBackend const& group_;
+  std::shared_ptr<GroupBackend const> group_;
   c10::Device device_;
   std::vector<at::Tensor> sums_;
 };

@@ -17,6 +17,8 @@ class LocalBackend : public Communicator::Backend {
   std::int64_t all_reduce_max(std::int64_t value) const override { return value; }
   Communicator split(int, int) const override { return Communicator(); }
   Communicator duplicate() const override { return Communicator(); }
+  std::unique_ptr<Mailbox::Backend> mailbox() const override;
+  std::unique_ptr<GradientReducer> reducer(c10::Device device) const override;
 };
 
 }  // namespace onemask

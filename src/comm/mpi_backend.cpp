@@ -1,6 +1,11 @@
 #include "mpi_backend.hpp"
 
+#include "local_backend.hpp"
+#include "mailbox_backend.hpp"
 #include "mpi_call.hpp"
+#include "mpi_mailbox.hpp"
+#include "mpi_reducer.hpp"
+#include <onemask/core/invariant.hpp>
 
 #include <algorithm>
 #include <array>
@@ -55,6 +60,7 @@ std::string MpiBackend::broadcast(std::string bytes, int root) const {
   check_mpi(MPI_Ibcast(&size, 1, MPI_INT64_T, root, handle_, requests.data()), what);
   wait_all(requests, what);
 
+  invariant(size >= 0, "rank ", root, " broadcasts ", size, " bytes");
   bytes.resize(static_cast<std::size_t>(size));
   for_pieces(bytes.size(), [&](std::size_t first, int count) {
     check_mpi(MPI_Ibcast(bytes.data() + first, count, MPI_BYTE, root, handle_, &requests.emplace_back()), what);
@@ -131,15 +137,23 @@ Communicator MpiBackend::split(int color, int key) const {
 }
 
 Communicator MpiBackend::duplicate() const {
+  return Communicator(copy());
+}
+
+std::shared_ptr<MpiBackend const> MpiBackend::copy() const {
   barrier();  // as for split
   MPI_Comm copy = MPI_COMM_NULL;
   check_mpi(MPI_Comm_dup(handle_, &copy), "duplicate a group of ranks");
-  return Communicator(std::make_shared<MpiBackend>(copy));
+  return std::make_shared<MpiBackend const>(copy);
 }
 
-MPI_Comm mpi_handle(Communicator const& comm) {
-  auto const* backend = dynamic_cast<MpiBackend const*>(&comm.backend());
-  return backend != nullptr ? backend->handle() : MPI_COMM_NULL;
+std::unique_ptr<Mailbox::Backend> MpiBackend::mailbox() const {
+  return size_ == 1 ? LocalBackend().mailbox() : make_mpi_mailbox(*this);
+}
+
+std::unique_ptr<GradientReducer> MpiBackend::reducer(c10::Device device) const {
+  if (size_ == 1) return LocalBackend().reducer(device);
+  return std::make_unique<MpiReducer>(copy(), device);
 }
 
 }  // namespace onemask

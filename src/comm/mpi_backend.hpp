@@ -28,13 +28,15 @@ class MpiBackend : public Communicator::Backend {
   std::int64_t all_reduce_max(std::int64_t value) const override;
   Communicator split(int color, int key) const override;
   Communicator duplicate() const override;
+  std::unique_ptr<Mailbox::Backend> mailbox() const override;
+  std::unique_ptr<GradientReducer> reducer(c10::Device device) const override;
+
+  /// As `duplicate`.
+  std::shared_ptr<MpiBackend const> copy() const;
 
  private:
   MPI_Comm handle_;
   int rank_ = 0, size_ = 0;
 };
-
-/// The handle behind a communicator, or MPI_COMM_NULL when it is a local one.
-MPI_Comm mpi_handle(Communicator const& comm);
 
 }  // namespace onemask

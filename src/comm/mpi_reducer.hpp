@@ -1,7 +1,10 @@
 #pragma once
 
-#include <onemask/comm/reducer.hpp>
+#include "mpi_backend.hpp"
 
+#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -13,7 +16,8 @@ namespace onemask {
 /// tensor. CUDA tensors go through host memory.
 class MpiReducer : public GradientReducer {
  public:
-  MpiReducer(Communicator const& comm, c10::Device device);
+  /// Sums over `ranks`, which nothing else communicates by.
+  MpiReducer(std::shared_ptr<MpiBackend const> ranks, c10::Device device) : ranks_(std::move(ranks)), device_(device) {}
   ~MpiReducer() override;
 
   void add(at::Tensor const& values) override;
@@ -25,13 +29,10 @@ class MpiReducer : public GradientReducer {
     at::Tensor target, host;  ///< the same tensor on the CPU
   };
 
-  Communicator comm_;
+  std::shared_ptr<MpiBackend const> ranks_;
   c10::Device device_;
   std::vector<Sum> sums_;
   std::vector<MPI_Request> requests_;
 };
-
-/// Throws std::invalid_argument unless a reducer on `device` can add up `values`.
-void expect_summable(at::Tensor const& values, c10::Device device);
 
 }  // namespace onemask

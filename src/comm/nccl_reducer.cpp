@@ -12,7 +12,7 @@ std::unique_ptr<GradientReducer> make_nccl_reducer(Communicator const&, c10::Dev
 
 #else
 
-#include "mpi_reducer.hpp"
+#include "summable.hpp"
 #include <onemask/comm/environment.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/pace.hpp>

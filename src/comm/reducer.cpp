@@ -1,37 +1,26 @@
-#include "group_reducer.hpp"
-#include "mpi_reducer.hpp"
+#include "backend.hpp"
 #include "nccl_reducer.hpp"
+#include "summable.hpp"
 #include <onemask/comm/reducer.hpp>
+
+#include <stdexcept>
 
 #include <ATen/core/Tensor.h>
 
 namespace onemask {
 
-namespace {
-
-/// One rank: every tensor is its own sum.
-class LocalReducer : public GradientReducer {
- public:
-  explicit LocalReducer(c10::Device device) : device_(device) {}
-  void add(at::Tensor const& values) override { expect_summable(values, device_); }
-  void finalize() override {}
-  std::string transport() const override { return "one rank"; }
-
- private:
-  c10::Device device_;
-};
-
-}  // namespace
-
 std::unique_ptr<GradientReducer> make_reducer(Communicator const& comm, c10::Device device) {
-  if (comm.size() == 1) return std::make_unique<LocalReducer>(device);
-  if (device.is_cuda()) {
+  if (device.is_cuda() && comm.size() > 1) {
     if (auto reducer = make_nccl_reducer(comm, device)) return reducer;
   }
-  if (auto const* group = dynamic_cast<GroupBackend const*>(&comm.backend())) {
-    return std::make_unique<GroupReducer>(*group, device);
+  return comm.backend().reducer(device);
+}
+
+void expect_summable(at::Tensor const& values, c10::Device device) {
+  if (values.scalar_type() != at::kLong || !values.is_contiguous() || values.device().type() != device.type()) {
+    throw std::invalid_argument("a gradient to be summed must be a contiguous int64 tensor on " + device.str() + ", not " +
+                                values.toString() + " on " + values.device().str());
   }
-  return std::make_unique<MpiReducer>(comm, device);
 }
 
 }  // namespace onemask

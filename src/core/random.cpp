@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/random.hpp>
 
 #include <cmath>
@@ -38,7 +39,7 @@ double RandomStream::normal() {
 }
 
 std::uint64_t RandomStream::below(std::uint64_t bound) {
-  ONEMASK_EXPECT(bound > 0);
+  invariant(bound > 0, "a random number below 0 is asked for");
   // 2^64 mod bound values are one draw too many for some results: they are drawn again.
   std::uint64_t const excess = (0 - bound) % bound;
   std::uint64_t drawn = bits();

@@ -1,4 +1,5 @@
 #include <onemask/core/interrupt.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/pace.hpp>
 #include <onemask/core/text.hpp>
@@ -52,6 +53,10 @@ std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
   if (!stopping_ && options_.gathers && (options_.foreign.empty() || tally_.complete())) gather(stop);
   if (!stopping_) {
     bool const all_there = !gathered_ || gathered_->value != 0;
+    for (std::size_t t = 0; tally_.complete() && t < graph_.tasks.size(); ++t) {
+      invariant(graph_.is_join(t) || scheduler_.state(t) == Scheduler::State::done, "all tasks are counted as done, but task ", t,
+                " is not");
+    }
     ending_.end = tally_.complete() && all_there ? RunEnding::End::complete : RunEnding::End::partial;
     if (!tally_.complete()) {
       ending_.sentence = tally_.aside();
@@ -124,6 +129,11 @@ void Coordinator::assign(Assignment const& assignment) {
   Active active{assignment.ranks, ++number_, {assignment.ranks.begin(), assignment.ranks.end()}, now()};
   Order const order{
       Order::What::run, active.number, static_cast<std::int64_t>(task), {assignment.ranks.begin(), assignment.ranks.end()}};
+  invariant(!assignment.ranks.empty() && !active_.contains(task), "task ", task, " is dealt out to ", assignment.ranks.size(),
+            " ranks, or a second time");
+  for (auto rank : assignment.ranks)
+    invariant(ready_.contains(rank) && !lost_.contains(rank), "task ", task, " is dealt out to rank ", rank,
+              ", which is not there");
   tally_.begin(task, static_cast<int>(assignment.ranks.size()), now());
   active_.emplace(task, std::move(active));
   for (auto rank : assignment.ranks) tell(rank, order);

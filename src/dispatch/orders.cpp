@@ -1,3 +1,4 @@
+#include <onemask/core/invariant.hpp>
 #include <onemask/dispatch/orders.hpp>
 
 #include <cstring>
@@ -68,6 +69,8 @@ Order order_from_bytes(std::string const& bytes) {
   reader.get(order.number);
   reader.get(order.task);
   reader.get(count);
+  invariant(order.what >= Order::What::run && order.what <= Order::What::alive, "the coordinator sent an order of no kind");
+  invariant(count >= 0, "the coordinator named ", count, " ranks");
   for (std::int32_t i = 0; i < count; ++i) reader.get(order.ranks.emplace_back());
   order.text = reader.rest();
   return order;
@@ -80,6 +83,7 @@ Report report_from_bytes(std::string const& bytes) {
   reader.get(report.number);
   reader.get(report.task);
   reader.get(report.value);
+  invariant(report.what >= Report::What::ready && report.what <= Report::What::gathered, "a rank sent a report of no kind");
   report.text = reader.rest();
   return report;
 }

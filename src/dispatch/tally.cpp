@@ -1,3 +1,4 @@
+#include <onemask/core/invariant.hpp>
 #include <onemask/dispatch/tally.hpp>
 
 #include <algorithm>
@@ -5,6 +6,8 @@
 namespace onemask {
 
 Tally::Tally(TaskGraph const& graph, std::vector<bool> const& done) : graph_(graph), kinds_(graph.kinds.size()) {
+  invariant(done.size() == graph.tasks.size(), "it is known of ", done.size(), " tasks whether they are done, but there are ",
+            graph.tasks.size());
   for (std::size_t t = 0; t < done.size(); ++t) {
     if (graph.is_join(t)) continue;
     auto& kind = kind_of(t);
@@ -22,11 +25,13 @@ void Tally::begin(std::size_t task, int ranks, double now) {
   ++kind.running;
   kind.ranks = std::max(kind.ranks, ranks);
   if (kind.first < 0) kind.first = now;
-  running_[task] = {ranks, now, 0};
+  invariant(running_.try_emplace(task, Running{ranks, now, 0}).second, "task ", task, " is begun though it runs");
+  expect_sense(task);
 }
 
 void Tally::end(std::size_t task, double now, bool finished) {
   auto& kind = kind_of(task);
+  invariant(running_.contains(task) && kind.running > 0, "task ", task, " ended though it does not run");
   auto const& running = running_.at(task);
   --kind.running;
   kind.busy += (now - running.began) * running.ranks;
@@ -35,12 +40,20 @@ void Tally::end(std::size_t task, double now, bool finished) {
   if (!finished) return;
   ++kind.done;
   kind.left -= graph_.tasks[task].seconds;
+  expect_sense(task);
 }
 
 void Tally::found(std::size_t task) {
   auto& kind = kind_of(task);
   ++kind.before;
   kind.left -= graph_.tasks[task].seconds;
+  expect_sense(task);
+}
+
+void Tally::expect_sense(std::size_t task) {
+  auto const& kind = kind_of(task);
+  invariant(kind.before + kind.done + kind.running <= kind.tasks, "of ", kind.tasks, " tasks of the kind '",
+            graph_.kinds[graph_.tasks[task].kind], "', ", kind.before + kind.done, " are done and ", kind.running, " run");
 }
 
 void Tally::set_share(std::size_t task, double share) {

@@ -1,6 +1,7 @@
 #include <onemask/comm/environment.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/interrupt.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/pace.hpp>
 #include <onemask/dispatch/worker.hpp>
@@ -100,6 +101,9 @@ class Worker {
   }
 
   void do_task(Order const& order) {
+    invariant(order.task >= 0 && order.number > 0, "an order names task ", order.task, " of group ", order.number);
+    invariant(std::find(order.ranks.begin(), order.ranks.end(), mailbox_.rank()) != order.ranks.end(), "rank ", mailbox_.rank(),
+              " is told to do task ", order.task, ", which is others'");
     auto const task = static_cast<std::size_t>(order.task);
     group_ = order.number;
     stopped_ = abandoned_ = false;

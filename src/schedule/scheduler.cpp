@@ -1,3 +1,4 @@
+#include <onemask/core/invariant.hpp>
 #include <onemask/schedule/scheduler.hpp>
 
 #include <algorithm>
@@ -25,9 +26,15 @@ Scheduler::Scheduler(TaskGraph const& graph, std::vector<bool> const& done, std:
       waits_for_(graph.tasks.size()),
       followers_(graph.tasks.size()),
       scale_(graph.kinds.size()) {
+  invariant(done.size() == graph.tasks.size(), "it is known of ", done.size(), " tasks whether they are done, but there are ",
+            graph.tasks.size());
+  invariant(foreign.empty() || foreign.size() == graph.tasks.size(), "it is known of ", foreign.size(),
+            " tasks whether others do them, but there are ", graph.tasks.size());
   for (std::size_t t = 0; t < graph.tasks.size(); ++t) {
     auto const& task = graph.tasks[t];
+    invariant(task.kind < graph.kinds.size(), "task ", t, " is of kind ", task.kind, ", which there is not");
     for (auto before : task.after) {
+      invariant(before < t, "task ", t, " waits for task ", before, ", which comes after it");
       if (states_[before] == State::done) continue;
       followers_[before].push_back(static_cast<std::uint32_t>(t));
       ++waits_for_[t];
@@ -77,6 +84,8 @@ void Scheduler::change_lane(std::uint64_t lane, Change const& change) {
 }
 
 void Scheduler::make_ready(std::size_t task) {
+  invariant(waits_for_[task] == 0, "task ", task, " is made ready though it waits for ", waits_for_[task], " others");
+  invariant(states_[task] == State::waiting || states_[task] == State::running, "task ", task, " is made ready a second time");
   states_[task] = State::ready;
   ++ready_count_;
   if (graph_.tasks[task].parts > 1) {
@@ -88,6 +97,7 @@ void Scheduler::make_ready(std::size_t task) {
 
 /// Out of the ready ones.
 void Scheduler::take(std::size_t task) {
+  invariant(states_[task] == State::ready && ready_count_ > 0, "task ", task, " is begun though it is not ready");
   --ready_count_;
   if (graph_.tasks[task].parts > 1) {
     groups_.erase({-urgency_[task], task});
@@ -101,8 +111,10 @@ void Scheduler::set_done(std::size_t first) {
   while (!fresh.empty()) {
     auto const task = fresh.back();
     fresh.pop_back();
+    invariant(states_[task] != State::done, "task ", task, " is done a second time");
     states_[task] = State::done;
     for (auto follower : followers_[task]) {
+      invariant(waits_for_[follower] > 0, "task ", follower, " waits for task ", task, " no more, which has only ended now");
       if (--waits_for_[follower] > 0 || states_[follower] != State::waiting) continue;
       if (graph_.tasks[follower].seconds == 0) {
         fresh.push_back(follower);
@@ -213,7 +225,7 @@ Assignment Scheduler::start(std::size_t task, std::vector<int> ranks, double now
   for (auto id : ranks) {
     auto& rank = ranks_.at(id);
     slowest = std::min(slowest, rank.speed);
-    free_.erase(id);
+    invariant(free_.erase(id) == 1, "rank ", id, " is given task ", task, " though it is not free");
     auto const lane = graph_.tasks[task].lane;
     if (lane == rank.lane) continue;
     if (rank.lane != 0) change_lane(rank.lane, [](Lane& on) { --on.ranks; });
@@ -268,6 +280,7 @@ std::optional<Assignment> Scheduler::next(double now) {
 /// The ranks of a task that runs are free again, those that are still there.
 Assignment Scheduler::release(std::size_t task) {
   auto const found = running_.find(task);
+  invariant(found != running_.end() && states_[task] == State::running, "task ", task, " ended though it does not run");
   auto const assignment = std::move(found->second.assignment);
   running_.erase(found);
   for (auto id : assignment.ranks) {
@@ -292,6 +305,7 @@ void Scheduler::measure(Running const& ended, double now) {
 }
 
 void Scheduler::finish(std::size_t task, double now, bool measured) {
+  invariant(running_.contains(task), "task ", task, " ended though it does not run");
   if (measured) measure(running_.at(task), now);
   release(task);
   set_done(task);

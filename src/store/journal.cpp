@@ -1,6 +1,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/posix_file.hpp>
 #include <onemask/store/journal.hpp>
@@ -131,7 +132,11 @@ Journal::Journal(std::filesystem::path const& folder, int rank, int attempt)
 Journal::~Journal() = default;
 
 void Journal::append(JournalRecord const& record) {
+  invariant(!record.task.empty() && record.ranks > 0, "a journal's record has no task, or no rank that did it");
   std::string const line = to_line(record);
+  auto const again = from_line(std::string_view(line).substr(0, line.size() - 1));
+  invariant(again && again->status == record.status && again->object == record.object, "the journal's record of task ",
+            record.task, " cannot be read back");
   if (!file_->write(line) || !file_->sync()) {
     int const reason = errno;
     // A part of a line must not spoil the record that may follow it.

@@ -1,6 +1,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/posix_file.hpp>
 #include <onemask/store/object_store.hpp>
@@ -42,6 +43,7 @@ std::string digest(std::string const& key, std::string_view payload, std::string
   hasher.text(key).bytes(payload.data(), payload.size());
   if (!made_by.empty()) hasher.text(made_by);
   std::string const hex = hasher.hex();
+  invariant(hex.size() == 2 * kDigest, "a digest has ", hex.size(), " digits");
   std::string bytes(kDigest, '\0');
   for (std::size_t i = 0; i < kDigest; ++i) bytes[i] = static_cast<char>(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
   return bytes;
@@ -191,7 +193,8 @@ void ObjectStore::put(std::string const& key, std::string_view payload) const {
 }
 
 void ObjectStore::put(std::string const& key, std::string_view payload, std::string_view made_by) const {
-  ONEMASK_EXPECT(made_by.size() < (1 << (64 - kSizeBits)));
+  invariant(made_by.size() < std::size_t{1} << (64 - kSizeBits), "what made an object takes ", made_by.size(), " bytes to say");
+  invariant(payload.size() < std::size_t{1} << kSizeBits, "an object has ", payload.size(), " bytes");
   if (has(key)) return;
   auto const name = file_of(key);
   bool const new_folder = !std::filesystem::exists(name.parent_path());

@@ -5,6 +5,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/posix_file.hpp>
 #include <onemask/store/study_writer.hpp>
 
@@ -281,7 +282,7 @@ struct TableStream::State {
   std::vector<ColumnBuffer> buffers;
   std::vector<ColumnDigest> digests;
   std::vector<Hdf5Handle> datasets;
-  std::size_t written = 0;  // rows
+  std::size_t written = 0, appended = 0;  // rows
   bool begun = false, growing = false;
 };
 
@@ -295,8 +296,11 @@ void TableStream::append(Table const& block) {
   s.expect_block(block);
   for (std::size_t c = 0; c < s.buffers.size(); ++c) {
     s.buffers[c].append(s.path, block.columns[c].second);
+    invariant(s.buffers[c].rows() == s.rows(), "the column '", block.columns[c].first, "' of the table '", s.path, "' has ",
+              s.buffers[c].rows(), " rows, others ", s.rows());
     s.digests[c].add(block.columns[c].second);
   }
+  s.appended += block.rows();
   std::size_t done = 0;
   for (; s.rows() - done > kChunkRows; done += kChunkRows) {
     if (!s.begun) s.begin(true);
@@ -309,6 +313,7 @@ std::string TableStream::close() {
   auto& s = *state_;
   if (!s.begun) s.begin(false);
   s.write(0, s.rows());
+  invariant(s.written == s.appended, "of the table '", s.path, "', ", s.written, " rows of ", s.appended, " were written");
   s.datasets.clear();
   std::vector<std::string> names;
   for (auto const& buffer : s.buffers) names.push_back(buffer.form().name);

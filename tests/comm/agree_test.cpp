@@ -30,13 +30,13 @@ void expect_failure(int rank) {
   }
 }
 
-TEST(Agree, LetsSuccessPass) {
+RANK_TEST(Agree, LetsSuccessPass) {
   int runs = 0;
   agree(test::world(), [&] { ++runs; });
   EXPECT_EQ(runs, 1);
 }
 
-TEST(Agree, TellsAllRanksOfOneFailure) {
+RANK_TEST(Agree, TellsAllRanksOfOneFailure) {
   for (int rank = 0; rank < test::world().size(); ++rank) {
     expect_failure<UserError, UserError>(rank);
     expect_failure<ShapeError, UserError>(rank);
@@ -45,7 +45,7 @@ TEST(Agree, TellsAllRanksOfOneFailure) {
   }
 }
 
-TEST(Agree, CallsOtherExceptionsRunErrors) {
+RANK_TEST(Agree, CallsOtherExceptionsRunErrors) {
   auto const comm = test::world();
   auto const work = [&] {
     if (comm.rank() == 0) throw std::out_of_range("index 7");
@@ -57,7 +57,7 @@ TEST(Agree, CallsOtherExceptionsRunErrors) {
   }
 }
 
-TEST(Agree, NamesTheLowestOfSeveralFailedRanks) {
+RANK_TEST(Agree, NamesTheLowestOfSeveralFailedRanks) {
   auto const comm = test::world();
   int const last = comm.size() - 1;
   try {

@@ -34,7 +34,7 @@ TEST(Communicator, IsOneRankWithoutMpi) {
   EXPECT_THROW(comm.broadcast("a", 1), std::out_of_range);
 }
 
-TEST(Communicator, BroadcastsFromEveryRoot) {
+RANK_TEST(Communicator, BroadcastsFromEveryRoot) {
   auto const comm = test::world();
   for (int root = 0; root < comm.size(); ++root) {
     std::string const given = comm.rank() == root ? long_text(root) : "overwritten";
@@ -44,7 +44,7 @@ TEST(Communicator, BroadcastsFromEveryRoot) {
   EXPECT_THROW(comm.broadcast("", comm.size()), std::out_of_range);
 }
 
-TEST(Communicator, GathersInTheOrderOfRanks) {
+RANK_TEST(Communicator, GathersInTheOrderOfRanks) {
   auto const comm = test::world();
   int const root = comm.size() - 1;
   // Odd ranks have nothing to say.
@@ -62,7 +62,7 @@ TEST(Communicator, GathersInTheOrderOfRanks) {
   }
 }
 
-TEST(Communicator, ReducesNumbersOf64Bits) {
+RANK_TEST(Communicator, ReducesNumbersOf64Bits) {
   auto const comm = test::world();
   std::int64_t const large = std::int64_t{1} << 40;
   std::int64_t const ranks = comm.size();
@@ -71,7 +71,7 @@ TEST(Communicator, ReducesNumbersOf64Bits) {
   EXPECT_EQ(comm.all_reduce_max(large * comm.rank()), large * (ranks - 1));
 }
 
-TEST(Communicator, SplitsByColorAndOrdersByKey) {
+RANK_TEST(Communicator, SplitsByColorAndOrdersByKey) {
   auto const comm = test::world();
   auto const part = comm.split(comm.rank() % 2, -comm.rank());
   EXPECT_EQ(part.size(), (comm.size() + 1 - comm.rank() % 2) / 2);

@@ -27,7 +27,7 @@ Message wait_for(Mailbox& mailbox, Box box) {
 
 void nothing() {}
 
-TEST(Mailbox, CarriesMessagesOfAnyLengthInOrder) {
+RANK_TEST(Mailbox, CarriesMessagesOfAnyLengthInOrder) {
   Mailbox mailbox(test::world());
   std::string const large(3'000'000, 'x');
   auto const next = (mailbox.rank() + 1) % mailbox.size(), last = (mailbox.rank() + mailbox.size() - 1) % mailbox.size();
@@ -44,7 +44,7 @@ TEST(Mailbox, CarriesMessagesOfAnyLengthInOrder) {
   test::world().barrier();
 }
 
-TEST(Mailbox, BoxesAreApart) {
+RANK_TEST(Mailbox, BoxesAreApart) {
   Mailbox mailbox(test::world());
   mailbox.send(mailbox.rank(), Box::coordinator, "c");
   mailbox.send(mailbox.rank(), Box::worker, "w");
@@ -55,7 +55,7 @@ TEST(Mailbox, BoxesAreApart) {
   EXPECT_TRUE(mailbox.lost().empty());
 }
 
-TEST(Mailbox, ManyRanksAskOneThatAnswersFromAThread) {
+RANK_TEST(Mailbox, ManyRanksAskOneThatAnswersFromAThread) {
   Mailbox mailbox(test::world());
   constexpr int questions = 200;
   std::jthread server;
@@ -85,7 +85,7 @@ std::vector<int> some_ranks() {
   return ranks;
 }
 
-TEST(Mailbox, GroupTalksWithoutTheOthers) {
+RANK_TEST(Mailbox, GroupTalksWithoutTheOthers) {
   Mailbox mailbox(test::world());
   auto const ranks = some_ranks();
   auto const found = std::find(ranks.begin(), ranks.end(), mailbox.rank());
@@ -109,7 +109,7 @@ TEST(Mailbox, GroupTalksWithoutTheOthers) {
   test::world().barrier();
 }
 
-TEST(Mailbox, GroupSumsGradientsOfAnyLength) {
+RANK_TEST(Mailbox, GroupSumsGradientsOfAnyLength) {
   Mailbox mailbox(test::world());
   std::vector<int> ranks(static_cast<std::size_t>(mailbox.size()));
   std::iota(ranks.begin(), ranks.end(), 0);
@@ -130,7 +130,7 @@ TEST(Mailbox, GroupSumsGradientsOfAnyLength) {
   test::world().barrier();
 }
 
-TEST(Mailbox, MemberThatStaysAwayDoesNotHoldTheOthers) {
+RANK_TEST(Mailbox, MemberThatStaysAwayDoesNotHoldTheOthers) {
   if (test::world().size() == 1) GTEST_SKIP() << "one rank has nobody to wait for";
   Mailbox mailbox(test::world());
   std::vector<int> ranks(static_cast<std::size_t>(mailbox.size()));

@@ -15,7 +15,7 @@ at::Tensor integers(std::vector<std::int64_t> const& values) {
   return at::tensor(values, at::kLong);
 }
 
-TEST(GradientReducer, AddsUpOverAllRanks) {
+RANK_TEST(GradientReducer, AddsUpOverAllRanks) {
   auto const comm = test::world();
   auto const reducer = make_reducer(comm, at::kCPU);
   std::int64_t const ranks = comm.size(), rank = comm.rank(), triangle = ranks * (ranks - 1) / 2;
@@ -35,7 +35,7 @@ TEST(GradientReducer, AddsUpOverAllRanks) {
   reducer->finalize();
 }
 
-TEST(GradientReducer, TakesTensorsOfManyBucketsAndOfNone) {
+RANK_TEST(GradientReducer, TakesTensorsOfManyBucketsAndOfNone) {
   auto const comm = test::world();
   auto const reducer = make_reducer(comm, at::kCPU);
   auto const large = at::arange(1'300'007, at::kLong).mul(comm.rank() + 1);
@@ -48,7 +48,7 @@ TEST(GradientReducer, TakesTensorsOfManyBucketsAndOfNone) {
 }
 
 /// Gradients of 12 micro-batches, dealt out to the ranks in two ways, give the same bits, equal to those one rank alone makes.
-TEST(GradientReducer, GivesTheSameBitsWhateverTheOrder) {
+RANK_TEST(GradientReducer, GivesTheSameBitsWhateverTheOrder) {
   auto const comm = test::world();
   auto const gradient = [](int batch) { return at::arange(1000, at::kFloat).mul(0.1 * (batch + 1)).sin().div(3.0 + batch); };
   auto const sum_over = [&](auto const& mine) {
@@ -69,7 +69,7 @@ TEST(GradientReducer, GivesTheSameBitsWhateverTheOrder) {
   EXPECT_TRUE(dealt.equal(from_fixed_point(alone, 40, at::kFloat)));
 }
 
-TEST(GradientReducer, RefusesOtherTensors) {
+RANK_TEST(GradientReducer, RefusesOtherTensors) {
   auto const reducer = make_reducer(test::world(), at::kCPU);
   EXPECT_THROW(reducer->add(at::zeros({3}, at::kFloat)), std::invalid_argument);
   EXPECT_THROW(reducer->add(at::zeros({3, 2}, at::kLong).t()), std::invalid_argument);

@@ -14,8 +14,7 @@ using testing::HasSubstr;
 using Box = Mailbox::Box;
 
 /// Workers that do what a test tells them to, under the real coordinator.
-class CoordinatorTest : public testing::Test {
- protected:
+struct CoordinatorTest {
   void add(double seconds, std::uint32_t parts = 1, std::vector<std::uint32_t> after = {}) {
     graph_.tasks.push_back({.seconds = seconds, .parts = parts, .after = std::move(after)});
   }
@@ -78,7 +77,7 @@ Report done(Order const&) {
   return {.what = Report::What::done, .value = 0.001};
 }
 
-TEST_F(CoordinatorTest, EveryTaskIsDoneOnce) {
+RANK_TEST_F(CoordinatorTest, EveryTaskIsDoneOnce) {
   for (int i = 0; i < 200; ++i) add(1);
 
   auto const ending = run(done);
@@ -92,7 +91,7 @@ TEST_F(CoordinatorTest, EveryTaskIsDoneOnce) {
   EXPECT_EQ(snapshot_["tasks"][0]["done"], 200);
 }
 
-TEST_F(CoordinatorTest, GroupsGetTheSameOrder) {
+RANK_TEST_F(CoordinatorTest, GroupsGetTheSameOrder) {
   for (int i = 0; i < 5; ++i) add(1, 8);
 
   auto const ending = run(done);
@@ -104,7 +103,7 @@ TEST_F(CoordinatorTest, GroupsGetTheSameOrder) {
   }
 }
 
-TEST_F(CoordinatorTest, ATaskThatFailsThreeTimesIsSetAsideAndTheOthersAreDone) {
+RANK_TEST_F(CoordinatorTest, ATaskThatFailsThreeTimesIsSetAsideAndTheOthersAreDone) {
   add(1);
   add(1, 1, {0});
   for (int i = 0; i < 20; ++i) add(1);
@@ -128,7 +127,7 @@ TEST_F(CoordinatorTest, ATaskThatFailsThreeTimesIsSetAsideAndTheOthersAreDone) {
   }
 }
 
-TEST_F(CoordinatorTest, ResultsThatAreGoneWhenTheyAreGatheredMakeARunPartial) {
+RANK_TEST_F(CoordinatorTest, ResultsThatAreGoneWhenTheyAreGatheredMakeARunPartial) {
   add(1);
   all_gathered_ = false;
 
@@ -138,7 +137,7 @@ TEST_F(CoordinatorTest, ResultsThatAreGoneWhenTheyAreGatheredMakeARunPartial) {
   EXPECT_THAT(ending.sentence, HasSubstr("damaged or missing"));
 }
 
-TEST_F(CoordinatorTest, AMistakeOfTheUserEndsTheRun) {
+RANK_TEST_F(CoordinatorTest, AMistakeOfTheUserEndsTheRun) {
   for (int i = 0; i < 1000; ++i) add(1);
 
   auto const ending = run([](Order const& order) -> Report {
@@ -153,7 +152,7 @@ TEST_F(CoordinatorTest, AMistakeOfTheUserEndsTheRun) {
   EXPECT_LT(std::count(counts.begin(), counts.end(), 1), 1000);
 }
 
-TEST_F(CoordinatorTest, ARankWithoutItsDeviceGetsNoMoreTasks) {
+RANK_TEST_F(CoordinatorTest, ARankWithoutItsDeviceGetsNoMoreTasks) {
   if (test::world().size() == 1) GTEST_SKIP() << "one rank has nobody to leave its tasks to";
   for (int i = 0; i < 50; ++i) add(1);
 
@@ -173,7 +172,7 @@ TEST_F(CoordinatorTest, ARankWithoutItsDeviceGetsNoMoreTasks) {
   }
 }
 
-TEST_F(CoordinatorTest, TheTimeLimitStopsIt) {
+RANK_TEST_F(CoordinatorTest, TheTimeLimitStopsIt) {
   for (int i = 0; i < 1000; ++i) add(1);
 
   auto const ending = run(
@@ -190,7 +189,7 @@ TEST_F(CoordinatorTest, TheTimeLimitStopsIt) {
   EXPECT_EQ(std::count(counts.begin(), counts.end(), 2), 0);
 }
 
-TEST_F(CoordinatorTest, WhatOthersDoIsWaitedFor) {
+RANK_TEST_F(CoordinatorTest, WhatOthersDoIsWaitedFor) {
   if (test::world().size() > 1) GTEST_SKIP() << "shards have one rank";
   add(1);
   add(1, 1, {0});
@@ -204,7 +203,7 @@ TEST_F(CoordinatorTest, WhatOthersDoIsWaitedFor) {
   EXPECT_EQ(orders_[0].task, 1);
 }
 
-TEST_F(CoordinatorTest, WhatOthersDidBeforeTheyEndedIsFound) {
+RANK_TEST_F(CoordinatorTest, WhatOthersDidBeforeTheyEndedIsFound) {
   if (test::world().size() > 1) GTEST_SKIP() << "shards have one rank";
   add(1);
   add(1, 1, {0});
@@ -216,7 +215,7 @@ TEST_F(CoordinatorTest, WhatOthersDidBeforeTheyEndedIsFound) {
   EXPECT_EQ(ending.end, RunEnding::End::complete);
 }
 
-TEST_F(CoordinatorTest, NobodyIsWaitedForWhoIsNotThere) {
+RANK_TEST_F(CoordinatorTest, NobodyIsWaitedForWhoIsNotThere) {
   if (test::world().size() > 1) GTEST_SKIP() << "shards have one rank";
   add(1);
   add(1, 1, {0});

@@ -31,18 +31,18 @@ TEST(Ending, TellsTheKindsOfFailuresApart) {
   EXPECT_FALSE(ending_of([]() -> int { throw 7; }).sentence.empty());
 }
 
-TEST(Ending, IsTheOwnOneWhereNobodyFailed) {
+RANK_TEST(Ending, IsTheOwnOneWhereNobodyFailed) {
   Mailbox ranks(test::world());
   EXPECT_EQ(end_together(ranks, {3, ""}, 1h, must_not_give_up), (Meeting{{3, ""}}));
 }
 
-TEST(Ending, IsTheOwnFailureWhereAllFailed) {
+RANK_TEST(Ending, IsTheOwnFailureWhereAllFailed) {
   Mailbox ranks(test::world());
   Ending const own{2, "bad study"};
   EXPECT_EQ(end_together(ranks, own, 1h, must_not_give_up), Meeting{own});
 }
 
-TEST(Ending, IsTheOtherRanksFailureElsewhere) {
+RANK_TEST(Ending, IsTheOtherRanksFailureElsewhere) {
   Mailbox ranks(test::world());
   int const last = ranks.size() - 1;
   Ending const failure{1, "no space left"};
@@ -54,12 +54,12 @@ TEST(Ending, IsTheOtherRanksFailureElsewhere) {
   }
 }
 
-TEST(Ending, AFailureDoesNotWaitForeverForTheOthers) {
+RANK_TEST(Ending, AFailureDoesNotWaitForeverForTheOthers) {
   Mailbox ranks(test::world());
   if (ranks.size() == 1) GTEST_SKIP() << "one rank waits for nobody";
   std::atomic<int> given_up{0};
   bool const fails = ranks.rank() == 1;
-  auto const come = [] { test::world().barrier(); };
+  auto const come = [world = test::world()] { world.barrier(); };  // in a thread of its own where it gives up
   if (!fails) come();
   end_together(ranks, fails ? Ending{1, "lost"} : Ending{}, fails ? 50ms : 1min, [&] {
     ++given_up;
@@ -68,7 +68,7 @@ TEST(Ending, AFailureDoesNotWaitForeverForTheOthers) {
   EXPECT_EQ(given_up, fails ? 1 : 0);
 }
 
-TEST(Ending, TellsThoseThatCameThatOthersHang) {
+RANK_TEST(Ending, TellsThoseThatCameThatOthersHang) {
   Mailbox ranks(test::world());
   if (ranks.size() == 1) GTEST_SKIP() << "one rank waits for nobody";
   std::atomic<int> given_up{0};

@@ -1,6 +1,8 @@
+#include "support/thread_ranks.hpp"
 #include "support/world.hpp"
 #include <onemask/comm/environment.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <iostream>
 #include <string>
@@ -10,7 +12,9 @@
 namespace onemask::test {
 namespace {
 
-Communicator* all_ranks = nullptr;
+Communicator const* all_ranks = nullptr;               // those of the program
+thread_local Communicator const* of_thread = nullptr;  // those of a rank that is a thread
+int threads = 1;
 
 /// What the ranks other than 0 have to say: their failures.
 class FailurePrinter : public testing::EmptyTestEventListener {
@@ -32,7 +36,14 @@ class FailurePrinter : public testing::EmptyTestEventListener {
   std::string name_ = "outside a test";
 };
 
-int run_tests(Communicator& world) {
+int number_of_threads(int argc, char** argv) {
+  std::string const option = "--threads=";
+  auto const* const found =
+      std::find_if(argv, argv + argc, [&](std::string const& argument) { return argument.starts_with(option); });
+  return found == argv + argc ? 1 : std::stoi(std::string(*found).substr(option.size()));
+}
+
+int run_tests(Communicator const& world) {
   testing::UnitTest& tests = *testing::UnitTest::GetInstance();
   if (world.rank() != 0) {
     testing::TestEventListeners& listeners = tests.listeners();
@@ -49,8 +60,17 @@ int run_tests(Communicator& world) {
 
 }  // namespace
 
-Communicator& world() {
-  return *all_ranks;
+Communicator const& world() {
+  return of_thread != nullptr ? *of_thread : *all_ranks;
+}
+
+void on_ranks(std::function<void()> const& body) {
+  if (threads == 1) return body();
+  run_ranks(threads, [&](Communicator const& world) {
+    testing::ScopedTrace const trace(__FILE__, __LINE__, "rank " + std::to_string(world.rank()));
+    of_thread = &world;
+    body();
+  });
 }
 
 }  // namespace onemask::test
@@ -58,7 +78,8 @@ Communicator& world() {
 int main(int argc, char** argv) {
   onemask::Environment environment(argc, argv);
   testing::InitGoogleTest(&argc, argv);
-  onemask::Communicator world = environment.world();
+  auto const world = environment.world();
   onemask::test::all_ranks = &world;
+  onemask::test::threads = onemask::test::number_of_threads(argc, argv);
   return onemask::test::run_tests(world);
 }

@@ -18,7 +18,7 @@ class GradientReducer {
  public:
   virtual ~GradientReducer() = default;
 
-  /// What carries the sums: "NCCL", "MPI" or "one rank".
+  /// What carries the sums: "NCCL", "MPI", "messages" between single ranks, or "one rank".
   virtual std::string transport() const = 0;
 
   /// Starts to add up `values` over all ranks, in place; they must not be touched before `finalize`. int64, any shape,
@@ -31,7 +31,7 @@ class GradientReducer {
 };
 
 /// The reducer that suits `device` and the group: NCCL for CUDA devices, where the build has it and every rank has a GPU to
-/// itself; MPI otherwise (CUDA tensors go through host memory); nothing to do for one rank. Collective.
+/// itself; otherwise what the group talks through (CUDA tensors go through host memory); nothing to do for one rank. Collective.
 std::unique_ptr<GradientReducer> make_reducer(Communicator const& comm, c10::Device device);
 
 }  // namespace onemask

@@ -53,6 +53,7 @@ class Tally {
     int ranks;
     double began, share;
   };
+  void expect_sense(std::size_t task);
   Kind& kind_of(std::size_t task) { return kinds_[graph_.tasks[task].kind]; }
 
   TaskGraph const& graph_;

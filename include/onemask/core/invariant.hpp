@@ -1,0 +1,57 @@
+#pragma once
+
+#include <source_location>
+#include <stdexcept>
+#include <string>
+
+namespace onemask {
+
+/// The program has a defect: something that it relies on does not hold, and its results would be wrong. Exit code 1.
+class BrokenInvariant : public std::logic_error {
+ public:
+  using std::logic_error::logic_error;
+};
+
+/// What must hold, and where that is claimed.
+struct Claim {
+  constexpr Claim(bool is_so, std::source_location const& place = std::source_location::current()) : holds(is_so), where(place) {}
+
+  bool holds;
+  std::source_location where;
+};
+
+namespace detail {
+
+[[noreturn]] void report_broken(std::source_location const& where, std::string const& what);
+
+inline std::string const& text_of(std::string const& text) {
+  return text;
+}
+inline std::string text_of(char const* text) {
+  return text;
+}
+template <class Number>
+std::string text_of(Number number) {
+  return std::to_string(number);
+}
+
+}  // namespace detail
+
+/// Throws BrokenInvariant unless the claim holds, saying what is broken: texts and numbers, put together only then. Checked in
+/// every build, so for what costs nothing measurable: sizes, ids, counts, sums.
+template <class... Parts>
+void invariant(Claim const& claim, Parts const&... broken) {
+  if (claim.holds) [[likely]]
+    return;
+  detail::report_broken(claim.where, (std::string() + ... + detail::text_of(broken)));
+}
+
+/// The same for what costs more: `claim()` is asked in debug builds alone.
+template <class Ask, class... Parts>
+void costly_invariant([[maybe_unused]] Ask const& claim, [[maybe_unused]] Parts const&... broken) {
+#ifndef NDEBUG
+  invariant(claim(), broken...);
+#endif
+}
+
+}  // namespace onemask
