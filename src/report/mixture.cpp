@@ -10,19 +10,19 @@ std::string mixture_of_kinds(StudyFile const& study) {
   if (table.rows() < 2) return "";
   auto const& made_by = table.values<std::string>("made_by");
   auto const& objects = table.values<std::int64_t>("objects");
-  std::string list, silent;
+  std::string list, unknown;
   std::size_t kinds = 0;
   for (std::size_t row = 0; row < table.rows(); ++row) {
     auto const count = std::to_string(objects[row]);
     if (made_by[row].empty()) {
-      silent = "; " + count + (objects[row] == 1 ? " does not say" : " do not say");
+      unknown = "; " + count + " of unknown origin";
     } else {
       list += (list.empty() ? "" : "; ") + count + " from " + made_by[row];
       ++kinds;
     }
   }
-  return std::string("The objects of this study ") + (kinds > 1 ? "" : "may ") +
-         "come from several kinds of machines, so its last digits may be those of none of them alone: " + list + silent + ".";
+  return std::string("The objects of this study ") + (kinds > 1 ? "" : "may ") + "come from several kinds of machines: " + list +
+         unknown + ". A run on one kind alone may differ in its last digits.";
 }
 
 }  // namespace onemask

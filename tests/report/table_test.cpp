@@ -174,14 +174,15 @@ TEST(Table, SaysWhereTheObjectsComeFromSeveralKindsOfMachines) {
 
   table = {{{"made_by", Texts{"", "LibTorch 2.11.0 on one, AVX2"}}, {"objects", Integers{1, 20}}}};
   EXPECT_THAT(joined_lines(format_table(study)), HasSubstr("may come from several kinds of machines"));
-  EXPECT_THAT(joined_lines(format_table(study)), HasSubstr("alone: 20 from LibTorch 2.11.0 on one, AVX2; 1 does not say."));
+  EXPECT_THAT(joined_lines(format_table(study)),
+              HasSubstr("machines: 20 from LibTorch 2.11.0 on one, AVX2; 1 of unknown origin."));
 
   table = {
       {{"made_by", Texts{"", "LibTorch 2.11.0 on one, AVX2", "LibTorch 2.12.0 on another"}}, {"objects", Integers{2, 20, 3}}}};
   EXPECT_THAT(
       joined_lines(format_table(study)),
-      HasSubstr("The objects of this study come from several kinds of machines, so its last digits may be those of none of "
-                "them alone: 20 from LibTorch 2.11.0 on one, AVX2; 3 from LibTorch 2.12.0 on another; 2 do not say."));
+      HasSubstr("The objects of this study come from several kinds of machines: 20 from LibTorch 2.11.0 on one, AVX2; 3 from "
+                "LibTorch 2.12.0 on another; 2 of unknown origin. A run on one kind alone may differ in its last digits."));
 
   column<std::int64_t>(study, "provenance/objects", "objects").pop_back();
   EXPECT_THAT(message_of(study), HasSubstr("column 'objects' has 2 values"));

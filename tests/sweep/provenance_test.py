@@ -88,7 +88,7 @@ class Provenance(WorldTest):
         self.assertEqual(self.makers(several), {"": 2, "LibTorch 1.0 on another": 1, both: 1, kind: len(files) - 4})
         said = self.report(run)
         self.assertIn("come from several kinds of machines", said)
-        self.assertIn(f"1 from LibTorch 1.0 on another; 1 from {both}; {len(files) - 4} from {kind}; 2 do not say.", said)
+        self.assertIn(f"1 from LibTorch 1.0 on another; 1 from {both}; {len(files) - 4} from {kind}; 2 of unknown origin.", said)
 
     def test_a_mask_that_goes_on_elsewhere_names_both(self):
         run = Run(self.study, self.folder / "stopped", "--set", "mask.epochs=200", "--sweep", "mask.seed=0")
