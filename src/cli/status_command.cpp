@@ -29,6 +29,13 @@ std::string date_of(long long seconds) {
   return text.data();
 }
 
+/// "1.4": tasks that are done, and the shares of those that run.
+std::string with_share(KindStatus const& kind) {
+  auto const tenths = static_cast<std::size_t>(10 * kind.share);
+  auto const whole = std::to_string(kind.done + tenths / 10);
+  return kind.share > 0 ? whole + "." + std::to_string(tenths % 10) : whole;
+}
+
 std::string heading(PartStatus const& part) {
   std::string text = (part.name.empty() ? "" : part.name + ": ") + part.phase;
   text += ", attempt " + std::to_string(part.attempt) + " on " + part.host + " (process " + std::to_string(part.process) + "), " +
@@ -49,14 +56,14 @@ std::string text_of(RunStatus const& status) {
   if (status.parts.empty()) text += "planned, not started yet\n";
   for (auto const& part : status.parts) {
     TextTable table;
-    table.add({"tasks", "planned", "done", "running", "set aside"});
+    table.add({"tasks", "planned", "done", "running", "waiting", "set aside"});
     for (auto const& kind : part.kinds) {
-      table.add({kind.name, std::to_string(kind.tasks), std::to_string(kind.done), std::to_string(kind.running),
-                 std::to_string(kind.set_aside)});
+      table.add({kind.name, std::to_string(kind.tasks), with_share(kind), std::to_string(kind.running),
+                 std::to_string(kind.waiting()), std::to_string(kind.set_aside)});
     }
     text += heading(part) + "\n\n" + table.text() + "\nranks in tasks " +
             std::to_string(static_cast<int>(std::lround(100 * part.busy))) + " % of " + format_duration(part.seconds);
-    if (part.phase == "running") text += "; about " + format_duration(part.seconds_left) + " left";
+    if (part.phase == "running" && part.seconds_left > 0) text += "; about " + format_duration(part.seconds_left) + " left";
     text += "\n";
   }
   if (!status.failed.empty()) text += "\nfailed and not done since:\n";
@@ -78,6 +85,8 @@ std::string json_of(RunStatus const& status) {
                        {"tasks", kind.tasks},
                        {"done", kind.done},
                        {"running", kind.running},
+                       {"share", kind.share},
+                       {"waiting", kind.waiting()},
                        {"set_aside", kind.set_aside}});
     }
     parts.push_back({{"part", part.name},

@@ -110,7 +110,7 @@ void Coordinator::handle(int from, Report const& report) {
       return;
     case Report::What::share: {
       auto const task = static_cast<std::size_t>(report.task);
-      tally_.set_share(task, report.value);
+      tally_.set_share(task, report.value, now());
       if (auto const found = active_.find(task); found != active_.end()) found->second.seen = now();
       return;
     }
@@ -358,15 +358,19 @@ void Coordinator::call_roll() {
   for (auto rank : absent_) lose(rank, "it does not respond", false);
 }
 
+Tally::Measured Coordinator::measured() const {
+  return [this](std::size_t kind) { return scheduler_.scale(kind); };
+}
+
 double Coordinator::seconds_left() const {
-  auto const left = tally_.left([&](std::size_t kind) { return scheduler_.scale(kind) > 0 ? scheduler_.scale(kind) : 1; });
-  return left / static_cast<double>(std::max<std::size_t>(ranks_left(), 1));
+  return tally_.seconds_left(measured(), ranks_left(), now());
 }
 
 std::string Coordinator::status() const {
-  auto const line = tally_.line();
-  return (line.empty() ? "waiting" : line) + "; about " + format_duration(seconds_left()) + " left on " +
-         plural(ranks_left(), "rank");
+  auto const line = tally_.line(measured(), now());
+  auto const left = seconds_left();
+  auto const estimate = left > 0 ? "; about " + format_duration(left) + " left on " + plural(ranks_left(), "rank") : "";
+  return (line.empty() ? "waiting" : line) + estimate;
 }
 
 void Coordinator::publish() {

@@ -4,6 +4,11 @@
 #include <algorithm>
 
 namespace onemask {
+namespace {
+
+constexpr double worth_telling = 10;  // [s] that a task runs before it is said to take longer than predicted
+
+}  // namespace
 
 Tally::Tally(TaskGraph const& graph, std::vector<bool> const& done) : graph_(graph), kinds_(graph.kinds.size()) {
   invariant(done.size() == graph.tasks.size(), "it is known of ", done.size(), " tasks whether they are done, but there are ",
@@ -15,7 +20,7 @@ Tally::Tally(TaskGraph const& graph, std::vector<bool> const& done) : graph_(gra
     if (done[t]) {
       ++kind.before;
     } else {
-      kind.left += graph.tasks[t].seconds;
+      kind.waiting += seconds_of(t);
     }
   }
 }
@@ -23,9 +28,10 @@ Tally::Tally(TaskGraph const& graph, std::vector<bool> const& done) : graph_(gra
 void Tally::begin(std::size_t task, int ranks, double now) {
   auto& kind = kind_of(task);
   ++kind.running;
+  kind.waiting -= seconds_of(task);
   kind.ranks = std::max(kind.ranks, ranks);
   if (kind.first < 0) kind.first = now;
-  invariant(running_.try_emplace(task, Running{ranks, now, 0}).second, "task ", task, " is begun though it runs");
+  invariant(running_.try_emplace(task, Running{ranks, now}).second, "task ", task, " is begun though it runs");
   expect_sense(task);
 }
 
@@ -37,55 +43,119 @@ void Tally::end(std::size_t task, double now, bool finished) {
   kind.busy += (now - running.began) * running.ranks;
   kind.last = std::max(kind.last, now);
   running_.erase(task);
-  if (!finished) return;
-  ++kind.done;
-  kind.left -= graph_.tasks[task].seconds;
+  if (finished) {
+    ++kind.done;
+  } else {
+    kind.waiting += seconds_of(task);
+  }
   expect_sense(task);
 }
 
 void Tally::found(std::size_t task) {
   auto& kind = kind_of(task);
   ++kind.before;
-  kind.left -= graph_.tasks[task].seconds;
+  kind.waiting -= seconds_of(task);
   expect_sense(task);
 }
 
 void Tally::expect_sense(std::size_t task) {
   auto const& kind = kind_of(task);
-  invariant(kind.before + kind.done + kind.running <= kind.tasks, "of ", kind.tasks, " tasks of the kind '",
-            graph_.kinds[graph_.tasks[task].kind], "', ", kind.before + kind.done, " are done and ", kind.running, " run");
+  invariant(kind.through() + kind.running <= kind.tasks, "of ", kind.tasks, " tasks of the kind '",
+            graph_.kinds[graph_.tasks[task].kind], "', ", kind.through(), " are done and ", kind.running, " run");
 }
 
-void Tally::set_share(std::size_t task, double share) {
+void Tally::set_share(std::size_t task, double share, double now) {
   auto const found = running_.find(task);
-  if (found != running_.end()) found->second.share = share;
+  if (found == running_.end()) return;
+  auto& marks = found->second.marks;
+  if (marks.size() == 2) marks.pop_back();
+  marks.push_back({share, now});
 }
 
 void Tally::set_aside(std::size_t task, std::string reason) {
-  if (reasons_.try_emplace(task, std::move(reason)).second) ++kind_of(task).aside;
+  if (!reasons_.try_emplace(task, std::move(reason)).second) return;
+  ++kind_of(task).aside;
+  kind_of(task).waiting -= seconds_of(task);
 }
 
 bool Tally::complete() const {
-  return std::all_of(kinds_.begin(), kinds_.end(), [](auto const& kind) { return kind.before + kind.done == kind.tasks; });
+  return std::all_of(kinds_.begin(), kinds_.end(), [](auto const& kind) { return kind.through() == kind.tasks; });
 }
 
-std::string Tally::line() const {
-  std::string text;
+/// Seconds of the whole task, as its marks tell; 0: they do not. One that goes on from a checkpoint begins with a share done, so
+/// the time to the first mark counts only while there is no other.
+double Tally::pace(Running const& running) {
+  if (running.marks.empty()) return 0;
+  auto const& last = running.marks.back();
+  auto const first = running.marks.size() > 1 ? running.marks.front() : Mark{0, running.began};
+  return last.share > first.share ? (last.at - first.at) / (last.share - first.share) : 0;
+}
+
+/// Seconds until a task in hand is done; 0 when it takes longer than thought.
+double Tally::rest(std::size_t task, Running const& running, double scale, double now) const {
+  auto const whole = pace(running);
+  if (whole > 0) return std::max(0.0, whole * (1 - share(running)) - (now - running.marks.back().at));
+  return std::max(0.0, seconds_on(graph_.tasks[task], running.ranks) * scale - (now - running.began));
+}
+
+/// Of each kind what the predictions are to be multiplied by: as measured; while no task has ended, as those in hand tell.
+std::vector<double> Tally::scales(Measured const& measured) const {
+  std::vector<double> told(kinds_.size()), scales(kinds_.size());
+  std::vector<std::size_t> tellers(kinds_.size());
+  for (auto const& [task, running] : running_) {
+    auto const whole = pace(running);
+    if (whole <= 0) continue;
+    auto const kind = graph_.tasks[task].kind;
+    told[kind] += whole / seconds_on(graph_.tasks[task], running.ranks);
+    ++tellers[kind];
+  }
+  for (std::size_t k = 0; k < kinds_.size(); ++k) {
+    scales[k] = measured(k) > 0 ? measured(k) : tellers[k] > 0 ? told[k] / static_cast<double>(tellers[k]) : 1;
+  }
+  return scales;
+}
+
+std::string Tally::line(Measured const& measured, double now) const {
+  auto const scale = scales(measured);
+  std::vector<double> shares(kinds_.size());
+  std::vector<std::size_t> late(kinds_.size());
+  for (auto const& [task, running] : running_) {
+    auto const kind = graph_.tasks[task].kind;
+    shares[kind] += share(running);
+    late[kind] += now - running.began > worth_telling && rest(task, running, scale[kind], now) <= 0;
+  }
+  std::string runs, waits;
   for (std::size_t k = 0; k < kinds_.size(); ++k) {
     auto const& kind = kinds_[k];
-    auto const through = kind.before + kind.done;
-    if (kind.running == 0 && (kind.done == 0 || through == kind.tasks)) continue;
-    double share = 0;  // of tasks in hand
-    for (auto const& [task, running] : running_) {
-      if (graph_.tasks[task].kind == k) share += running.share;
-    }
-    std::string tenths;
-    if (share > 0) tenths.append(".").append(std::to_string(static_cast<int>(10 * share) % 10));
-    text += (text.empty() ? "" : ", ") + graph_.kinds[k] + " " + std::to_string(through + static_cast<std::size_t>(share)) +
-            tenths + " of " + std::to_string(kind.tasks);
+    if (kind.running == 0 && (kind.done == 0 || kind.through() == kind.tasks)) continue;
+    auto& text = kind.running > 0 ? runs : waits;
+    if (!text.empty()) text += "; ";
+    auto const tenths = static_cast<std::size_t>(10 * shares[k]);
+    text += graph_.kinds[k] + " " + std::to_string(kind.through() + tenths / 10);
+    if (shares[k] > 0) text += "." + std::to_string(tenths % 10);
+    text += " of " + std::to_string(kind.tasks);
     if (kind.aside > 0) text += " (" + std::to_string(kind.aside) + " set aside)";
+    if (kind.running > 0) {
+      text += ", " + std::to_string(kind.running) + " running" + (late[k] == kind.running ? " longer than predicted" : "");
+    } else if (kind.left() > 0) {
+      text += ", " + std::to_string(kind.left()) + " waiting";
+    }
   }
-  return text;
+  return runs + (runs.empty() || waits.empty() ? "" : "; ") + waits;
+}
+
+double Tally::seconds_left(Measured const& measured, std::size_t ranks, double now) const {
+  auto const scale = scales(measured);
+  double work = 0, longest = 0;
+  for (std::size_t k = 0; k < kinds_.size(); ++k) {
+    if (kinds_[k].left() > 0) work += kinds_[k].waiting * scale[k];
+  }
+  for (auto const& [task, running] : running_) {
+    auto const seconds = rest(task, running, scale[graph_.tasks[task].kind], now);
+    work += seconds * running.ranks;
+    longest = std::max(longest, seconds);
+  }
+  return std::max(longest, work / static_cast<double>(std::max<std::size_t>(ranks, 1)));
 }
 
 double Tally::busy(int ranks, double now) const {
@@ -106,6 +176,8 @@ std::vector<StageRecord> Tally::stages() const {
 }
 
 nlohmann::ordered_json Tally::json() const {
+  std::vector<double> shares(kinds_.size());
+  for (auto const& [task, running] : running_) shares[graph_.tasks[task].kind] += share(running);
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (std::size_t k = 0; k < kinds_.size(); ++k) {
     auto const& kind = kinds_[k];
@@ -115,6 +187,7 @@ nlohmann::ordered_json Tally::json() const {
                     {"done_before", kind.before},
                     {"done", kind.done},
                     {"running", kind.running},
+                    {"share", shares[k]},
                     {"set_aside", kind.aside}});
   }
   return json;

@@ -35,7 +35,8 @@ PartStatus part_of(std::filesystem::path const& file) {
     for (auto const& kind : json.at("tasks")) {
       part.kinds.push_back({kind.at("kind").get<std::string>(), kind.at("tasks").get<std::size_t>(),
                             kind.at("done_before").get<std::size_t>() + kind.at("done").get<std::size_t>(),
-                            kind.at("running").get<std::size_t>(), kind.at("set_aside").get<std::size_t>()});
+                            kind.at("running").get<std::size_t>(), kind.at("set_aside").get<std::size_t>(),
+                            kind.at("share").get<double>()});
     }
   } catch (nlohmann::json::exception const&) {
     throw UserError("The file '" + file.string() + "' does not contain the state of a run. Delete it; a run writes it again.");

@@ -80,6 +80,7 @@ class Coordinator {
   void call_roll();
   void publish();
   std::size_t ranks_left() const { return static_cast<std::size_t>(mailbox_.size()) - lost_.size(); }
+  Tally::Measured measured() const;
   double seconds_left() const;
   std::string status() const;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <filesystem>
 #include <string>
@@ -11,6 +12,9 @@ namespace onemask {
 struct KindStatus {
   std::string name;
   std::size_t tasks = 0, done = 0, running = 0, set_aside = 0;
+  double share = 0;  ///< that is done of those that run, added up
+
+  std::size_t waiting() const { return tasks - std::min(tasks, done + running + set_aside); }
 };
 
 /// The last start of a run, or of one of its shards.
