@@ -60,8 +60,8 @@ void Tally::found(std::size_t task) {
 
 void Tally::expect_sense(std::size_t task) {
   auto const& kind = kind_of(task);
-  invariant(kind.before + kind.done + kind.running <= kind.tasks, "of ", kind.tasks, " tasks of the kind '",
-            graph_.kinds[graph_.tasks[task].kind], "', ", kind.before + kind.done, " are done and ", kind.running, " run");
+  invariant(kind.through() + kind.running <= kind.tasks, "of ", kind.tasks, " tasks of the kind '",
+            graph_.kinds[graph_.tasks[task].kind], "', ", kind.through(), " are done and ", kind.running, " run");
 }
 
 void Tally::set_share(std::size_t task, double share, double now) {

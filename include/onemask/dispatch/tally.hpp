@@ -3,6 +3,7 @@
 #include <onemask/schedule/stage_record.hpp>
 #include <onemask/schedule/task_graph.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <map>
