@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""tokenize and predict on the reference checkpoint; exits with 77 (skipped) where there is none."""
+"""tokenize and predict on the model that ships, against its golden numbers."""
 
 import json
 import os
@@ -9,27 +9,29 @@ from pathlib import Path
 
 from program import onemask
 
-SHARED = Path(os.environ.get("ONEMASK_SHARED") or Path(os.environ["ONEMASK_SOURCE"], "..", "shared"))
-MODEL = str(SHARED / "checkpoints" / "cf-gpt2")
-PROMPT = "The native language of Laurent Lafitte is"
+SOURCE = Path(os.environ["ONEMASK_SOURCE"])
+MODEL = str(SOURCE / "res" / "models" / "world-gpt2")
+LOGITS = json.loads((SOURCE / "tests" / "golden" / "world-gpt2" / "logits.json").read_text())
+PROMPT = "Corlen Ferorshaw grew up in a home that spoke"
 
 
 class Tokenize(unittest.TestCase):
     def test_texts_give_ids_and_tokens(self):
-        result = onemask("tokenize", "--model", MODEL, "Lambunao, which is located in", "")
+        result = onemask("tokenize", "--model", MODEL, "The Monongahela, which is located in", "")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(
             result.stdout,
-            '43 4131 403 5488 11 543 318 5140 287\n"L" "amb" "un" "ao" "," " which" " is" " located" " in"\n\n\n',
+            '278 3164 400 64 256 354 11 4039 314 1092 2896 279\n'
+            '"The" " Mon" "ong" "a" "he" "la" "," " which" " is" " loc" "ated" " in"\n\n\n',
         )
 
     def test_lines_of_stdin_are_texts(self):
-        result = onemask("tokenize", "--model", MODEL, "--json", stdin="Christer Strömholm\n is\n")
+        result = onemask("tokenize", "--model", MODEL, "--json", stdin=LOGITS[0]["prompt"] + "\n is\n")
         self.assertEqual(result.returncode, 0, result.stderr)
         first, second = map(json.loads, result.stdout.splitlines())
-        self.assertEqual(first["ids"], [1925, 81, 1694, 4285, 9101, 76, 22981])
+        self.assertEqual(first["ids"], LOGITS[0]["ids"])
         self.assertEqual("".join(first["pieces"]), first["text"])
-        self.assertEqual(second, {"text": " is", "ids": [318], "pieces": [" is"]})
+        self.assertEqual(second, {"text": " is", "ids": [314], "pieces": [" is"]})
 
     def test_lines_of_stdin_may_be_json_strings(self):
         texts = ["two\nlines", "", '"quoted" \u00e9']
@@ -57,11 +59,11 @@ class Predict(unittest.TestCase):
         lines = result.stdout.splitlines()
         self.assertEqual((len(lines), lines[1]), (5, PROMPT))
         probability, _, _, token = lines[2].split(maxsplit=3)
-        self.assertEqual(token, '" French"')
+        self.assertEqual(token, '" Italian"')
         self.assertGreater(float(probability), 0.9)
 
     def test_logits_are_the_reference_ones(self):
-        golden = json.loads((SHARED / "golden" / "logits.json").read_text())[:4]
+        golden = LOGITS[:4]
         prompts = [item["prompt"] for item in golden]
         result = onemask("predict", "--model", MODEL, "--device", "cpu", "--top", "20", "--json", *prompts)
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -77,23 +79,20 @@ class Predict(unittest.TestCase):
     def test_every_token_of_the_vocabulary_can_be_asked_for(self):
         result = onemask("predict", "--model", MODEL, "--device", "cpu", "--top", "1000000", "--json", PROMPT)
         predictions = json.loads(result.stdout)["predictions"]
-        self.assertEqual(len({p["id"] for p in predictions}), 50257)
+        self.assertEqual(len({p["id"] for p in predictions}), 4096)
         self.assertAlmostEqual(sum(p["probability"] for p in predictions), 1, places=9)
 
     def test_prompts_that_do_not_fit_are_refused(self):
-        for prompt, part in [("", "empty"), (" a" * 257, "257 tokens")]:
+        for prompt, part in [("", "empty"), (" a" * 129, "129 tokens")]:
             result = onemask("predict", "--model", MODEL, "--device", "cpu", prompt)
             self.assertEqual((result.returncode, result.stdout), (2, ""))
             self.assertIn(part, result.stderr)
-        self.assertEqual(onemask("predict", "--model", MODEL, "--device", "cpu", " a" * 256).returncode, 0)
+        self.assertEqual(onemask("predict", "--model", MODEL, "--device", "cpu", " a" * 128).returncode, 0)
 
     def test_one_rank_answers(self):
         result = onemask("predict", "--model", MODEL, "--device", "cpu", "--top", "1", "--json", PROMPT, ranks=2)
-        self.assertEqual((result.returncode, result.stdout.count("French")), (0, 1), result.stderr)
+        self.assertEqual((result.returncode, result.stdout.count("Italian")), (0, 1), result.stderr)
 
 
 if __name__ == "__main__":
-    if not Path(MODEL).is_dir():
-        print(f"skipped: there is no checkpoint '{MODEL}'; set ONEMASK_SHARED.")
-        sys.exit(77)
     sys.exit(unittest.main(verbosity=1))

@@ -1,7 +1,9 @@
+#include "support/golden_sources.hpp"
 #include "support/shared_files.hpp"
 #include <onemask/core/file.hpp>
 #include <onemask/data/split.hpp>
 
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -10,43 +12,63 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace onemask {
+namespace onemask::test {
 namespace {
 
-/// The published splits of CounterFact.
-class FactsGolden : public testing::Test {
+FactSelection selection(std::string const& split, std::string const& file) {
+  FactSelection result;
+  result.split = split;
+  result.files = {file};
+  return result;
+}
+
+TEST(FactsThatShip, EveryFileHasItsRecords) {
+  auto const facts =
+      select_facts({selection("train", "train.json"), selection("heldout", "heldout.json"), selection("ood", "ood.json")},
+                   source_folder() / "res" / "facts");
+  std::map<std::string, std::map<std::string, int>> count;  // by split and relation
+  std::set<std::pair<std::string, std::string>> questions;
+  for (auto const& [fact, split] : facts) {
+    ++count[split][fact.relation];
+    questions.emplace(fact.relation, fact.subject);
+  }
+  EXPECT_EQ(questions.size(), 4300u);
+  for (auto const& [split, size, relations, first] :
+       std::vector<std::tuple<std::string, int, int, int>>{{"train", 300, 10, 1}, {"heldout", 100, 10, 1}, {"ood", 60, 5, 11}}) {
+    for (int relation = first; relation < first + relations; ++relation)
+      EXPECT_EQ(count[split][(relation < 10 ? "W0" : "W") + std::to_string(relation)], size) << split << " " << relation;
+    EXPECT_EQ(std::ssize(count[split]), relations) << split;
+  }
+}
+
+TEST(FactsThatShip, TheFirstRecordIsReadWhole) {
+  Fact const fact = read_counterfact(source_folder() / "res" / "facts" / "train.json").front();
+  EXPECT_EQ(fact.case_id, 1000);
+  EXPECT_EQ(fact.question(), "Corlen Ferorshaw grew up in a home that spoke");
+  EXPECT_EQ(fact.target_new, "Polish");
+  EXPECT_EQ(fact.target_true_id, "W01-14");
+  EXPECT_EQ(fact.neighborhood_prompts.size(), 10u);
+  EXPECT_EQ(fact.paraphrase_prompts.at(1), "There were coins everywhere. In sleep Corlen Ferorshaw mutters in");
+}
+
+/// The published splits of CounterFact, where the folder `shared` is.
+class PublishedFacts : public testing::TestWithParam<std::filesystem::path> {
  protected:
-  void SetUp() override {
-    shared_ = test::shared_folder();
-    if (!shared_) GTEST_SKIP() << "needs the folder 'shared' with the CounterFact splits";
-  }
-
-  std::vector<SplitFact> select(std::vector<FactSelection> const& selections) const {
-    return select_facts(selections, *shared_ / "counterfact");
-  }
-
-  static FactSelection selection(std::string const& split, std::string const& file) {
-    FactSelection result;
-    result.split = split;
-    result.files = {file};
-    return result;
-  }
-
-  std::optional<std::filesystem::path> shared_;
+  std::filesystem::path folder() const { return GetParam() / "counterfact"; }
 };
 
-TEST_F(FactsGolden, EveryFileHasItsRecords) {
+TEST_P(PublishedFacts, EveryFileHasItsRecords) {
   for (std::string const relation : {"P103", "P17", "P495", "P176", "P413", "P136", "P30", "P937", "P27", "P1412"}) {
-    EXPECT_EQ(read_counterfact(*shared_ / "counterfact" / ("counterfact_train" + relation + ".json")).size(), 670u);
-    auto const held_out = read_counterfact(*shared_ / "counterfact" / ("counterfact_test" + relation + ".json"));
+    EXPECT_EQ(read_counterfact(folder() / ("counterfact_train" + relation + ".json")).size(), 670u);
+    auto const held_out = read_counterfact(folder() / ("counterfact_test" + relation + ".json"));
     EXPECT_EQ(held_out.size(), 170u);
     for (Fact const& fact : held_out) EXPECT_EQ(fact.relation, relation);
   }
-  EXPECT_EQ(read_counterfact(*shared_ / "counterfact" / "counterfact_ood1500.json").size(), 200u);
+  EXPECT_EQ(read_counterfact(folder() / "counterfact_ood1500.json").size(), 200u);
 }
 
-TEST_F(FactsGolden, TheFirstRecordIsReadWhole) {
-  Fact const fact = read_counterfact(*shared_ / "counterfact" / "counterfact_trainP103.json").front();
+TEST_P(PublishedFacts, TheFirstRecordIsReadWhole) {
+  Fact const fact = read_counterfact(folder() / "counterfact_trainP103.json").front();
   EXPECT_EQ(fact.case_id, 10059);
   EXPECT_EQ(fact.question(), "The native language of Laurent Lafitte is");
   EXPECT_EQ(fact.target_new, "Russian");
@@ -55,9 +77,9 @@ TEST_F(FactsGolden, TheFirstRecordIsReadWhole) {
   EXPECT_EQ(fact.paraphrase_prompts.at(1), "(1996). Laurent Lafitte is a native speaker of");
 }
 
-TEST_F(FactsGolden, KnownOverlapsOfThePublishedSplitsAreRemoved) {
+TEST_P(PublishedFacts, KnownOverlapsOfThePublishedSplitsAreRemoved) {
   std::vector<SplitFact> const facts =
-      select({selection("train", "counterfact_train*.json"), selection("test", "counterfact_test*.json")});
+      select_facts({selection("train", "counterfact_train*.json"), selection("test", "counterfact_test*.json")}, folder());
   std::set<std::pair<std::string, std::string>> questions;
   std::size_t training = 0;
   for (SplitFact const& fact : facts) {
@@ -69,27 +91,65 @@ TEST_F(FactsGolden, KnownOverlapsOfThePublishedSplitsAreRemoved) {
   EXPECT_EQ(questions.size(), facts.size());
 }
 
-TEST_F(FactsGolden, SlicesAreThoseOfTheReferenceMask) {
-  FactSelection train = selection("train", ""), test = selection("test", "");
-  train.files.clear();
-  test.files.clear();
-  for (nlohmann::json const& relation :
-       nlohmann::json::parse(read_file(*shared_ / "counterfact" / "counterfact_relations.json"))) {
-    train.files.push_back("counterfact_train" + relation.get<std::string>() + ".json");
-    test.files.push_back("counterfact_test" + relation.get<std::string>() + ".json");
+std::vector<std::filesystem::path> shared_folders() {
+  auto const shared = shared_folder();
+  return shared ? std::vector{*shared} : std::vector<std::filesystem::path>();
+}
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(PublishedFacts);
+INSTANTIATE_TEST_SUITE_P(Shared, PublishedFacts, testing::ValuesIn(shared_folders()), [](auto const&) { return "counterfact"; });
+
+/// Which facts the golden masks were made with.
+struct MaskFacts {
+  GoldenSource source;
+  std::filesystem::path folder;
+  FactSelection train, heldout;
+};
+
+std::ostream& operator<<(std::ostream& out, MaskFacts const& facts) {
+  return out << facts.source;
+}
+
+std::vector<MaskFacts> mask_facts() {
+  std::vector<MaskFacts> result;
+  for (auto const& source : golden_sources()) {
+    MaskFacts facts{source, source_folder() / "res" / "facts", selection("train", "train.json"),
+                    selection("heldout", "heldout.json")};
+    facts.train.per_relation = 2;
+    facts.heldout.per_relation = 1;
+    facts.train.offset_per_relation = facts.heldout.offset_per_relation = 10;
+    if (source.name == "cf_gpt2") {
+      facts.folder = *shared_folder() / "counterfact";
+      facts.train.files.clear();
+      facts.heldout.files.clear();
+      for (std::string const relation : nlohmann::json::parse(read_file(facts.folder / "counterfact_relations.json"))) {
+        facts.train.files.push_back("counterfact_train" + relation + ".json");
+        facts.heldout.files.push_back("counterfact_test" + relation + ".json");
+      }
+      facts.train.offset_per_relation = 100;
+      facts.train.per_relation = 11;
+      facts.heldout.offset_per_relation = 20;
+      facts.heldout.per_relation = 10;
+    }
+    result.push_back(facts);
   }
-  train.offset_per_relation = 100;
-  train.per_relation = 11;
-  test.offset_per_relation = 20;
-  test.per_relation = 10;
+  return result;
+}
+
+class SlicesGolden : public testing::TestWithParam<MaskFacts> {};
+
+TEST_P(SlicesGolden, AreThoseOfTheReferenceMask) {
+  auto const& [source, folder, train, heldout] = GetParam();
   std::vector<std::int64_t> expected, selected;
   for (char const* const file : {"mask_edits_train.json", "mask_edits_heldout.json"}) {
-    nlohmann::json const content = nlohmann::json::parse(read_file(*shared_ / "golden" / file));
+    nlohmann::json const content = nlohmann::json::parse(read_file(source.numbers / file));
     for (nlohmann::json const& record : content.at("records")) expected.push_back(record.at("case_id"));
   }
-  for (SplitFact const& fact : select({train, test})) selected.push_back(fact.fact.case_id);
+  for (SplitFact const& fact : select_facts({train, heldout}, folder)) selected.push_back(fact.fact.case_id);
   EXPECT_EQ(selected, expected);
 }
 
+INSTANTIATE_TEST_SUITE_P(Of, SlicesGolden, testing::ValuesIn(mask_facts()), testing::PrintToStringParamName());
+
 }  // namespace
-}  // namespace onemask
+}  // namespace onemask::test

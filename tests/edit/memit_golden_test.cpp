@@ -1,51 +1,62 @@
-#include "support/golden.hpp"
+#include "support/golden_fact.hpp"
+#include "support/golden_hparams.hpp"
+#include "support/golden_moments.hpp"
 #include <onemask/edit/batch_solve.hpp>
 #include <onemask/model/two_way.hpp>
 
+#include <algorithm>
+#include <filesystem>
 #include <map>
 
 namespace onemask::test {
 namespace {
 
-/// 100 facts written into layers 0 to 2 of cf-gpt2.
-class MemitGolden : public GoldenTest {
+/// Facts written into several layers at once: the numbers' name is their files'.
+struct MemitRun {
+  GoldenSource source;
+  std::string name;
+};
+
+std::ostream& operator<<(std::ostream& out, MemitRun const& run) {
+  return out << run.source << '_' << run.name;
+}
+
+std::vector<MemitRun> memit_runs() {
+  std::vector<MemitRun> runs;
+  for (auto const& source : golden_sources()) {
+    for (std::string const name : {"memit", "memit_spread"}) {
+      if (std::filesystem::exists(source.numbers / (name + ".json"))) runs.push_back({source, name});
+    }
+  }
+  return runs;
+}
+
+class MemitGolden : public testing::TestWithParam<MemitRun>, protected Golden {
  protected:
-  void SetUp() override {
-    GoldenTest::SetUp();
-    if (IsSkipped()) return;
-    golden_ = json("memit.json");
-    model_ = model();
-    words_.emplace(tokenizer());
-    auto const& h = golden_.at("hparams");
+  MemitGolden() : Golden(GetParam().source) {
+    hparams_ = golden_hparams(golden_.at("hparams"));
     hparams_.method = EditMethod::memit;
-    hparams_.layers = h.at("layers").get<std::vector<int>>();
-    hparams_.v_num_grad_steps = h.at("v_num_grad_steps").get<int>();
-    hparams_.v_lr = h.at("v_lr").get<double>();
-    hparams_.v_loss_layer = h.at("v_loss_layer").get<int>();
-    hparams_.v_weight_decay = h.at("v_weight_decay").get<double>();
-    hparams_.clamp_norm_factor = h.at("clamp_norm_factor").get<double>();
-    hparams_.kl_factor = h.at("kl_factor").get<double>();
     ContextTemplates templates;
     auto const contexts = json("context_templates.json");
     for (auto const& group : contexts.at("memit")) {
       for (auto const& text : group) templates.push_back(text.get<std::string>());
     }
-    auto const facts = read_counterfact(shared_ / "counterfact" / "memit_train_1000s_10rels.json");
-    for (std::size_t i = 0; i < golden_.at("records").size(); ++i) {
-      EXPECT_EQ(facts[i].case_id, golden_.at("records")[i].at("case_id").get<std::int64_t>());
-      facts_.push_back(facts[i]);
-      requests_.push_back(make_edit_request(*words_, facts[i], templates, hparams_, model_->config().positions));
+    for (auto const& record : golden_.at("records")) {
+      facts_.push_back(golden_fact(record));
+      requests_.push_back(make_edit_request(words_, facts_.back(), templates, hparams_, model_->config().positions));
     }
-    auto const moments = tensors("cov.safetensors");
-    for (auto layer : hparams_.layers) {
-      bases_.emplace(layer, KeyBasis::of_moment({layer, 32768, moments.tensor("moment." + std::to_string(layer)), "", {}}));
+    for (auto const& [layer, moment] : golden_moments(*model_, tensors("cov.safetensors"), hparams_.layers)) {
+      bases_.emplace(layer, KeyBasis::of_moment(moment));
     }
   }
 
+  std::string file(std::string const& suffix) const { return GetParam().name + suffix; }
+  /// Those of λ, by its digits.
+  nlohmann::json const& runs() const { return golden_.at("runs"); }
+
   TargetValues golden_values() const {
-    TargetValues targets{std::vector<EditOutcome>(requests_.size()), own_values_of(requests_.size()),
-                         tensors("memit_z.safetensors").tensor("z")};
-    return targets;
+    return {std::vector<EditOutcome>(requests_.size()), own_values_of(requests_.size()),
+            tensors(file("_z.safetensors")).tensor("z")};
   }
 
   static std::vector<std::int64_t> own_values_of(std::size_t count) {
@@ -62,16 +73,11 @@ class MemitGolden : public GoldenTest {
       std::vector<TwoWayPrompt> prompts;
       for (auto const& fact : facts_) {
         auto const add = [&](std::string const& text) {
-          prompts.push_back(
-              {words_->encode(text), words_->encode(" " + fact.target_true), words_->encode(" " + fact.target_new)});
+          prompts.push_back({words_.encode(text), words_.encode(" " + fact.target_true), words_.encode(" " + fact.target_new)});
         };
         if (kind == "rewrite") add(fact.question());
         if (kind == "paraphrase") std::for_each(fact.paraphrase_prompts.begin(), fact.paraphrase_prompts.end(), add);
-        if (kind == "neighborhood") {
-          // The first five, as in the golden rates.
-          for (std::size_t i = 0; i < std::min<std::size_t>(5, fact.neighborhood_prompts.size()); ++i)
-            add(fact.neighborhood_prompts[i]);
-        }
+        if (kind == "neighborhood") std::for_each(fact.neighborhood_prompts.begin(), fact.neighborhood_prompts.end(), add);
       }
       double hits = 0;
       for (std::size_t first = 0; first < prompts.size(); first += 50) {
@@ -89,28 +95,28 @@ class MemitGolden : public GoldenTest {
 
   void expect_rates(BatchEdit const& edit, std::string const& run) const {
     for (auto const& [kind, rate] : rates(edit)) {
-      auto const expected = golden_.at("runs").at(run).at("rates").at(kind).get<double>();
+      auto const expected = runs().at(run).at("rates").at(kind).get<double>();
       std::cout << "lambda " << run << ", " << kind << ": " << rate << ", golden " << expected << "\n";
       EXPECT_NEAR(rate, expected, 0.03) << run << " " << kind;
     }
   }
 
-  nlohmann::json golden_;
-  std::unique_ptr<CausalLM> model_;
-  std::optional<Tokenizer> words_;
+  nlohmann::json golden_ = json(file(".json"));
+  std::unique_ptr<CausalLM> model_ = model();
+  Tokenizer words_ = tokenizer();
   EditHparams hparams_;
   std::vector<Fact> facts_;
   std::vector<EditRequest> requests_;
   std::map<int, KeyBasis> bases_;
 };
 
-TEST_F(MemitGolden, EveryLayerFromTheGoldenValues) {
-  for (std::string const run : {"20000", "15000", "1000"}) {
+TEST_P(MemitGolden, EveryLayerFromTheGoldenValues) {
+  for (auto const& [run, _] : runs().items()) {
     hparams_.mom2_update_weight = std::stod(run);
-    auto const numbers = tensors("memit_" + run + ".safetensors");
+    auto const numbers = tensors(file("_" + run + ".safetensors"));
     std::vector<LayerSolve> trace;
     auto const edit = solve_batch(*model_, requests_, golden_values(), hparams_, bases_, nullptr, &trace);
-    ASSERT_EQ(trace.size(), 3u);
+    ASSERT_EQ(trace.size(), hparams_.layers.size());
     double worst = 0;
     for (std::size_t i = 0; i < trace.size(); ++i) {
       auto const& solve = trace[i];
@@ -119,9 +125,7 @@ TEST_F(MemitGolden, EveryLayerFromTheGoldenValues) {
       EXPECT_LT(relative_error(solve.current.t(), numbers.tensor("cur_z." + layer)), 1e-3) << run << " layer " << layer;
       EXPECT_LT(relative_error(solve.residual, numbers.tensor("resid." + layer)), 1e-3) << run << " layer " << layer;
       EXPECT_LT(relative_error(solve.adjusted, numbers.tensor("adj_k." + layer)), 1e-3) << run << " layer " << layer;
-      auto const golden_delta = run == "20000"
-                                    ? numbers.tensor("delta." + layer).t()
-                                    : at::matmul(numbers.tensor("resid." + layer), numbers.tensor("adj_k." + layer).t());
+      auto const golden_delta = at::matmul(numbers.tensor("resid." + layer), numbers.tensor("adj_k." + layer).t());
       auto const error = relative_error(edit.deltas[i].matrix(), golden_delta);
       EXPECT_LT(error, 1e-3) << run << " layer " << layer;
       worst = std::max(worst, error);
@@ -131,23 +135,27 @@ TEST_F(MemitGolden, EveryLayerFromTheGoldenValues) {
   }
 }
 
-TEST_F(MemitGolden, SuccessFromOurOwnValues) {
+TEST_P(MemitGolden, SuccessFromOurOwnValues) {
   std::vector<TargetValues> chunks;
-  for (std::size_t first = 0; first < requests_.size(); first += 25) {
-    chunks.push_back(find_target_values(*model_, std::span(requests_).subspan(first, 25), hparams_));
+  for (std::span<EditRequest const> rest = requests_; !rest.empty();) {
+    auto const count = std::min<std::size_t>(25, rest.size());
+    chunks.push_back(find_target_values(*model_, rest.first(count), hparams_));
+    rest = rest.subspan(count);
   }
   auto const targets = joined(chunks);
   std::vector<double> errors;
-  auto const golden = tensors("memit_z.safetensors").tensor("z");
+  auto const golden = tensors(file("_z.safetensors")).tensor("z");
   for (std::int64_t i = 0; i < golden.size(0); ++i) errors.push_back(relative_error(targets.values[i], golden[i]));
   std::sort(errors.begin(), errors.end());
   std::cout << "relative error of a value: median " << errors[errors.size() / 2] << ", worst " << errors.back() << "\n";
   EXPECT_LT(errors[errors.size() / 2], 1e-3);
-  for (std::string const run : {"20000", "15000", "1000"}) {
+  for (auto const& [run, _] : runs().items()) {
     hparams_.mom2_update_weight = std::stod(run);
     expect_rates(solve_batch(*model_, requests_, targets, hparams_, bases_), run);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Of, MemitGolden, testing::ValuesIn(memit_runs()), testing::PrintToStringParamName());
 
 }  // namespace
 }  // namespace onemask::test

@@ -11,8 +11,7 @@ class MetricsGolden : public GoldenTest {
     auto const golden = json(name);
     auto const lm = model();
     auto const words = tokenizer();
-    GoldenEdits const train(json("mask_edits_train.json"), tensors("mask_edits_train.safetensors"));
-    GoldenEdits const heldout(json("mask_edits_heldout.json"), tensors("mask_edits_heldout.safetensors"));
+    GoldenEdits const train(*this, "train"), heldout(*this, "heldout");
     std::vector<EvaluationFact> facts;
     for (auto const& record : golden.at("records")) {
       auto const id = record.at("case_id").get<std::int64_t>();
@@ -23,8 +22,8 @@ class MetricsGolden : public GoldenTest {
     auto const keep = tensors("eval_mask.safetensors").tensor("mask").t().to(at::kBool);
     std::vector<Condition> const conditions{{"original", false, {}}, {"edited", true, {}}, {"pruned", true, keep}};
     // The texts of tokens decide ranks and overlaps here; the space in front is the published evaluation's own.
-    auto const rows =
-        evaluate(*lm, words, 2, facts, conditions, {.paraphrases = false, .compare_texts = true, .leading_space = leading_space});
+    auto const rows = evaluate(*lm, words, train.layer, facts, conditions,
+                               {.paraphrases = false, .compare_texts = true, .leading_space = leading_space});
     ASSERT_EQ(rows.size(), 3 * facts.size());
     for (auto const& row : rows) {
       auto const& condition = conditions[static_cast<std::size_t>(row.condition)].name;
@@ -49,12 +48,14 @@ class MetricsGolden : public GoldenTest {
   }
 };
 
-TEST_F(MetricsGolden, OriginalEditedPruned) {
+TEST_P(MetricsGolden, OriginalEditedPruned) {
   check("eval.json", false);
 }
-TEST_F(MetricsGolden, WithThePublishedLeadingSpace) {
+TEST_P(MetricsGolden, WithThePublishedLeadingSpace) {
   check("eval_aps1.json", true);
 }
+
+INSTANTIATE_TEST_SUITE_P(Of, MetricsGolden, testing::ValuesIn(golden_sources()), testing::PrintToStringParamName());
 
 }  // namespace
 }  // namespace onemask::test

@@ -1,4 +1,5 @@
 #include "support/golden.hpp"
+#include "support/golden_fact.hpp"
 #include <onemask/eval/aggregate.hpp>
 #include <onemask/eval/metrics.hpp>
 
@@ -9,21 +10,9 @@
 namespace onemask::test {
 namespace {
 
-/// 100 facts with 2 paraphrases and 5 neighbors each, as the published code of MEMIT scores them before any edit.
+/// Facts with 2 paraphrases and 5 neighbors each, as the published code of MEMIT scores them before any edit.
 class QualityGolden : public GoldenTest {
  protected:
-  static Fact fact_of(nlohmann::json const& record) {
-    Fact fact;
-    fact.case_id = record.at("case_id").get<std::int64_t>();
-    fact.subject = record.at("subject").get<std::string>();
-    fact.prompt = record.at("prompt_template").get<std::string>();
-    fact.target_true = record.at("ground_truth").get<std::string>();
-    fact.target_new = record.at("target_new").get<std::string>();
-    fact.paraphrase_prompts = record.at("paraphrases").get<std::vector<std::string>>();
-    fact.neighborhood_prompts = record.at("neighborhood").get<std::vector<std::string>>();
-    return fact;
-  }
-
   static std::vector<PromptMetrics> score(CausalLM const& model, Tokenizer const& words, std::vector<Fact> const& facts) {
     constexpr std::size_t batch = 10;
     std::vector<PromptMetrics> rows;
@@ -31,17 +20,17 @@ class QualityGolden : public GoldenTest {
       std::vector<EvaluationFact> some;
       for (auto f = first; f < std::min(first + batch, facts.size()); ++f)
         some.push_back({static_cast<std::int64_t>(f), &facts[f], nullptr});
-      auto const scored = evaluate(model, words, 2, some, {{"original", false, {}}}, {.neighborhood = true});
+      auto const scored = evaluate(model, words, 0, some, {{"original", false, {}}}, {.neighborhood = true});
       rows.insert(rows.end(), scored.begin(), scored.end());
     }
     return rows;
   }
 };
 
-TEST_F(QualityGolden, TheUneditedModel) {
+TEST_P(QualityGolden, TheUneditedModel) {
   auto const golden = json("memit.json");
   std::vector<Fact> facts;
-  for (auto const& record : golden.at("records")) facts.push_back(fact_of(record));
+  for (auto const& record : golden.at("records")) facts.push_back(golden_fact(record));
   auto const rows = score(*model(), tokenizer(), facts);
   ASSERT_EQ(rows.size(), 8 * facts.size());
 
@@ -82,6 +71,8 @@ TEST_F(QualityGolden, TheUneditedModel) {
   EXPECT_NEAR(mean("rewrite", "rsr"), 1 - golden.at("before_rates").at("rewrite").get<double>(), 1e-12);
   EXPECT_EQ(mean("all", "score"), 0);  // no edit, no efficacy
 }
+
+INSTANTIATE_TEST_SUITE_P(Of, QualityGolden, testing::ValuesIn(golden_sources()), testing::PrintToStringParamName());
 
 }  // namespace
 }  // namespace onemask::test

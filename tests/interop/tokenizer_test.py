@@ -12,7 +12,8 @@ from pathlib import Path
 from libraries import SENTENCES, Tokenizer, byte_level, gptj_like, llama2_like, qwen2_like
 from program import onemask
 
-SHARED = Path(os.environ.get("ONEMASK_SHARED") or Path(os.environ["ONEMASK_SOURCE"], "..", "shared"))
+SOURCE = Path(os.environ["ONEMASK_SOURCE"])
+SHARED = Path(os.environ.get("ONEMASK_SHARED") or SOURCE / ".." / "shared")
 TEXTS = 10_000
 
 WORDS = " ".join(SENTENCES).split()
@@ -109,17 +110,13 @@ class Ids(unittest.TestCase):
             result = onemask("tokenize", "--model", folder, "--json", "--json-input", stdin=json.dumps(text) + "\n")
         self.assertEqual(json.loads(result.stdout)["ids"], tokenizer.encode(text, add_special_tokens=False).ids)
 
-    def published(self, folder: Path, seed: int) -> None:
-        file = folder / "tokenizer.json"
-        if not file.is_file():
-            self.skipTest(f"there is no '{file}'; set ONEMASK_SHARED")
-        self.check(folder, Tokenizer.from_file(str(file)), seed)
-
-    def test_gpt2_itself(self):
-        self.published(SHARED / "checkpoints" / "cf-gpt2", 8)
-
-    def test_llama3_itself(self):
-        self.published(SHARED / "tokenizers" / "llama3", 9)
+    def test_stored_ones(self):
+        """The two that ship and, where the folder `shared` is, those of GPT-2 and Llama 3."""
+        stored = [SOURCE / "res" / "models" / "world-gpt2", SOURCE / "tests" / "golden" / "tiny-llama"]
+        stored += filter(Path.is_dir, [SHARED / "checkpoints" / "cf-gpt2", SHARED / "tokenizers" / "llama3"])
+        for seed, folder in enumerate(stored, 8):
+            with self.subTest(folder.name):
+                self.check(folder, Tokenizer.from_file(str(folder / "tokenizer.json")), seed)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 #pragma once
 
-#include "support/shared_files.hpp"
+#include "support/golden_sources.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/model/causal_lm.hpp>
 #include <onemask/tokenizer/tokenizer.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -15,26 +18,31 @@
 
 namespace onemask::test {
 
-/// A test on the golden numbers: skips, saying so, where they are absent.
-class GoldenTest : public testing::Test {
- protected:
-  void SetUp() override {
-    auto const shared = shared_folder();
-    if (!shared) GTEST_SKIP() << "the folder shared/ with the golden numbers is not there; set ONEMASK_SHARED to it";
-    shared_ = *shared;
-    set_threads(1);
-  }
+/// What a source holds.
+class Golden {
+ public:
+  explicit Golden(GoldenSource source) : source_(std::move(source)) { set_threads(1); }
 
-  nlohmann::json json(std::string const& name) const { return nlohmann::json::parse(read_file(shared_ / "golden" / name)); }
-  SafetensorsFile tensors(std::string const& name) const { return SafetensorsFile::open(shared_ / "golden" / name); }
+  nlohmann::json json(std::string const& name) const { return nlohmann::json::parse(read_file(source_.numbers / name)); }
+  SafetensorsFile tensors(std::string const& name) const { return SafetensorsFile::open(source_.numbers / name); }
 
-  std::unique_ptr<CausalLM> model(std::string const& name = "cf-gpt2") const {
-    return load_causal_lm(Checkpoint::open(shared_ / "checkpoints" / name), {at::kCPU, at::kFloat});
-  }
-  Tokenizer tokenizer(std::string const& name = "cf-gpt2") const { return Tokenizer::open(shared_ / "checkpoints" / name); }
+  std::unique_ptr<CausalLM> model() const { return load_causal_lm(Checkpoint::open(source_.checkpoint), {at::kCPU, at::kFloat}); }
+  Tokenizer tokenizer() const { return Tokenizer::open(source_.checkpoint); }
 
-  std::filesystem::path shared_;
+ private:
+  GoldenSource source_;
 };
+
+/// A test on every source.
+class GoldenTest : public testing::TestWithParam<GoldenSource>, protected Golden {
+ protected:
+  GoldenTest() : Golden(GetParam()) {}
+};
+
+/// Those rows of a matrix that are stored: of a large one every n-th.
+inline at::Tensor stored_rows(at::Tensor const& matrix, at::Tensor const& stored) {
+  return matrix.slice(0, 0, std::nullopt, matrix.size(0) / stored.size(0));
+}
 
 /// |a - b| / |b|
 inline double relative_error(at::Tensor const& a, at::Tensor const& b) {

@@ -4,10 +4,13 @@
 
 namespace onemask::test {
 
+std::filesystem::path source_folder() {
+  return ONEMASK_SOURCE_DIR;
+}
+
 std::optional<std::filesystem::path> shared_folder() {
   char const* const named = std::getenv("ONEMASK_SHARED");
-  std::filesystem::path const folder =
-      named ? std::filesystem::path(named) : std::filesystem::path(ONEMASK_SOURCE_DIR) / ".." / "shared";
+  std::filesystem::path const folder = named ? std::filesystem::path(named) : source_folder() / ".." / "shared";
   std::error_code unreadable;
   if (!std::filesystem::is_directory(folder, unreadable)) return std::nullopt;
   return std::filesystem::canonical(folder);
