@@ -1,6 +1,7 @@
 # Finds LibTorch without a CUDA toolkit: TorchConfig.cmake of the CUDA wheels asks for nvcc, linking the libraries does not need it.
 #   LIBTORCH_ROOT   folder that holds include/ and lib/ (a wheel's torch folder, or an unpacked libtorch); found in ONEMASK_WHEELS otherwise
-# Gives the target LibTorch::LibTorch and LibTorch_CUDA (whether the CUDA libraries are there).
+# Gives the target LibTorch::LibTorch, which computes on CPUs, and LibTorch::CUDA, where its CUDA libraries are there: loaded, they make
+# the device exist, although no symbol of theirs is named.
 file(GLOB _torch_in_wheels "${ONEMASK_WHEELS}/lib/python3*/site-packages/torch")
 find_path(LIBTORCH_ROOT NAMES include/ATen/ATen.h HINTS ${LIBTORCH_ROOT} ${_torch_in_wheels} NO_CACHE)
 if(LIBTORCH_ROOT)
@@ -13,9 +14,6 @@ if(LIBTORCH_ROOT)
       list(JOIN _numbers "." LibTorch_VERSION)
     endif()
   endforeach()
-  if(EXISTS "${_torch_lib}/libtorch_cuda.so")
-    set(LibTorch_CUDA TRUE)
-  endif()
 endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(LibTorch REQUIRED_VARS LIBTORCH_ROOT VERSION_VAR LibTorch_VERSION
@@ -24,13 +22,11 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   add_library(LibTorch::LibTorch INTERFACE IMPORTED)
   target_include_directories(LibTorch::LibTorch SYSTEM INTERFACE "${LIBTORCH_ROOT}/include" "${LIBTORCH_ROOT}/include/torch/csrc/api/include")
   target_link_directories(LibTorch::LibTorch INTERFACE "${_torch_lib}")
-  set(_libs "${_torch_lib}/libtorch_cpu.so" "${_torch_lib}/libc10.so")
-  if(LibTorch_CUDA)
-    # No symbol of these is named by us, but their registration makes the device exist.
-    list(APPEND _libs -Wl,--push-state,--no-as-needed "${_torch_lib}/libtorch_cuda.so" "${_torch_lib}/libc10_cuda.so" "${_torch_lib}/libtorch.so" -Wl,--pop-state)
-  else()
-    list(APPEND _libs "${_torch_lib}/libtorch.so")
-  endif()
-  target_link_libraries(LibTorch::LibTorch INTERFACE ${_libs})
+  target_link_libraries(LibTorch::LibTorch INTERFACE "${_torch_lib}/libtorch_cpu.so" "${_torch_lib}/libc10.so")
   target_link_options(LibTorch::LibTorch INTERFACE "-Wl,-rpath,${_torch_lib}")
+  if(EXISTS "${_torch_lib}/libtorch_cuda.so")
+    add_library(LibTorch::CUDA INTERFACE IMPORTED)
+    target_link_libraries(LibTorch::CUDA INTERFACE LibTorch::LibTorch
+      -Wl,--push-state,--no-as-needed "${_torch_lib}/libtorch_cuda.so" "${_torch_lib}/libc10_cuda.so" -Wl,--pop-state)
+  endif()
 endif()

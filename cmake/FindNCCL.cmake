@@ -1,5 +1,5 @@
 # Finds NCCL and the CUDA runtime, in the wheels that LibTorch brings or where the system has them; needs no CUDA toolkit.
-# Gives the target NCCL::NCCL, when LibTorch has CUDA.
+# Gives the target NCCL::NCCL.
 file(GLOB _nccl_wheels "${ONEMASK_WHEELS}/lib/python3*/site-packages/nvidia/nccl")
 file(GLOB _cuda_wheels "${ONEMASK_WHEELS}/lib/python3*/site-packages/nvidia/cu1*")
 find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${NCCL_ROOT} ${_nccl_wheels} PATH_SUFFIXES include NO_CACHE)
@@ -7,7 +7,7 @@ find_library(NCCL_LIBRARY NAMES nccl libnccl.so.2 HINTS ${NCCL_ROOT} ${_nccl_whe
 find_path(CUDART_INCLUDE_DIR cuda_runtime_api.h HINTS ${_cuda_wheels} $ENV{CUDA_HOME} /usr/local/cuda PATH_SUFFIXES include NO_CACHE)
 find_library(CUDART_LIBRARY NAMES cudart libcudart.so.13 libcudart.so.12 HINTS ${_cuda_wheels} $ENV{CUDA_HOME} /usr/local/cuda PATH_SUFFIXES lib lib64 NO_CACHE)
 include(FindPackageHandleStandardArgs)
-find_package_handle_standard_args(NCCL REQUIRED_VARS NCCL_INCLUDE_DIR NCCL_LIBRARY CUDART_INCLUDE_DIR CUDART_LIBRARY LibTorch_CUDA)
+find_package_handle_standard_args(NCCL REQUIRED_VARS NCCL_INCLUDE_DIR NCCL_LIBRARY CUDART_INCLUDE_DIR CUDART_LIBRARY)
 if(NCCL_FOUND AND NOT TARGET NCCL::NCCL)
   add_library(NCCL::NCCL INTERFACE IMPORTED)
   target_include_directories(NCCL::NCCL SYSTEM INTERFACE "${NCCL_INCLUDE_DIR}" "${CUDART_INCLUDE_DIR}")

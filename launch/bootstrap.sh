@@ -1,16 +1,30 @@
 #!/usr/bin/env bash
 # Installs what the build needs and is not there yet; a second call takes seconds.
+#   launch/bootstrap.sh [--cuda]
 #   Debian packages: through apt-get (as root, or with sudo).
-#   LibTorch, Open MPI 5, NCCL and the CUDA runtime: wheels, pinned in requirements.txt, in a virtual environment under
-#   ${ONEMASK_CACHE:-${XDG_CACHE_HOME:-~/.cache}/onemask}/<hash of the pins>, shared by all clones of this user.
+#   LibTorch, Open MPI 5 and the Python of the tests: wheels, pinned in requirements.txt, in a virtual environment under
+#   ${ONEMASK_CACHE:-${XDG_CACHE_HOME:-~/.cache}/onemask}, shared by all clones of this user.
+# LibTorch comes with CUDA and NCCL (5 GB instead of 1 GB) where a GPU is visible, with --cuda or with ONEMASK_CUDA=1: give it where the
+# build is to run on GPUs of other hosts, or all tests are to run. Both kinds can lie side by side.
 # Prints the folder of the virtual environment on its last line.
 # To use a LibTorch or an MPI of your own, call cmake yourself: see CONTRIBUTING.md.
 set -euo pipefail
 unset CDPATH # with it, cd prints where it went
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
+cuda=${ONEMASK_CUDA:-0}
+if [[ -e /dev/nvidiactl ]]; then cuda=1; fi
+case $* in
+  '') ;;
+  --cuda) cuda=1 ;;
+  *)
+    echo "usage: launch/bootstrap.sh [--cuda]" >&2
+    exit 2
+    ;;
+esac
+
 packages=(g++ cmake ninja-build ccache pkg-config python3-venv curl ca-certificates libhdf5-dev libboost-program-options-dev libspdlog-dev
-  libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev libzip-dev libssl-dev clang-format)
+  libgtest-dev libgmock-dev nlohmann-json3-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev libzip-dev libssl-dev)
 
 command -v dpkg-query >/dev/null || {
   echo "bootstrap: this system has no Debian packages. Install the counterparts of these yourself: ${packages[*]};" \
@@ -58,17 +72,38 @@ if [[ $(id -u) == 0 && ! -d /run/systemd/system ]] && ! command -v sbatch >/dev/
   install_slurm || echo "bootstrap: slurm-wlm and munge cannot be installed; tests that need them are skipped." >&2
 fi
 
-pins=$(sha256sum "$here/requirements.txt" | cut -c1-12)
+# What LibTorch needs to compute on CPUs: its CPU libraries are linked to two of NVIDIA's, of 5 MB.
+cpu_wheels=("$(grep '^torch==' "$here/requirements.txt")" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
+
+name=$(sha256sum "$here/requirements.txt" | cut -c1-12)
+if [[ $cuda != 1 ]]; then
+  name=$(printf '%s\n' "$name" "${cpu_wheels[@]}" | sha256sum | cut -c1-12)-cpu
+fi
 cache=${ONEMASK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/onemask}
-venv=$cache/$pins
+venv=$cache/$name
 mkdir -p "$cache"
-exec 9>"$cache/$pins.lock"
+exec 9>"$cache/$name.lock"
 flock 9 # two clones may bootstrap at once
+install_wheels() {
+  env -u PYTHONPATH PIP_USER=0 "$venv/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir --no-compile "$@" >&2
+}
 if [[ ! -f $venv/.complete ]]; then
-  echo "bootstrap: installing the wheels of launch/requirements.txt into $venv (about 5 GB, some minutes)" >&2
   rm -rf "$venv"
-  python3 -m venv "$venv"
-  env -u PYTHONPATH PIP_USER=0 "$venv/bin/pip" install --quiet --disable-pip-version-check --no-compile -r "$here/requirements.txt" >&2
+  if [[ $cuda == 1 ]]; then
+    echo "bootstrap: installing the wheels of launch/requirements.txt into $venv (about 5 GB, some minutes)" >&2
+    python3 -m venv "$venv"
+    install_wheels -r "$here/requirements.txt"
+  else
+    echo "bootstrap: installing the wheels of launch/requirements.txt into $venv, without CUDA (about 1 GB, a minute)" >&2
+    python3 -m venv "$venv"
+    grep -vE '^(torch|nvidia-)' "$here/requirements.txt" >"$venv/requirements.txt"
+    install_wheels -r "$venv/requirements.txt"
+    install_wheels --no-deps --target "$venv/unpacked" "${cpu_wheels[@]}"
+    mkdir -p "$venv/libtorch/lib"
+    mv "$venv"/unpacked/torch/include "$venv/libtorch/"
+    mv "$venv"/unpacked/torch/lib/lib{c10,torch_cpu,gomp}.so* "$venv"/unpacked/nvidia/cu13/lib/lib{cudart,cupti}.so.* "$venv/libtorch/lib/"
+    rm -rf "$venv/unpacked"
+  fi
   touch "$venv/.complete"
 fi
 echo "$venv"

@@ -24,6 +24,7 @@ LIBRARIES = [
     (r"utf8proc\.h$", {"PkgConfig::UTF8PROC"}),
     (r"zip\.h$", {"PkgConfig::LIBZIP"}),
     (r"(nccl|cuda_runtime\w*)\.h$", {"NCCL::NCCL"}),
+    (r"c10/cuda/", {"LibTorch::CUDA"}),
 ]
 # Where these are linked to: nowhere else, whatever the table says.
 OWNERS = {"MPI::MPI_CXX": "comm", "HDF5::HDF5": "store", "Boost::program_options": "cli", "spdlog::spdlog": "core"}
@@ -124,10 +125,11 @@ def check_file(root: Path, file: Path, rooms: dict[str, set[str]], libraries: di
     if room != "main" and room not in rooms:
         return wrong + [f"{place}: its folder '{room}' is no room of src/CMakeLists.txt."]
     allowed = {"cli"} if room == "main" else {room} | reachable(room, rooms)
+    linked = libraries.get(room, set()) | (libraries["cuda"] if folders[:2] == ("gpu", "module") else set())
     for number, line in enumerate(text.splitlines(), 1):
         include = re.match(r'\s*#\s*include\s*[<"]([^>"]+)[>"]', line)
         if include:
-            wrong += check_include(f"{place}:{number}", room, allowed, include[1], rooms, libraries.get(room, set()))
+            wrong += check_include(f"{place}:{number}", room, allowed, include[1], rooms, linked)
     if place == "src/main.cpp" and len(text.splitlines()) >= MAIN_LINES:
         wrong.append(f"{place}: main.cpp must stay under {MAIN_LINES} lines: move work into the room cli.")
     return wrong

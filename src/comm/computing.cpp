@@ -1,6 +1,7 @@
 #include <onemask/comm/computing.hpp>
 #include <onemask/comm/machine.hpp>
 #include <onemask/core/text.hpp>
+#include <onemask/gpu/gpus.hpp>
 
 #include <fstream>
 #include <set>
@@ -75,10 +76,10 @@ std::string joined_kinds(Communicator const& group, std::string const& own) {
 }
 
 std::map<std::string, std::string> runtime_info() {
-  auto const messages = message_passing();
+  auto const nccl = nccl_version();
   return {{"libtorch", setting_of_libtorch("TORCH_VERSION")},
-          {"mpi", messages.library},
-          {"nccl", messages.nccl.empty() ? "none" : messages.nccl},
+          {"mpi", message_passing().library},
+          {"nccl", nccl.empty() ? "none" : nccl},
           {"cuda", setting_of_libtorch("CUDA_VERSION")},
           {"processor", processor_name()},
           {"instruction_set", at::get_cpu_capability()}};

@@ -2,20 +2,11 @@
 #include <onemask/comm/machine.hpp>
 #include <onemask/core/error.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cctype>
 
-#include <ATen/Context.h>
-
 #if __has_include(<mpi-ext.h>)
 #include <mpi-ext.h>
-#endif
-
-#ifdef ONEMASK_HAVE_NCCL
-#include <cuda_runtime_api.h>
-
-#include <nccl.h>
 #endif
 
 namespace onemask {
@@ -60,24 +51,6 @@ std::string thread_level() {
   }
 }
 
-std::string nccl_version() {
-#ifdef ONEMASK_HAVE_NCCL
-  int version = 0;
-  if (ncclGetVersion(&version) != ncclSuccess) return "unknown";
-  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." + std::to_string(version % 100);
-#else
-  return "";
-#endif
-}
-
-#ifdef ONEMASK_HAVE_NCCL
-void check_cuda(cudaError_t code, int index) {
-  if (code == cudaSuccess) return;
-  throw RunError("GPU " + std::to_string(index) + " cannot be used: " + cudaGetErrorString(code) +
-                 ". Check it with nvidia-smi; another process may be using it or its memory.");
-}
-#endif
-
 }  // namespace
 
 MessagePassing message_passing() {
@@ -95,27 +68,7 @@ MessagePassing message_passing() {
     result.threads = thread_level();
     result.survives_failure = survives_failure();
   }
-  result.nccl = nccl_version();
   return result;
-}
-
-int visible_gpus() {
-  return at::hasCUDA() ? static_cast<int>(at::getNumGPUs()) : 0;
-}
-
-Gpu describe_gpu(int index) {
-#ifdef ONEMASK_HAVE_NCCL
-  cudaDeviceProp properties{};
-  std::array<char, 32> bus{};
-  std::size_t free_memory = 0, memory = 0;
-  check_cuda(cudaGetDeviceProperties(&properties, index), index);
-  check_cuda(cudaDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), index), index);
-  check_cuda(cudaSetDevice(index), index);
-  check_cuda(cudaMemGetInfo(&free_memory, &memory), index);
-  return {properties.name, bus.data(), memory, free_memory};
-#else
-  return {"", "GPU " + std::to_string(index), 0, 0};
-#endif
 }
 
 }  // namespace onemask

@@ -1,13 +1,33 @@
 #pragma once
 
 #include <onemask/comm/reducer.hpp>
+#include <onemask/gpu/nccl.hpp>
 
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace onemask {
 
-/// A reducer that sums CUDA tensors through NCCL; nullptr on all ranks when this build lacks NCCL or ranks share a GPU, which
-/// NCCL refuses. Collective.
-std::unique_ptr<GradientReducer> make_nccl_reducer(Communicator const& comm, c10::Device device);
+/// Sums through NCCL. Every wait asks for errors, and leaves the group on one instead of hanging.
+class NcclReducer : public GradientReducer {
+ public:
+  /// No two ranks have the same GPU, which NCCL refuses. Collective.
+  NcclReducer(Communicator const& comm, Nccl const& nccl, c10::Device device);
+  ~NcclReducer() override;
+
+  void add(at::Tensor const& values) override;
+  void finalize() override;
+  std::string transport() const override { return "NCCL"; }
+
+ private:
+  template <class Action>
+  void attempt(std::string const& what, Action const& action);
+
+  Communicator comm_;
+  c10::Device device_;
+  std::unique_ptr<NcclGroup> group_;
+  std::vector<at::Tensor> sums_;
+};
 
 }  // namespace onemask

@@ -4,6 +4,7 @@
 #include <onemask/core/build_info.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/doctor/doctor.hpp>
+#include <onemask/gpu/gpus.hpp>
 #include <onemask/model/device.hpp>
 
 #include <algorithm>
@@ -34,8 +35,8 @@ Findings program_findings() {
   } else {
     findings.push_back({Verdict::ok, "MPI", messages.library + ", not started: one process without a launcher"});
   }
-  if (!messages.nccl.empty()) findings.push_back({Verdict::ok, "NCCL", messages.nccl});
-  if (messages.nccl.empty() && visible_gpus() > 0) {
+  if (visible_gpus() > 0 && !nccl_version().empty()) findings.push_back({Verdict::ok, "NCCL", nccl_version()});
+  if (visible_gpus() > 0 && nccl_version().empty()) {
     findings.push_back({Verdict::warning, "NCCL",
                         "This build has none, so sums over GPUs go through the memory of the hosts. To train masks on several "
                         "GPUs, build with NCCL."});

@@ -1,8 +1,8 @@
 #include <onemask/checkpoint/checkpoint.hpp>
-#include <onemask/comm/machine.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/doctor/doctor.hpp>
+#include <onemask/gpu/gpus.hpp>
 #include <onemask/model/device.hpp>
 #include <onemask/tokenizer/tokenizer.hpp>
 

@@ -7,6 +7,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/json_line.hpp>
+#include <onemask/gpu/gpus.hpp>
 
 #include <fstream>
 #include <sched.h>

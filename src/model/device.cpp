@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/gpu/gpus.hpp>
 #include <onemask/model/device.hpp>
 
 #include <charconv>
@@ -8,10 +9,6 @@
 
 namespace onemask {
 namespace {
-
-int visible_gpus() {
-  return at::hasCUDA() ? static_cast<int>(at::getNumGPUs()) : 0;
-}
 
 c10::Device gpu(int index) {
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(index)};
@@ -24,9 +21,7 @@ c10::Device parse_device(std::string const& name, int local_rank) {
   bool const any = name == "auto" || name == "cuda";
   if (!any && !name.starts_with("cuda:"))
     throw UserError("The device '" + name + "' is not known; choose cpu, cuda, cuda:N or auto.");
-  if (gpus == 0)
-    throw UserError("The device '" + name +
-                    "' was requested, but no GPU is visible; choose cpu, or check the driver and the allocation.");
+  if (gpus == 0) throw UserError("The device '" + name + "' was requested, but " + why_no_gpu());
   if (any) return gpu(local_rank % gpus);
   std::string const digits = name.substr(name.find(':') + 1);
   int index = -1;

@@ -1,8 +1,8 @@
 #include "support/temporary_folder.hpp"
 #include "support/world.hpp"
 #include <onemask/comm/computing.hpp>
-#include <onemask/comm/machine.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/gpu/gpus.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
 #include <onemask/core/error.hpp>
+#include <onemask/gpu/gpus.hpp>
 #include <onemask/model/device.hpp>
 
 #include <ATen/ATen.h>
@@ -8,10 +9,6 @@
 
 namespace onemask {
 namespace {
-
-int visible_gpus() {
-  return at::hasCUDA() ? static_cast<int>(at::getNumGPUs()) : 0;
-}
 
 TEST(Device, ParsesTheCpu) {
   auto const placement = parse_placement("cpu", "bfloat16", 3);

@@ -1,0 +1,41 @@
+#include <onemask/core/error.hpp>
+#include <onemask/gpu/gpus.hpp>
+#include <onemask/gpu/nccl.hpp>
+
+#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace onemask {
+namespace {
+
+using testing::StartsWith;
+
+// The first test, as LibTorch asks only once what it has.
+TEST(Gpus, LoadingTheModuleGivesLibTorchCuda) {
+  bool const built = !std::string_view(why_no_gpu()).starts_with("this build cannot use CUDA (");
+  EXPECT_EQ(at::globalContext().hasCUDART(), built);
+}
+
+TEST(Gpus, AreRefusedWhereThereIsNone) {
+  if (visible_gpus() > 0) GTEST_SKIP() << "this machine has a GPU";
+  EXPECT_THAT(why_no_gpu(), testing::AnyOf(StartsWith("no GPU is visible; "), StartsWith("this build cannot use CUDA (")));
+  try {
+    EXPECT_EQ(describe_gpu(0).memory, 0u) << "a build with CUDA but without NCCL";
+  } catch (RunError const& error) {
+    EXPECT_THAT(error.what(), StartsWith("GPU 0 cannot be used: "));
+  }
+}
+
+TEST(Gpus, HoldTensors) {
+  if (visible_gpus() == 0) GTEST_SKIP() << "this machine has no GPU";
+  auto const numbers = at::arange(1000, at::device(at::Device(at::kCUDA, 0)).dtype(at::kLong));
+  EXPECT_EQ(numbers.sum().item<std::int64_t>(), 499500);
+  auto const gpu = describe_gpu(0);
+  EXPECT_FALSE(gpu.bus_id.empty());
+  EXPECT_LE(gpu.free_memory, gpu.memory);
+}
+
+}  // namespace
+}  // namespace onemask
