@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 int main(int argc, char** argv) {
-  auto const code = onemask::run_command_line(argc, argv);
+  auto const code = onemask::run_light_command_line(argc, argv);
   // Not by return: to take LibTorch down is of no use to anybody, takes longer than to end MPI, and a rank may hang in it.
   std::fflush(nullptr);
   std::_Exit(code);

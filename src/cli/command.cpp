@@ -1,5 +1,6 @@
 #include "cli/command.hpp"
 
+#include "cli/known_commands.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/text.hpp>
 
@@ -35,16 +36,11 @@ std::string sentence(std::string text) {
 
 }  // namespace
 
-std::vector<Command> all_commands() {
-  return {study_command("sweep"), plan_command(),          status_command(),   study_command("edit"), study_command("mask"),
-          study_command("eval"),  study_command("gather"), report_command(),   stats_command(),       tokenize_command(),
-          predict_command(),      export_command(),        pretrain_command(), world_command(),       doctor_command()};
-}
-
 std::string help(Command const& command) {
   std::ostringstream text;
   text << "usage: onemask " << command.name << " " << command.operands << "\n\n"
-       << command.summary << "\n\n"
+       << known_command(command.name).summary << "\n"
+       << command.details << (command.details.empty() ? "" : "\n") << "\n"
        << command.options << "\nexamples:\n"
        << command.examples;
   return text.str();

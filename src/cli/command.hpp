@@ -26,17 +26,14 @@ struct CommandResult {
 
 /// A subcommand.
 struct Command {
-  std::string name, operands;  ///< e.g. "report", "RUN"
-  std::string summary, examples;
-  int most_operands;  ///< -1: any number
-  bool parallel;      ///< all ranks run it; otherwise rank 0 does
+  std::string name, operands;     ///< e.g. "report", "RUN"
+  std::string details, examples;  ///< what the help says behind the summary of `known_commands`
+  int most_operands;              ///< -1: any number
+  bool parallel;                  ///< all ranks run it; otherwise rank 0 does
   po::options_description options;
   /// Called on every rank of a parallel command; the output of rank 0 is printed. `values` holds the operands as "operand".
   std::function<CommandResult(po::variables_map const& values, Environment const& environment)> run;
 };
-
-/// In the order of the help.
-std::vector<Command> all_commands();
 
 Command study_command(std::string const& name);  ///< sweep, edit, mask, eval or gather
 Command stats_command();

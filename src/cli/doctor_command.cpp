@@ -41,7 +41,6 @@ Command doctor_command() {
   Command command{
       "doctor",
       "[STUDY.yaml] [--out RUN] [options]",
-      "Checks what a run needs, before it costs hours: program, ranks, devices, disk, study.\n"
       "Start it exactly like the run. Every line begins with ok, warning or problem; the last two say what to do. The\n"
       "command leaves nothing behind and loads no weights. The exit code is 1 if there is a problem, else 0.",
       "  mpirun -n 8 onemask doctor study.yaml --out results/study\n"

@@ -213,7 +213,6 @@ CommandResult run_export(po::variables_map const& values, Environment const&) {
 Command export_command() {
   Command command{"export",
                   "--model FOLDER --objects RUN/objects [--edits KEY ...] [--mask KEY --threshold T] --out FOLDER [options]",
-                  "Writes an edited or masked model as a Hugging Face checkpoint.\n"
                   "Prints the tensors that changed. A KEY, or at least 6 of its first digits, is in RUN/study.h5: of an edit in\n"
                   "table 'edits', column 'object'; of a mask in table 'conditions', column 'mask_key'. Edits add up.",
                   "  onemask export --model checkpoints/gpt2-xl --objects results/study/objects --edits 3f9a1c --out edited\n"

@@ -115,7 +115,6 @@ Command plan_command() {
   Command command{
       "plan",
       "STUDY.yaml --out RUN [options]",
-      "Shows the tasks of a study, which of them are done and how long the rest will take. Freezes the plan in RUN.\n"
       "Times come from finished tasks of RUN or of --like. Before there are any, they are estimated from the model's size.",
       "  onemask plan study.yaml --out results/study\n"
       "  onemask plan study.yaml --out results/study --ranks 1024 --like results/trial --json\n",

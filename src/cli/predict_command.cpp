@@ -54,7 +54,7 @@ CommandResult predict_prompts(po::variables_map const& values, Environment const
 Command predict_command() {
   Command command{"predict",
                   "--model FOLDER [options] PROMPT ...",
-                  "Prints the likeliest next tokens after prompts.",
+                  "",
                   "  onemask predict --model checkpoints/gpt2 \"The mother tongue of Danielle Darrieux is\"\n"
                   "  onemask predict --model checkpoints/gpt2 --top 3 --json --device cuda \"Paris is the capital of\"\n",
                   -1,

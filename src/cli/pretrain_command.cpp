@@ -24,7 +24,6 @@ CommandResult run(po::variables_map const& values, Environment const& environmen
 Command pretrain_command() {
   Command command{"pretrain",
                   "STUDY.yaml --out FOLDER [options]",
-                  "Trains a GPT-2 or Llama from scratch on statements of facts and text; writes a Hugging Face folder.\n"
                   "The same command continues an interrupted training, on any number of ranks.",
                   "  mpirun -n 2 onemask pretrain study.yaml --out models/small\n"
                   "  onemask pretrain study.yaml --out models/shorter --set training.steps=400\n",

@@ -24,7 +24,7 @@ CommandResult report(po::variables_map const& values) {
 Command report_command() {
   Command command{"report",
                   "RUN [options]",
-                  "Prints the results in RUN/study.h5, and draws them.",
+                  "",
                   "  onemask report results/study\n"
                   "  onemask report results/study --by-relation --per-mask\n"
                   "  onemask report results/study --plot study.svg\n"

@@ -165,7 +165,6 @@ Command stats_command() {
   Command command{
       "stats",
       "--model FOLDER (--text FILE ... | --ids FILE | --npz LAYER=FILE ...) --layers LIST --objects FOLDER [options]",
-      "Computes the second moments of keys that ROME and MEMIT need, for all layers in one pass, or imports them.\n"
       "Finished ones are found in --objects and not computed again. A stopped one continues from its last checkpoint.",
       "  mpirun -n 8 onemask stats --model checkpoints/gpt2-xl --text wiki/*.txt --layers 13-17 --tokens 1000000 \\\n"
       "    --objects results/objects\n"

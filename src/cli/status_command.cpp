@@ -126,16 +126,15 @@ CommandResult status(po::variables_map const& values) {
 }  // namespace
 
 Command status_command() {
-  Command command{
-      "status",
-      "RUN [options]",
-      "Shows the progress of a run, its state and its failed tasks. It only reads files, from any node that sees RUN.",
-      "  onemask status results/study\n"
-      "  onemask status results/study --watch\n",
-      1,
-      false,
-      po::options_description("options", 110),
-      [](po::variables_map const& values, Environment const&) { return status(values); }};
+  Command command{"status",
+                  "RUN [options]",
+                  "",
+                  "  onemask status results/study\n"
+                  "  onemask status results/study --watch\n",
+                  1,
+                  false,
+                  po::options_description("options", 110),
+                  [](po::variables_map const& values, Environment const&) { return status(values); }};
   command.options.add_options()                                      //
       ("watch", "repeat every two seconds until the run has ended")  //
       ("json", "one line of JSON");

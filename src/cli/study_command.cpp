@@ -16,29 +16,25 @@ struct StageCommand {
   Stage last;
   bool only_gather;
   char const* product;  ///< of the last stage, unless that is to gather
-  char const* summary;
+  char const* details;
   char const* examples;
 };
 
 constexpr std::array<StageCommand, 5> stage_commands{
-    {{"sweep", Stage::gather, false, "",
-      "Runs a study, or the rest of it: edits, masks, scores, study.h5. Prints the results.\n"
-      "After any interruption the same command continues the run, on any number of ranks.",
+    {{"sweep", Stage::gather, false, "", "After any interruption the same command continues the run, on any number of ranks.",
       "  onemask sweep study.yaml --out results/study\n"
       "  mpirun -n 8 onemask sweep study.yaml --out results/study --sweep mask.seed=0..7 --set mask.epochs=50\n"
       "  onemask sweep study.yaml --out results/small --limit 20 --device cpu --json\n"},
-     {"edit", Stage::edit, false, "edit", "Runs only the edits of a study.",
+     {"edit", Stage::edit, false, "edit", "",
       "  mpirun -n 8 onemask edit study.yaml --out results/study\n"
       "  onemask edit study.yaml --out results/study --set edit.v_lr=0.5 --objects results/objects\n"},
-     {"mask", Stage::mask, false, "mask", "Runs a study up to the trained masks.",
+     {"mask", Stage::mask, false, "mask", "",
       "  mpirun -n 8 onemask mask study.yaml --out results/study\n"
       "  onemask mask study.yaml --out results/study --sweep \"mask.learning_rate=logspace(-3,-1,5)\"\n"},
-     {"eval", Stage::evaluate, false, "score", "Runs a study up to the scores; 'onemask gather' then writes study.h5.",
+     {"eval", Stage::evaluate, false, "score", "",
       "  mpirun -n 8 onemask eval study.yaml --out results/study\n"
       "  onemask eval study.yaml --out results/study --peer-compatible\n"},
-     {"gather", Stage::gather, true, "",
-      "Writes RUN/study.h5 from the results so far, and prints them.\n"
-      "STUDY.yaml and the options must be those of the run.",
+     {"gather", Stage::gather, true, "", "STUDY.yaml and the options must be those of the run.",
       "  onemask gather study.yaml --out results/study\n"
       "  onemask gather study.yaml --out results/study --sweep mask.seed=0..7 --per-mask\n"}}};
 
@@ -96,7 +92,7 @@ Command study_command(std::string const& name) {
   auto const& stage = *found;
   Command command{stage.name,
                   "STUDY.yaml --out RUN [options]",
-                  stage.summary,
+                  stage.details,
                   stage.examples,
                   1,
                   true,

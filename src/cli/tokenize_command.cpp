@@ -47,7 +47,6 @@ CommandResult tokenize(po::variables_map const& values) {
 Command tokenize_command() {
   Command command{"tokenize",
                   "--model FOLDER [options] [TEXT ...]",
-                  "Prints the token ids of texts, and below them the tokens.\n"
                   "Without TEXT, every line of stdin is a text.",
                   "  onemask tokenize --model checkpoints/gpt2 \"The mother tongue of Danielle Darrieux is\"\n"
                   "  onemask tokenize --model checkpoints/gpt2 --json < prompts.txt\n",

@@ -33,7 +33,6 @@ Command world_command() {
   Command command{
       "world",
       "WORLD.yaml --out FOLDER [--seed N]",
-      "Writes a small world of invented facts, to train a model and to edit it.\n"
       "FOLDER gets CounterFact records (train.json, heldout.json, ood.json), texts to train a model on (statements.jsonl,\n"
       "prose.txt), text for second moments (sample.txt) and held-out text (prose_heldout.txt). res/facts/README.md\n"
       "describes them. Equal descriptions and seeds give equal files.",

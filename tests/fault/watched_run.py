@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from runs import PROGRAM, Run, processes_and_parents, program_of
+from runs import Run, processes_and_parents, runs_program
 from subjects import END, GATHER, START_UP, Subject
 
 
@@ -87,7 +87,7 @@ class WatchedRun(Run):
                 words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if str(self.folder).encode() in words and program_of(process) == PROGRAM:
+            if str(self.folder).encode() in words and runs_program(process):
                 found.append(process)
         return found
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""CUDA's libraries are loaded only where a GPU is asked for, and a build without them says so."""
+"""The programs load LibTorch and CUDA only where they are needed, and a build without CUDA says so."""
 
 import os
 import re
@@ -10,6 +10,7 @@ import unittest
 from pathlib import Path
 
 PROGRAM = Path(os.environ["ONEMASK_PROGRAM"])
+COMPUTE = PROGRAM.with_name("onemask-compute")
 MODEL = Path(os.environ["ONEMASK_SOURCE"], "res/models/world-gpt2")
 # A driver that tells of one GPU, which no library can use.
 DRIVER = "int cuInit(unsigned flags) { return flags != 0; }\nint cuDeviceGetCount(int *count) { *count = 1; return 0; }\n"
@@ -28,13 +29,18 @@ class Loading(unittest.TestCase):
         )
 
     def program_alone(self) -> Path:
-        return Path(shutil.copy2(PROGRAM, self.folder))
+        for file in (PROGRAM, COMPUTE):
+            shutil.copy2(file, self.folder)
+        return self.folder / PROGRAM.name
 
-    def test_the_program_is_linked_to_none_of_them(self):
-        entries = subprocess.run(["readelf", "-d", PROGRAM], capture_output=True, text=True, timeout=60, check=True).stdout
-        needed = re.findall(r"\(NEEDED\).*\[(.+)\]", entries)
-        self.assertIn("libtorch_cpu.so", needed)
-        self.assertEqual([name for name in needed if re.search("cuda|cublas|cudnn|nccl", name)], [])
+    def needed(self, program: Path) -> list[str]:
+        entries = subprocess.run(["readelf", "-d", program], capture_output=True, text=True, timeout=60, check=True).stdout
+        return re.findall(r"\(NEEDED\).*\[(.+)\]", entries)
+
+    def test_no_program_is_linked_to_cuda_and_only_one_to_libtorch(self):
+        self.assertIn("libtorch_cpu.so", self.needed(COMPUTE))
+        self.assertEqual([name for name in self.needed(COMPUTE) if re.search("cuda|cublas|cudnn|nccl", name)], [])
+        self.assertEqual([name for name in self.needed(PROGRAM) if re.search("torch|c10|cuda|cublas|cudnn|nccl", name)], [])
 
     def test_a_gpu_asked_for_without_the_module_is_a_sentence(self):
         result = self.predict(self.program_alone(), "cuda")

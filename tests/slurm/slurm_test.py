@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cluster
 from cluster import Cluster, wait_for
-from runs import MPIRUN, PROGRAM, Run, WorldTest, keep_traces_in, program_of, rank_of
+from runs import MPIRUN, PROGRAM, Run, WorldTest, keep_traces_in, rank_of, runs_program
 
 SKIPPED = 77
 SOURCE = Path(__file__).resolve().parents[2]
@@ -143,7 +143,7 @@ class Slurm(WorldTest):
             self.skipTest("this MPI has no ULFM")
         job = self.submit("rank", *TWO_NODES)
         job.wait_for_edits()
-        victims = [process for process in self.cluster.processes("n2") if program_of(process) == PROGRAM]
+        victims = [process for process in self.cluster.processes("n2") if runs_program(process)]
         self.assertEqual([rank_of(process) for process in victims], [1])
         cluster.kill(victims)
         self.expect_completed(job, 0)

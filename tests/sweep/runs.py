@@ -57,7 +57,7 @@ class Start:
                 process = parents[process]
             return process == self.process.pid
 
-        return sorted((p for p in parents if is_descendant(p) and program_of(p) == PROGRAM), key=rank_of)
+        return sorted((p for p in parents if is_descendant(p) and runs_program(p)), key=rank_of)
 
     def signal(self, number: int, rank: int | None = None) -> None:
         """To one rank, or to all."""
@@ -76,11 +76,12 @@ def processes_and_parents() -> list[tuple[int, int]]:
     return found
 
 
-def program_of(process: int) -> Path | None:
+def runs_program(process: int) -> bool:
+    """Whether it is the program, or onemask-compute, which the program becomes."""
     try:
-        return Path(f"/proc/{process}/exe").resolve(strict=True)
+        return Path(f"/proc/{process}/exe").resolve(strict=True) in (PROGRAM, PROGRAM.with_name("onemask-compute"))
     except OSError:
-        return None
+        return False
 
 
 def rank_of(process: int) -> int:
@@ -93,7 +94,7 @@ def rank_of(process: int) -> int:
 
 def living(processes: list[int]) -> list[int]:
     """Those of them that still run the program."""
-    return [process for process in processes if program_of(process) == PROGRAM]
+    return [process for process in processes if runs_program(process)]
 
 
 def send(processes: list[int], number: int) -> None:

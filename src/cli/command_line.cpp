@@ -1,5 +1,6 @@
-#include "cli/command.hpp"
-#include <onemask/cli/run.hpp>
+#include "cli/command_line.hpp"
+
+#include "cli/known_commands.hpp"
 #include <onemask/comm/environment.hpp>
 #include <onemask/comm/machine.hpp>
 #include <onemask/core/build_info.hpp>
@@ -10,13 +11,16 @@
 #include <onemask/dispatch/ending.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <string>
+#include <system_error>
 #include <thread>
-#include <vector>
+#include <unistd.h>
 
 namespace onemask {
 namespace {
@@ -43,10 +47,7 @@ std::string help() {
       "Edits many facts in a language model (ROME, MEMIT and others), trains one binary mask that undoes them all, and scores "
       "it.\n\n"
       "commands:\n";
-  for (auto const& command : all_commands()) {
-    auto const& summary = command.summary;
-    text += "  " + command.name + std::string(10 - command.name.size(), ' ') + summary.substr(0, summary.find('\n')) + "\n";
-  }
+  for (auto const& [name, summary] : known_commands()) text += "  " + name + std::string(10 - name.size(), ' ') + summary + "\n";
   return text +
          "\noptions:\n"
          "  --help         this text; 'onemask COMMAND --help' describes a command\n"
@@ -61,6 +62,15 @@ std::string help() {
          "  onemask report results/study --by-relation\n";
 }
 
+std::string names_of_all() {
+  std::string names;
+  auto const& all = known_commands();
+  for (auto const& command : all) {
+    names += (&command == &all.front() ? "" : &command == &all.back() ? " or " : ", ") + command.name;
+  }
+  return names;
+}
+
 std::string version_line() {
   auto const info = build_info();
   return "onemask " + version() + " (revision " + info.at("revision") + ", " + info.at("build_type") + ", LibTorch " +
@@ -73,13 +83,12 @@ std::string build_lines() {
   return text;
 }
 
-Command find_command(std::string const& name) {
-  std::vector<std::string> names{"--help", "--version", "--build-info"};
-  for (auto& command : all_commands()) {
-    if (command.name == name) return command;
-    names.push_back(command.name);
-  }
-  throw UserError("onemask has no command '" + name + "'." + did_you_mean(name, names) + " See 'onemask --help'.");
+/// Does not return: this process becomes the program that is linked to LibTorch.
+[[noreturn]] void compute(char** argv) {
+  auto const program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "onemask-compute";
+  ::execv(program.c_str(), argv);
+  throw RunError(program.string() + " cannot be started: " + std::system_category().message(errno) +
+                 ". It belongs beside onemask; build both again.");
 }
 
 /// For scripts: mpirun may end with 0 whatever became of its ranks, so rank 0 writes its exit code to the file that they name.
@@ -145,26 +154,24 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
   return met.ending.code;
 }
 
-int run(std::vector<std::string> const& words) {
-  if (words.empty())
-    throw UserError(
-        "Name a command: sweep, plan, status, edit, mask, eval, gather, report, stats, tokenize, predict, export, pretrain, "
-        "world or "
-        "doctor. See 'onemask --help'.");
+int run(std::vector<Command> const& commands, std::vector<std::string> const& words, char** argv) {
+  if (words.empty()) throw UserError("Name a command: " + names_of_all() + ". See 'onemask --help'.");
   if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") return print(help()), 0;
   if (words[0] == "--version") return print(version_line()), 0;
   if (words[0] == "--build-info") return print(build_lines()), 0;
-  auto const command = find_command(words[0]);
+  auto const& name = known_command(words[0]).name;
+  auto const found = std::find_if(commands.begin(), commands.end(), [&](auto const& command) { return command.name == name; });
+  if (found == commands.end()) compute(argv);
   std::vector<std::string> const rest(words.begin() + 1, words.end());
   auto const options_end = std::find(rest.begin(), rest.end(), "--");
-  if (std::find(rest.begin(), options_end, "--help") != options_end) return print(help(command)), 0;
-  return run_on_ranks(command, rest);
+  if (std::find(rest.begin(), options_end, "--help") != options_end) return print(help(*found)), 0;
+  return run_on_ranks(*found, rest);
 }
 
 }  // namespace
 
-int run_command_line(int argc, char** argv) {
-  auto const ending = ending_of([&] { return run({argv + std::min(argc, 1), argv + argc}); });
+int run_with(std::vector<Command> const& commands, int argc, char** argv) {
+  auto const ending = ending_of([&] { return run(commands, {argv + std::min(argc, 1), argv + argc}, argv); });
   if (!ending.sentence.empty()) say(ending);
   return ending.code;
 }

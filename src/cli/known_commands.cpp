@@ -1,0 +1,38 @@
+#include "cli/known_commands.hpp"
+
+#include <onemask/core/error.hpp>
+#include <onemask/core/text.hpp>
+
+namespace onemask {
+
+std::vector<KnownCommand> const& known_commands() {
+  static std::vector<KnownCommand> const commands{
+      {"sweep", "Runs a study, or the rest of it: edits, masks, scores, study.h5. Prints the results."},
+      {"plan", "Shows the tasks of a study, which of them are done and how long the rest will take. Freezes the plan in RUN."},
+      {"status",
+       "Shows the progress of a run, its state and its failed tasks. It only reads files, from any node that sees RUN."},
+      {"edit", "Runs only the edits of a study."},
+      {"mask", "Runs a study up to the trained masks."},
+      {"eval", "Runs a study up to the scores; 'onemask gather' then writes study.h5."},
+      {"gather", "Writes RUN/study.h5 from the results so far, and prints them."},
+      {"report", "Prints the results in RUN/study.h5, and draws them."},
+      {"stats", "Computes the second moments of keys that ROME and MEMIT need, for all layers in one pass, or imports them."},
+      {"tokenize", "Prints the token ids of texts, and below them the tokens."},
+      {"predict", "Prints the likeliest next tokens after prompts."},
+      {"export", "Writes an edited or masked model as a Hugging Face checkpoint."},
+      {"pretrain", "Trains a GPT-2 or Llama from scratch on statements of facts and text; writes a Hugging Face folder."},
+      {"world", "Writes a small world of invented facts, to train a model and to edit it."},
+      {"doctor", "Checks what a run needs, before it costs hours: program, ranks, devices, disk, study."}};
+  return commands;
+}
+
+KnownCommand const& known_command(std::string const& name) {
+  std::vector<std::string> names{"--help", "--version", "--build-info"};
+  for (auto const& command : known_commands()) {
+    if (command.name == name) return command;
+    names.push_back(command.name);
+  }
+  throw UserError("onemask has no command '" + name + "'." + did_you_mean(name, names) + " See 'onemask --help'.");
+}
+
+}  // namespace onemask
