@@ -54,7 +54,7 @@ class Tally {
     int ranks = 0;
 
     std::size_t through() const { return before + done; }
-    std::size_t left() const { return tasks - through() - running - aside; }  ///< that nobody has begun
+    std::size_t left() const { return tasks - std::min(tasks, through() + running + aside); }  ///< that nobody has begun
   };
   /// A share that is done, and when.
   struct Mark {
