@@ -126,7 +126,7 @@ TEST_F(CorpusTest, FingerprintIsOfContentAndItsReading) {
 TEST_F(CorpusTest, BadFilesAreNamed) {
   EXPECT_THAT(refusal([&] { Corpus::of_texts({folder_ / "absent.txt"}); }), HasSubstr("absent.txt"));
   EXPECT_THAT(refusal([&] { Corpus::of_texts({folder_ / "no*.txt"}); }), HasSubstr("no*.txt"));
-  EXPECT_THAT(refusal([&] { Corpus::of_texts({folder_.path()}); }), HasSubstr("is no file"));
+  EXPECT_THAT(refusal([&] { Corpus::of_texts({folder_.path()}); }), HasSubstr("is not a file"));
   EXPECT_THAT(refusal([&] { Corpus::of_texts({file("blank.txt", " \n\n")}); }), HasSubstr("blank.txt"));
   EXPECT_NE(refusal([&] { Corpus::of_texts({}); }), "");
   EXPECT_NE(refusal([&] { Corpus::of_rows({}, "rows", ""); }), "");
