@@ -46,7 +46,7 @@ double threshold_of(po::variables_map const& values) {
   return number;
 }
 
-ExportRequest request_of(po::variables_map const& values) {
+ExportRequest export_request_of(po::variables_map const& values) {
   ExportRequest request;
   request.model = need_option(values, "model", "the folder of the model that was edited");
   request.objects = need_option(values, "objects", "the folder with the objects of a run, RUN/objects");
@@ -198,7 +198,7 @@ std::string text_of(TensorChange const& change) {
 }
 
 CommandResult run_export(po::variables_map const& values, Environment const&) {
-  auto const request = request_of(values);
+  auto const request = export_request_of(values);
   auto const checkpoint = Checkpoint::open(request.model);
   auto const model = load_as_stored(checkpoint);
   auto const changes = rewrite_checkpoint(checkpoint, *model, exported_projections(*model, request), request.dtype, request.out);

@@ -76,7 +76,7 @@ int small_number(po::variables_map const& values, std::string const& name) {
   return static_cast<int>(std::min<std::int64_t>(positive_number(values, name), std::numeric_limits<int>::max()));
 }
 
-StatsRequest request_of(po::variables_map const& values) {
+StatsRequest stats_request_of(po::variables_map const& values) {
   StatsRequest request;
   request.model = need_option(values, "model", "the folder of a model");
   request.objects = need_option(values, "objects", "the folder of second moments");
@@ -130,7 +130,7 @@ CommandResult run_stats(po::variables_map const& values, Environment const& envi
   std::optional<ObjectStore> objects;
   std::string execution;
   agree(world, [&] {
-    request = request_of(values);
+    request = stats_request_of(values);
     set_threads(request.threads);
     set_product_precision("float32");
     auto const placement = parse_placement(request.device, request.dtype, environment.local_rank());
