@@ -1,6 +1,6 @@
 #include "cli/command.hpp"
 #include <onemask/comm/agree.hpp>
-#include <onemask/comm/computing.hpp>
+#include <onemask/compute/computing.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/json_line.hpp>

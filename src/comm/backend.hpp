@@ -1,8 +1,8 @@
 #pragma once
 
 #include <onemask/comm/communicator.hpp>
+#include <onemask/comm/integer_sums.hpp>
 #include <onemask/comm/mailbox.hpp>
-#include <onemask/comm/reducer.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -30,7 +30,7 @@ class Communicator::Backend {
 
   /// What Mailbox and make_reducer make of the group; collective.
   virtual std::unique_ptr<Mailbox::Backend> mailbox() const = 0;
-  virtual std::unique_ptr<GradientReducer> reducer(c10::Device device) const = 0;
+  virtual std::unique_ptr<IntegerSums> sums() const = 0;
 };
 
 }  // namespace onemask

@@ -68,6 +68,10 @@ Communicator Communicator::duplicate() const {
   return backend_->duplicate();
 }
 
+std::unique_ptr<IntegerSums> Communicator::sums() const {
+  return backend_->sums();
+}
+
 void Communicator::poll() const {
   backend_->poll();
 }

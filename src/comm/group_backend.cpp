@@ -1,6 +1,6 @@
 #include "group_backend.hpp"
 
-#include "group_reducer.hpp"
+#include "group_sums.hpp"
 #include "mailbox_backend.hpp"
 #include <onemask/core/invariant.hpp>
 
@@ -127,8 +127,8 @@ Communicator GroupBackend::duplicate() const {
 std::unique_ptr<Mailbox::Backend> GroupBackend::mailbox() const {
   throw std::logic_error("a group of a mailbox has no mailbox of its own");
 }
-std::unique_ptr<GradientReducer> GroupBackend::reducer(c10::Device device) const {
-  return std::make_unique<GroupReducer>(shared_from_this(), device);
+std::unique_ptr<IntegerSums> GroupBackend::sums() const {
+  return std::make_unique<GroupSums>(shared_from_this());
 }
 
 void GroupBackend::sum(std::int64_t* values, std::int64_t count, std::shared_ptr<void const> const& owner) const {

@@ -30,7 +30,7 @@ class GroupBackend : public Communicator::Backend, public std::enable_shared_fro
   Communicator duplicate() const override;
   void poll() const override { meanwhile_(); }
   std::unique_ptr<Mailbox::Backend> mailbox() const override;
-  std::unique_ptr<GradientReducer> reducer(c10::Device device) const override;
+  std::unique_ptr<IntegerSums> sums() const override;
 
   /// values[i] becomes the sum over all members, in place, for `count` numbers that `owner` keeps alive: every member adds up a
   /// share and passes it round.

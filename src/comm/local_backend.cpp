@@ -1,21 +1,17 @@
 #include "local_backend.hpp"
 
 #include "mailbox_backend.hpp"
-#include "summable.hpp"
+#include <onemask/comm/integer_sums.hpp>
 
 namespace onemask {
 namespace {
 
-/// Every tensor is its own sum.
-class LocalReducer : public GradientReducer {
+/// Every number is its own sum.
+class LocalSums : public IntegerSums {
  public:
-  explicit LocalReducer(c10::Device device) : device_(device) {}
-  void add(at::Tensor const& values) override { expect_summable(values, device_); }
-  void finalize() override {}
+  void start(std::int64_t*, std::int64_t, std::shared_ptr<void const>) override {}
+  void finish() override {}
   std::string transport() const override { return "one rank"; }
-
- private:
-  c10::Device device_;
 };
 
 }  // namespace
@@ -24,8 +20,8 @@ std::unique_ptr<Mailbox::Backend> LocalBackend::mailbox() const {
   return std::make_unique<Mailbox::Backend>();
 }
 
-std::unique_ptr<GradientReducer> LocalBackend::reducer(c10::Device device) const {
-  return std::make_unique<LocalReducer>(device);
+std::unique_ptr<IntegerSums> LocalBackend::sums() const {
+  return std::make_unique<LocalSums>();
 }
 
 }  // namespace onemask

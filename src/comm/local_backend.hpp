@@ -18,7 +18,7 @@ class LocalBackend : public Communicator::Backend {
   Communicator split(int, int) const override { return Communicator(); }
   Communicator duplicate() const override { return Communicator(); }
   std::unique_ptr<Mailbox::Backend> mailbox() const override;
-  std::unique_ptr<GradientReducer> reducer(c10::Device device) const override;
+  std::unique_ptr<IntegerSums> sums() const override;
 };
 
 }  // namespace onemask

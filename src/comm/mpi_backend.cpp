@@ -4,7 +4,7 @@
 #include "mailbox_backend.hpp"
 #include "mpi_call.hpp"
 #include "mpi_mailbox.hpp"
-#include "mpi_reducer.hpp"
+#include "mpi_sums.hpp"
 #include <onemask/core/invariant.hpp>
 
 #include <algorithm>
@@ -151,9 +151,9 @@ std::unique_ptr<Mailbox::Backend> MpiBackend::mailbox() const {
   return size_ == 1 ? LocalBackend().mailbox() : make_mpi_mailbox(*this);
 }
 
-std::unique_ptr<GradientReducer> MpiBackend::reducer(c10::Device device) const {
-  if (size_ == 1) return LocalBackend().reducer(device);
-  return std::make_unique<MpiReducer>(copy(), device);
+std::unique_ptr<IntegerSums> MpiBackend::sums() const {
+  if (size_ == 1) return LocalBackend().sums();
+  return std::make_unique<MpiSums>(copy());
 }
 
 }  // namespace onemask

@@ -29,7 +29,7 @@ class MpiBackend : public Communicator::Backend {
   Communicator split(int color, int key) const override;
   Communicator duplicate() const override;
   std::unique_ptr<Mailbox::Backend> mailbox() const override;
-  std::unique_ptr<GradientReducer> reducer(c10::Device device) const override;
+  std::unique_ptr<IntegerSums> sums() const override;
 
   /// As `duplicate`.
   std::shared_ptr<MpiBackend const> copy() const;

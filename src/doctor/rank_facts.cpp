@@ -1,8 +1,8 @@
 #include "doctor/rank_facts.hpp"
 
-#include <onemask/comm/computing.hpp>
 #include <onemask/comm/environment.hpp>
 #include <onemask/comm/machine.hpp>
+#include <onemask/compute/computing.hpp>
 #include <onemask/core/build_info.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>

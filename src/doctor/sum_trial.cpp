@@ -1,6 +1,6 @@
 #include "doctor/sum_trial.hpp"
 
-#include <onemask/comm/reducer.hpp>
+#include <onemask/compute/reducer.hpp>
 #include <onemask/core/error.hpp>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "mask/epoch_json.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
-#include <onemask/comm/fixed_point.hpp>
+#include <onemask/compute/fixed_point.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/random.hpp>

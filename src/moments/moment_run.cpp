@@ -2,8 +2,8 @@
 
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/comm/agree.hpp>
-#include <onemask/comm/computing.hpp>
-#include <onemask/comm/reducer.hpp>
+#include <onemask/compute/computing.hpp>
+#include <onemask/compute/reducer.hpp>
 #include <onemask/core/checkpoint_file.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>

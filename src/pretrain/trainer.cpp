@@ -2,7 +2,7 @@
 
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/comm/agree.hpp>
-#include <onemask/comm/fixed_point.hpp>
+#include <onemask/compute/fixed_point.hpp>
 #include <onemask/core/error.hpp>
 
 #include <algorithm>

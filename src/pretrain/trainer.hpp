@@ -1,6 +1,6 @@
 #pragma once
 
-#include <onemask/comm/reducer.hpp>
+#include <onemask/compute/reducer.hpp>
 #include <onemask/pretrain/body.hpp>
 #include <onemask/pretrain/optimizer.hpp>
 #include <onemask/pretrain/row_stream.hpp>

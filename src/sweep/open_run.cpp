@@ -1,7 +1,7 @@
 #include "sweep/open_run.hpp"
 
 #include <onemask/comm/agree.hpp>
-#include <onemask/comm/computing.hpp>
+#include <onemask/compute/computing.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/edit/context_templates.hpp>
 #include <onemask/moments/moments.hpp>

@@ -4,7 +4,7 @@
 #include "sweep/task_rates.hpp"
 #include "sweep/tidy.hpp"
 #include <onemask/comm/agree.hpp>
-#include <onemask/comm/computing.hpp>
+#include <onemask/compute/computing.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/text.hpp>

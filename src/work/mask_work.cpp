@@ -1,8 +1,8 @@
 #include "work/stored_results.hpp"
 #include "work/task_work.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
-#include <onemask/comm/computing.hpp>
-#include <onemask/comm/reducer.hpp>
+#include <onemask/compute/computing.hpp>
+#include <onemask/compute/reducer.hpp>
 #include <onemask/core/checkpoint_file.hpp>
 #include <onemask/edit/weight_delta.hpp>
 #include <onemask/mask/trainer.hpp>

@@ -1,6 +1,6 @@
 #include "support/world.hpp"
 #include <onemask/comm/mailbox.hpp>
-#include <onemask/comm/reducer.hpp>
+#include <onemask/compute/reducer.hpp>
 #include <onemask/core/error.hpp>
 
 #include <chrono>

@@ -2,7 +2,7 @@
 
 #include <onemask/comm/agree.hpp>
 #include <onemask/comm/mailbox.hpp>
-#include <onemask/comm/reducer.hpp>
+#include <onemask/compute/reducer.hpp>
 #include <onemask/core/error.hpp>
 
 #include <atomic>

@@ -1,6 +1,6 @@
 #include "support/temporary_folder.hpp"
 #include "support/thread_ranks.hpp"
-#include <onemask/comm/reducer.hpp>
+#include <onemask/compute/reducer.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/dispatch/coordinator.hpp>
 #include <onemask/dispatch/worker.hpp>

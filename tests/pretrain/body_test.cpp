@@ -1,5 +1,5 @@
 #include "pretrain/tiny_body.hpp"
-#include <onemask/comm/fixed_point.hpp>
+#include <onemask/compute/fixed_point.hpp>
 #include <onemask/model/pass.hpp>
 #include <onemask/pretrain/model_folder.hpp>
 

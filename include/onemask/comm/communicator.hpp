@@ -7,6 +7,8 @@
 
 namespace onemask {
 
+class IntegerSums;
+
 /// A group of processes ("ranks") that work together; copies name the same group. The default is one rank, without MPI, so that
 /// every part of the program also runs alone; Environment::world gives the ranks that a launcher started.
 ///
@@ -37,6 +39,9 @@ class Communicator {
   Communicator split(int color, int key) const;
   /// The same ranks, with messages of their own.
   Communicator duplicate() const;
+
+  /// Sums of integers over the group. Collective.
+  std::unique_ptr<IntegerSums> sums() const;
 
   /// For long waits that are not for a function above: throws when this group is to end (see Mailbox::group). Not collective.
   void poll() const;

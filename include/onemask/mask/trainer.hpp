@@ -1,6 +1,6 @@
 #pragma once
 
-#include <onemask/comm/reducer.hpp>
+#include <onemask/compute/reducer.hpp>
 #include <onemask/mask/shared_mask.hpp>
 #include <onemask/mask/training_set.hpp>
 #include <onemask/settings/mask_options.hpp>

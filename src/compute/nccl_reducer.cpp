@@ -1,6 +1,6 @@
-#include "nccl_reducer.hpp"
+#include "compute/nccl_reducer.hpp"
 
-#include "summable.hpp"
+#include "compute/summable.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/pace.hpp>
 

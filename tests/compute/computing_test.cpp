@@ -1,6 +1,6 @@
 #include "support/temporary_folder.hpp"
 #include "support/world.hpp"
-#include <onemask/comm/computing.hpp>
+#include <onemask/compute/computing.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/gpu/gpus.hpp>
 

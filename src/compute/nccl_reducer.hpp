@@ -1,6 +1,6 @@
 #pragma once
 
-#include <onemask/comm/reducer.hpp>
+#include <onemask/compute/reducer.hpp>
 #include <onemask/gpu/nccl.hpp>
 
 #include <memory>

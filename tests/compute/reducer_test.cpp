@@ -1,6 +1,6 @@
 #include "support/world.hpp"
-#include <onemask/comm/fixed_point.hpp>
-#include <onemask/comm/reducer.hpp>
+#include <onemask/compute/fixed_point.hpp>
+#include <onemask/compute/reducer.hpp>
 
 #include <stdexcept>
 #include <vector>

@@ -1,5 +1,5 @@
 #include "support/world.hpp"
-#include <onemask/comm/reducer.hpp>
+#include <onemask/compute/reducer.hpp>
 #include <onemask/gpu/gpus.hpp>
 
 #include <ATen/ATen.h>

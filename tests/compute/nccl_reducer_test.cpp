@@ -1,4 +1,4 @@
-#include "comm/nccl_reducer.hpp"
+#include "compute/nccl_reducer.hpp"
 
 #include "comm/local_backend.hpp"
 #include "support/world.hpp"

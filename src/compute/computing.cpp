@@ -1,5 +1,5 @@
-#include <onemask/comm/computing.hpp>
 #include <onemask/comm/machine.hpp>
+#include <onemask/compute/computing.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/gpu/gpus.hpp>
 

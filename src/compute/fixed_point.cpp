@@ -1,4 +1,4 @@
-#include <onemask/comm/fixed_point.hpp>
+#include <onemask/compute/fixed_point.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 
