@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything and runs the tests.
-#   launch/test.sh [arguments of ctest]      for example: launch/test.sh -L golden, launch/test.sh -R comm
+#   launch/test.sh [--all] [arguments of ctest]      for example: launch/test.sh -L golden, launch/test.sh --all -R ulfm
+#   --all                                    also the long tests: 60 random kills, ranks that hang, ULFM, SLURM
 #   ONEMASK_ASAN=1 launch/test.sh            also runs tests that kill nothing under the address and undefined-behaviour sanitizers
 #   ONEMASK_TSAN=1 launch/test.sh            also runs the tests whose ranks are threads under the thread sanitizer
 # The last line counts the test cases: "N passed, N failed, N skipped". The exit code is 0 when none failed.
@@ -10,6 +11,11 @@ cd "$onemask_source"
 use_wheels
 export GTEST_COLOR=no # the results are counted from the text
 status=0
+tier=()
+if [[ ${1:-} == --all ]]; then
+  tier=(--build-config long)
+  shift
+fi
 
 # run_tests PRESET [arguments of ctest]: the results go to build/PRESET/results.xml.
 # Tests of faults wait for much of their time, so that a test more than there are cores runs at once.
@@ -23,7 +29,7 @@ run_tests() {
 
 cmake --preset release
 cmake --build --preset release -j "$(build_jobs)"
-run_tests release "$@"
+run_tests release "${tier[@]}" "$@"
 results=(build/release/results.xml)
 
 # sanitized PRESET TARGET... [-- arguments of ctest]: builds what the tests of the preset need, and runs them.

@@ -2,7 +2,7 @@
 #
 # Makes one GoogleTest program from FILE.cpp, named after its path (comm/reducer_test.cpp -> comm_reducer_test), linked to the named
 # rooms, and registers it with ctest:
-#   NP       once per number of ranks, under mpirun, as NAME/np2; without NP once, as NAME, without mpirun
+#   NP       once per number of ranks, as NAME/np2, under mpirun where there are several; without NP once, as NAME
 #   THREADS  and once per number of ranks that are threads, without mpirun, as NAME/threads2: the RANK_TESTs of the program run on
 #            so many; with the labels unit and threads
 #   GPU      takes the resource lock "gpu" and the label gpu; the program itself skips, saying so, where there is none
@@ -42,7 +42,12 @@ function(onemask_add_test file)
     "PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe" "OMPI_MCA_rmaps_base_oversubscribe=1")
   if(arg_NP)
     foreach(ranks ${arg_NP})
-      add_test(NAME ${name}/np${ranks} COMMAND "${ONEMASK_MPIRUN}" -n ${ranks} --oversubscribe --bind-to none $<TARGET_FILE:${name}>)
+      set(mpirun "${ONEMASK_MPIRUN}" -n ${ranks} --oversubscribe --bind-to none)
+      if(ranks EQUAL 1)
+        set(mpirun "")
+      endif()
+      add_test(NAME ${name}/np${ranks} COMMAND ${mpirun} $<TARGET_FILE:${name}>)
+      set_tests_properties(${name}/np${ranks} PROPERTIES PROCESSORS ${ranks})
       list(APPEND tests ${name}/np${ranks})
     endforeach()
   else()

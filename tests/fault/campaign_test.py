@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""A campaign of random faults: whatever hits a run, the same command ends in the bytes of an undisturbed run and repeats nothing.
+"""A campaign of faults: whatever hits a run, the same command ends in the bytes of an undisturbed run and repeats nothing.
 
-ONEMASK_CAMPAIGN is the least number of kills (60), ONEMASK_CAMPAIGN_SEED the seed of all choices.
+    campaign_test.py KILLS [SEED]     the least number of kills, and the seed of all choices, which is random by default
+
+ONEMASK_CAMPAIGN and ONEMASK_CAMPAIGN_SEED replace the two. Of one seed each run is hit in the same stages by the same faults.
 """
 
 import itertools
@@ -19,12 +21,22 @@ from victims import (DEADLINE, FAULTS, FULL, KILLS, REPAIRS, STRIKES, Strike, ca
                      knows_deadlines, mount_small_disk, unmount)
 from watched_run import WatchedRun
 
-LEAST_KILLS = int(os.environ.get("ONEMASK_CAMPAIGN", "60"))
-SEED = int(os.environ.get("ONEMASK_CAMPAIGN_SEED") or random.SystemRandom().randrange(10**6))
+FEW = 10  # kills: one run of each study meets them and every other fault
+MOST_RUNS = 60  # or as many as kills; only a guard
 AT_ONCE = 2  # runs: a start spends most of its time waiting
-HITS_PER_STAGE = 2  # of one run
 MOST_RANKS = 3
 SECONDS = 300  # that no start may take
+
+
+def kills_and_seed(words: list[str]) -> tuple[int, int]:
+    given = os.environ.get("ONEMASK_CAMPAIGN")
+    kills, *seeds = [given] if given else words
+    seeds = [os.environ["ONEMASK_CAMPAIGN_SEED"]] if "ONEMASK_CAMPAIGN_SEED" in os.environ else seeds
+    return int(kills), int(seeds[0]) if seeds else random.SystemRandom().randrange(10**6)
+
+
+LEAST_KILLS, SEED = kills_and_seed(sys.argv[1:])
+HITS_PER_STAGE = 1 if LEAST_KILLS <= FEW else 2  # of one run
 
 
 class Campaign(WorldTest):
@@ -55,7 +67,7 @@ class Campaign(WorldTest):
 
     def hit_runs(self) -> None:
         """One run after the other, until enough was hit."""
-        while not self.failed and (self.kills() < LEAST_KILLS or self.not_hit()) and (number := next(self.numbers)) < LEAST_KILLS:
+        while not self.failed and (self.kills() < LEAST_KILLS or self.not_hit()) and (number := next(self.numbers)) < max(LEAST_KILLS, MOST_RUNS):
             run = WatchedRun(self.subjects[number % len(self.subjects)], self.folder / f"run {number}")
             try:
                 self.hit_until_complete(run, number)
@@ -86,10 +98,11 @@ class Campaign(WorldTest):
                 unmount(run.folder)
 
     def victims(self, run: WatchedRun, stage: str, number: int) -> list[str]:
-        """What to hit in a stage: a part of an endless row, a kill and then shuffled decks."""
+        """What to hit in a stage: a part of an endless row of shuffled decks. In the study of all stages a kill comes first."""
         deck = [*KILLS, *KILLS, *(victim for victim in STRIKES if victim not in KILLS and (self.mounts or victim not in REPAIRS))]
         first = number // len(self.subjects) * HITS_PER_STAGE
-        row = [random.Random(f"{SEED}/{run.subject.name}/{stage}").choice(list(KILLS))]
+        kill_first = set(STAGES) <= set(run.subject.stages)
+        row = [random.Random(f"{SEED}/{run.subject.name}/{stage}").choice(list(KILLS))] if kill_first else []
         while len(row) < first + HITS_PER_STAGE:
             row += random.Random(f"{SEED}/{run.subject.name}/{stage}/{len(row)}").sample(deck, len(deck))
         return row[first : first + HITS_PER_STAGE]
@@ -127,7 +140,7 @@ class Campaign(WorldTest):
             return True
         self.expect_good_folder(run, start)
         self.assertFalse(victim in REPAIRS and code not in (1, 3), f"exit code {code}:\n{start.said()}")
-        for damage in damage_what_is_left(run, choice):
+        for damage in damage_what_is_left(run, choice, set(self.not_hit())):
             self.hits[stage, damage] += 1
             run.history.append(damage)
         return False
@@ -180,4 +193,4 @@ class Campaign(WorldTest):
 
 
 if __name__ == "__main__":
-    sys.exit(unittest.main(verbosity=1))
+    sys.exit(unittest.main(argv=sys.argv[:1], verbosity=1))

@@ -69,7 +69,9 @@ class Folder(WorldTest):
 
     def test_a_second_start_in_the_middle_does_no_harm(self):
         run, first = self.begun("in the middle", "edit", 3)
-        self.expect_refused_beside(run.start(1), first, first.ranks()[0])
+        ranks = first.ranks()
+        freeze(ranks)
+        self.expect_refused_beside(run.start(1), first, ranks[0])
         self.expect_ends(first, 0)
         self.assertEqual(run.complaints(), [])
         self.expect_same_results(run.results(), self.subject.expected)

@@ -10,7 +10,7 @@ from victims import kill
 from watched_run import WatchedRun
 
 SECONDS = 300  # that no start may take
-TRIES = 5  # to see a stage that may be short
+TRIES = 20  # to see a stage that may be short
 ULFM = ["--with-ft", "ulfm"]  # options of mpirun
 
 

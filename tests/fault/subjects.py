@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sweep"))
 
 from batch_edit_test import HPARAMS
 from runs import Run
+from undisturbed import SLOW, undisturbed
 
 STAGE_OF_KIND = {
     "moments": "second moments",
@@ -30,10 +31,7 @@ class Subject:
 
     def __init__(self, name: str, study: Path, folder: Path, *words: object):
         self.name, self.study, self.words = name, study, words
-        run = Run(study, folder, *words)
-        start = run.start(1)
-        if start.finish(600) != 0:
-            raise AssertionError(start.said())
+        run = undisturbed(name, study, folder, *words)
         self.expected = run.results()
         objects = run.objects()
         self.objects = {key: content for key, (_, content) in objects.items()}
@@ -67,9 +65,8 @@ class Subject:
 
 
 def rome(study: Path, folder: Path) -> Subject:
-    """Every edit by itself, masks of several seeds. Tasks are small and many, so that every stage lasts long enough to be hit."""
-    settings = ["edit.batch=1", "edit.v_num_grad_steps=40", "mask.epochs=60", "evaluation.batch=1"]
-    return Subject("rome", study, folder / "undisturbed rome", *(word for setting in settings for word in ("--set", setting)))
+    """Every edit by itself, masks of several seeds."""
+    return Subject("rome", study, folder, *SLOW)
 
 
 def memit(study: Path, folder: Path) -> Subject:
@@ -87,4 +84,4 @@ def memit(study: Path, folder: Path) -> Subject:
     batch = world / "batch.yaml"
     batch.write_text(text + "moments: {text: corpus.txt, tokens: 150000, segment: 32}\n"
                      "perplexity: {text: corpus.txt, tokens: 2000, segment: 64, stride: 32}\n")  # fmt: skip
-    return Subject("memit", batch, folder / "undisturbed memit")
+    return Subject("memit", batch, folder)

@@ -12,7 +12,7 @@ from watched_run import WatchedRun
 
 RANKS = 4
 GROUPS = ["--set", "mask.ranks=2"]
-SOON = 30  # seconds in which ranks that have lost rank 0 end
+SOON = 60  # seconds in which ranks that have lost rank 0 end
 
 
 @unittest.skipUnless(knows_ulfm(), "this mpirun does not know --with-ft ulfm")

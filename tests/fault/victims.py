@@ -135,20 +135,20 @@ def damaged(content: bytes, choice: random.Random) -> bytes:
     return bytes(flipped)
 
 
-def damage_what_is_left(run: WatchedRun, choice: random.Random) -> list[str]:
-    """What a crash of the machine may do to the files of a run besides; returns what it did."""
+def damage_what_is_left(run: WatchedRun, choice: random.Random, due: set[str]) -> list[str]:
+    """What a crash of the machine may do to the files of a run besides, and does where it is due; returns what it did."""
     did = []
     journals = [file for file in run.journals() if file.stat().st_size > 0]
-    if journals and choice.random() < 0.4:
+    if journals and (choice.random() < 0.4 or TORN in due):
         file = choice.choice(journals)
         run.tear_journal(file, choice.randint(1, min(400, file.stat().st_size)))
         did.append(TORN)
     objects = sorted(run.object_files())
-    if objects and choice.random() < 0.3:
+    if objects and (choice.random() < 0.3 or DAMAGED_OBJECT in due):
         file = choice.choice(objects)
         run.damage_object(file, damaged(file.read_bytes(), choice))
         did.append(DAMAGED_OBJECT)
-    if run.checkpoints() and choice.random() < 0.5:
+    if run.checkpoints() and (choice.random() < 0.5 or DAMAGED_CHECKPOINT in due):
         file = choice.choice(run.checkpoints())
         file.write_bytes(damaged(file.read_bytes(), choice))
         did.append(DAMAGED_CHECKPOINT)

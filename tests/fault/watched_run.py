@@ -108,7 +108,7 @@ class WatchedRun(Run):
     def _done_tasks(self) -> list[str]:
         return [record["task"] for record in self.records() if record["status"] == "done"]
 
-    def complaints(self, patience: float = 10) -> list[str]:
+    def complaints(self, patience: float = 60) -> list[str]:
         """What a start that has ended should not have left or done."""
         end = time.monotonic() + patience
         while (left := self.processes()) and time.monotonic() < end:

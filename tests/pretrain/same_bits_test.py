@@ -98,7 +98,7 @@ class SameBits(unittest.TestCase):
         training = Training(self.study, self.folder / "killed", *LONG)
         start = self.in_the_middle(training, 2)
         start.signal(signal.SIGKILL, 1)
-        self.assertNotEqual(start.finish(30), 0, "the program called a training done whose rank was killed")
+        self.assertNotEqual(start.finish(120), 0, "the program called a training done whose rank was killed")
         self.assertEqual(start.ranks(), [])
         self.assertFalse((training.folder / "training.json").exists())
         self.assertIn("continues after step", self.expect_ends(training.start(3), 0))

@@ -38,7 +38,7 @@ class BadInput(WorldTest):
                 spoil[0](study.parent)
             run = self.folder / (name + ".run")
             start = Start(2, "sweep", study, "--out", run, *words)
-            return start.finish(30), start.said(), run
+            return start.finish(120), start.said(), run
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for (name, _, parts, *_), (code, said, run) in zip(cases, pool.map(end_of, cases)):
