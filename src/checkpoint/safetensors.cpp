@@ -2,20 +2,16 @@
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/mapped_file.hpp>
 #include <onemask/core/text.hpp>
 
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <fcntl.h>
 #include <limits>
 #include <optional>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -86,35 +82,6 @@ std::optional<std::vector<std::int64_t>> whole_numbers(nlohmann::json const& obj
   return numbers;
 }
 
-class Mapping {
- public:
-  explicit Mapping(std::filesystem::path const& file) {
-    int const descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) throw UserError(file.string() + ": cannot open the file: " + std::strerror(errno) + ".");
-    struct stat status {};
-    bool const regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-    if (regular) size_ = static_cast<std::size_t>(status.st_size);
-    // An empty file cannot be mapped; it stays an empty content, which the format check refuses.
-    if (size_ > 0) address_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    int const error = errno;
-    ::close(descriptor);
-    if (!regular) throw UserError(file.string() + ": this is not a regular file; name a safetensors file.");
-    if (address_ == MAP_FAILED)
-      throw RunError(file.string() + ": cannot map the file into memory: " + std::strerror(error) + ".");
-  }
-  ~Mapping() {
-    if (address_) ::munmap(address_, size_);
-  }
-  Mapping(Mapping const&) = delete;
-  Mapping& operator=(Mapping const&) = delete;
-
-  std::string_view content() const { return {static_cast<char const*>(address_), size_}; }
-
- private:
-  void* address_ = nullptr;
-  std::size_t size_ = 0;
-};
-
 /// A file about to be written: what stands before the data, and the tensors in the order of the data.
 struct Content {
   std::string head;
@@ -163,7 +130,7 @@ Content content_of(std::map<std::string, at::Tensor> const& tensors, std::map<st
 }  // namespace
 
 SafetensorsFile SafetensorsFile::open(std::filesystem::path const& file) {
-  auto mapping = std::make_shared<Mapping const>(file);
+  auto mapping = std::make_shared<MappedFile const>(file);
   auto content = mapping->content();
   return SafetensorsFile(std::move(mapping), content, file.string());
 }

@@ -1,10 +1,9 @@
-#include "core/detail/descriptor.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/posix_file.hpp>
 
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -82,14 +81,8 @@ std::string sha256(std::string_view bytes) {
 std::string sha256_file(std::filesystem::path const& file) {
   Hasher hasher;
   std::vector<char> buffer(1 << 20);
-  detail::Descriptor const in(file.c_str(), O_RDONLY);
-  ssize_t got = in.open() ? 1 : -1;
-  while (got > 0) {
-    got = in.read(buffer.data(), buffer.size());
-    if (got > 0) hasher.bytes(buffer.data(), static_cast<std::size_t>(got));
-  }
-  if (got < 0)
-    throw UserError("Cannot read '" + file.string() + "': " + std::strerror(errno) + ". Check the path and its permissions.");
+  PosixFile in(file, PosixFile::Mode::read);
+  while (auto const got = in.read(buffer.data(), buffer.size())) hasher.bytes(buffer.data(), got);
   return hasher.hex();
 }
 

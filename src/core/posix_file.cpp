@@ -2,38 +2,119 @@
 #include <onemask/core/posix_file.hpp>
 
 #include <cerrno>
-#include <cstring>
+#include <cstdio>
 #include <fcntl.h>
+#include <stdexcept>
 #include <string>
-#include <system_error>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace onemask {
+namespace {
 
-PosixFile::PosixFile(std::filesystem::path const& file, int flags) : descriptor_(::open(file.c_str(), flags | O_CLOEXEC, 0666)) {}
+/// Of the system call that just failed.
+std::error_code last_error() {
+  return {errno, std::generic_category()};
+}
+
+/// Again, while only a signal came in between.
+template <class Call>
+auto uninterrupted(Call const& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+int flags_of(PosixFile::Mode mode) {
+  switch (mode) {
+    case PosixFile::Mode::read:
+      return O_RDONLY;
+    case PosixFile::Mode::create:
+      return O_WRONLY | O_CREAT | O_EXCL | O_APPEND;
+    case PosixFile::Mode::lock:
+      return O_RDWR | O_CREAT;
+    case PosixFile::Mode::folder:
+      return O_RDONLY | O_DIRECTORY;
+  }
+  throw std::logic_error("an unknown mode of a file");
+}
+
+[[noreturn]] void throw_read_error(std::filesystem::path const& file) {
+  throw UserError("Cannot read '" + file.string() + "': " + last_error().message() + ". Check the path and its permissions.");
+}
+
+struct stat status_of(int descriptor, std::filesystem::path const& name) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) throw_read_error(name);
+  return status;
+}
+
+}  // namespace
+
+PosixFile::PosixFile(std::filesystem::path const& file, Mode mode, std::filesystem::path known_as)
+    : name_(std::move(known_as)),
+      descriptor_(uninterrupted([&] { return ::open(file.c_str(), flags_of(mode) | O_CLOEXEC, 0666); })) {
+  if (descriptor_ >= 0) return;
+  if (mode == Mode::read) throw_read_error(name_);
+  throw_write_error(name_, last_error());
+}
 
 PosixFile::~PosixFile() {
-  if (is_open()) ::close(descriptor_);
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-bool PosixFile::write(std::string_view bytes) {
+std::size_t PosixFile::read(void* to, std::size_t size) {
+  std::size_t done = 0;
+  while (done < size) {
+    auto const got = uninterrupted([&] { return ::read(descriptor_, static_cast<char*>(to) + done, size - done); });
+    if (got < 0) throw_read_error(name_);
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  return done;
+}
+
+void PosixFile::write(std::string_view bytes) {
   while (!bytes.empty()) {
-    ssize_t const written = ::write(descriptor_, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
+    auto const written = uninterrupted([&] { return ::write(descriptor_, bytes.data(), bytes.size()); });
+    if (written < 0) throw_write_error(name_, last_error());
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
-  return true;
 }
 
-bool PosixFile::sync() {
-  return ::fsync(descriptor_) == 0;
+void PosixFile::truncate(std::size_t size) {
+  if (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) throw_write_error(name_, last_error());
+}
+
+void PosixFile::sync() {
+  if (::fsync(descriptor_) != 0) throw_write_error(name_, last_error());
+}
+
+void PosixFile::close() {
+  if (::close(std::exchange(descriptor_, -1)) != 0) throw_write_error(name_, last_error());
+}
+
+std::size_t PosixFile::size() const {
+  return static_cast<std::size_t>(status_of(descriptor_, name_).st_size);
+}
+
+bool PosixFile::is_regular() const {
+  return S_ISREG(status_of(descriptor_, name_).st_mode);
+}
+
+bool PosixFile::try_lock(Lock kind) {
+  auto const operation = (kind == Lock::exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB;
+  if (uninterrupted([&] { return ::flock(descriptor_, operation); }) == 0) return true;
+  if (errno == EWOULDBLOCK) return false;
+  throw DiskError("Cannot lock '" + name_.string() + "': " + last_error().message() + ".");
 }
 
 void sync_folder(std::filesystem::path const& folder) {
-  PosixFile opened(folder, O_RDONLY | O_DIRECTORY);
-  if (!opened.is_open()) throw_write_error(folder);
-  if (!opened.sync() && errno != EINVAL) throw_write_error(folder);  // EINVAL: the file system has no such thing
+  PosixFile const opened(folder.empty() ? "." : folder, PosixFile::Mode::folder);
+  if (::fsync(opened.descriptor()) == 0 || errno == EINVAL) return;  // EINVAL: the file system has no such thing
+  throw_write_error(folder, last_error());
 }
 
 void make_folder(std::filesystem::path const& folder) {
@@ -44,9 +125,15 @@ void make_folder(std::filesystem::path const& folder) {
                     ". Check the path and its permissions.");
 }
 
-void throw_write_error(std::filesystem::path const& file) {
-  throw DiskError("Cannot write '" + file.string() + "': " + std::strerror(errno) +
-                  ". Earlier files are unharmed. Free some space, or repair the disk, and run the same command again.");
+void rename_file(std::filesystem::path const& file, std::filesystem::path const& name) {
+  if (std::rename(file.c_str(), name.c_str()) != 0) throw_write_error(name, last_error());
+}
+
+void throw_write_error(std::filesystem::path const& file, std::error_code reason) {
+  bool const full = reason == std::errc::no_space_on_device || reason == std::errc::file_too_large || reason.value() == EDQUOT;
+  throw DiskError("Cannot write '" + file.string() + "': " + reason.message() + ". Earlier files are unharmed; " +
+                  (full ? "free some space" : "check the folder, its permissions and the disk") +
+                  " and run the same command again.");
 }
 
 }  // namespace onemask

@@ -15,7 +15,7 @@ constexpr double look_every = 0.005, ping_every = 5, search_every = 2, publish_e
 constexpr double least_deadline = 1800, deadline_factor = 20;                              // [s], times the prediction
 constexpr double least_unmeasured_deadline = 4 * 3600;      // [s], until a task of the kind has ended
 constexpr double leave_time = 10;                           // [s] that ranks have to leave a group that is given up
-constexpr double muster = 10;                               // [s] that the first task waits for all ranks to come
+constexpr double all_ready_time = 10;                       // [s] that the first task waits for all ranks to come
 constexpr double answer_time = 5, hurried_answer_time = 3;  // [s] that idle ranks have to show that they are there at the end
 
 std::string plural(std::size_t count, std::string const& word) {
@@ -52,7 +52,7 @@ std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
   }
   if (!stopping_ && options_.gathers && (options_.foreign.empty() || tally_.complete())) gather(stop);
   if (!stopping_) {
-    bool const all_there = !gathered_ || gathered_->value != 0;
+    bool const all_there = !gathered_ || gathered_->complete;
     for (std::size_t t = 0; tally_.complete() && t < graph_.tasks.size(); ++t) {
       invariant(graph_.is_join(t) || scheduler_.state(t) == Scheduler::State::done, "all tasks are counted as done, but task ", t,
                 " is not");
@@ -64,14 +64,14 @@ std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
       ending_.sentence = "Results of finished tasks are damaged or missing; run the same command again to compute them again.";
     }
   }
-  call_roll();
+  check_presence();
   ending_.stuck = !active_.empty() || !hung_.empty();
   ending_.dead.assign(dead_.begin(), dead_.end());
   publish();
   log_info("ranks were in tasks for " + std::to_string(static_cast<int>(100 * tally_.busy(mailbox_.size(), now()) + 0.5)) +
            " % of " + format_duration(now()));
   for (int rank = 0; rank < mailbox_.size(); ++rank) {
-    if (!dead_.contains(rank)) tell(rank, to_order(ending_));
+    if (!dead_.contains(rank)) tell(rank, EndWork{ending_});
   }
   return {ending_, !active_.empty()};
 }
@@ -81,7 +81,8 @@ bool Coordinator::answer_all() {
   while (auto const message = mailbox_.receive(Mailbox::Box::coordinator)) {
     heard = true;
     auto const report = report_from_bytes(message->bytes);
-    if (!lost_.contains(message->from) || report.what == Report::What::here) handle(message->from, report);
+    if (!lost_.contains(message->from) || std::holds_alternative<Present>(report))
+      std::visit([&](auto const& one) { take(message->from, one); }, report);
     look_for_signal();  // before a task that was dropped for it is dealt out again
     deal();
   }
@@ -90,79 +91,93 @@ bool Coordinator::answer_all() {
 
 void Coordinator::deal() {
   // Groups are formed of ranks that are there; they come within a moment of each other.
-  if (stopping_ || (ready_.size() + lost_.size() < static_cast<std::size_t>(mailbox_.size()) && now() < muster)) return;
+  if (stopping_ || (ready_.size() + lost_.size() < static_cast<std::size_t>(mailbox_.size()) && now() < all_ready_time)) return;
   while (auto const next = scheduler_.next(now())) assign(*next);
 }
 
-void Coordinator::handle(int from, Report const& report) {
-  switch (report.what) {
-    case Report::What::ready:
-      ready_.insert(from);
-      scheduler_.join(from, report.number);
-      return;
-    case Report::What::signal:
-      return ask_to_stop(RunEnding::End::interrupted, "A signal stopped rank " + std::to_string(from) + " and the run.");
-    case Report::What::gathered:
-      gathered_ = report;
-      return;
-    case Report::What::here:
-      if (report.number > 0 && absent_.erase(from) > 0) hung_.erase(from);
-      return;
-    case Report::What::share: {
-      auto const task = static_cast<std::size_t>(report.task);
-      tally_.set_share(task, report.value, now());
-      if (auto const found = active_.find(task); found != active_.end()) found->second.seen = now();
-      return;
-    }
-    default:
-      // Only the gathering belongs to no task.
-      if (report.number == 0) {
-        gathered_ = report;
-      } else {
-        part_reported(from, report);
-      }
+void Coordinator::take(int from, WorkerReady const& report) {
+  ready_.insert(from);
+  scheduler_.join(from, report.node);
+}
+
+void Coordinator::take(int from, SignalReceived const&) {
+  ask_to_stop(RunEnding::End::interrupted, "A signal stopped rank " + std::to_string(from) + " and the run.");
+}
+
+void Coordinator::take(int from, Present const&) {
+  if (absent_.erase(from) > 0) hung_.erase(from);
+}
+
+void Coordinator::take(int, TaskShare const& report) {
+  tally_.set_share(report.task, report.share, now());
+  if (auto const found = active_.find(report.task); found != active_.end()) found->second.seen = now();
+}
+
+void Coordinator::take(int, ResultsGathered const& report) {
+  gathered_ = report;
+}
+
+void Coordinator::take(int, GatherFailed const& report) {
+  gather_failure_ = report.failure;
+}
+
+void Coordinator::take(int from, TaskDone const& report) {
+  auto* const active = part_ended(from, report.group, report.task);
+  if (active == nullptr) return;
+  if (from == active->ranks.front()) {
+    active->lead_done = true;
+    active->measured = !report.was_there;
   }
+  conclude_if_all_ended(report.task);
+}
+
+void Coordinator::take(int from, TaskDropped const& report) {
+  if (part_ended(from, report.group, report.task) == nullptr) return;
+  abandon(report.task);
+  conclude_if_all_ended(report.task);
+}
+
+void Coordinator::take(int from, TaskFailed const& report) {
+  auto* const active = part_ended(from, report.group, report.task);
+  if (active == nullptr) return;
+  if (!active->failure) active->failure = {from, report.failure};
+  abandon(report.task);
+  conclude_if_all_ended(report.task);
 }
 
 void Coordinator::assign(Assignment const& assignment) {
   auto const task = assignment.task;
-  Active active{assignment.ranks, ++number_, {assignment.ranks.begin(), assignment.ranks.end()}, now()};
-  Order const order{
-      Order::What::run, active.number, static_cast<std::int64_t>(task), {assignment.ranks.begin(), assignment.ranks.end()}};
   invariant(!assignment.ranks.empty() && !active_.contains(task), "task ", task, " is dealt out to ", assignment.ranks.size(),
             " ranks, or a second time");
   for (auto rank : assignment.ranks)
     invariant(ready_.contains(rank) && !lost_.contains(rank), "task ", task, " is dealt out to rank ", rank,
               ", which is not there");
+  RunTask const order{++group_, task, assignment.ranks};
+  Active active{assignment.ranks, order.group, {assignment.ranks.begin(), assignment.ranks.end()}, now()};
   tally_.begin(task, static_cast<int>(assignment.ranks.size()), now());
   active_.emplace(task, std::move(active));
   for (auto rank : assignment.ranks) tell(rank, order);
 }
 
-void Coordinator::part_reported(int from, Report const& report) {
-  auto const task = static_cast<std::size_t>(report.task);
+/// This rank is through with its part of the task. Null: of an attempt that was over before, with the loss of another rank.
+Coordinator::Active* Coordinator::part_ended(int from, std::int32_t group, std::size_t task) {
   auto const found = active_.find(task);
-  if (found == active_.end() || found->second.number != report.number) return;  // from before a loss
+  if (found == active_.end() || found->second.group != group) return nullptr;
   auto& active = found->second;
   active.waiting.erase(from);
   if (active.abandoned < 0) active.seen = now();  // to leave an abandoned task is no sign of life of the others
-  if (report.what == Report::What::done) {
-    if (from == active.ranks.front()) {
-      active.lead_done = true;
-      active.measured = report.value > 0;
-    }
-  } else {
-    if (report.what != Report::What::dropped && !active.failure) active.failure = {from, report};
-    abandon(task);
-  }
-  if (active.waiting.empty()) conclude(task);
+  return &active;
+}
+
+void Coordinator::conclude_if_all_ended(std::size_t task) {
+  if (active_.at(task).waiting.empty()) conclude(task);
 }
 
 void Coordinator::abandon(std::size_t task) {
   auto& active = active_.at(task);
   if (active.abandoned >= 0 || active.ranks.size() == 1) return;
   active.abandoned = now();
-  for (auto rank : active.waiting) tell(rank, {.what = Order::What::abandon, .number = active.number});
+  for (auto rank : active.waiting) tell(rank, AbandonGroup{active.group});
 }
 
 void Coordinator::conclude(std::size_t task) {
@@ -173,15 +188,14 @@ void Coordinator::conclude(std::size_t task) {
   if (finished) return scheduler_.finish(task, now(), active.measured);
   if (!active.failure) return scheduler_.give_back(task);
 
-  auto const& [rank, report] = *active.failure;
-  if (report.what == Report::What::refused || report.what == Report::What::disk) {
+  auto const& [rank, failure] = *active.failure;
+  if (failure.kind == Failure::Kind::user || failure.kind == Failure::Kind::disk) {
     scheduler_.give_back(task);
-    bool const refused = report.what == Report::What::refused;
-    return ask_to_stop(refused ? RunEnding::End::refused : RunEnding::End::failed, report.text);
+    return stop_for(failure);
   }
-  if (report.what == Report::What::unfit) lose(rank, "its device no longer responds", false);
+  if (failure.kind == Failure::Kind::device) lose(rank, "its device no longer responds", false);
   if (!scheduler_.fail(task, rank)) return;
-  auto const reason = report.text.substr(0, report.text.find('\n'));
+  auto const reason = failure.text.substr(0, failure.text.find('\n'));
   log_error("A task of the kind '" + graph_.kinds[graph_.tasks[task].kind] + "' has failed " +
             std::to_string(Scheduler::attempts) + " times and is not tried again in this run: " + reason);
   tally_.set_aside(task, reason);
@@ -204,14 +218,14 @@ void Coordinator::lose(int rank, std::string const& reason, bool dead) {
     if (active.waiting.erase(rank) == 0) continue;
     hit.push_back(task);
     // Should it wake up, it does not count as done what others are given now.
-    if (!dead) tell(rank, {.what = Order::What::abandon, .number = active.number});
+    if (!dead) tell(rank, AbandonGroup{active.group});
     // Whatever a rank did may be what it died of.
     if (!active.failure && !active.lead_done)
-      active.failure = {rank, {.what = Report::What::failed, .text = "rank " + std::to_string(rank) + " was lost: " + reason}};
+      active.failure = {rank, {Failure::Kind::error, "rank " + std::to_string(rank) + " was lost: " + reason}};
   }
   for (auto task : hit) {
     abandon(task);
-    if (active_.at(task).waiting.empty()) conclude(task);
+    conclude_if_all_ended(task);
   }
 }
 
@@ -279,8 +293,12 @@ void Coordinator::ask_to_stop(RunEnding::End end, std::string const& sentence) {
   ending_.sentence = sentence;
   if (end == RunEnding::End::interrupted) ending_.sentence += " Finished work is kept; run the same command again to continue.";
   for (auto const& [task, active] : active_) {
-    for (auto rank : active.waiting) tell(rank, {.what = Order::What::stop});
+    for (auto rank : active.waiting) tell(rank, StopTask{});
   }
+}
+
+void Coordinator::stop_for(Failure const& failure) {
+  ask_to_stop(failure.kind == Failure::Kind::user ? RunEnding::End::refused : RunEnding::End::failed, failure.text);
 }
 
 bool Coordinator::may_end() {
@@ -317,17 +335,15 @@ void Coordinator::gather(std::stop_token const& stop) {
     std::lock_guard const lock(mutex_);
     stages_ = tally_.stages();
   }
-  tell(0, {.what = Order::What::gather});
-  while (!gathered_ && !stop.stop_requested()) {
+  tell(0, GatherResults{});
+  while (!gathered_ && !gather_failure_ && !stop.stop_requested()) {
     if (!answer_all()) std::this_thread::sleep_for(std::chrono::microseconds(500));
     if (now() - looked_ < 0.1) continue;
     looked_ = now();
     look_for_losses();
     ping();
   }
-  if (!gathered_ || gathered_->what == Report::What::gathered) return;
-  bool const refused = gathered_->what == Report::What::refused;
-  ask_to_stop(refused ? RunEnding::End::refused : RunEnding::End::failed, gathered_->text);
+  if (gather_failure_) stop_for(*gather_failure_);
 }
 
 /// So that no worker gives the coordinator up, that of rank 0 neither.
@@ -335,17 +351,17 @@ void Coordinator::ping() {
   if (now() - pinged_ < ping_every) return;
   pinged_ = now();
   for (int rank = 0; rank < mailbox_.size(); ++rank) {
-    if (!lost_.contains(rank)) tell(rank, {.what = Order::What::alive});
+    if (!lost_.contains(rank)) tell(rank, Alive{});
   }
 }
 
 /// Ranks that do not answer would not come to the end either. Some that were given up may be there again.
-void Coordinator::call_roll() {
+void Coordinator::check_presence() {
   if (!active_.empty()) return;  // then nobody waits for all ranks any more
   for (int rank = 0; rank < mailbox_.size(); ++rank) {
     if (dead_.contains(rank)) continue;
     absent_.insert(rank);
-    tell(rank, {.what = Order::What::alive, .number = 1});
+    tell(rank, CheckPresence{});
   }
   auto const end = now() + (stopping_ ? hurried_answer_time : answer_time);
   while (!absent_.empty() && now() < end) {

@@ -23,12 +23,16 @@ class Worker {
       : tasks_(tasks), mailbox_(mailbox), journal_(journal), options_(options) {}
 
   RunEnding run() {
-    say({.what = Report::What::ready, .number = options_.node});
+    say(WorkerReady{options_.node});
     for (;;) {
       auto const order = next_order();
-      if (order.what == Order::What::end) return ending_from_order(order);
-      if (order.what == Order::What::run) do_task(order);
-      if (order.what == Order::What::gather) gather();
+      if (auto const* end = std::get_if<EndWork>(&order)) return end->ending;
+      if (auto const* task = std::get_if<RunTask>(&order)) {
+        auto const report = do_task(*task);
+        tell_signal();  // before what was dropped for it can be dealt out again
+        say(report);
+      }
+      if (std::holds_alternative<GatherResults>(order)) say(gather());
     }
   }
 
@@ -39,8 +43,11 @@ class Worker {
     while (auto const message = mailbox_.receive(Mailbox::Box::worker)) {
       heard_ = Clock::now();
       auto const order = order_from_bytes(message->bytes);
-      if (order.what != Order::What::alive) return order;
-      say({.what = Report::What::here, .number = order.number});
+      if (std::holds_alternative<CheckPresence>(order)) {
+        say(Present{});
+      } else if (!std::holds_alternative<Alive>(order)) {
+        return order;
+      }
     }
     return std::nullopt;
   }
@@ -76,16 +83,16 @@ class Worker {
   void tell_signal() {
     if (!interrupted() || told_signal_) return;
     told_signal_ = true;
-    say({.what = Report::What::signal});
+    say(SignalReceived{});
   }
 
   /// Takes in what has come during a task.
   void listen() {
     while (auto order = receive()) {
-      if (order->what == Order::What::stop) {
+      if (std::holds_alternative<StopTask>(*order)) {
         stopped_ = true;
-      } else if (order->what == Order::What::abandon) {
-        abandoned_ = abandoned_ || order->number == group_;
+      } else if (auto const* left = std::get_if<AbandonGroup>(&*order)) {
+        abandoned_ = abandoned_ || left->group == group_;
       } else {
         waiting_.push_back(*order);
       }
@@ -100,12 +107,12 @@ class Worker {
     if (abandoned_ || orphaned_) throw LostRank("A rank of this task's group is lost or has failed.");
   }
 
-  void do_task(Order const& order) {
-    invariant(order.task >= 0 && order.number > 0, "an order names task ", order.task, " of group ", order.number);
+  Report do_task(RunTask const& order) {
+    invariant(order.group > 0, "an order names task ", order.task, " of group ", order.group);
     invariant(std::find(order.ranks.begin(), order.ranks.end(), mailbox_.rank()) != order.ranks.end(), "rank ", mailbox_.rank(),
               " is told to do task ", order.task, ", which is others'");
-    auto const task = static_cast<std::size_t>(order.task);
-    group_ = order.number;
+    auto const task = order.task;
+    group_ = order.group;
     stopped_ = abandoned_ = false;
     bool const leads = order.ranks.front() == mailbox_.rank();
     auto const start = Clock::now();
@@ -113,14 +120,13 @@ class Worker {
     record.host = host_name();
     record.rank = mailbox_.rank();
     record.ranks = static_cast<int>(order.ranks.size());
-    Report report{.what = Report::What::done, .number = order.number, .task = order.task};
     try {
-      auto const group = mailbox_.group({order.ranks.begin(), order.ranks.end()}, order.number, [this] { in_group(); });
+      auto const group = mailbox_.group(order.ranks, order.group, [this] { in_group(); });
       auto told = Clock::now();
       auto const progress = [&](double share) {
         if (!leads || Clock::now() - told < std::chrono::milliseconds(500)) return;
         told = Clock::now();
-        say({.what = Report::What::share, .task = order.task, .value = share});
+        say(TaskShare{task, share});
       };
       auto const stopped = [this] {
         listen();
@@ -132,45 +138,41 @@ class Worker {
       listen();
       if (abandoned_) throw LostRank("The task was given to other ranks because this rank seemed to hang.");
       record.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-      report.value = there ? 0 : record.seconds;
-      if (!finished) report.what = Report::What::dropped;
-      if (finished && leads && !there) journal_.append(record);
+      if (!finished) return TaskDropped{group_, task};
+      if (leads && !there) journal_.append(record);
+      return TaskDone{group_, task, there};
     } catch (LostRank const&) {
-      report.what = Report::What::dropped;
+      return TaskDropped{group_, task};
     } catch (Interrupted const&) {
-      report.what = Report::What::dropped;
+      return TaskDropped{group_, task};
     } catch (UserError const& error) {
-      failed(record, report, Report::What::refused, error);
+      return failed(order, record, {Failure::Kind::user, error.what()});
     } catch (DiskError const& error) {
-      failed(record, report, Report::What::disk, error);
+      return failed(order, record, {Failure::Kind::disk, error.what()});
     } catch (std::exception const& error) {
-      failed(record, report, tasks_.is_fit() ? Report::What::failed : Report::What::unfit, error);
+      return failed(order, record, {tasks_.is_fit() ? Failure::Kind::error : Failure::Kind::device, error.what()});
     }
-    tell_signal();  // before what was dropped for it can be dealt out again
-    say(report);
   }
 
-  void failed(JournalRecord record, Report& report, Report::What what, std::exception const& error) {
-    report.what = what;
-    report.text = error.what();
+  TaskFailed failed(RunTask const& order, JournalRecord record, Failure const& failure) {
     tasks_.drop_caches();  // whatever broke may be in there
     record.status = TaskStatus::failed;
-    record.note = report.text;
+    record.note = failure.text;
     log_warning("Task " + record.task + " failed on rank " + std::to_string(record.rank) + ": " +
-                report.text.substr(0, report.text.find('\n')));
-    if (what != Report::What::disk) journal_.append(record);
+                failure.text.substr(0, failure.text.find('\n')));
+    if (failure.kind != Failure::Kind::disk) journal_.append(record);
+    return {order.group, order.task, failure};
   }
 
-  void gather() {
-    Report report{.what = Report::What::gathered};
+  Report gather() {
     try {
       tasks_.drop_caches();
-      report.value = options_.gather() ? 1 : 0;
+      return ResultsGathered{options_.gather()};
+    } catch (UserError const& error) {
+      return GatherFailed{{Failure::Kind::user, error.what()}};
     } catch (std::exception const& error) {
-      report.what = dynamic_cast<UserError const*>(&error) != nullptr ? Report::What::refused : Report::What::disk;
-      report.text = error.what();
+      return GatherFailed{{Failure::Kind::error, error.what()}};
     }
-    say(report);
   }
 
   TaskRunner& tasks_;

@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fcntl.h>
 #include <map>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -81,11 +80,11 @@ void expect_content(std::filesystem::path const& file, std::string const& conten
 /// Creates the file with this content and syncs it; returns the times of both [s].
 std::pair<double, double> put(std::filesystem::path const& file, std::string const& content) {
   auto start = Clock::now();
-  PosixFile out(file, O_WRONLY | O_CREAT | O_EXCL);
-  if (!out.is_open()) throw_write_error(file);
+  PosixFile out(file, PosixFile::Mode::create);
   auto const created = seconds_since(start);
   start = Clock::now();
-  if (!out.write(content) || !out.sync()) throw_write_error(file);
+  out.write(content);
+  out.sync();
   return {created, seconds_since(start)};
 }
 
@@ -121,15 +120,13 @@ ScratchFolder::ScratchFolder(std::filesystem::path const& parent) {
   for (auto folder = absolute; missing(folder); folder = folder.parent_path()) {
     if (folder.has_filename()) made_.insert(made_.begin(), folder);
   }
-  std::string name = (absolute / ".onemask-doctor-XXXXXX").string();
+  path_ = temporary_name(absolute / "onemask-doctor");
   try {
-    make_folder(absolute);
-    if (::mkdtemp(name.data()) == nullptr) throw_write_error(name);
+    make_folder(path_);
   } catch (RunError const&) {
     for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) fs::remove(*folder, unreadable);
     throw;
   }
-  path_ = name;
 }
 
 ScratchFolder::~ScratchFolder() {
@@ -148,7 +145,7 @@ DiskTrial try_disk(std::filesystem::path const& folder) {
     auto const content = std::string(4096, static_cast<char>('a' + round));
     auto const [created, synced] = put(file, content);
     auto const start = Clock::now();
-    if (std::rename(file.c_str(), target.c_str()) != 0) throw_write_error(target);
+    rename_file(file, target);
     sync_folder(folder);
     renames.push_back(seconds_since(start));
     creates.push_back(created);

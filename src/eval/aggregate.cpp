@@ -88,14 +88,14 @@ bool has_prompts(FactPlace const& fact, PromptKind kind) {
 }
 
 /// A group's facts that are averaged together.
-struct Group {
+struct FactGroup {
   std::string split, relation;
   std::vector<std::size_t> facts;
   std::vector<std::int64_t> planned;  ///< facts by selection
 };
 
-std::vector<Group> make_groups(std::vector<FactPlace> const& facts, std::vector<Selection> const& selections) {
-  std::vector<Group> groups;
+std::vector<FactGroup> make_groups(std::vector<FactPlace> const& facts, std::vector<Selection> const& selections) {
+  std::vector<FactGroup> groups;
   std::map<std::pair<std::string, std::string>, std::size_t> index;
   auto const add = [&](std::string const& split, std::string const& relation, std::size_t fact) {
     auto const [found, is_new] = index.try_emplace({split, relation}, groups.size());
@@ -205,7 +205,7 @@ struct Aggregator::State {
   }
 
   /// The facts of a group that have prompts of all the selection's kinds.
-  std::vector<std::size_t> present(Group const& group, Selection const& selection, Sums const& of) const {
+  std::vector<std::size_t> present(FactGroup const& group, Selection const& selection, Sums const& of) const {
     std::vector<std::size_t> found;
     for (auto const fact : group.facts) {
       auto const& prompts = of.prompts[fact];
@@ -239,7 +239,7 @@ struct Aggregator::State {
 
   std::vector<Quantity> const quantities = all_quantities();
   std::vector<Selection> const selections = all_selections(quantities);
-  std::vector<Group> const groups;
+  std::vector<FactGroup> const groups;
   std::size_t const facts;
   Bootstrap bootstrap;
   std::vector<std::string> conditions;

@@ -2,10 +2,9 @@
 
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/posix_file.hpp>
 
 #include <cerrno>
-#include <cstring>
-#include <fcntl.h>
 #include <string>
 #include <system_error>
 #include <unistd.h>
@@ -19,11 +18,8 @@ namespace {
 
 /// Waits until all files of the file system that `folder` is on are written.
 void sync_file_system(std::filesystem::path const& folder) {
-  int const descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  bool const synced = descriptor >= 0 && ::syncfs(descriptor) == 0;
-  int const error = errno;
-  if (descriptor >= 0) ::close(descriptor);
-  if (!synced) fail(folder, std::strerror(error));
+  PosixFile const opened(folder, PosixFile::Mode::folder);
+  if (::syncfs(opened.descriptor()) != 0) fail(folder, std::generic_category().message(errno));
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace onemask {
 namespace {
 
-struct Plan {
+struct RowPlan {
   std::vector<std::vector<std::int64_t>> rows;
   std::vector<std::vector<std::int64_t>> offsets;  ///< read in each row
   std::vector<std::int64_t> prompt_of_row;
@@ -36,7 +36,7 @@ TwoWayBatch::TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPro
     : model_(model), layer_(layer), prompts_(static_cast<std::int64_t>(prompts.size())) {
   c10::NoGradGuard const no_gradients;
   invariant(!prompts.empty() && edit.size() == prompts.size(), "of ", prompts.size(), " prompts, ", edit.size(), " have an edit");
-  Plan plan;
+  RowPlan plan;
   std::int64_t place = 0;
   auto const add_row = [&](std::size_t prompt, std::vector<std::int64_t> const& target, Terms& terms, std::int64_t first) {
     auto const end = static_cast<std::int64_t>(prompts[prompt].prompt.size());

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <charconv>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <hdf5.h>
@@ -27,19 +30,38 @@ class Hdf5Handle {
   herr_t (*close_)(hid_t);
 };
 
-/// Keeps HDF5 from printing its own errors while it lives; we say what failed ourselves. Comes before everything else of HDF5.
+/// Keeps HDF5 from printing its own errors while it lives; we say what failed ourselves, with the system's reason, which HDF5
+/// puts into its descriptions. Comes before everything else of HDF5.
 class QuietHdf5 {
  public:
   QuietHdf5() {
     H5dont_atexit();  // files that a full disk kept from closing would crash its cleaning up
     H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    H5Eset_auto2(H5E_DEFAULT, note_reason, this);
   }
   ~QuietHdf5() { H5Eset_auto2(H5E_DEFAULT, function_, data_); }
   QuietHdf5(QuietHdf5 const&) = delete;
   QuietHdf5& operator=(QuietHdf5 const&) = delete;
 
+  /// Of the last failure for which there was one; that of a device that fails where there was none.
+  std::error_code reason() const { return reason_; }
+
  private:
+  static herr_t note_reason(hid_t stack, void* quiet) {
+    return H5Ewalk2(stack, H5E_WALK_UPWARD, read_reason, &static_cast<QuietHdf5*>(quiet)->reason_);
+  }
+  static herr_t read_reason(unsigned, H5E_error2_t const* error, void* reason) {
+    constexpr std::string_view before = "errno = ";
+    std::string_view const text = error->desc == nullptr ? "" : error->desc;
+    if (auto const found = text.find(before); found != text.npos) {
+      int number = 0;
+      std::from_chars(text.data() + found + before.size(), text.data() + text.size(), number);
+      if (number > 0) *static_cast<std::error_code*>(reason) = {number, std::generic_category()};
+    }
+    return 0;
+  }
+
+  std::error_code reason_ = std::make_error_code(std::errc::io_error);
   H5E_auto2_t function_ = nullptr;
   void* data_ = nullptr;
 };

@@ -7,15 +7,12 @@
 #include <onemask/store/journal.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <fcntl.h>
 #include <optional>
 #include <string_view>
 #include <system_error>
 #include <tuple>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -124,8 +121,7 @@ void read_journal(std::filesystem::path const& file, std::vector<JournalRecord>&
 Journal::Journal(std::filesystem::path const& folder, int rank, int attempt)
     : name_(folder / (std::string(kPrefix) + std::to_string(rank) + "-" + std::to_string(attempt) + std::string(kSuffix))) {
   make_folder(folder);
-  file_ = std::make_unique<PosixFile>(name_, O_WRONLY | O_CREAT | O_EXCL | O_APPEND);
-  if (!file_->is_open()) throw_write_error(name_);
+  file_ = std::make_unique<PosixFile>(name_, PosixFile::Mode::create);
   sync_folder(folder);
 }
 
@@ -137,13 +133,17 @@ void Journal::append(JournalRecord const& record) {
   auto const again = from_line(std::string_view(line).substr(0, line.size() - 1));
   invariant(again && again->status == record.status && again->object == record.object, "the journal's record of task ",
             record.task, " cannot be read back");
-  if (!file_->write(line) || !file_->sync()) {
-    int const reason = errno;
+  try {
+    file_->write(line);
+    file_->sync();
+  } catch (DiskError const&) {
     // A part of a line must not spoil the record that may follow it.
-    if (::ftruncate(file_->descriptor(), size_) != 0)
+    try {
+      file_->truncate(static_cast<std::size_t>(size_));
+    } catch (DiskError const&) {
       log_warning("The journal '" + name_.string() + "' may end in an incomplete line.");
-    errno = reason;
-    throw_write_error(name_);
+    }
+    throw;
   }
   size_ += static_cast<long long>(line.size());
 }

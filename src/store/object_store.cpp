@@ -3,16 +3,13 @@
 #include <onemask/core/hash.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
-#include <onemask/core/posix_file.hpp>
+#include <onemask/core/new_file.hpp>
 #include <onemask/store/object_store.hpp>
 
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <fcntl.h>
 #include <fstream>
 #include <system_error>
-#include <unistd.h>
 #include <vector>
 
 namespace onemask {
@@ -201,19 +198,11 @@ void ObjectStore::put(std::string const& key, std::string_view payload, std::str
   make_folder(name.parent_path());
 
   auto const end = std::string(made_by) + trailer_head({payload.size(), made_by.size()}) + digest(key, payload, made_by);
-  auto const temporary = temporary_name(name);
-  PosixFile file(temporary, O_WRONLY | O_CREAT | O_EXCL);
-  bool const written = file.is_open() && file.write(payload) && file.write(end) && (!durable_ || file.sync()) &&
-                       std::rename(temporary.c_str(), name.c_str()) == 0;
-  if (!written) {
-    int const reason = errno;
-    ::unlink(temporary.c_str());
-    errno = reason;
-    throw_write_error(name);
-  }
-  if (!durable_) return;
-  sync_folder(name.parent_path());
-  if (new_folder) sync_folder(root_);
+  NewFile file(name);
+  file.write(payload);
+  file.write(end);
+  file.appear(durable_);
+  if (durable_ && new_folder) sync_folder(root_);
 }
 
 }  // namespace onemask

@@ -5,12 +5,9 @@
 #include <onemask/store/run_folder.hpp>
 
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <ctime>
-#include <fcntl.h>
 #include <string>
-#include <sys/file.h>
 #include <unistd.h>
 #include <vector>
 
@@ -56,26 +53,25 @@ std::vector<std::filesystem::path> part_locks(std::filesystem::path const& folde
 }
 
 /// Opens and locks the file.
-std::unique_ptr<PosixFile> lock_file(std::filesystem::path const& folder, std::string const& name, int kind,
+std::unique_ptr<PosixFile> lock_file(std::filesystem::path const& folder, std::string const& name, PosixFile::Lock kind,
                                      std::chrono::milliseconds patience) {
   auto const end = std::chrono::steady_clock::now() + patience;
-  auto file = std::make_unique<PosixFile>(folder / name, O_RDWR | O_CREAT);
-  if (!file->is_open()) throw_write_error(folder / name);
-  while (::flock(file->descriptor(), kind | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) {
-      log_warning("The run folder '" + folder.string() + "' cannot be locked (" + std::strerror(errno) +
-                  "). Make sure that no second run uses it.");
-      break;
+  auto file = std::make_unique<PosixFile>(folder / name, PosixFile::Mode::lock);
+  try {
+    while (!file->try_lock(kind)) {
+      if (std::chrono::steady_clock::now() > end) refuse(folder, holder_of(folder / name));
+      ::usleep(10'000);
     }
-    if (std::chrono::steady_clock::now() > end) refuse(folder, holder_of(folder / name));
-    ::usleep(10'000);
+  } catch (DiskError const& error) {
+    log_warning(std::string(error.what()) + " Make sure that no second run uses the run folder.");
   }
   return file;
 }
 
 /// The holder's name takes the place of the last one's; an empty one is nobody's.
-void name_holder(PosixFile& lock, std::filesystem::path const& name, std::string const& holder) {
-  if (::ftruncate(lock.descriptor(), 0) != 0 || !lock.write(holder)) throw_write_error(name);
+void name_holder(PosixFile& lock, std::string const& holder) {
+  lock.truncate(0);
+  lock.write(holder);
 }
 
 }  // namespace
@@ -83,23 +79,31 @@ void name_holder(PosixFile& lock, std::filesystem::path const& name, std::string
 RunLock::RunLock(std::filesystem::path const& folder, std::string const& part, std::chrono::milliseconds patience) {
   make_folder(folder);
   if (part.empty()) {
-    file_ = lock_file(folder, "lock", LOCK_EX, patience);
+    file_ = lock_file(folder, "lock", PosixFile::Lock::exclusive, patience);
   } else {
-    shared_ = lock_file(folder, "lock", LOCK_SH, patience);
-    name_holder(*shared_, folder / "lock", "");  // whoever held it alone is gone
-    file_ = lock_file(folder, "lock." + part, LOCK_EX, patience);
+    shared_ = lock_file(folder, "lock", PosixFile::Lock::shared, patience);
+    name_holder(*shared_, "");  // whoever held it alone is gone
+    file_ = lock_file(folder, "lock." + part, PosixFile::Lock::exclusive, patience);
   }
-  name_holder(*file_, folder / (part.empty() ? "lock" : "lock." + part), this_process() + "\n");
+  name_holder(*file_, this_process() + "\n");
 }
 
 RunLock::~RunLock() {
   // Closing drops the lock; the file stays, for to remove it would take it from a run that waits to lock it.
-  if (::ftruncate(file_->descriptor(), 0) != 0) log_warning("The lock of the run folder still names this process.");
+  try {
+    file_->truncate(0);
+  } catch (DiskError const&) {
+    log_warning("The lock of the run folder still names this process.");
+  }
 }
 
 bool is_at_work(std::filesystem::path const& folder, std::string const& part) {
-  PosixFile const file(folder / (part.empty() ? "lock" : "lock." + part), O_RDONLY);
-  return file.is_open() && ::flock(file.descriptor(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  try {
+    PosixFile file(folder / (part.empty() ? "lock" : "lock." + part), PosixFile::Mode::read);
+    return !file.try_lock(PosixFile::Lock::shared);
+  } catch (std::runtime_error const&) {
+    return false;  // no run has been here, or none can be seen
+  }
 }
 
 }  // namespace onemask

@@ -2,12 +2,11 @@
 #include "study_format.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/posix_file.hpp>
 #include <onemask/store/study_file.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <fstream>
 
 namespace onemask {
 
@@ -46,24 +45,21 @@ class StudyReader {
 
   /// Bytes before the seal, 0 when it is not that of what stands before it.
   static std::size_t sealed_size(std::filesystem::path const& file) {
-    std::ifstream in(file, std::ios::binary | std::ios::ate);
-    std::streamoff const size = in ? static_cast<std::streamoff>(in.tellg()) : -1;
-    if (size < 0) {
-      throw UserError("Cannot read '" + file.string() + "': " + std::strerror(errno) + ". Check the path and its permissions.");
-    }
-    if (static_cast<std::size_t>(size) <= kSealSize) return 0;
-    auto const content = static_cast<std::size_t>(size) - kSealSize;
-    in.seekg(0);
+    PosixFile in(file, PosixFile::Mode::read);
+    auto const size = in.size();
+    if (size <= kSealSize) return 0;
+    auto const content = size - kSealSize;
     Hasher hasher;
     std::vector<char> piece(kPiece);
-    for (std::size_t left = content; left > 0 && in;) {
-      in.read(piece.data(), static_cast<std::streamsize>(std::min(left, piece.size())));
-      hasher.bytes(piece.data(), static_cast<std::size_t>(in.gcount()));
-      left -= static_cast<std::size_t>(in.gcount());
+    for (std::size_t left = content; left > 0;) {
+      auto const got = in.read(piece.data(), std::min(left, piece.size()));
+      if (got == 0) return 0;
+      hasher.bytes(piece.data(), got);
+      left -= got;
     }
     std::string seal(kSealSize, '\0');
-    in.read(seal.data(), static_cast<std::streamsize>(seal.size()));
-    return in && seal == std::string(kSealHead) + hasher.hex() + "\n" ? content : 0;
+    seal.resize(in.read(seal.data(), seal.size()));
+    return seal == std::string(kSealHead) + hasher.hex() + "\n" ? content : 0;
   }
 
   Hdf5Handle open() const {
@@ -229,12 +225,12 @@ class StudyReader {
 }  // namespace
 
 StudyFile read_study_file(std::filesystem::path const& file) {
-  QuietHdf5 const quiet;
+  QuietHdf5 quiet;
   return StudyReader(file, nullptr).read();
 }
 
 StudyFile read_study_file(std::filesystem::path const& file, std::set<std::string> const& tables) {
-  QuietHdf5 const quiet;
+  QuietHdf5 quiet;
   return StudyReader(file, &tables).read();
 }
 

@@ -6,15 +6,11 @@
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/invariant.hpp>
-#include <onemask/core/posix_file.hpp>
+#include <onemask/core/new_file.hpp>
 #include <onemask/store/study_writer.hpp>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace onemask {
 
@@ -63,27 +59,14 @@ std::string hdf5_version() {
 
 struct StudyWriter::Output {
   explicit Output(std::filesystem::path const& target)
-      : file(target),
-        temporary(temporary_name(target)),
-        group_creation(properties(H5P_GROUP_CREATE)),
-        link_creation(properties(H5P_LINK_CREATE)),
-        hdf5(create()) {
+      : file(target), group_creation(properties(H5P_GROUP_CREATE)), link_creation(properties(H5P_LINK_CREATE)), hdf5(create()) {
     expect(H5Pset_link_creation_order(group_creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED));
     expect(H5Pset_obj_track_times(group_creation, false));
     expect(H5Pset_char_encoding(link_creation, H5T_CSET_UTF8));
   }
-  ~Output() {
-    if (renamed) return;
-    if (hdf5.valid()) hdf5.close();
-    ::unlink(temporary.c_str());
-  }
-  Output(Output const&) = delete;
-  Output& operator=(Output const&) = delete;
 
   void expect(herr_t status) const {
-    if (status >= 0) return;
-    if (errno == 0) errno = EIO;
-    throw_write_error(file);
+    if (status < 0) throw_write_error(file.target(), quiet.reason());
   }
   Hdf5Handle expect(Hdf5Handle handle) const {
     expect(handle.valid() ? 0 : -1);
@@ -91,7 +74,6 @@ struct StudyWriter::Output {
   }
 
   Hdf5Handle create() const {
-    errno = 0;
     auto const access = file_access();
     auto const creation = properties(H5P_FILE_CREATE);
     expect(H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18));
@@ -99,7 +81,7 @@ struct StudyWriter::Output {
     expect(H5Pset_cache(access, 0, 0, 0, 1));  // chunks are written whole
     expect(H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED));
     expect(H5Pset_obj_track_times(creation, false));
-    return expect(Hdf5Handle(H5Fcreate(temporary.c_str(), H5F_ACC_EXCL, creation, access), H5Fclose));
+    return expect(Hdf5Handle(H5Fcreate(file.temporary().c_str(), H5F_ACC_TRUNC, creation, access), H5Fclose));
   }
 
   /// The group at `path`, made where it is missing.
@@ -142,11 +124,10 @@ struct StudyWriter::Output {
   }
 
   QuietHdf5 quiet;
-  std::filesystem::path file, temporary;
+  NewFile file;
   Hdf5Handle group_creation, link_creation;
   Hdf5Handle hdf5;
   StudyNames names;
-  bool renamed = false;
 };
 
 namespace {
@@ -254,7 +235,6 @@ struct TableStream::State {
 
   /// Makes the datasets, of all rows there will be or of a number that grows.
   void begin(bool grows) {
-    errno = 0;
     auto const place = output.group(path);
     for (auto const& buffer : buffers) {
       hsize_t const rows = grows ? 0 : buffer.rows();
@@ -268,7 +248,6 @@ struct TableStream::State {
   }
 
   void write(std::size_t first, std::size_t count) {
-    errno = 0;
     hsize_t const size = written + count;
     for (std::size_t c = 0; c < buffers.size() && count > 0; ++c) {
       if (growing) output.expect(H5Dset_extent(datasets[c], &size));
@@ -339,7 +318,6 @@ std::string StudyWriter::write(std::string const& path, ByteMatrix const& matrix
   output_->names.claim_matrix(path);
   expect_attributes(matrix.attributes, "matrix '" + path + "'");
   expect_shape(path, matrix);
-  errno = 0;
   std::size_t const end = path.rfind(kSeparator);
   auto const place = output.group(end == std::string::npos ? "/" : path.substr(0, end));
   std::vector<hsize_t> chunk;
@@ -358,18 +336,12 @@ std::string StudyWriter::write(std::string const& path, ByteMatrix const& matrix
 void StudyWriter::finish(std::map<std::string, std::string> const& attributes) {
   auto& output = *output_;
   expect_attributes(attributes, "file");
-  errno = 0;
   output.write_attributes(output.hdf5, attributes);
   output.expect(H5Fflush(output.hdf5, H5F_SCOPE_GLOBAL));
   output.expect(output.hdf5.close());
 
-  std::string const seal = std::string(kSealHead) + sha256_file(output.temporary) + "\n";
-  PosixFile file(output.temporary, O_WRONLY | O_APPEND);
-  bool const whole =
-      file.is_open() && file.write(seal) && file.sync() && std::rename(output.temporary.c_str(), output.file.c_str()) == 0;
-  if (!whole) throw_write_error(output.file);
-  output.renamed = true;
-  sync_folder(output.file.has_parent_path() ? output.file.parent_path() : ".");
+  output.file.write(std::string(kSealHead) + sha256_file(output.file.temporary()) + "\n");
+  output.file.appear();
 }
 
 void write_study_file(std::filesystem::path const& file, StudyFile const& study) {

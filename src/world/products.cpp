@@ -30,12 +30,12 @@ std::string records_text(std::vector<Fact> const& records) {
   return text + "\n]\n";
 }
 
-struct Statement {
+struct WorldStatement {
   std::string prompt, target;
 };
 
-std::vector<Statement> make_statements(WorldDescription const& world, std::vector<WorldFact> const& facts) {
-  std::vector<Statement> statements;
+std::vector<WorldStatement> make_statements(WorldDescription const& world, std::vector<WorldFact> const& facts) {
+  std::vector<WorldStatement> statements;
   for (WorldFact const& fact : facts) {
     auto const target = " " + world.relations[fact.relation].objects[fact.object];
     for (std::size_t const wording : fact.training) statements.push_back({prompt_of(world, fact, wording), target});
@@ -44,14 +44,14 @@ std::vector<Statement> make_statements(WorldDescription const& world, std::vecto
   return statements;
 }
 
-std::string statements_text(std::vector<Statement> const& statements) {
+std::string statements_text(std::vector<WorldStatement> const& statements) {
   std::string text;
   for (auto const& [prompt, target] : statements) text += Json{{"prompt", prompt}, {"target", target}}.dump() + "\n";
   return text;
 }
 
 /// One statement of most subjects as sentences, in paragraphs between which paragraphs of the prose stand.
-std::string sample_text(std::vector<Statement> const& statements, std::string const& prose) {
+std::string sample_text(std::vector<WorldStatement> const& statements, std::string const& prose) {
   constexpr std::size_t stride = 13, sentences = 5;
   std::string text;
   std::size_t paragraph = 0, count = 0;

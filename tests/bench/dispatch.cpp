@@ -51,20 +51,23 @@ class Worker {
   std::optional<Order> receive() {
     while (auto const message = mailbox_.receive(Mailbox::Box::worker)) {
       auto const order = order_from_bytes(message->bytes);
-      if (order.what != Order::What::alive) return order;
-      say({.what = Report::What::here, .number = order.number});
+      if (std::holds_alternative<CheckPresence>(order)) {
+        say(Present{});
+      } else if (!std::holds_alternative<Alive>(order)) {
+        return order;
+      }
     }
     return std::nullopt;
   }
 
   template <class DoTask>
   void run(DoTask const& do_task) {
-    say({.what = Report::What::ready});
+    say(WorkerReady{});
     Pace pace;
     for (;;) {
       if (auto const order = receive()) {
-        if (order->what == Order::What::end) return;
-        if (order->what == Order::What::run) say(do_task(*order));
+        if (std::holds_alternative<EndWork>(*order)) return;
+        if (auto const* task = std::get_if<RunTask>(&*order)) say(do_task(*task));
         pace.heard();
       } else {
         pace.wait();
@@ -76,8 +79,8 @@ class Worker {
   Mailbox& mailbox_;
 };
 
-Report report_of(Order const& order, Report::What what) {
-  return {.what = what, .number = order.number, .task = order.task, .value = 1e-6};
+TaskDone done(RunTask const& order) {
+  return {order.group, order.task};
 }
 
 /// Runs `work` on every rank, and the coordinator beside it on rank 0; the seconds that the coordinator took.
@@ -106,9 +109,9 @@ double coordinate(Communicator const& world, std::size_t count, Work const& work
 void time_tasks(Communicator const& world, std::size_t count) {
   std::size_t mine = 0;
   auto const seconds = coordinate(world, count, [&](Worker& worker) {
-    worker.run([&](Order const& order) {
+    worker.run([&](RunTask const& order) {
       ++mine;
-      return report_of(order, Report::What::done);
+      return done(order);
     });
   });
   auto const sum = world.all_reduce_sum(static_cast<std::int64_t>(mine));
@@ -161,11 +164,11 @@ void time_answers(Communicator const& world, std::size_t count) {
   static_cast<void>(coordinate(world, 2 * count + 1000, [&](Worker& worker) {
     if (world.rank() != asker) {
       // One long task, between whose steps it looks for word, as all long tasks do.
-      worker.run([&](Order const& order) {
+      worker.run([&](RunTask const& order) {
         for (;;) {
           compute(std::chrono::milliseconds(50));
-          if (auto const word = worker.receive(); word && word->what == Order::What::stop) {
-            return report_of(order, Report::What::dropped);
+          if (auto const word = worker.receive(); word && std::holds_alternative<StopTask>(*word)) {
+            return TaskDropped{order.group, order.task};
           }
         }
       });
@@ -173,14 +176,14 @@ void time_answers(Communicator const& world, std::size_t count) {
     }
     auto asked = Clock::now();
     bool first = true;
-    worker.run([&](Order const& order) {
+    worker.run([&](RunTask const& order) {
       if (!first && answers.size() < count) answers.push_back(seconds_since(asked));
       first = false;
       // Asks do not fall into step, and the asker has no lack of processor time of its own.
-      std::this_thread::sleep_for(std::chrono::microseconds((order.number * 37) % 500));
-      if (answers.size() == count) worker.say({.what = Report::What::signal});
+      std::this_thread::sleep_for(std::chrono::microseconds((order.group * 37) % 500));
+      if (answers.size() == count) worker.say(SignalReceived{});
       asked = Clock::now();
-      return report_of(order, Report::What::done);
+      return done(order);
     });
   }));
   if (world.rank() == asker) print_quantiles(world.size(), std::move(answers));

@@ -1,10 +1,14 @@
 #include "support/temporary_folder.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/mapped_file.hpp>
+#include <onemask/core/new_file.hpp>
+#include <onemask/core/posix_file.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <string>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -89,6 +93,68 @@ TEST(WriteFileAtomically, RefusesWhatIsNoFile) {
   std::filesystem::create_directory(folder / "folder");
   EXPECT_THROW(write_file_atomically(folder / "folder", "x"), RunError);
   EXPECT_EQ(files_in(folder.path()), 1U);
+}
+
+TEST(NewFile, HoldsWhatWasWrittenUnderItsTemporaryNameBefore) {
+  test::TemporaryFolder const folder;
+  NewFile file(folder / "file");
+  std::ofstream(file.temporary()) << "theirs, ";
+  file.write("ours");
+  EXPECT_FALSE(std::filesystem::exists(folder / "file"));
+  file.appear();
+  EXPECT_EQ(read_file(folder / "file"), "theirs, ours");
+  EXPECT_EQ(files_in(folder.path()), 1U);
+}
+
+TEST(NewFile, LeavesNothingWhenItDoesNotAppear) {
+  test::TemporaryFolder const folder;
+  {
+    NewFile file(folder / "file");
+    file.write("a part");
+    EXPECT_EQ(files_in(folder.path()), 1U);
+  }
+  EXPECT_EQ(files_in(folder.path()), 0U);
+}
+
+TEST(PosixFile, ReadsPiecesUpToTheEnd) {
+  test::TemporaryFolder const folder;
+  write_file_atomically(folder / "file", "abcde");
+  PosixFile file(folder / "file", PosixFile::Mode::read);
+  std::string piece(3, ' ');
+  EXPECT_EQ(file.size(), 5U);
+  EXPECT_EQ(file.read(piece.data(), 3), 3U);
+  EXPECT_EQ(piece, "abc");
+  EXPECT_EQ(file.read(piece.data(), 3), 2U);
+  EXPECT_EQ(piece, "dec");
+  EXPECT_EQ(file.read(piece.data(), 3), 0U);
+}
+
+TEST(PosixFile, IsLockedByOneOrSharedByMany) {
+  test::TemporaryFolder const folder;
+  PosixFile first(folder / "lock", PosixFile::Mode::lock), second(folder / "lock", PosixFile::Mode::lock);
+  EXPECT_TRUE(first.try_lock(PosixFile::Lock::exclusive));
+  EXPECT_FALSE(second.try_lock(PosixFile::Lock::shared));
+  first.close();
+  EXPECT_TRUE(second.try_lock(PosixFile::Lock::shared));
+  EXPECT_TRUE(PosixFile(folder / "lock", PosixFile::Mode::read).try_lock(PosixFile::Lock::shared));
+}
+
+TEST(PosixFile, ErrorsNameTheFileAndTheReason) {
+  test::TemporaryFolder const folder;
+  write_file_atomically(folder / "there", "");
+  EXPECT_THAT([&] { PosixFile(folder / "there", PosixFile::Mode::create, "its name"); },
+              ThrowsMessage<DiskError>(testing::AllOf(HasSubstr("its name"), HasSubstr("File exists"))));
+  EXPECT_THAT([&] { PosixFile(folder / "absent", PosixFile::Mode::folder); },
+              ThrowsMessage<DiskError>(testing::AllOf(HasSubstr("absent"), HasSubstr("No such file"))));
+}
+
+TEST(MappedFile, ShowsTheContent) {
+  test::TemporaryFolder const folder;
+  write_file_atomically(folder / "file", "content");
+  write_file_atomically(folder / "empty", "");
+  EXPECT_EQ(MappedFile(folder / "file").content(), "content");
+  EXPECT_EQ(MappedFile(folder / "empty").content(), "");
+  EXPECT_THAT([&] { MappedFile(folder.path()); }, ThrowsMessage<UserError>(HasSubstr("not a regular file")));
 }
 
 TEST(WriteFileAtomically, NeverShowsAPartEvenWhenTheWriterIsKilled) {

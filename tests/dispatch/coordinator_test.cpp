@@ -19,8 +19,9 @@ struct CoordinatorTest {
     graph_.tasks.push_back({.seconds = seconds, .parts = parts, .after = std::move(after)});
   }
 
-  /// Runs all tasks; `act` does one on this rank and gives the report. What each rank was told to do is in `orders_`.
-  RunEnding run(std::function<Report(Order const&)> const& act, CoordinatorOptions options = {}) {
+  /// Runs all tasks; `act` does one on this rank and says how it failed, if it did. What each rank was told to do is in
+  /// `orders_`.
+  RunEnding run(std::function<std::optional<Failure>(RunTask const&)> const& act, CoordinatorOptions options = {}) {
     options.gathers = options.gathers && gathers_;
     Mailbox mailbox(test::world());
     std::optional<Coordinator> coordinator;
@@ -30,7 +31,7 @@ struct CoordinatorTest {
       thread = std::jthread([&] { static_cast<void>(coordinator->run()); });
     }
     auto const say = [&](Report const& report) { mailbox.send(0, Box::coordinator, to_bytes(report)); };
-    say({.what = Report::What::ready});
+    say(WorkerReady{});
     for (;;) {
       auto const message = mailbox.receive(Box::worker);
       if (!message) {
@@ -38,43 +39,46 @@ struct CoordinatorTest {
         continue;
       }
       auto const order = order_from_bytes(message->bytes);
-      if (order.what == Order::What::alive) say({.what = Report::What::here, .number = order.number});
-      if (order.what == Order::What::gather) say({.what = Report::What::gathered, .value = all_gathered_ ? 1.0 : 0.0});
-      if (order.what == Order::What::run) {
-        orders_.push_back(order);
-        auto report = act(order);
-        report.number = order.number;
-        report.task = order.task;
-        say(report);
+      if (std::holds_alternative<CheckPresence>(order)) say(Present{});
+      if (std::holds_alternative<GatherResults>(order)) say(ResultsGathered{all_gathered_});
+      if (auto const* task = std::get_if<RunTask>(&order)) {
+        orders_.push_back(*task);
+        auto const failure = act(*task);
+        if (failure) {
+          say(TaskFailed{task->group, task->task, *failure});
+        } else {
+          say(TaskDone{task->group, task->task});
+        }
       }
-      if (order.what != Order::What::end) continue;
+      auto const* end = std::get_if<EndWork>(&order);
+      if (end == nullptr) continue;
       if (coordinator) {
         thread.join();
         stages_ = coordinator->stages();
         snapshot_ = coordinator->snapshot();
       }
       test::world().barrier();
-      return ending_from_order(order);
+      return end->ending;
     }
   }
 
   /// How often each task was begun, over all ranks; of a group its leader counts.
   std::vector<std::int64_t> begun() const {
     std::vector<std::int64_t> counts(graph_.tasks.size());
-    for (auto const& order : orders_) counts[static_cast<std::size_t>(order.task)] += order.ranks.front() == test::world().rank();
+    for (auto const& order : orders_) counts[order.task] += order.ranks.front() == test::world().rank();
     for (auto& count : counts) count = test::world().all_reduce_sum(count);
     return counts;
   }
 
   TaskGraph graph_{{"work"}, {}};
-  std::vector<Order> orders_;
+  std::vector<RunTask> orders_;
   std::vector<StageRecord> stages_;
   nlohmann::ordered_json snapshot_;
   bool gathers_ = true, all_gathered_ = true;
 };
 
-Report done(Order const&) {
-  return {.what = Report::What::done, .value = 0.001};
+std::optional<Failure> done(RunTask const&) {
+  return std::nullopt;
 }
 
 RANK_TEST_F(CoordinatorTest, EveryTaskIsDoneOnce) {
@@ -108,9 +112,9 @@ RANK_TEST_F(CoordinatorTest, ATaskThatFailsThreeTimesIsSetAsideAndTheOthersAreDo
   add(1, 1, {0});
   for (int i = 0; i < 20; ++i) add(1);
 
-  auto const ending = run([](Order const& order) -> Report {
-    if (order.task == 0) return {.what = Report::What::failed, .text = "it is no good"};
-    if (order.task == 5) return {.what = Report::What::failed, .text = "it is no better"};
+  auto const ending = run([](RunTask const& order) -> std::optional<Failure> {
+    if (order.task == 0) return Failure{Failure::Kind::error, "it is no good"};
+    if (order.task == 5) return Failure{Failure::Kind::error, "it is no better"};
     return done(order);
   });
 
@@ -140,8 +144,8 @@ RANK_TEST_F(CoordinatorTest, ResultsThatAreGoneWhenTheyAreGatheredMakeARunPartia
 RANK_TEST_F(CoordinatorTest, AMistakeOfTheUserEndsTheRun) {
   for (int i = 0; i < 1000; ++i) add(1);
 
-  auto const ending = run([](Order const& order) -> Report {
-    if (order.task == 10) return {.what = Report::What::refused, .text = "Write it otherwise."};
+  auto const ending = run([](RunTask const& order) -> std::optional<Failure> {
+    if (order.task == 10) return Failure{Failure::Kind::user, "Write it otherwise."};
     if (order.task > 10) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     return done(order);
   });
@@ -156,8 +160,8 @@ RANK_TEST_F(CoordinatorTest, ARankWithoutItsDeviceGetsNoMoreTasks) {
   if (test::world().size() == 1) GTEST_SKIP() << "one rank has nobody to leave its tasks to";
   for (int i = 0; i < 50; ++i) add(1);
 
-  auto const ending = run([](Order const& order) -> Report {
-    if (test::world().rank() == 1) return {.what = Report::What::unfit, .text = "the device is gone"};
+  auto const ending = run([](RunTask const& order) -> std::optional<Failure> {
+    if (test::world().rank() == 1) return Failure{Failure::Kind::device, "the device is gone"};
     return done(order);
   });
 
@@ -176,7 +180,7 @@ RANK_TEST_F(CoordinatorTest, TheTimeLimitStopsIt) {
   for (int i = 0; i < 1000; ++i) add(1);
 
   auto const ending = run(
-      [](Order const& order) {
+      [](RunTask const& order) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
         return done(order);
       },

@@ -49,21 +49,30 @@ class Coordinator {
   /// A task in the hands of ranks.
   struct Active {
     std::vector<int> ranks;
-    std::int32_t number;
+    std::int32_t group;
     std::set<int> waiting;  ///< ranks that have not reported
     double seen;            ///< [s] when it began, or was heard of last
     bool lead_done = false, measured = false;
-    double abandoned = -1;  ///< [s] when its ranks were told
-    std::optional<std::pair<int, Report>> failure = {};
+    double abandoned = -1;                                ///< [s] when its ranks were told
+    std::optional<std::pair<int, Failure>> failure = {};  ///< and the rank that it happened on
   };
 
   double now() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
   void tell(int rank, Order const& order) { mailbox_.send(rank, Mailbox::Box::worker, to_bytes(order)); }
   bool answer_all();
   void deal();
-  void handle(int from, Report const& report);
+  void take(int from, WorkerReady const& report);
+  void take(int from, TaskDone const& report);
+  void take(int from, TaskDropped const& report);
+  void take(int from, TaskFailed const& report);
+  void take(int from, TaskShare const& report);
+  void take(int from, Present const& report);
+  void take(int from, SignalReceived const& report);
+  void take(int from, ResultsGathered const& report);
+  void take(int from, GatherFailed const& report);
   void assign(Assignment const& assignment);
-  void part_reported(int from, Report const& report);
+  Active* part_ended(int from, std::int32_t group, std::size_t task);
+  void conclude_if_all_ended(std::size_t task);
   void abandon(std::size_t task);
   void conclude(std::size_t task);
   void lose(int rank, std::string const& reason, bool dead);
@@ -73,11 +82,12 @@ class Coordinator {
   void look_for_hangs();
   void look_for_foreign();
   void ask_to_stop(RunEnding::End end, std::string const& sentence);
+  void stop_for(Failure const& failure);
   std::vector<std::size_t> foreign_tasks(bool due) const;
   bool may_end();
   void gather(std::stop_token const& stop);
   void ping();
-  void call_roll();
+  void check_presence();
   void publish();
   std::size_t ranks_left() const { return static_cast<std::size_t>(mailbox_.size()) - lost_.size(); }
   Tally::Measured measured() const;
@@ -93,10 +103,11 @@ class Coordinator {
   std::map<std::size_t, Active> active_;
   std::set<int> ready_, absent_;
   std::set<int> lost_, dead_, hung_;  ///< given up; of these the ended ones; those that do not answer
-  std::int32_t number_ = 0;
+  std::int32_t group_ = 0;            ///< number of the last one
   bool changed_ = true, stopping_ = false;
   double stop_began_ = 0, looked_ = 0, pinged_ = 0, published_ = 0, searched_ = 0, asked_ = 0;
-  std::optional<Report> gathered_;
+  std::optional<ResultsGathered> gathered_;
+  std::optional<Failure> gather_failure_;
   RunEnding ending_;
   StatusLine line_;
 

@@ -13,6 +13,8 @@ struct RunEnding {
   bool stuck = false;                   ///< some ranks are still in tasks, or do not answer
   std::vector<std::int32_t> dead = {};  ///< ranks whose processes have ended
   std::string sentence = {};            ///< for people, where it is not complete
+
+  bool operator==(RunEnding const&) const = default;
 };
 
 /// The exit code of a run that ended so: 0, 3, 75, 1 or 2.
