@@ -46,6 +46,7 @@ Command predict_command();
 Command export_command();
 Command pretrain_command();
 Command doctor_command();
+Command keys_command();
 
 /// The text of `onemask NAME --help`.
 std::string help(Command const& command);

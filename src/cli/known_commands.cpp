@@ -22,7 +22,8 @@ std::vector<KnownCommand> const& known_commands() {
       {"export", "Writes an edited or masked model as a Hugging Face checkpoint."},
       {"pretrain", "Trains a GPT-2 or Llama from scratch on statements of facts and text; writes a Hugging Face folder."},
       {"world", "Writes a small world of invented facts, to train a model and to edit it."},
-      {"doctor", "Checks what a run needs, before it costs hours: program, ranks, devices, disk, study."}};
+      {"doctor", "Checks what a run needs, before it costs hours: program, ranks, devices, disk, study."},
+      {"keys", "Lists the keys of study files with their defaults, values and meaning."}};
   return commands;
 }
 

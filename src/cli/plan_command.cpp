@@ -90,6 +90,7 @@ int number_of_ranks(po::variables_map const& values, char const* option) {
 }
 
 CommandResult plan(po::variables_map const& values, Environment const& environment) {
+  if (values.contains("dump-study")) return dumped_study(values, environment);
   Study study;
   RunOptions options;
   PlanQuestion question;

@@ -54,6 +54,7 @@ CommandResult::Ranks ranks_left(RunEnding const& ending) {
 }
 
 CommandResult run_stages(StageCommand const& stage, po::variables_map const& values, Environment const& environment) {
+  if (values.contains("dump-study")) return dumped_study(values, environment);
   bool const gathers = stage.last == Stage::gather;
   Study study;
   RunOptions options;

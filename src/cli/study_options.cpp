@@ -1,7 +1,9 @@
 #include "cli/study_options.hpp"
 
+#include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/text.hpp>
+#include <onemask/study/keys.hpp>
 
 namespace onemask {
 
@@ -14,6 +16,7 @@ void add_study_options(po::options_description& options) {
       ("limit", po::value<std::string>()->value_name("N"), "at most N facts of each split")                                  //
       ("objects", po::value<std::string>()->value_name("DIR"),
        "folder of edits, masks and scores, which several runs can share; RUN/objects by default")               //
+      ("dump-study", "print the study with all its values and end; --out is not needed")                        //
       ("peer-compatible", "prompts and comparisons as in the published code; --set peer_compatible=true")       //
       ("device", po::value<std::string>()->value_name("D"), "cpu, cuda, cuda:N or auto; --set model.device=D")  //
       ("dtype", po::value<std::string>()->value_name("T"), "float32, bfloat16 or float16; --set model.dtype=T");
@@ -64,6 +67,12 @@ Study study_of(po::variables_map const& values) {
     if (values.contains(option)) overrides.set.push_back(std::string("model.") + option + "=" + values[option].as<std::string>());
   }
   return read_study(only_operand(values, "STUDY.yaml, the study's file,"), overrides);
+}
+
+CommandResult dumped_study(po::variables_map const& values, Environment const& environment) {
+  Study study;
+  agree(environment.world(), [&] { study = study_of(values); });
+  return {environment.world().rank() == 0 ? with_defaults(study) : "", 0};
 }
 
 RunOptions run_options_of(po::variables_map const& values) {

@@ -13,6 +13,8 @@ void add_study_options(po::options_description& options);
 void add_run_options(po::options_description& options);
 
 Study study_of(po::variables_map const& values);
+/// What --dump-study prints.
+CommandResult dumped_study(po::variables_map const& values, Environment const& environment);
 /// The folders, and where given what add_run_options adds.
 RunOptions run_options_of(po::variables_map const& values);
 

@@ -1,6 +1,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/json_field.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/data/counterfact.hpp>
 
 #include <string_view>
@@ -58,7 +59,7 @@ Fact read_fact(JsonField const& record) {
   fact.case_id = record.at("case_id").integer();
   if (pararel_idx) fact.pararel_idx = pararel_idx->integer();
   fact.relation = text_of(rewrite.at("relation_id"));
-  if (fact.relation == "all")
+  if (fact.relation == every_relation)
     rewrite.at("relation_id").fail("must not be 'all': tables use this name for all relations together.");
   fact.subject = text_of(rewrite.at("subject"));
   fact.prompt = template_of(rewrite.at("prompt"));

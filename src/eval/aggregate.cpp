@@ -1,5 +1,6 @@
 #include "eval/bootstrap.hpp"
 #include <onemask/core/invariant.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/eval/aggregate.hpp>
 
 #include <algorithm>
@@ -108,7 +109,7 @@ std::vector<FactGroup> make_groups(std::vector<FactPlace> const& facts, std::vec
     }
   };
   for (std::size_t f = 0; f < facts.size(); ++f) {
-    add(facts[f].split, "all", f);
+    add(facts[f].split, every_relation, f);
     add(facts[f].split, facts[f].relation, f);
   }
   return groups;

@@ -93,7 +93,7 @@ Table conditions_table(Plan const& plan, std::vector<double> const& zeros) {
   auto const zeros_of = [&](PlannedCondition const& c) { return c.mask < 0 ? 0.0 : zeros[static_cast<std::size_t>(c.mask)]; };
   auto const text = [&](auto value) { return column<std::string>(plan.conditions, value); };
   return {{{"name", text([](auto const& c) { return c.name; })},
-           {"kind", text([](auto const& c) { return c.kind; })},
+           {"kind", text([](auto const& c) { return to_string(c.kind); })},
            {"set", text([&](auto const& c) { return plan.sets[c.set].name; })},
            {"settings", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->settings : std::string(); })},
            {"point", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->name : std::string(); })},

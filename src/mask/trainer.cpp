@@ -21,6 +21,8 @@ namespace {
 constexpr int gradient_bits = 44;
 /// Losses are sums over facts, of the size of logits.
 constexpr int loss_bits = 24;
+/// Of Adam. They stand in the names of masks.
+constexpr double beta1 = 0.9, beta2 = 0.999, adam_epsilon = 1e-8;
 /// M is kept inside [floor, 1 - floor].
 constexpr double floor_of_mask = 1e-9;
 /// Integers below 2^52 that fit into a sum.
@@ -143,8 +145,7 @@ at::Tensor MaskTrainer::gradient(std::span<std::size_t const> batch, int epoch, 
 void MaskTrainer::update(at::Tensor gradient) {
   ++steps_;
   theta_.mul_(1 - options_.learning_rate * options_.weight_decay);
-  adam_step(theta_, gradient, mean_, square_, options_.learning_rate, static_cast<double>(steps_),
-            {options_.beta1, options_.beta2, options_.adam_epsilon});
+  adam_step(theta_, gradient, mean_, square_, options_.learning_rate, static_cast<double>(steps_), {beta1, beta2, adam_epsilon});
 }
 
 void MaskTrainer::run_epoch() {

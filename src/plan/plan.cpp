@@ -4,6 +4,7 @@
 #include <onemask/core/hash.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/random.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/plan/plan.hpp>
 #include <onemask/settings/fingerprints.hpp>
 
@@ -20,7 +21,7 @@ namespace {
 void require_one_model(Plan const& plan, EditSet const& set, Study const& study) {
   if (!edits_in_batches(set.options.hparams.method)) return;
   std::set<std::string> models;
-  for (auto const& split : {study.train_split, std::string("validation")}) {
+  for (auto const& split : {study.train_split, std::string(validation_split)}) {
     for (auto fact : plan.facts_of(split)) models.insert(set.keys[fact]);
   }
   if (models.size() == 1) return;
@@ -32,7 +33,7 @@ void require_one_model(Plan const& plan, EditSet const& set, Study const& study)
 /// What the facts of the training split, with those held back, add to the name of a mask over their edits.
 std::string training_key(EditSet const& set, Plan const& plan, std::string const& train_split) {
   Hasher hasher;
-  for (auto const& split : {train_split, std::string("validation")}) {
+  for (auto const& split : {train_split, std::string(validation_split)}) {
     auto const facts = plan.facts_of(split);
     hasher.integer(static_cast<long long>(facts.size()));
     for (auto fact : facts) {
@@ -76,7 +77,7 @@ std::vector<SplitFact> study_facts(Study const& study) {
   auto const share = study.masks ? study.points.front().mask.validation_share : 0;
   auto const held_back = static_cast<std::size_t>(std::floor(share * static_cast<double>(training.size())));
   auto const order = RandomStream({stream::split, training.size()}).permutation(training.size());
-  for (std::size_t i = 0; i < held_back; ++i) facts[training[order[i]]].split = "validation";
+  for (std::size_t i = 0; i < held_back; ++i) facts[training[order[i]]].split = validation_split;
   return facts;
 }
 

@@ -2,6 +2,7 @@
 
 #include <onemask/core/hash.hpp>
 #include <onemask/core/invariant.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/settings/fingerprints.hpp>
 
 #include <algorithm>
@@ -98,7 +99,7 @@ std::vector<std::vector<std::size_t>> split_groups(Plan const& plan, std::string
   std::vector<std::vector<std::size_t>> groups;
   std::map<std::string, std::size_t> place;
   for (std::size_t f = 0; f < plan.facts.size(); ++f) {
-    auto const& split = plan.facts[f].split == "validation" ? train_split : plan.facts[f].split;
+    auto const& split = plan.facts[f].split == validation_split ? train_split : plan.facts[f].split;
     auto const [found, is_new] = place.try_emplace(split, groups.size());
     if (is_new) groups.emplace_back();
     groups[found->second].push_back(f);

@@ -2,6 +2,7 @@
 
 #include <onemask/core/hash.hpp>
 #include <onemask/core/invariant.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/settings/fingerprints.hpp>
 
 #include <algorithm>
@@ -24,17 +25,17 @@ void plan_conditions(EvaluationPlan const& evaluation, Plan& plan) {
   for (std::size_t s = 0; s < plan.sets.size(); ++s) {
     auto& set = plan.sets[s];
     set.first_condition = plan.conditions.size();
-    plan.conditions.push_back({with_name("original", set.name), "original", s, -1});
-    plan.conditions.push_back({with_name("edited", set.name), "edited", s, -1});
+    plan.conditions.push_back({with_name("original", set.name), ConditionKind::original, s, -1});
+    plan.conditions.push_back({with_name("edited", set.name), ConditionKind::edited, s, -1});
     for (auto m : masks_of[s]) {
       auto& mask = plan.masks[m];
       mask.first_condition = plan.conditions.size();
-      auto const add = [&](std::string const& kind, std::string const& name) {
+      auto const add = [&](ConditionKind kind, std::string const& name) {
         plan.conditions.push_back({name, kind, s, static_cast<std::ptrdiff_t>(m)});
       };
-      add("mask", mask.name);
-      for (auto const& baseline : evaluation.baselines) add(baseline, with_name(baseline, mask.name));
-      if (evaluation.masked_original) add("original_masked", with_name("original", mask.name));
+      add(ConditionKind::mask, mask.name);
+      for (auto baseline : evaluation.baselines) add(baseline, with_name(to_string(baseline), mask.name));
+      if (evaluation.masked_original) add(ConditionKind::original_masked, with_name("original", mask.name));
       mask.conditions = plan.conditions.size() - mask.first_condition;
     }
   }
@@ -62,7 +63,7 @@ std::string scored_key(EditSet const& set, std::size_t first, std::size_t count,
 /// What the conditions of a mask (-1: of none) add to the name of the scores under them.
 std::string conditions_key(std::size_t set, std::ptrdiff_t mask, Plan const& plan) {
   Hasher hasher;
-  for (auto c : plan.conditions_of(set, mask)) hasher.text(plan.conditions[c].kind);
+  for (auto c : plan.conditions_of(set, mask)) hasher.text(to_string(plan.conditions[c].kind));
   if (mask >= 0) {
     auto const& task = plan.masks[static_cast<std::size_t>(mask)];
     hasher.text(task.key).number(task.options.threshold);
@@ -108,7 +109,7 @@ std::vector<TextModel> text_models(Plan const& plan) {
     if (!edits_in_batches(plan.sets[s].options.hparams.method)) continue;
     for (std::size_t f = 0; f < plan.facts.size(); ++f) {
       auto const& split = plan.facts[f].split;
-      if (split == "validation") continue;  // in the training split's model
+      if (split == validation_split) continue;  // in the training split's model
       if (std::find(splits.begin(), splits.end(), split) == splits.end()) splits.push_back(split);
       edited[{s, split}].insert(plan.sets[s].keys[f]);
     }
@@ -116,8 +117,9 @@ std::vector<TextModel> text_models(Plan const& plan) {
   std::vector<TextModel> models;
   for (std::size_t c = 0; c < plan.conditions.size(); ++c) {
     auto const& condition = plan.conditions[c];
-    if (condition.kind == "original" || condition.kind == "original_masked") models.push_back({c, "all", {}, {}});
-    if (condition.kind != "edited" && condition.kind != "mask") continue;
+    auto const kind = condition.kind;
+    if (kind == ConditionKind::original || kind == ConditionKind::original_masked) models.push_back({c, every_split, {}, {}});
+    if (kind != ConditionKind::edited && kind != ConditionKind::mask) continue;
     for (auto const& split : splits) {
       auto const found = edited.find({condition.set, split});
       if (found != edited.end() && found->second.size() == 1) models.push_back({c, split, *found->second.begin(), {}});

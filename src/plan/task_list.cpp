@@ -1,4 +1,5 @@
 #include <onemask/core/invariant.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/plan/task_list.hpp>
 
 #include <algorithm>
@@ -119,7 +120,7 @@ class Lister {
 
   void masks() {
     auto training = plan_.facts_of(study_.train_split);
-    auto const held_back = plan_.facts_of("validation");
+    auto const held_back = plan_.facts_of(validation_split);
     training.insert(training.end(), held_back.begin(), held_back.end());
     std::vector<std::uint32_t> edited(plan_.sets.size());
     for (std::size_t s = 0; s < plan_.sets.size(); ++s) {

@@ -2,6 +2,7 @@
 #include "report/perplexity.hpp"
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/report/finding.hpp>
 
 #include <algorithm>
@@ -39,8 +40,8 @@ class Narrator {
     for (auto const& edits : summary_.edits()) {
       auto const before = sentences.size();
       for (auto const& kind : edits.kinds) {
-        if (kind.kind != "mask") continue;
-        bool const several = kind.label != label_of_kind(kind.kind, "mask");
+        if (kind.kind != ConditionKind::mask) continue;
+        bool const several = kind.label != label_of_kind(kind.kind);
         sentences.push_back(sentence({edits.edits, several ? kind.settings : ""}, about_mask(edits, kind)));
       }
       if (sentences.size() == before) sentences.push_back(sentence({edits.edits}, about_edits(edits)));
@@ -61,7 +62,7 @@ class Narrator {
     auto const count = value.n == value.planned ? "the " + std::to_string(value.n)
                                                 : std::to_string(value.n) + " of the " + std::to_string(value.planned);
     if (group.split == train_split_) return count + " training facts";
-    if (group.split == "validation") return count + " facts held back from training";
+    if (group.split == validation_split) return count + " facts held back from training";
     if (group.split == "heldout") return count + " held-out facts";
     return count + " facts of '" + group.split + "'";
   }
@@ -76,7 +77,7 @@ class Narrator {
     for (auto const& group : summary_.splits()) {
       if (!rsr(&mask, group)) continue;
       scored.push_back(group);
-      if (group.split != "validation") without.push_back(group);
+      if (group.split != validation_split) without.push_back(group);
     }
     auto const is_unseen = [&](auto const& group) { return group.split != train_split_; };
     return std::any_of(without.begin(), without.end(), is_unseen) ? without : scored;
@@ -117,38 +118,38 @@ class Narrator {
     std::optional<Estimate> best;
     std::string name;
     int baselines = 0;
-    for (auto const* kind : {"random", "magnitude", "delta_magnitude"}) {
-      auto const other = rsr(edits.find(kind, mask.settings), group);
+    for (auto const& baseline : baseline_names) {
+      auto const other = rsr(edits.find(baseline.value, mask.settings), group);
       if (!other) continue;
       ++baselines;
       if (best && best->mean >= other->mean) continue;
       best = other;
-      name = label_of_kind(kind, "baseline").substr(std::string("edited + ").size());
+      name = label_of_kind(baseline.value).substr(std::string("edited + ").size());
     }
     std::vector<std::string> parts;
     if (best) parts.push_back(than(baselines > 1 ? "the best baseline" : "the baseline", *best, name + ", "));
-    if (auto const none = rsr(edits.find("edited", ""), group)) parts.push_back(than("no mask", *none, ""));
+    if (auto const none = rsr(edits.find(ConditionKind::edited, ""), group)) parts.push_back(than("no mask", *none, ""));
     return parts.empty() ? "" : ", " + enumeration(parts);
   }
 
   /// What the mask does to the unedited model.
   std::string unedited(EditedModels const& edits, ModelKind const& mask, Group const& group) const {
-    auto const* const masked = edits.find("original_masked", mask.settings);
+    auto const* const masked = edits.find(ConditionKind::original_masked, mask.settings);
     if (!masked) return "";
     std::string text;
     if (auto const value = rsr(masked, group)) {
-      auto const before = rsr(edits.find("original", ""), group);
+      auto const before = rsr(edits.find(ConditionKind::original, ""), group);
       text += ". Under the mask the unedited model prefers the true object for " + share(*value) + " of " + facts(group, *value) +
               (before ? " (" + number(100 * before->mean, 0) + " % without it)" : "");
     }
-    auto const ratio = perplexities_.ratio(edits, *masked, "all");
-    if (ratio && perplexities_.scored(*masked, "all") == masked->models.size())
+    auto const ratio = perplexities_.ratio(edits, *masked, every_split);
+    if (ratio && perplexities_.scored(*masked, every_split) == masked->models.size())
       text += ". The mask multiplies the unedited model's perplexity by " + number(*ratio, 3);
     return text;
   }
 
   std::string about_edits(EditedModels const& edits) const {
-    auto const* const edited = edits.find("edited", "");
+    auto const* const edited = edits.find(ConditionKind::edited, "");
     std::vector<std::string> parts;
     for (auto const& group : summary_.splits()) {
       auto const value = edited ? summary_.mean(*edited, group, "rewrite", "success") : std::nullopt;

@@ -2,6 +2,7 @@
 
 #include "report/cells.hpp"
 #include "report/study_parts.hpp"
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/report/text_table.hpp>
 
 #include <algorithm>
@@ -54,8 +55,8 @@ std::optional<double> Perplexities::mean(ModelKind const& kind, std::string cons
 }
 
 std::optional<double> Perplexities::ratio(EditedModels const& edits, ModelKind const& kind, std::string const& split) const {
-  auto const* const original = edits.find("original", "");
-  auto const before = original ? mean(*original, "all") : std::nullopt;
+  auto const* const original = edits.find(ConditionKind::original, "");
+  auto const before = original ? mean(*original, every_split) : std::nullopt;
   auto const after = mean(kind, split);
   if (!before || !after || !std::isfinite(*after / *before)) return std::nullopt;
   return *after / *before;
@@ -81,7 +82,7 @@ std::string perplexity_block(Perplexities const& perplexities, Summary const& su
         if (!perplexities.planned(kind, split)) continue;
         any = true;
         auto const mean = perplexities.mean(kind, split), ratio = perplexities.ratio(edits, kind, split);
-        table.add({label_of(kind, perplexities.scored(kind, split)) + (split == "all" ? "" : ", facts of " + split),
+        table.add({label_of(kind, perplexities.scored(kind, split)) + (split == every_split ? "" : ", facts of " + split),
                    mean ? number(*mean, 3) : "-", ratio ? number(*ratio, 3) : "-", perplexities.counts(kind, split)});
       }
     }

@@ -16,7 +16,8 @@ class Perplexities {
   /// Throws UserError when the table lacks a column.
   explicit Perplexities(StudyFile const& study);
 
-  /// Whose facts share the edited models that the text was scored under, "all" where nothing is edited; in the order of the file.
+  /// Whose facts share the edited models that the text was scored under, `every_split` where nothing is edited; in the order of
+  /// the file.
   std::vector<std::string> const& splits() const { return splits_; }
   /// Whether the text shall be scored under such a model.
   bool planned(ModelKind const& kind, std::string const& split) const;

@@ -131,7 +131,7 @@ std::vector<Row> rows_of(Summary const& summary, EditedModels const& edits, Grou
   for (auto const& kind : edits.kinds) {
     auto const value = summary.mean(kind, group, "rewrite", "rsr");
     if (!value) continue;
-    rows.push_back({kind.kind, label_of(kind, summary.scored(kind, group).size()) + ", n " + counts(*value), *value});
+    rows.push_back({to_string(kind.kind), label_of(kind, summary.scored(kind, group).size()) + ", n " + counts(*value), *value});
   }
   return rows;
 }

@@ -2,6 +2,7 @@
 
 #include "report/cells.hpp"
 #include "report/study_parts.hpp"
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/report/text_table.hpp>
 
 namespace onemask {
@@ -22,7 +23,7 @@ std::string shown(std::string const& metric, double value) {
 
 /// What the study has for the figure, under the models of one kind; "" for nothing.
 std::string found(Figure const& figure, ModelKind const& kind, Summary const& summary, Perplexities const& perplexities) {
-  Group const group{figure.split, "all"};
+  Group const group{figure.split, every_relation};
   if (figure.metric == "perplexity") {
     auto const mean = perplexities.mean(kind, figure.split);
     auto const scored = perplexities.scored(kind, figure.split), models = kind.models.size();
@@ -54,12 +55,13 @@ std::string published_block(StudyFile const& study, Summary const& summary, Perp
     Figure const figure{text("split", row), text("model", row), text("metric", row)};
     auto const value = table.values<double>("value")[row] / (is_share(figure.metric) ? 100 : 1);
     auto const note = text("note", row);
-    std::string line = label_of_kind(figure.model, "published figure") + ", " + figure.split + ", " + figure.metric +
-                       ": published " + shown(figure.metric, value) + (note.empty() ? "" : " (" + note + ")");
+    auto const model = kind_of(figure.model, "published figure");
+    std::string line = label_of_kind(model) + ", " + figure.split + ", " + figure.metric + ": published " +
+                       shown(figure.metric, value) + (note.empty() ? "" : " (" + note + ")");
     std::string here;
     for (auto const& edits : summary.edits()) {
       for (auto const& kind : edits.kinds) {
-        if (kind.kind != figure.model) continue;
+        if (kind.kind != model) continue;
         auto const own = found(figure, kind, summary, perplexities);
         auto const names = edits.edits + (edits.edits.empty() || kind.settings.empty() ? "" : " ") + kind.settings;
         if (!own.empty()) here += "; here " + (names.empty() ? "" : "(" + names + ") ") + own;

@@ -2,6 +2,7 @@
 
 #include "report/study_parts.hpp"
 #include <onemask/core/error.hpp>
+#include <onemask/core/reserved_names.hpp>
 
 #include <algorithm>
 #include <array>
@@ -11,13 +12,13 @@
 namespace onemask {
 namespace {
 
-constexpr std::array<std::pair<char const*, char const*>, 7> kinds_and_labels{{{"original", "unedited"},
-                                                                               {"edited", "edited"},
-                                                                               {"mask", "edited + mask"},
-                                                                               {"random", "edited + random"},
-                                                                               {"magnitude", "edited + magnitude"},
-                                                                               {"delta_magnitude", "edited + delta magnitude"},
-                                                                               {"original_masked", "unedited + mask"}}};
+constexpr std::array<Named<ConditionKind>, 7> labels{{{ConditionKind::original, "unedited"},
+                                                      {ConditionKind::edited, "edited"},
+                                                      {ConditionKind::mask, "edited + mask"},
+                                                      {ConditionKind::random, "edited + random"},
+                                                      {ConditionKind::magnitude, "edited + magnitude"},
+                                                      {ConditionKind::delta_magnitude, "edited + delta magnitude"},
+                                                      {ConditionKind::original_masked, "unedited + mask"}}};
 
 /// Of a column that files of older versions lack: empty texts.
 std::vector<std::string> texts_of(Table const& table, char const* column) {
@@ -32,12 +33,6 @@ T& find_or_add(std::vector<T>& values, T value, Is const& is) {
   return values.emplace_back(std::move(value));
 }
 
-std::size_t place_of(std::string const& kind) {
-  auto const known =
-      std::find_if(kinds_and_labels.begin(), kinds_and_labels.end(), [&](auto const& k) { return kind == k.first; });
-  return static_cast<std::size_t>(known - kinds_and_labels.begin());
-}
-
 std::vector<EditedModels> read_edits(Table const& table) {
   auto const& names = table.values<std::string>("name");
   auto const& kinds = table.values<std::string>("kind");
@@ -46,15 +41,14 @@ std::vector<EditedModels> read_edits(Table const& table) {
   auto const sets = texts_of(table, "set"), settings = texts_of(table, "settings");
   std::vector<EditedModels> edits;
   for (std::size_t row = 0; row < names.size(); ++row) {
-    auto const label = label_of_kind(kinds[row], "condition '" + names[row] + "'");
+    auto const kind_here = kind_of(kinds[row], "condition '" + names[row] + "'");
     auto& of = find_or_add(edits, EditedModels{sets[row], {}}, [&](auto const& e) { return e.edits == sets[row]; });
-    auto& kind = find_or_add(of.kinds, ModelKind{kinds[row], settings[row], label, {}},
-                             [&](auto const& k) { return k.kind == kinds[row] && k.settings == settings[row]; });
+    auto& kind = find_or_add(of.kinds, ModelKind{kind_here, settings[row], label_of_kind(kind_here), {}},
+                             [&](auto const& k) { return k.kind == kind_here && k.settings == settings[row]; });
     kind.models.push_back({names[row], points[row], zeros[row]});
   }
   for (auto& of : edits) {
-    std::stable_sort(of.kinds.begin(), of.kinds.end(),
-                     [](auto const& a, auto const& b) { return place_of(a.kind) < place_of(b.kind); });
+    std::stable_sort(of.kinds.begin(), of.kinds.end(), [](auto const& a, auto const& b) { return a.kind < b.kind; });
     auto const several = [&](auto const& k) {
       return std::count_if(of.kinds.begin(), of.kinds.end(), [&](auto const& other) { return other.kind == k.kind; }) > 1;
     };
@@ -67,16 +61,19 @@ std::vector<EditedModels> read_edits(Table const& table) {
 
 }  // namespace
 
-ModelKind const* EditedModels::find(std::string const& kind, std::string const& settings) const {
+ModelKind const* EditedModels::find(ConditionKind kind, std::string const& settings) const {
   auto const found =
       std::find_if(kinds.begin(), kinds.end(), [&](auto const& k) { return k.kind == kind && k.settings == settings; });
   return found == kinds.end() ? nullptr : &*found;
 }
 
-std::string label_of_kind(std::string const& kind, std::string const& what) {
-  auto const place = place_of(kind);
-  if (place < kinds_and_labels.size()) return kinds_and_labels[place].second;
-  throw UserError("The study file's " + what + " is of kind '" + kind +
+std::string label_of_kind(ConditionKind kind) {
+  return name_of(labels, kind);
+}
+
+ConditionKind kind_of(std::string const& name, std::string const& what) {
+  if (auto const kind = value_of(condition_kind_names, name)) return *kind;
+  throw UserError("The study file's " + what + " is of kind '" + name +
                   "', which this version does not know; gather the study again.");
 }
 
@@ -103,7 +100,8 @@ Summary::Summary(StudyFile const& study) : edits_(read_edits(need_table(study, "
 
 std::vector<Group> Summary::splits() const {
   std::vector<Group> splits;
-  std::copy_if(groups_.begin(), groups_.end(), std::back_inserter(splits), [](auto const& g) { return g.relation == "all"; });
+  std::copy_if(groups_.begin(), groups_.end(), std::back_inserter(splits),
+               [](auto const& g) { return g.relation == every_relation; });
   return splits;
 }
 

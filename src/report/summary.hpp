@@ -1,5 +1,6 @@
 #pragma once
 
+#include <onemask/settings/condition_kind.hpp>
 #include <onemask/store/study_file.hpp>
 
 #include <compare>
@@ -12,7 +13,7 @@
 
 namespace onemask {
 
-/// Facts that are averaged together; relation "all": every relation of the split.
+/// Facts that are averaged together; `every_relation`: all of the split.
 struct Group {
   std::string split, relation;
 
@@ -34,7 +35,7 @@ struct ScoredModel {
 
 /// All models of one kind whose masks have the same settings but for the seed.
 struct ModelKind {
-  std::string kind;      ///< e.g. "delta_magnitude"
+  ConditionKind kind;
   std::string settings;  ///< of the masks, as far as the study sweeps them
   std::string label;     ///< for people; with the settings where the kind has several
   std::vector<ScoredModel> models;
@@ -46,11 +47,13 @@ struct EditedModels {
   std::vector<ModelKind> kinds;  ///< those that have a model, in the order of the table that people read
 
   /// The models of a kind whose masks have these settings, or nullptr.
-  ModelKind const* find(std::string const& kind, std::string const& settings) const;
+  ModelKind const* find(ConditionKind kind, std::string const& settings) const;
 };
 
-/// What a kind of models is called in tables: "edited + mask". Throws UserError, naming `what`, for an unknown kind.
-std::string label_of_kind(std::string const& kind, std::string const& what);
+/// What a kind of models is called in tables: "edited + mask".
+std::string label_of_kind(ConditionKind kind);
+/// The kind that a study file names. Throws UserError, naming `what` is of that kind, for an unknown one.
+ConditionKind kind_of(std::string const& name, std::string const& what);
 
 /// The tables "conditions" and "summary" of a study file, for look-ups.
 class Summary {

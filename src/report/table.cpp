@@ -5,6 +5,7 @@
 #include "report/quality.hpp"
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/report/finding.hpp>
 #include <onemask/report/table.hpp>
@@ -93,9 +94,9 @@ std::string format_table(StudyFile const& study, TableOptions const& options) {
   if (summary.groups().empty()) return text + "\nNothing is scored yet.\n" + stage_times(study);
   bool several = false, with_quality = false;
   for (auto const& group : summary.groups()) {
-    if (group.relation != "all" && !options.by_relation) continue;
+    if (group.relation != every_relation && !options.by_relation) continue;
     for (auto const& edits : summary.edits()) {
-      text += "\nSplit " + group.split + (group.relation == "all" ? "" : ", relation " + group.relation) +
+      text += "\nSplit " + group.split + (group.relation == every_relation ? "" : ", relation " + group.relation) +
               (edits.edits.empty() ? "" : ", " + edits.edits) + "\n";
       TextTable table;
       table.add({"model", "zeros %", "RSR %", "95 % interval", "n/planned", "paraphrases RSR %", "KL", "top-1 changed %"});

@@ -1,8 +1,7 @@
-#include <onemask/core/error.hpp>
+#include <onemask/settings/make_field.hpp>
 #include <onemask/settings/mask_options.hpp>
 
 #include <cmath>
-#include <sstream>
 
 namespace onemask {
 
@@ -21,47 +20,62 @@ double distillation_temperature(MaskOptions const& options, int epoch) {
   return options.temperature0 + (options.temperature1 - options.temperature0) * way;
 }
 
-std::string to_string(Restoration restoration) {
-  switch (restoration) {
-    case Restoration::margin:
-      return "margin";
-    case Restoration::nll:
-      return "nll";
-    case Restoration::none:
-      break;
-  }
-  return "none";
+std::string describe(MaskOptions const& options) {
+  return line_of(options, Enters::mask);
 }
 
-std::string to_string(TemperatureSchedule schedule) {
-  return schedule == TemperatureSchedule::linear ? "linear" : "cosine";
-}
-
-Restoration parse_restoration(std::string const& name) {
-  for (auto value : {Restoration::margin, Restoration::nll, Restoration::none}) {
-    if (name == to_string(value)) return value;
-  }
-  throw UserError("restoration is '" + name + "'; it must be margin, nll or none");
-}
-
-TemperatureSchedule parse_temperature_schedule(std::string const& name) {
-  for (auto value : {TemperatureSchedule::linear, TemperatureSchedule::cosine}) {
-    if (name == to_string(value)) return value;
-  }
-  throw UserError("temperature_schedule is '" + name + "'; it must be linear or cosine");
-}
-
-std::string describe(MaskOptions const& o) {
-  std::ostringstream text;
-  text.precision(17);
-  text << "epochs " << o.epochs << " batch " << o.batch << '/' << o.micro_batch << " adamw " << o.learning_rate << ' ' << o.beta1
-       << ' ' << o.beta2 << ' ' << o.adam_epsilon << ' ' << o.weight_decay << " clip " << o.max_gradient_norm << " init "
-       << o.init_mean << ' ' << o.init_deviation << " tau " << o.tau0 << ' ' << o.tau_decay << " restoration "
-       << to_string(o.restoration) << ' ' << o.margin << " sparsity " << o.sparsity_target << ' ' << o.sparsity_weight0 << ' '
-       << o.sparsity_weight1 << " distillation " << o.distillation_weight << ' ' << to_string(o.temperature_schedule) << ' '
-       << o.temperature0 << ' ' << o.temperature1 << " validation " << o.validation_share << " space " << o.leading_space;
-  for (auto layer : o.layers) text << " layer " << layer;
-  return text.str();
+template <>
+Fields<MaskOptions> const& fields_of<MaskOptions>() {
+  using Mask = MaskOptions;
+  constexpr auto mask = Enters::mask;
+  constexpr auto* adam = " 0.90000000000000002 0.999 1e-08 ";  // beta1, beta2 and epsilon, which were settings
+  auto const each_layer = [](Mask const& options) {
+    std::string text;
+    for (auto layer : options.layers) text += " layer " + std::to_string(layer);
+    return text;
+  };
+  static Fields<Mask> const fields{
+      number("epochs", &Mask::epochs, at_least(1), "", "passes over the training facts").in_line(mask, "epochs "),
+      number("batch", &Mask::batch, at_least(1), "facts", "per optimizer step").in_line(mask, " batch "),
+      number("micro_batch", &Mask::micro_batch, at_least(1), "facts", "per unit of work; part of the result's bits")
+          .in_line(mask, "/"),
+      number("learning_rate", &Mask::learning_rate, positive(), "", "of AdamW").in_line(mask, " adamw "),
+      number("weight_decay", &Mask::weight_decay, {}, "", "of AdamW").in_line(mask, adam),
+      number("max_gradient_norm", &Mask::max_gradient_norm, positive_or_infinite("does not clip"), "",
+             "longer gradients are shortened to it")
+          .in_line(mask, " clip "),
+      number("init_mean", &Mask::init_mean, {}, "", "mean of θ at the start").in_line(mask, " init "),
+      number("init_deviation", &Mask::init_deviation, {}, "", "standard deviation of θ at the start").in_line(mask, " "),
+      number("tau0", &Mask::tau0, positive(), "", "τ = tau0 · exp(-tau_decay · epoch / epochs)").in_line(mask, " tau "),
+      number("tau_decay", &Mask::tau_decay, positive(), "", "see tau0").in_line(mask, " "),
+      choice("restoration", &Mask::restoration, restoration_names, "the loss that pulls an edited fact back")
+          .in_line(mask, " restoration "),
+      number("margin", &Mask::margin, {}, "", "of the restoration by margin").in_line(mask, " "),
+      number("sparsity_target", &Mask::sparsity_target, {}, "", "share of zeros that costs nothing").in_line(mask, " sparsity "),
+      number("sparsity_weight0", &Mask::sparsity_weight0, {}, "", "weight of the other zeros in the first epoch")
+          .in_line(mask, " "),
+      number("sparsity_weight1", &Mask::sparsity_weight1, {}, "", "and in the last, linear between; both 0: no such term")
+          .in_line(mask, " "),
+      number("distillation_weight", &Mask::distillation_weight, {}, "", "of the KL to the original model; 0: no such term")
+          .in_line(mask, " distillation "),
+      choice("temperature_schedule", &Mask::temperature_schedule, temperature_schedule_names,
+             "from temperature0 to temperature1 over the epochs")
+          .in_line(mask, " "),
+      number("temperature0", &Mask::temperature0, positive(), "", "of the distillation in the first epoch").in_line(mask, " "),
+      number("temperature1", &Mask::temperature1, positive(), "", "towards the last epoch").in_line(mask, " "),
+      number("validation_share", &Mask::validation_share, share(), "",
+             "of the training facts, held back and scored after every epoch")
+          .in_line(mask, " validation "),
+      flag("leading_space", &Mask::leading_space, "prompts begin with a space while masks are trained")
+          .in_line(mask, " space ")
+          .read_by_hand(),
+      any_value(FieldType::wholes, "layers", &Mask::layers, "masked ones among the edited")
+          .in_line(mask, each_layer)
+          .read_by_hand(),
+      number("threshold", &Mask::threshold, between(0, 1), "", "an entry is kept where the mask is at least this")
+          .enter(Enters::scores),
+      number("checkpoint_every", &Mask::checkpoint_every, at_least(1), "epochs", "between checkpoints")};
+  return fields;
 }
 
 }  // namespace onemask

@@ -1,65 +1,57 @@
 #include "study/study_sections.hpp"
 
+#include "study/fact_fields.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/core/yaml_section.hpp>
+#include <onemask/settings/make_field.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <functional>
 
 #include <nlohmann/json.hpp>
 
 namespace onemask {
 namespace {
 
-/// Whether a number is finite and above 0.
-bool is_positive(double value) {
-  return value > 0 && std::isfinite(value);
+/// Sets what the section says of the fields of the table, but for those that are read by hand. Where `options` hold other
+/// settings already, none must be given.
+template <typename Options>
+void read_fields(YamlSection& section, Options& options, bool all_must = true) {
+  for (auto const& field : fields_of<Options>()) {
+    if (field.special) continue;
+    if (section.has(field.name)) {
+      auto const problem = field.set(options, section.node(field.name));
+      if (!problem.empty()) throw section.fault(field.name, problem);
+    } else if (field.required && all_must) {
+      throw section.fault(field.name, "is missing");
+    }
+  }
+}
+
+void put_under(std::filesystem::path const& base, std::vector<std::filesystem::path>& files) {
+  for (auto& file : files) file = base / file;
 }
 
 ModelOptions read_model(YamlSection section, std::filesystem::path const& base) {
   ModelOptions model;
-  model.checkpoint = base / section.need<std::string>("checkpoint");
-  section.read("device", model.device);
-  section.read("dtype", model.dtype);
-  section.read("products", model.products);
-  section.read_at_least("threads", model.threads, 1);
+  read_fields(section, model);
+  model.checkpoint = base / model.checkpoint;
   section.finish();
   return model;
-}
-
-void read_optional(YamlSection& section, char const* key, std::optional<std::size_t>& value) {
-  if (!section.has(key)) return;
-  std::size_t number = 0;
-  section.read(key, number);
-  value = number;
-}
-
-std::vector<std::string> one_or_many(YAML::Node const& node) {
-  return node.IsScalar() ? std::vector<std::string>{node.as<std::string>()} : node.as<std::vector<std::string>>();
 }
 
 std::vector<FactSelection> read_facts(YamlSection section) {
   std::vector<FactSelection> selections;
   for (auto const& split : section.keys()) {
-    if (split == "validation")
+    if (split == validation_split)
       throw section.fault(split, "is the name of the facts held back from training; give the split another name");
     auto part = section.section(split);
     FactSelection selection;
     selection.split = split;
-    if (!part.has("files")) throw part.fault("files", "is missing");
-    try {
-      selection.files = one_or_many(part.node("files"));
-    } catch (YAML::Exception const&) {
-      throw part.fault("files", "must be a file name or a list of file names");
-    }
-    part.read("relations", selection.relations);
-    read_optional(part, "per_relation", selection.per_relation);
-    read_optional(part, "offset_per_relation", selection.offset_per_relation);
-    read_optional(part, "limit", selection.limit);
-    part.read("shuffle", selection.shuffle);
-    part.read("seed", selection.seed);
+    read_fields(part, selection);
     part.finish();
     selections.push_back(std::move(selection));
   }
@@ -71,37 +63,11 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
   EditOptions edit;
   edit.hparams = read_edit_hparams(base / section.need<std::string>("hparams"));
   auto& h = edit.hparams;
-  if (section.has("method")) {
-    try {
-      h.method = parse_edit_method(section.need<std::string>("method"));
-    } catch (UserError const& e) {
-      throw section.fault("method", e.what());
-    }
-  }
   if (section.has("layer") && section.has("layers"))
     throw section.fault("layer", "is given together with 'layers'; keep one of them");
   if (section.has("layer")) h.layers = {section.need<int>("layer")};
-  section.read("layers", h.layers);
-  section.read("v_num_grad_steps", h.v_num_grad_steps);
-  section.read("v_lr", h.v_lr);
-  section.read("v_loss_layer", h.v_loss_layer);
-  section.read("v_weight_decay", h.v_weight_decay);
-  section.read("clamp_norm_factor", h.clamp_norm_factor);
-  section.read("kl_factor", h.kl_factor);
-  section.read("mom2_adjustment", h.mom2_adjustment);
-  section.read("mom2_update_weight", h.mom2_update_weight);
-  section.read("emmet_lambda", h.emmet_lambda);
-  section.read("nullspace_threshold", h.nullspace_threshold);
-  section.read("L2", h.l2);
-  section.read("num_steps", h.num_steps);
-  section.read("lr", h.lr);
-  section.read("weight_decay", h.weight_decay);
-  section.read("norm_constraint", h.norm_constraint);
-  section.read("context_template_length_params", h.context_template_length_params);
-  section.read("template_seed", edit.template_seed);
-  section.read_at_least("batch", edit.batch, 1);
-  section.read_at_least("facts_per_model", edit.facts_per_model, 0);
-  section.read("sequential", edit.sequential);
+  read_fields(section, h, false);
+  read_fields(section, edit);
   if (section.has("templates")) {
     auto const file = base / section.need<std::string>("templates");
     try {
@@ -111,7 +77,7 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
     }
     check_context_templates(edit.templates, file.string());
   }
-  check_edit_hparams(h, section.file() + ", section edit");
+  check_edited_layers(h, section.file() + ", section edit");
   section.finish();
   return edit;
 }
@@ -135,13 +101,13 @@ bool read_masked(YamlSection& section, EditMethod method) {
   if (!section.has("methods")) return true;
   std::vector<std::string> names;
   section.read("methods", names);
-  try {
-    std::set<EditMethod> methods;
-    for (auto const& name : names) methods.insert(parse_edit_method(name));
-    return methods.contains(method);
-  } catch (UserError const& e) {
-    throw section.fault("methods", e.what(), "");
+  bool masked = false;
+  for (auto const& name : names) {
+    auto const value = value_of(edit_method_names, name);
+    if (!value) throw section.fault("methods", "names '" + name + "'; known are " + all_names(edit_method_names));
+    masked = masked || *value == method;
   }
+  return masked;
 }
 
 void read_mask(YamlSection section, StudyPoint& point, Study& study) {
@@ -153,100 +119,33 @@ void read_mask(YamlSection section, StudyPoint& point, Study& study) {
   if (section.has("ranks") && section.need<std::string>("ranks") != "auto") {
     section.read_at_least("ranks", study.ranks_per_mask, 1);
   }
-  section.read_at_least("epochs", mask.epochs, 1);
-  section.read_at_least("batch", mask.batch, 1);
-  section.read_at_least("micro_batch", mask.micro_batch, 1);
+  read_fields(section, mask);
   constexpr int most_units = 2047;  // whose integers can be added without overflow
   if (mask.batch / mask.micro_batch > most_units) throw section.fault("batch", "must be at most 2047 times 'micro_batch'");
-  section.read("learning_rate", mask.learning_rate);
-  section.read("weight_decay", mask.weight_decay);
-  section.read("max_gradient_norm", mask.max_gradient_norm);
-  if (!(mask.max_gradient_norm > 0)) throw section.fault("max_gradient_norm", "must be above 0; .inf does not clip");
-  section.read("init_mean", mask.init_mean);
-  section.read("init_deviation", mask.init_deviation);
-  section.read("tau0", mask.tau0);
-  section.read("tau_decay", mask.tau_decay);
-  section.read("margin", mask.margin);
-  section.read("sparsity_target", mask.sparsity_target);
-  section.read("sparsity_weight0", mask.sparsity_weight0);
-  section.read("sparsity_weight1", mask.sparsity_weight1);
-  section.read("distillation_weight", mask.distillation_weight);
-  section.read("temperature0", mask.temperature0);
-  section.read("temperature1", mask.temperature1);
-  section.read("threshold", mask.threshold);
-  section.read("validation_share", mask.validation_share);
-  section.read_at_least("checkpoint_every", mask.checkpoint_every, 1);
-  std::string restoration = to_string(mask.restoration), schedule = to_string(mask.temperature_schedule);
-  section.read("restoration", restoration);
-  section.read("temperature_schedule", schedule);
-  try {
-    mask.restoration = parse_restoration(restoration);
-    mask.temperature_schedule = parse_temperature_schedule(schedule);
-  } catch (UserError const& e) {
-    throw section.fault("", e.what());
-  }
-  if (!is_positive(mask.learning_rate)) throw section.fault("learning_rate", "must be positive");
-  if (!(mask.threshold > 0 && mask.threshold < 1)) throw section.fault("threshold", "must lie between 0 and 1");
-  if (!(mask.validation_share >= 0 && mask.validation_share < 1))
-    throw section.fault("validation_share", "must be at least 0 and under 1");
-  if (!is_positive(mask.tau0) || !is_positive(mask.tau_decay) || !is_positive(mask.temperature0) ||
-      !is_positive(mask.temperature1)) {
-    throw section.fault("tau0", "and 'tau_decay', 'temperature0' and 'temperature1' must be positive");
-  }
   section.finish();
-}
-
-/// File names, with "*" and "?", under `base`.
-std::vector<std::filesystem::path> read_paths(YamlSection& section, char const* key, std::filesystem::path const& base) {
-  std::vector<std::filesystem::path> paths;
-  if (!section.has(key)) return paths;
-  try {
-    for (auto const& name : one_or_many(section.node(key))) paths.push_back(base / name);
-  } catch (YAML::Exception const&) {
-    throw section.fault(key, "must be a file name or a list of file names");
-  }
-  return paths;
 }
 
 MomentsOptions read_moments(YamlSection section, std::filesystem::path const& base) {
   MomentsOptions moments;
-  moments.text = read_paths(section, "text", base);
-  if (section.has("ids")) moments.ids = base / section.need<std::string>("ids");
-  section.read_at_least("tokens", moments.tokens, std::int64_t{0});
-  section.read_at_least("segment", moments.segment, 0);
-  if (section.has("files")) {
-    std::map<int, std::string> files;
-    section.read("files", files);
-    for (auto const& [layer, file] : files) moments.files[layer] = base / file;
-  }
+  read_fields(section, moments);
+  put_under(base, moments.text);
+  if (!moments.ids.empty()) moments.ids = base / moments.ids;
+  for (auto& [layer, file] : moments.files) file = base / file;
   section.finish();
   return moments;
 }
 
 EvaluationPlan read_evaluation(YamlSection section) {
-  static std::set<std::string> const known{"random", "magnitude", "delta_magnitude"};
   EvaluationPlan plan;
-  section.read_at_least("batch", plan.batch, 1);
-  section.read("baselines", plan.baselines);
-  section.read("paraphrases", plan.paraphrases);
-  section.read("neighborhood", plan.neighborhood);
-  section.read("masked_original", plan.masked_original);
-  for (auto const& name : plan.baselines) {
-    if (!known.contains(name))
-      throw section.fault("baselines", "names '" + name + "'; known are random, magnitude and delta_magnitude");
-    if (std::count(plan.baselines.begin(), plan.baselines.end(), name) > 1)
-      throw section.fault("baselines", "names '" + name + "' twice");
-  }
+  read_fields(section, plan);
   section.finish();
   return plan;
 }
 
 PerplexityOptions read_perplexity(YamlSection section, std::filesystem::path const& base) {
   PerplexityOptions perplexity;
-  perplexity.text = read_paths(section, "text", base);
-  section.read_at_least("tokens", perplexity.tokens, std::int64_t{0});
-  section.read_at_least("segment", perplexity.segment, std::int64_t{0});
-  section.read_at_least("stride", perplexity.stride, std::int64_t{0});
+  read_fields(section, perplexity);
+  put_under(base, perplexity.text);
   section.finish();
   if (perplexity.text.empty() && !section.keys().empty()) throw section.fault("text", "is missing");
   return perplexity;
@@ -267,15 +166,14 @@ Published read_published(YamlSection section, std::vector<FactSelection> const& 
   auto const figures = section.node("figures");
   section.finish();
   if (!figures || !figures.IsSequence()) throw section.fault("figures", "must be a list of figures");
-  std::vector<std::string> names{"validation", "all"};
+  std::vector<std::string> names{validation_split, every_split};
   for (auto const& split : splits) names.push_back(split.split);
   for (std::size_t i = 0; i < figures.size(); ++i) {
     YamlSection part(figures[i], file, "published.figures[" + std::to_string(i) + "].");
     PublishedFigure figure;
     figure.split = one_of(part, "split", names);
-    figure.model =
-        one_of(part, "model", {"original", "edited", "mask", "random", "magnitude", "delta_magnitude", "original_masked"});
-    figure.metric = one_of(part, "metric", {"rsr", "success", "score", "top1_changed", "zeros", "kl", "perplexity"});
+    figure.model = one_of(part, "model", list_of(condition_kind_names));
+    figure.metric = one_of(part, "metric", published_metrics());
     figure.value = part.need<double>("value");
     if (!std::isfinite(figure.value)) throw part.fault("value", "must be a finite number");
     part.read("note", figure.note);
@@ -286,6 +184,11 @@ Published read_published(YamlSection section, std::vector<FactSelection> const& 
 }
 
 }  // namespace
+
+std::vector<std::string> const& published_metrics() {
+  static std::vector<std::string> const metrics{"rsr", "success", "score", "top1_changed", "zeros", "kl", "perplexity"};
+  return metrics;
+}
 
 Study read_sections(YAML::Node const& document, std::string const& file, std::filesystem::path const& base) {
   YamlSection root(document, file, "");

@@ -9,6 +9,9 @@
 
 namespace onemask {
 
+/// What a published figure can be of.
+std::vector<std::string> const& published_metrics();
+
 /// The study as its document says it, with one point: what stands under "sweep" is not looked at. `file` is its name in messages;
 /// paths in it begin at `base`. Throws UserError naming file and key.
 Study read_sections(YAML::Node const& document, std::string const& file, std::filesystem::path const& base);

@@ -25,7 +25,7 @@ class ConditionMaker {
     std::vector<Condition> conditions;
     for (auto const place : run_.plan.conditions_of(set_, index)) {
       auto const& planned = run_.plan.conditions[place];
-      bool const edited = planned.kind != "original" && planned.kind != "original_masked";
+      bool const edited = planned.kind != ConditionKind::original && planned.kind != ConditionKind::original_masked;
       conditions.push_back({planned.name, edited, planned.mask < 0 ? at::Tensor() : mask(planned)});
     }
     return conditions;
@@ -54,10 +54,10 @@ class ConditionMaker {
   at::Tensor mask(PlannedCondition const& planned) {
     auto const& task = task_of(planned);
     auto const keep = results_.shared_mask(task).keep(task.options.threshold);
-    if (planned.kind == "mask" || planned.kind == "original_masked") return keep;
+    if (planned.kind == ConditionKind::mask || planned.kind == ConditionKind::original_masked) return keep;
     auto const zeros = keep.logical_not().sum().item<std::int64_t>();
-    if (planned.kind == "random") return random_mask(keep.sizes(), zeros, task.seed);
-    if (planned.kind == "magnitude") return largest_mask(weights(task.options.layers).abs(), zeros);
+    if (planned.kind == ConditionKind::random) return random_mask(keep.sizes(), zeros, task.seed);
+    if (planned.kind == ConditionKind::magnitude) return largest_mask(weights(task.options.layers).abs(), zeros);
     return largest_mask(delta_magnitude(task.options.layers), zeros);
   }
 

@@ -4,6 +4,7 @@
 #include <onemask/compute/computing.hpp>
 #include <onemask/compute/reducer.hpp>
 #include <onemask/core/checkpoint_file.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/edit/weight_delta.hpp>
 #include <onemask/mask/trainer.hpp>
 
@@ -63,7 +64,8 @@ class Trainee {
   Trainee(WorkContext const& run, std::size_t set, std::vector<int> const& layers) : set_(set), layers_(layers) {
     StoredResults results(run.objects, run.plan);
     edited_ = edited_model(run, run.plan.sets[set], results);
-    auto const training = mask_facts(run, run.study.train_split, results), validation = mask_facts(run, "validation", results);
+    auto const training = mask_facts(run, run.study.train_split, results),
+               validation = mask_facts(run, validation_split, results);
     facts_.emplace(run.model, edited_ ? *edited_ : run.model, layers, training, validation);
   }
 

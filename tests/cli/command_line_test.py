@@ -9,7 +9,7 @@ from pathlib import Path
 
 from program import PROGRAM, onemask
 
-COMMANDS = ["sweep", "plan", "status", "edit", "mask", "eval", "gather", "report", "stats", "tokenize", "predict", "export", "world", "doctor"]
+COMMANDS = ["sweep", "plan", "status", "edit", "mask", "eval", "gather", "report", "stats", "tokenize", "predict", "export", "world", "doctor", "keys"]
 
 
 class Help(unittest.TestCase):

@@ -474,15 +474,5 @@ RANK_TEST_F(BatchEditedTraining, RanksOfAGroupGiveTheSameMask) {
   EXPECT_EQ(alone.mask(3).layers, (std::vector<int>{0, 1}));
 }
 
-TEST(MaskOptionsNames, RoundTripAndRefuse) {
-  for (auto value : {Restoration::margin, Restoration::nll, Restoration::none})
-    EXPECT_EQ(parse_restoration(to_string(value)), value);
-  for (auto value : {TemperatureSchedule::linear, TemperatureSchedule::cosine}) {
-    EXPECT_EQ(parse_temperature_schedule(to_string(value)), value);
-  }
-  EXPECT_THROW(parse_restoration("margins"), UserError);
-  EXPECT_THROW(parse_temperature_schedule(""), UserError);
-}
-
 }  // namespace
 }  // namespace onemask::test

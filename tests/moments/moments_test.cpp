@@ -14,6 +14,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <yaml-cpp/yaml.h>
 
 namespace onemask::test {
 namespace {
@@ -261,6 +262,17 @@ RANK_TEST_F(MomentsTest, KeysNameAllThatDecidesBits) {
   world().barrier();
   options_.ids = folder_ / "same.safetensors";
   EXPECT_EQ(key(), first);
+}
+
+RANK_TEST_F(MomentsTest, KeysChangeWithTheSettingsThatTheTableSays) {
+  for (auto const& field : fields_of<MomentsOptions>()) {
+    if (field.enters != Enters::moments) continue;
+    auto const before = options_;
+    auto const key = keys({1}).at(1);
+    EXPECT_EQ(field.set(options_, YAML::Node(7)), "");
+    EXPECT_NE(keys({1}).at(1), key) << field.name;
+    options_ = before;
+  }
 }
 
 RANK_TEST_F(MomentsTest, BadInputIsRefusedByAll) {

@@ -199,7 +199,7 @@ TEST_F(BatchPlanTest, MasksMayBeForSomeMethodsAlone) {
   for (auto const& mask : p.masks) EXPECT_EQ(p.sets[mask.set].options.hparams.method, EditMethod::rome);
   std::vector<std::string> kinds;
   for (auto const& condition : p.conditions) {
-    if (p.sets[condition.set].options.hparams.method == EditMethod::memit) kinds.push_back(condition.kind);
+    if (p.sets[condition.set].options.hparams.method == EditMethod::memit) kinds.push_back(to_string(condition.kind));
   }
   EXPECT_THAT(kinds, ElementsAre("original", "edited"));
 }
@@ -363,12 +363,12 @@ TEST_F(PlanTest, ConditionsOfASweepHaveNamesOfTheirOwn) {
   EXPECT_EQ(all[0], "original (edit.v_lr=0.5)");
   EXPECT_EQ(all[2], "edit.v_lr=0.5 mask.seed=0");
   EXPECT_EQ(all[3], "random (edit.v_lr=0.5 mask.seed=0)");
-  EXPECT_EQ(p.conditions[8].kind, "original");
+  EXPECT_EQ(p.conditions[8].kind, ConditionKind::original);
   EXPECT_EQ(p.conditions[8].set, 1U);
   EXPECT_EQ(p.conditions[8].mask, -1);
-  EXPECT_EQ(p.conditions[10].kind, "mask");
+  EXPECT_EQ(p.conditions[10].kind, ConditionKind::mask);
   EXPECT_EQ(p.conditions[10].mask, 2);
-  EXPECT_EQ(p.conditions[12].kind, "original_masked");
+  EXPECT_EQ(p.conditions[12].kind, ConditionKind::original_masked);
 }
 
 TEST_F(PlanTest, AMaskIsToldFromTheEditsThatItIsOver) {

@@ -38,7 +38,8 @@ TEST_F(StudyTest, Defaults) {
   EXPECT_EQ(study.train_split, "train");
   EXPECT_EQ(study.ranks_per_mask, 0);
   EXPECT_FALSE(study.peer_compatible);
-  EXPECT_THAT(study.evaluation.baselines, ElementsAre("random", "magnitude", "delta_magnitude"));
+  EXPECT_THAT(study.evaluation.baselines,
+              ElementsAre(ConditionKind::random, ConditionKind::magnitude, ConditionKind::delta_magnitude));
   EXPECT_TRUE(study.evaluation.paraphrases && study.evaluation.masked_original);
   EXPECT_FALSE(study.evaluation.neighborhood);
   EXPECT_TRUE(read({{"evaluation.neighborhood=true"}, {}, {}}).evaluation.neighborhood);
@@ -117,7 +118,7 @@ TEST_F(StudyTest, OverridesReplaceAndCreateSections) {
   EXPECT_EQ(study.name, "other");
   EXPECT_EQ(study.points.front().edit.hparams.v_lr, 2);
   EXPECT_EQ(study.points.front().edit.hparams.method, EditMethod::r_rome);
-  EXPECT_THAT(study.evaluation.baselines, ElementsAre("random"));
+  EXPECT_THAT(study.evaluation.baselines, ElementsAre(ConditionKind::random));
   EXPECT_EQ(study.model.threads, 3);
   EXPECT_EQ(study.facts[0].limit, 4U);
   EXPECT_TRUE(study.points.front().mask.leading_space);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <onemask/data/split.hpp>
+#include <onemask/settings/condition_kind.hpp>
 #include <onemask/settings/fingerprints.hpp>
 #include <onemask/study/study.hpp>
 
@@ -45,7 +46,7 @@ struct EditSet {
   ContextTemplates templates;
   std::string id;                   ///< hash of all that decides the edits
   std::vector<std::string> keys;    ///< object of every fact's edit, or of the edited model that holds it
-  std::size_t first_condition = 0;  ///< in Plan::conditions: "original", then "edited"
+  std::size_t first_condition = 0;  ///< in Plan::conditions: original, then edited
 };
 
 /// One mask to train on the edits of a set.
@@ -61,7 +62,8 @@ struct MaskTask {
 
 /// What a condition is, for tables; `Condition` in the room eval holds the tensors.
 struct PlannedCondition {
-  std::string name, kind;  ///< kind: original edited mask random magnitude delta_magnitude original_masked
+  std::string name;
+  ConditionKind kind = ConditionKind::original;
   std::size_t set = 0;
   std::ptrdiff_t mask = -1;  ///< index in Plan::masks, -1: none
 };
@@ -84,7 +86,7 @@ struct TextPiece {
 /// A model that the text is scored under: a condition that does not depend on a fact.
 struct TextModel {
   std::size_t condition = 0;
-  std::string split;              ///< whose facts share the edited model; "all" where nothing is edited
+  std::string split;              ///< whose facts share the edited model; every_split where nothing is edited
   std::string edited;             ///< object of the batch edit; empty: none
   std::vector<std::string> keys;  ///< objects of the pieces' scores
 };
@@ -98,7 +100,7 @@ struct TextTask {
 /// Everything a study will do, before it is done: a function of the study, the files it names and the model, the same on every
 /// rank.
 struct Plan {
-  std::vector<SplitFact> facts;  ///< those held back from training are of the split "validation"
+  std::vector<SplitFact> facts;  ///< those held back from training are of the validation split
   std::vector<EditSet> sets;
   std::map<int, std::string> moments;  ///< objects of the second moments that editing needs, by layer
   std::vector<NullSpaceTask> null_spaces;
@@ -133,7 +135,7 @@ std::vector<int> moment_layers(Study const& study);
 /// The name of a null space's object.
 std::string null_space_key(std::string const& moment, double threshold);
 
-/// The facts of a study in order, a share of the training split set apart as "validation".
+/// The facts of a study in order, a share of the training split set apart as the validation split.
 std::vector<SplitFact> study_facts(Study const& study);
 
 }  // namespace onemask

@@ -1,6 +1,9 @@
 #pragma once
 
-#include <cstdint>
+#include <onemask/core/names.hpp>
+#include <onemask/settings/field.hpp>
+
+#include <array>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -17,6 +20,14 @@ enum class EditMethod {
   alphaedit,    ///< many facts within the null space of the preserved keys (Fang et al. 2024, arXiv 2410.02355)
   ft_l          ///< gradient descent on one matrix, every entry kept near its old value (Zhu et al. 2020, arXiv 2012.00363)
 };
+
+inline constexpr std::array<Named<EditMethod>, 7> edit_method_names{{{EditMethod::rome, "rome"},
+                                                                     {EditMethod::r_rome, "r-rome"},
+                                                                     {EditMethod::memit, "memit"},
+                                                                     {EditMethod::memit_merge, "memit-merge"},
+                                                                     {EditMethod::emmet, "emmet"},
+                                                                     {EditMethod::alphaedit, "alphaedit"},
+                                                                     {EditMethod::ft_l, "ft-l"}}};
 
 /// Settings of an editing method, named as in the hparams files of EasyEdit.
 struct EditHparams {
@@ -62,17 +73,17 @@ bool needs_moments(EditHparams const& hparams);
 /// name, as are wrong types and settings that this program does not support.
 EditHparams read_edit_hparams(std::filesystem::path const& file);
 
-/// Throws UserError, naming `where`, for numbers that no edit can be made with.
-void check_edit_hparams(EditHparams const& hparams, std::string const& where);
+/// Throws UserError, naming `where`, for layers that the method cannot edit.
+void check_edited_layers(EditHparams const& hparams, std::string const& where);
 
 /// What decides the values found for facts, as one line of text: for ROME all that decides an edit.
 std::string describe(EditHparams const& hparams);
 /// What decides the solve for many facts beside their values.
 std::string describe_solve(EditHparams const& hparams);
 
-/// "rome", "r-rome", "memit", "memit-merge", "emmet", "alphaedit", "ft-l".
 std::string to_string(EditMethod method);
-/// Throws UserError naming the possible values.
-EditMethod parse_edit_method(std::string const& name);
+
+template <>
+Fields<EditHparams> const& fields_of<EditHparams>();
 
 }  // namespace onemask

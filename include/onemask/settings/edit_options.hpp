@@ -17,4 +17,8 @@ struct EditOptions {
   bool sequential = false;  ///< every batch is written into the model that carries those before it
 };
 
+/// But for `hparams`, which have a table of their own.
+template <>
+Fields<EditOptions> const& fields_of<EditOptions>();
+
 }  // namespace onemask

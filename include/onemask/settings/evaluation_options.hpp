@@ -1,6 +1,8 @@
 #pragma once
 
-#include <string>
+#include <onemask/settings/condition_kind.hpp>
+#include <onemask/settings/field.hpp>
+
 #include <vector>
 
 namespace onemask {
@@ -8,10 +10,13 @@ namespace onemask {
 /// How masks are scored.
 struct EvaluationPlan {
   int batch = 16;  ///< facts per unit of work
-  std::vector<std::string> baselines = {"random", "magnitude", "delta_magnitude"};
+  std::vector<ConditionKind> baselines = {ConditionKind::random, ConditionKind::magnitude, ConditionKind::delta_magnitude};
   bool paraphrases = true;
   bool neighborhood = false;    ///< score other subjects with the same true object
   bool masked_original = true;  ///< score the unedited model under each mask as well
 };
+
+template <>
+Fields<EvaluationPlan> const& fields_of<EvaluationPlan>();
 
 }  // namespace onemask

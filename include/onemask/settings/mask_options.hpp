@@ -1,6 +1,9 @@
 #pragma once
 
-#include <cstdint>
+#include <onemask/core/names.hpp>
+#include <onemask/settings/field.hpp>
+
+#include <array>
 #include <string>
 #include <vector>
 
@@ -8,18 +11,22 @@ namespace onemask {
 
 /// What pulls an edited fact back under the mask.
 enum class Restoration { margin, nll, none };
+inline constexpr std::array<Named<Restoration>, 3> restoration_names{
+    {{Restoration::margin, "margin"}, {Restoration::nll, "nll"}, {Restoration::none, "none"}}};
 /// How the temperature of the distillation moves over the epochs.
 enum class TemperatureSchedule { linear, cosine };
+inline constexpr std::array<Named<TemperatureSchedule>, 2> temperature_schedule_names{
+    {{TemperatureSchedule::linear, "linear"}, {TemperatureSchedule::cosine, "cosine"}}};
 
-/// Settings of the shared mask ("One Mask to Rule Them All", arXiv 2605.28839, section 3 and its code). Defaults are the paper's
-/// for ROME; facts and epochs are the study's.
+/// Settings of the shared mask, described in their table ("One Mask to Rule Them All", arXiv 2605.28839, section 3 and its code).
+/// Defaults are the paper's for ROME; facts and epochs are the study's.
 struct MaskOptions {
   std::vector<int> layers;  ///< masked ones among the edited, ascending; empty: the highest
   int epochs = 301;
   int batch = 50;        ///< facts per optimizer step
   int micro_batch = 10;  ///< facts per unit of work; part of the result's bits, as is `batch`
   double learning_rate = 1e-3;
-  double beta1 = 0.9, beta2 = 0.999, adam_epsilon = 1e-8, weight_decay = 0;
+  double weight_decay = 0;
   double max_gradient_norm = 1;
 
   double init_mean = 0.85, init_deviation = 0.1;  ///< of theta
@@ -49,10 +56,7 @@ double distillation_temperature(MaskOptions const& options, int epoch);
 /// What decides a trained mask, as one line of text: part of its name.
 std::string describe(MaskOptions const& options);
 
-std::string to_string(Restoration restoration);
-std::string to_string(TemperatureSchedule schedule);
-/// Throw UserError naming the possible values.
-Restoration parse_restoration(std::string const& name);
-TemperatureSchedule parse_temperature_schedule(std::string const& name);
+template <>
+Fields<MaskOptions> const& fields_of<MaskOptions>();
 
 }  // namespace onemask

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <onemask/settings/field.hpp>
+
 #include <filesystem>
 #include <string>
 
@@ -13,5 +15,8 @@ struct ModelOptions {
   std::string products = "float32";  ///< of matrix products on CPUs: float32, or bfloat16 inputs with float32 sums
   int threads = 1;                   ///< per rank
 };
+
+template <>
+Fields<ModelOptions> const& fields_of<ModelOptions>();
 
 }  // namespace onemask

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <onemask/settings/field.hpp>
+
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -16,5 +18,8 @@ struct MomentsOptions {
   int segment = 0;                             ///< longest segment [tokens], 0: the model's positions, at most 1024
   std::map<int, std::filesystem::path> files;  ///< finished ones by layer, see import_second_moment
 };
+
+template <>
+Fields<MomentsOptions> const& fields_of<MomentsOptions>();
 
 }  // namespace onemask

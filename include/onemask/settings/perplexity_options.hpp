@@ -1,5 +1,7 @@
 #pragma once
 
+#include <onemask/settings/field.hpp>
+
 #include <cstdint>
 #include <filesystem>
 #include <vector>
@@ -13,5 +15,8 @@ struct PerplexityOptions {
   std::int64_t segment = 0;                 ///< longest window [tokens], 0: the model's positions, at most 1024
   std::int64_t stride = 0;                  ///< from one window's beginning to the next one's [tokens], 0: no overlap
 };
+
+template <>
+Fields<PerplexityOptions> const& fields_of<PerplexityOptions>();
 
 }  // namespace onemask

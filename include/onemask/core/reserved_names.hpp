@@ -1,0 +1,12 @@
+#pragma once
+
+namespace onemask {
+
+/// The split of the facts that are held back from training.
+inline constexpr char const* validation_split = "validation";
+/// In place of a split: models in which no fact is edited.
+inline constexpr char const* every_split = "all";
+/// In place of a relation: all of a split.
+inline constexpr char const* every_relation = "all";
+
+}  // namespace onemask

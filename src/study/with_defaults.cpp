@@ -1,0 +1,72 @@
+#include "study/fact_fields.hpp"
+#include <onemask/core/text.hpp>
+#include <onemask/core/yaml_document.hpp>
+#include <onemask/study/keys.hpp>
+
+#include <algorithm>
+#include <sstream>
+
+namespace onemask {
+namespace {
+
+/// Adds the value of a key that the section lacks.
+void add_value(YAML::Node section, std::string const& key, std::string const& value) {
+  bool const nothing = value.empty() || value == "[]" || value == "{}" || value == "\"\"";
+  if (!nothing && !section[key]) section[key] = YAML::Load(value);
+}
+
+template <typename Options>
+void add_fields(YAML::Node section, Options const& options, std::vector<std::string> const& but = {}) {
+  for (auto const& field : fields_of<Options>()) {
+    bool const left_out = field.special || std::find(but.begin(), but.end(), field.name) != but.end();
+    if (!left_out) add_value(section, field.name, field.text(options));
+  }
+}
+
+std::vector<std::string> swept_keys_of(YAML::Node const& sweep) {
+  std::vector<std::string> keys;
+  if (!sweep) return keys;
+  for (auto const& axis : sweep) {
+    for (auto& key : split_text(axis.first.as<std::string>(), ',')) keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+void add_edit(YAML::Node section, EditOptions const& edit, std::vector<std::string> const& swept) {
+  auto const is_swept = [&](char const* key) { return std::find(swept.begin(), swept.end(), key) != swept.end(); };
+  add_fields(section, edit);
+  if (is_swept("edit.hparams")) return;  // each file has its own
+  bool const one_layer = section["layer"] || is_swept("edit.layer");
+  add_fields(section, edit.hparams, one_layer ? std::vector<std::string>{"layers"} : std::vector<std::string>{});
+}
+
+}  // namespace
+
+std::string with_defaults(Study const& study) {
+  auto document = parse_yaml(study.resolved, "The resolved study");
+  auto const& point = study.points.front();
+  YAML::Node const sweep = document["sweep"];
+  auto const swept = swept_keys_of(sweep);
+  document.remove("sweep");  // comes last
+  add_value(document, "peer_compatible", study.peer_compatible ? "true" : "false");
+  add_fields(document["model"], study.model);
+  for (auto const& selection : study.facts) add_fields(document["facts"][selection.split], selection);
+  add_edit(document["edit"], point.edit, swept);
+  add_fields(document["moments"], study.moments);
+  if (!(document["mask"] && document["mask"].IsScalar())) {
+    auto mask = document["mask"];
+    add_value(mask, "layers", "last");
+    add_value(mask, "seed", std::to_string(point.mask_seed));
+    add_value(mask, "train_split", study.train_split);
+    add_value(mask, "ranks", study.ranks_per_mask > 0 ? std::to_string(study.ranks_per_mask) : "auto");
+    add_fields(mask, point.mask);
+  }
+  add_fields(document["evaluation"], study.evaluation);
+  if (!study.perplexity.text.empty()) add_fields(document["perplexity"], study.perplexity);
+  if (!swept.empty()) document["sweep"] = sweep;
+  std::ostringstream text;
+  text << document << '\n';
+  return text.str();
+}
+
+}  // namespace onemask

@@ -1,0 +1,76 @@
+#include "support/tiny_study.hpp"
+#include <onemask/study/keys.hpp>
+
+#include <algorithm>
+#include <set>
+
+#include <gmock/gmock.h>
+
+namespace onemask::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(StudyKeys, EachOnceWithItsMeaning) {
+  std::set<std::string> seen;
+  for (auto const& key : study_keys()) {
+    EXPECT_TRUE(seen.insert(key.key).second) << key.key;
+    EXPECT_FALSE(key.meaning.empty() || key.values.empty()) << key.key;
+    EXPECT_EQ(key.meaning.find_first_of("|\n"), std::string::npos) << key.key;  // a cell of a table
+  }
+  for (auto const* key : {"name", "model.threads", "facts.SPLIT.limit", "edit.v_lr", "edit.batch", "mask.layers", "mask.epochs",
+                          "moments.tokens", "evaluation.baselines", "perplexity.stride", "published.figures", "sweep.KEY"})
+    EXPECT_TRUE(seen.contains(key)) << key;
+}
+
+TEST(StudyKeys, TheSchemaHasEveryKey) {
+  auto const schema = nlohmann::json::parse(study_schema());
+  auto const& mask = schema["properties"]["mask"]["anyOf"][1];
+  EXPECT_EQ(mask["properties"]["epochs"]["type"], "integer");
+  EXPECT_EQ(mask["properties"]["epochs"]["minimum"], 1);
+  EXPECT_EQ(mask["properties"]["epochs"]["default"], 301);
+  EXPECT_EQ(mask["properties"]["restoration"]["enum"].size(), 3U);
+  EXPECT_EQ(mask["additionalProperties"], false);
+  auto const& facts = schema["properties"]["facts"]["additionalProperties"];
+  EXPECT_TRUE(facts["properties"].contains("files"));
+  EXPECT_EQ(facts["required"], nlohmann::json::array({"files"}));
+  EXPECT_EQ(schema["required"], nlohmann::json::array({"name", "model", "facts"}));
+}
+
+class DefaultsTest : public StudyFolder {};
+
+TEST_F(DefaultsTest, EverySettingIsWrittenAndReadAgain) {
+  StudyOverrides const overrides{{"mask.epochs=50", "edit.v_lr=3"}, {"mask.seed=3..4", "edit.layer=0,1"}, {}};
+  auto const first = read(overrides);
+  auto const text = with_defaults(first);
+  EXPECT_THAT(text, HasSubstr("epochs: 50"));
+  EXPECT_THAT(text, HasSubstr("learning_rate: 0.001"));
+  EXPECT_THAT(text, HasSubstr("clamp_norm_factor: 4"));
+  EXPECT_THAT(text, HasSubstr("masked_original: true"));
+  write_study(text);
+  auto const again = read();
+  ASSERT_EQ(again.points.size(), first.points.size());
+  for (std::size_t p = 0; p < first.points.size(); ++p) {
+    auto const &one = first.points[p], &other = again.points[p];
+    EXPECT_EQ(other.name, one.name);
+    EXPECT_EQ(other.mask_seed, one.mask_seed);
+    EXPECT_EQ(describe(other.mask), describe(one.mask));
+    EXPECT_EQ(describe(other.edit.hparams), describe(one.edit.hparams));
+    EXPECT_EQ(describe_solve(other.edit.hparams), describe_solve(one.edit.hparams));
+  }
+  EXPECT_EQ(with_defaults(again), text);
+}
+
+TEST_F(DefaultsTest, SweptFilesKeepTheirOwnSettings) {
+  auto other = hparams_text;
+  write_file_atomically(folder_ / "other.yaml", other.replace(other.find("v_lr: 0.5"), 9, "v_lr: 0.7"));
+  write_study(with_defaults(read({{"mask=none"}, {"edit.hparams=rome.yaml,other.yaml"}, {}})));
+  auto const again = read();
+  EXPECT_EQ(again.points[0].edit.hparams.v_lr, 0.5);
+  EXPECT_EQ(again.points[1].edit.hparams.v_lr, 0.7);
+  EXPECT_FALSE(again.masks);
+}
+
+}  // namespace
+}  // namespace onemask::test
