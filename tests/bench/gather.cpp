@@ -58,8 +58,8 @@ Plan make_plan(std::size_t facts, std::size_t sets, std::size_t masks) {
     set.name = "edit.v_lr=0." + std::to_string(1000 + s);
     set.options.hparams.layers = {5};
     set.first_condition = plan.conditions.size();
-    plan.conditions.push_back({"original (" + set.name + ")", "original", s, -1});
-    plan.conditions.push_back({"edited (" + set.name + ")", "edited", s, -1});
+    plan.conditions.push_back({"original (" + set.name + ")", ConditionKind::original, s, -1});
+    plan.conditions.push_back({"edited (" + set.name + ")", ConditionKind::edited, s, -1});
     std::vector<std::size_t> together;
     for (std::size_t f = 0; f < facts; ++f) {
       set.keys.push_back(key_of("edit", s, f));
@@ -77,8 +77,9 @@ Plan make_plan(std::size_t facts, std::size_t sets, std::size_t masks) {
       mask.key = key_of("mask", s, m);
       mask.first_condition = plan.conditions.size();
       mask.conditions = 4;
-      for (auto const* kind : {"mask", "random", "magnitude", "delta_magnitude"})
-        plan.conditions.push_back({kind + (" (" + mask.name) + ")", kind, s, static_cast<std::ptrdiff_t>(index)});
+      for (auto const kind :
+           {ConditionKind::mask, ConditionKind::random, ConditionKind::magnitude, ConditionKind::delta_magnitude})
+        plan.conditions.push_back({to_string(kind) + " (" + mask.name + ")", kind, s, static_cast<std::ptrdiff_t>(index)});
     }
     for (std::ptrdiff_t m = -1; m < std::ssize(plan.masks); ++m) {
       if (m >= 0 && plan.masks[static_cast<std::size_t>(m)].set != s) continue;
