@@ -196,7 +196,7 @@ class Faults(WorldTest):
         for file in files:
             self.assertRegex(said, rf"{file.name}' is damaged and will be made again")
             self.assertTrue(file.with_name(file.name + ".damaged").exists())
-        self.assertRegex(said, rf"journal '.*{journal.name}' is torn")
+        self.assertRegex(said, rf"Line \d+ of the journal '.*{journal.name}' is incomplete")
         self.expect_same_results(run.results(), self.expected)
         self.expect_kept(run, intact)
         stages = dict(zip(run.results().texts("provenance/stages/name"), self.done_before(run.results())))
