@@ -60,7 +60,7 @@ class Perplexity(WorldTest):
         self.assertIn(f"Split heldout, {memit}\n", report)
         self.assertIn(f"\nPerplexity, {rome}\n", report)
         self.assertIn("edited + mask (mean of 2), facts of heldout", report)
-        self.assertEqual(report.count(f"\nWith {rome}, a mask of "), 1)
+        self.assertEqual(report.count(f"\nWith {rome}, a mask with "), 1)
         self.assertIn(f"\nedited + mask, train, rsr: published 80.0 %; here ({rome}) ", report)
         bars = ElementTree.parse(plot).getroot().findall("{http://www.w3.org/2000/svg}rect[@height='14.00']")
         self.assertEqual(len(bars), 2 * 4 * 7)

@@ -87,7 +87,7 @@ class PlanAndStatus(WorldTest):
         text = self.ask("status", run.folder, "--watch")  # comes back at once, as the run has ended
         self.assertRegex(text, r"(?m)^complete, attempt 1 on \S+ \(process \d+\), 2 ranks, since .* UTC, ended .* UTC$")
         for kind, count in TASKS.items():
-            self.assertRegex(text, rf"(?m)^{kind} +{count} +{count} +0 +0$")
+            self.assertRegex(text, rf"(?m)^{kind} +{count} +{count} +0 +0 +0$")
         self.assertNotIn("failed", text)
 
         # A second study with the same objects finds the edits, and all that an added seed does not touch.
