@@ -135,7 +135,7 @@ class Slurm(WorldTest):
 
     def test_time_limit(self):
         self.expect_completed(self.limited, 1)
-        self.assertEqual(self.limited.log().count("=== interrupted (exit code 75); requeued, "), 1)
+        self.assertEqual(self.limited.log().count("=== interrupted (exit code 75), requeued; "), 1)
 
     def test_lost_rank(self):
         asked = ["bash", "-c", 'source "$0" && survive_lost_ranks', SOURCE / "launch/env.sh"]
