@@ -18,10 +18,6 @@ constexpr double leave_time = 10;                           // [s] that ranks ha
 constexpr double all_ready_time = 10;                       // [s] that the first task waits for all ranks to come
 constexpr double answer_time = 5, hurried_answer_time = 3;  // [s] that idle ranks have to show that they are there at the end
 
-std::string plural(std::size_t count, std::string const& word) {
-  return std::to_string(count) + " " + word + (count == 1 ? "" : "s");
-}
-
 }  // namespace
 
 Coordinator::Coordinator(TaskGraph const& graph, std::vector<bool> const& done, Mailbox& mailbox, CoordinatorOptions options)
@@ -209,7 +205,7 @@ void Coordinator::lose(int rank, std::string const& reason, bool dead) {
   if (dead && dead_.insert(rank).second) hung_.erase(rank);
   if (!lost_.insert(rank).second) return;
   if (!dead) hung_.insert(rank);
-  log_error("Rank " + std::to_string(rank) + " is lost: " + reason + ". The run continues with " + plural(ranks_left(), "rank") +
+  log_error("Rank " + std::to_string(rank) + " is lost: " + reason + ". The run continues with " + counted(ranks_left(), "rank") +
             ".");
   if (ready_.contains(rank)) scheduler_.leave(rank);
   changed_ = true;
@@ -385,7 +381,7 @@ double Coordinator::seconds_left() const {
 std::string Coordinator::status() const {
   auto const line = tally_.line(measured(), now());
   auto const left = seconds_left();
-  auto const estimate = left > 0 ? "; about " + format_duration(left) + " left on " + plural(ranks_left(), "rank") : "";
+  auto const estimate = left > 0 ? "; about " + format_duration(left) + " left on " + counted(ranks_left(), "rank") : "";
   return (line.empty() ? "waiting" : line) + estimate;
 }
 
