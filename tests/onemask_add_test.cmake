@@ -1,4 +1,5 @@
-# onemask_add_test(FILE.cpp ROOMS room... [NP 1 2 4] [THREADS 2 3] [GPU] [LABELS label...] [TIMEOUT seconds] [LIBRARIES target...])
+# onemask_add_test(FILE.cpp ROOMS room... [NP 1 2 4] [THREADS 2 3] [GPU] [SHARED] [LABELS label...] [TIMEOUT seconds]
+#                  [LIBRARIES target...])
 #
 # Makes one GoogleTest program from FILE.cpp, named after its path (comm/reducer_test.cpp -> comm_reducer_test), linked to the named
 # rooms, and registers it with ctest:
@@ -6,11 +7,12 @@
 #   THREADS  and once per number of ranks that are threads, without mpirun, as NAME/threads2: the RANK_TESTs of the program run on
 #            so many; with the labels unit and threads
 #   GPU      takes the resource lock "gpu" and the label gpu; the program itself skips, saying so, where there is none
+#   SHARED   what it compares with the numbers of the folder shared/ takes minutes: a test of the long tier, as NAME/shared
 #   LABELS   unit (the default), mpi, golden, fault, interop
 #   TIMEOUT  seconds, 120 by default
 # The main function in support/test_main.cpp lets one voice speak, merges the ranks' results and fails when no test ran.
 function(onemask_add_test file)
-  cmake_parse_arguments(arg "GPU" "TIMEOUT" "ROOMS;NP;THREADS;LABELS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "GPU;SHARED" "TIMEOUT" "ROOMS;NP;THREADS;LABELS;LIBRARIES" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -50,6 +52,10 @@ function(onemask_add_test file)
       set_tests_properties(${name}/np${ranks} PROPERTIES PROCESSORS ${ranks})
       list(APPEND tests ${name}/np${ranks})
     endforeach()
+  elseif(arg_SHARED)
+    add_test(NAME ${name} COMMAND ${name} "--gtest_filter=-*/cf_*")
+    add_test(NAME ${name}/shared COMMAND ${name} "--gtest_filter=*/cf_*" CONFIGURATIONS long)
+    set(tests ${name} ${name}/shared)
   else()
     add_test(NAME ${name} COMMAND ${name})
     set(tests ${name})
@@ -65,4 +71,7 @@ function(onemask_add_test file)
     list(APPEND tests ${name}/threads${ranks})
   endforeach()
   set_tests_properties(${tests} PROPERTIES TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${environment}")
+  if(arg_SHARED)
+    set_tests_properties(${name}/shared PROPERTIES LABELS "${arg_LABELS};long" COST 150 SKIP_REGULAR_EXPRESSION "no test ran")
+  endif()
 endfunction()

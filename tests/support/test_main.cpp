@@ -52,7 +52,7 @@ int run_tests(Communicator const& world) {
   }
   std::int64_t failed = RUN_ALL_TESTS();
   if (tests.test_to_run_count() == 0) {
-    std::cerr << "rank " << world.rank() << ": no test ran; check the filter." << std::endl;
+    std::cerr << "rank " << world.rank() << ": no test ran: the filter leaves none, or the folder shared/ is absent." << std::endl;
     failed = 1;
   }
   return static_cast<int>(world.all_reduce_max(failed));

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,6 +51,28 @@ class PlanAndStatus(WorldTest):
         run = Run(self.study, folder)
         self.expect_ends(run.start(1), 0)
         self.assertEqual(run.results().attributes["plan"], frozen["id"])
+
+    def test_every_setting_of_the_model_and_of_perplexity_decides_the_plan(self):
+        model = shutil.copytree(self.study.parent / "model", self.folder / "another model")
+        weights = bytearray((model / "model.safetensors").read_bytes())
+        weights[-4] ^= 1
+        (model / "model.safetensors").write_bytes(weights)
+        (self.folder / "text.txt").write_text("Every word of it is read. " * 200)
+        (self.folder / "other.txt").write_text("Other words are read there. " * 200)
+        (self.folder / "templates.json").write_text('["{}"]')
+        others = {"model.checkpoint": model, "model.device": "cuda", "model.dtype": "bfloat16", "model.products": "bfloat16",
+                  "model.threads": 2, "perplexity.text": self.folder / "other.txt", "perplexity.tokens": 300,
+                  "perplexity.segment": 48, "perplexity.stride": 16}  # fmt: skip
+        keys = [line.split()[0] for prefix in ("model.", "perplexity.") for line in self.ask("keys", prefix).splitlines() if line[:1].isalpha()]
+        self.assertEqual(sorted(others), sorted(key for key in keys if key.startswith(("model.", "perplexity."))))
+
+        def plan_id(name: str, **changed: object) -> str:
+            settings = {"edit.templates": self.folder / "templates.json", "perplexity.text": self.folder / "text.txt"} | changed
+            self.ask("plan", self.study, "--out", self.folder / name, *(word for key, value in settings.items() for word in ("--set", f"{key}={value}")))
+            return json.loads((self.folder / name / "plan.json").read_text())["id"]
+
+        ids = {"": plan_id("unchanged")} | {key: plan_id(f"with another {key}", **{key: value}) for key, value in others.items()}
+        self.assertEqual(len(set(ids.values())), len(ids), ids)
 
     def test_for_gpus_that_are_not_seen_here(self):
         folder, templates = self.folder / "gpu", self.folder / "templates.json"
