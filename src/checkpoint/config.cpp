@@ -8,6 +8,8 @@
 #include <map>
 #include <utility>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -39,7 +41,7 @@ class Fields {
   /// A whole number from 1 to `most`.
   std::int64_t size(std::string const& field, std::int64_t most) const {
     auto const number = whole(find(field));
-    if (!number || *number < 1 || *number > most) refuse(field, "it must be a whole number from 1 to " + std::to_string(most));
+    if (!number || *number < 1 || *number > most) refuse(field, fmt::format("it must be a whole number from 1 to {}", most));
     return *number;
   }
   std::int64_t size(std::string const& field, std::int64_t most, std::int64_t otherwise) const {
@@ -74,7 +76,7 @@ class Fields {
     if (!value) return std::nullopt;
     auto const number = whole(value);
     if (!number || *number < 0 || *number >= vocabulary)
-      refuse(field, "it must be a token id below the vocabulary's " + std::to_string(vocabulary));
+      refuse(field, fmt::format("it must be a token id below the vocabulary's {}", vocabulary));
     return number;
   }
 
@@ -119,7 +121,7 @@ ModelConfig read_gpt(Fields const& fields, std::string const& family) {
   config.hidden = fields.size("n_embd", widest);
   config.heads = config.kv_heads = fields.size("n_head", widest);
   if (config.hidden % config.heads != 0)
-    fields.refuse("n_head", "it must divide n_embd, which is " + std::to_string(config.hidden));
+    fields.refuse("n_head", fmt::format("it must divide n_embd, which is {}", config.hidden));
   config.head_dim = config.hidden / config.heads;
   config.inner = fields.size("n_inner", widest, 4 * config.hidden);
   config.vocabulary = fields.size("vocab_size", widest);
@@ -179,13 +181,13 @@ ModelConfig read_llama_like(Fields const& fields, std::string const& family) {
   config.heads = fields.size("num_attention_heads", widest);
   config.kv_heads = fields.size("num_key_value_heads", widest, config.heads);
   if (config.heads % config.kv_heads != 0)
-    fields.refuse("num_key_value_heads", "it must divide num_attention_heads, which is " + std::to_string(config.heads));
+    fields.refuse("num_key_value_heads", fmt::format("it must divide num_attention_heads, which is {}", config.heads));
   if (!fields.find("head_dim") && config.hidden % config.heads != 0)
     fields.refuse("num_attention_heads",
-                  "without 'head_dim' it must divide hidden_size, which is " + std::to_string(config.hidden));
+                  fmt::format("without 'head_dim' it must divide hidden_size, which is {}", config.hidden));
   config.head_dim = fields.size("head_dim", widest, config.hidden / config.heads);
   if (config.head_dim % 2 != 0)
-    fields.refuse("head_dim", "rotary embeddings need an even head size, here it is " + std::to_string(config.head_dim));
+    fields.refuse("head_dim", fmt::format("rotary embeddings need an even head size, here it is {}", config.head_dim));
   config.inner = fields.size("intermediate_size", widest);
   config.vocabulary = fields.size("vocab_size", widest);
   config.positions = fields.size("max_position_embeddings", most_positions);

@@ -5,6 +5,8 @@
 #include <set>
 #include <vector>
 
+#include <fmt/core.h>
+
 namespace onemask::detail {
 
 nlohmann::json parse_json_object(std::string_view text, std::string const& where) {
@@ -13,8 +15,8 @@ nlohmann::json parse_json_object(std::string_view text, std::string const& where
   std::vector<std::set<std::string>> open_objects;
   auto watch = [&](int depth, Event event, nlohmann::json& parsed) {
     if (depth > deepest)
-      throw UserError(where + ": the JSON is nested deeper than " + std::to_string(deepest) +
-                      " levels; this is not a file of this kind.");
+      throw UserError(
+          fmt::format("{}: the JSON is nested deeper than {} levels; this is not a file of this kind.", where, deepest));
     if (event == Event::object_start) open_objects.emplace_back();
     if (event == Event::object_end) open_objects.pop_back();
     if (event == Event::key && !open_objects.back().insert(parsed.get<std::string>()).second)

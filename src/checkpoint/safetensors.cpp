@@ -15,6 +15,7 @@
 #include <utility>
 
 #include <ATen/ATen.h>
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -145,16 +146,17 @@ SafetensorsFile::SafetensorsFile(std::shared_ptr<void const> owner, std::string_
     : owner_(std::move(owner)), name_(std::move(name)) {
   std::uint64_t header_size = 0;
   if (content.size() < length_size)
-    throw UserError(name_ + ": a safetensors file begins with 8 bytes of header length, this one has " +
-                    std::to_string(content.size()) + fetch_again);
+    throw UserError(fmt::format("{}: a safetensors file begins with 8 bytes of header length, this one has {}{}", name_,
+                                content.size(), fetch_again));
   std::memcpy(&header_size, content.data(), length_size);
   content.remove_prefix(length_size);
   if (header_size > longest_header)
-    throw UserError(name_ + ": the header would be " + std::to_string(header_size) +
-                    " bytes long, but at most 100 MB are read; this is not a safetensors file.");
+    throw UserError(
+        fmt::format("{}: the header would be {} bytes long, but at most 100 MB are read; this is not a safetensors file.", name_,
+                    header_size));
   if (header_size > content.size())
-    throw UserError(name_ + ": the header should be " + std::to_string(header_size) + " bytes long, but only " +
-                    std::to_string(content.size()) + " follow" + fetch_again);
+    throw UserError(fmt::format("{}: the header should be {} bytes long, but only {} follow{}", name_, header_size,
+                                content.size(), fetch_again));
   auto header = content.substr(0, header_size);
   content.remove_prefix(header_size);
   if (!header.starts_with('{')) throw UserError(name_ + ": the header does not begin with '{'; this is not a safetensors file.");
@@ -188,19 +190,18 @@ void SafetensorsFile::read_header(std::string_view header, std::size_t data_size
     auto shape = whole_numbers(entry, "shape");
     if (!shape) throw UserError(where + " has no 'shape' of non-negative whole numbers" + fetch_again);
     if (shape->size() > most_dimensions)
-      throw UserError(where + " has " + std::to_string(shape->size()) + " dimensions; at most " +
-                      std::to_string(most_dimensions) + " are read.");
+      throw UserError(fmt::format("{} has {} dimensions; at most {} are read.", where, shape->size(), most_dimensions));
     auto const offsets = whole_numbers(entry, "data_offsets");
     if (!offsets || offsets->size() != 2)
       throw UserError(where + " has no 'data_offsets' of two non-negative whole numbers" + fetch_again);
     auto const begin = static_cast<std::size_t>(offsets->front()), end = static_cast<std::size_t>(offsets->back());
     if (begin > end || end > data_size)
-      throw UserError(where + " should lie at bytes " + std::to_string(begin) + " to " + std::to_string(end) +
-                      " of the data, which has " + std::to_string(data_size) + " bytes" + fetch_again);
+      throw UserError(fmt::format("{} should lie at bytes {} to {} of the data, which has {} bytes{}", where, begin, end,
+                                  data_size, fetch_again));
     auto const size = bytes_of(*shape, c10::elementSize(*dtype));
     if (!size || *size != end - begin)
-      throw UserError(where + " has " + std::to_string(end - begin) + " bytes, but its shape and type need " +
-                      (size ? std::to_string(*size) : "more than can be counted") + fetch_again);
+      throw UserError(fmt::format("{} has {} bytes, but its shape and type need {}{}", where, end - begin,
+                                  size ? std::to_string(*size) : "more than can be counted", fetch_again));
     entries_.emplace(tensor, Entry{*dtype, std::move(*shape), begin, end});
   }
 }
@@ -214,14 +215,13 @@ void SafetensorsFile::check_coverage(std::size_t data_size) const {
   std::size_t covered = 0;
   for (auto const& [tensor, entry] : order) {
     if (entry->begin != covered)
-      throw UserError(name_ + ": tensor '" + *tensor + "' begins at byte " + std::to_string(entry->begin) + " of the data, " +
-                      (entry->begin < covered ? "inside" : "after a gap behind") + " the one before it, which ends at " +
-                      std::to_string(covered) + fetch_again);
+      throw UserError(fmt::format("{}: tensor '{}' begins at byte {} of the data, {} the one before it, which ends at {}{}",
+                                  name_, *tensor, entry->begin, entry->begin < covered ? "inside" : "after a gap behind", covered,
+                                  fetch_again));
     covered = entry->end;
   }
   if (covered != data_size)
-    throw UserError(name_ + ": the tensors take " + std::to_string(covered) + " bytes, but the data has " +
-                    std::to_string(data_size) + fetch_again);
+    throw UserError(fmt::format("{}: the tensors take {} bytes, but the data has {}{}", name_, covered, data_size, fetch_again));
 }
 
 std::vector<std::string> SafetensorsFile::names() const {

@@ -10,6 +10,7 @@
 #include <boost/program_options/errors.hpp>
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/positional_options.hpp>
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -63,8 +64,8 @@ po::variables_map parse(Command const& command, std::vector<std::string> const& 
     throw UserError("'onemask " + command.name + "' has no option '" + option + "'." +
                     did_you_mean(option, option_names(command)) + see_help(command));
   } catch (po::too_many_positional_options_error const&) {
-    throw UserError("'onemask " + command.name + "' takes only " + std::to_string(command.most_operands) + " operand: onemask " +
-                    command.name + " " + command.operands + "." + see_help(command));
+    throw UserError(fmt::format("'onemask {}' takes only {} operand: onemask {} {}.{}", command.name, command.most_operands,
+                                command.name, command.operands, see_help(command)));
   } catch (po::error const& error) {
     throw UserError(sentence(error.what()) + see_help(command));
   }

@@ -16,6 +16,8 @@
 #include <optional>
 #include <set>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -105,16 +107,16 @@ void expect_shape(CausalLM const& model, std::string const& what, int layer, std
   require_layer(model, layer, what);
   auto const& config = model.config();
   if (out == config.hidden && in == config.inner) return;
-  throw ShapeError(what + " belongs to another model: for layer " + std::to_string(layer) + " it has the shape [" +
-                   std::to_string(out) + ", " + std::to_string(in) + "], but the model's matrix [out, in] is [" +
-                   std::to_string(config.hidden) + ", " + std::to_string(config.inner) + "]. Give the model that was edited.");
+  throw ShapeError(fmt::format(
+      "{} belongs to another model: for layer {} it has the shape [{}, {}], but the model's matrix [out, in] is [{}, {}]. "
+      "Give the model that was edited.",
+      what, layer, out, in, config.hidden, config.inner));
 }
 
 /// Warns of a fact that was not edited.
 void warn(EditOutcome const& fact) {
   if (!fact.failure.empty())
-    log_warning("The fact with case_id " + std::to_string(fact.case_id) + " is not written: its edit failed (" + fact.failure +
-                ").");
+    log_warning(fmt::format("The fact with case_id {} is not written: its edit failed ({}).", fact.case_id, fact.failure));
 }
 
 /// The deltas of one --edits key.

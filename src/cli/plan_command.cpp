@@ -10,11 +10,13 @@
 #include <cmath>
 #include <filesystem>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
 std::string percent(double share) {
-  return std::to_string(static_cast<int>(std::lround(100 * share))) + " %";
+  return fmt::format("{} %", static_cast<int>(std::lround(100 * share)));
 }
 
 std::string rank_hours(double seconds) {
@@ -35,7 +37,7 @@ std::string text_of(PlanReport const& report) {
     auto const left = kind.tasks - kind.done;
     table.add({kind.name, std::to_string(kind.tasks), std::to_string(kind.done), std::to_string(left),
                left > 0 ? format_duration(kind.seconds / static_cast<double>(left)) : "", rank_hours(kind.seconds),
-               format_bytes(kind.bytes), kind.measured > 0 ? "measured on " + std::to_string(kind.measured) : "guessed"});
+               format_bytes(kind.bytes), kind.measured > 0 ? fmt::format("measured on {}", kind.measured) : "guessed"});
     all.tasks += kind.tasks;
     all.done += kind.done;
     all.seconds += kind.seconds;
@@ -44,13 +46,13 @@ std::string text_of(PlanReport const& report) {
   table.add({all.name, std::to_string(all.tasks), std::to_string(all.done), std::to_string(all.tasks - all.done), "",
              rank_hours(all.seconds), format_bytes(all.bytes), ""});
   auto const& run = report.simulation;
-  return "plan " + report.id.substr(0, 12) + " of " + report.name + ": " + std::to_string(report.facts) + " facts, " +
-         std::to_string(report.edit_sets) + " way(s) of editing, " + std::to_string(report.masks) + " masks\n\n" + table.text() +
-         "\ncritical path: " + path_of(report.critical_path) + " (" + format_duration(run.critical_path) + ")\n" + "on " +
-         counted(static_cast<std::size_t>(run.ranks), "rank") + ": " + format_duration(run.makespan) + "; at least " +
-         format_duration(run.bound()) + " (the critical path, or the work divided evenly), so efficiency " +
-         percent(run.efficiency()) + "; ranks in tasks " + percent(run.makespan > 0 ? run.busy / (run.makespan * run.ranks) : 1) +
-         " of the time\n";
+  return fmt::format(
+      "plan {} of {}: {} facts, {} way(s) of editing, {} masks\n\n{}\ncritical path: {} ({})\n"
+      "on {}: {}; at least {} (the critical path, or the work divided evenly), so efficiency {}; ranks in tasks {} of the time\n",
+      report.id.substr(0, 12), report.name, report.facts, report.edit_sets, report.masks, table.text(),
+      path_of(report.critical_path), format_duration(run.critical_path), counted(static_cast<std::size_t>(run.ranks), "rank"),
+      format_duration(run.makespan), format_duration(run.bound()), percent(run.efficiency()),
+      percent(run.makespan > 0 ? run.busy / (run.makespan * run.ranks) : 1));
 }
 
 std::string json_of(PlanReport const& report) {
@@ -83,9 +85,7 @@ std::string json_of(PlanReport const& report) {
 int number_of_ranks(po::variables_map const& values, char const* option) {
   constexpr int most = 1'000'000;
   auto const number = positive_number(values, option);
-  if (number > most)
-    throw UserError("--" + std::string(option) + " is " + std::to_string(number) + "; give at most " + std::to_string(most) +
-                    ".");
+  if (number > most) throw UserError(fmt::format("--{} is {}; give at most {}.", option, number, most));
   return static_cast<int>(number);
 }
 

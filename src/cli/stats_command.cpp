@@ -16,6 +16,8 @@
 #include <optional>
 #include <set>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -63,10 +65,10 @@ std::map<int, std::filesystem::path> parse_files(Words const& given, std::vector
       throw UserError("The option --npz takes LAYER=FILE, such as 17=layer17.npz, but was given '" + text + "'.");
     }
     if (std::find(layers.begin(), layers.end(), *layer) == layers.end()) {
-      throw UserError("The option --npz names a file for layer " + std::to_string(*layer) + ", which --layers does not name.");
+      throw UserError(fmt::format("The option --npz names a file for layer {}, which --layers does not name.", *layer));
     }
     if (!files.emplace(*layer, text.substr(equals + 1)).second) {
-      throw UserError("The option --npz names two files for layer " + std::to_string(*layer) + ". Keep one.");
+      throw UserError(fmt::format("The option --npz names two files for layer {}. Keep one.", *layer));
     }
   }
   return files;
@@ -153,7 +155,7 @@ CommandResult run_stats(po::variables_map const& values, Environment const& envi
       result.output += request.json ? json_of(moment, key) : line_of(moment, key);
       if (!request.exported) continue;
       std::filesystem::create_directories(*request.exported);
-      write_file_atomically(*request.exported / ("moment-" + std::to_string(layer) + ".safetensors"), to_bytes(moment));
+      write_file_atomically(*request.exported / fmt::format("moment-{}.safetensors", layer), to_bytes(moment));
     }
   });
   return result;

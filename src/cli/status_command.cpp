@@ -11,6 +11,8 @@
 #include <iostream>
 #include <thread>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -32,15 +34,15 @@ std::string date_of(long long seconds) {
 /// "1.4": tasks that are done, and the shares of those that run.
 std::string with_share(KindStatus const& kind) {
   auto const tenths = static_cast<std::size_t>(10 * kind.share);
-  auto const whole = std::to_string(kind.done + tenths / 10);
-  return kind.share > 0 ? whole + "." + std::to_string(tenths % 10) : whole;
+  auto const whole = kind.done + tenths / 10;
+  return kind.share > 0 ? fmt::format("{}.{}", whole, tenths % 10) : std::to_string(whole);
 }
 
 std::string heading(PartStatus const& part) {
   std::string text = (part.name.empty() ? "" : part.name + ": ") + part.phase;
-  text += ", attempt " + std::to_string(part.attempt) + " on " + part.host + " (process " + std::to_string(part.process) + "), " +
-          counted(static_cast<std::size_t>(part.ranks), "rank");
-  if (!part.lost.empty()) text += ", " + std::to_string(part.lost.size()) + " of them lost";
+  text += fmt::format(", attempt {} on {} (process {}), {}", part.attempt, part.host, part.process,
+                      counted(static_cast<std::size_t>(part.ranks), "rank"));
+  if (!part.lost.empty()) text += fmt::format(", {} of them lost", part.lost.size());
   text += ", since " + date_of(part.started);
   if (part.silent(now())) {
     return text + "\nno update for " + format_duration(static_cast<double>(now() - part.updated)) +
@@ -52,7 +54,7 @@ std::string heading(PartStatus const& part) {
 }
 
 std::string text_of(RunStatus const& status) {
-  std::string text = status.name + ", plan " + status.plan.substr(0, 12) + ", " + std::to_string(status.facts) + " facts\n";
+  auto text = fmt::format("{}, plan {}, {} facts\n", status.name, status.plan.substr(0, 12), status.facts);
   if (status.parts.empty()) text += "planned, not started yet\n";
   for (auto const& part : status.parts) {
     TextTable table;
@@ -61,18 +63,18 @@ std::string text_of(RunStatus const& status) {
       table.add({kind.name, std::to_string(kind.tasks), with_share(kind), std::to_string(kind.running),
                  std::to_string(kind.waiting()), std::to_string(kind.set_aside)});
     }
-    text += heading(part) + "\n\n" + table.text() + "\nranks in tasks " +
-            std::to_string(static_cast<int>(std::lround(100 * part.busy))) + " % of " + format_duration(part.seconds);
+    text += fmt::format("{}\n\n{}\nranks in tasks {} % of {}", heading(part), table.text(),
+                        static_cast<int>(std::lround(100 * part.busy)), format_duration(part.seconds));
     if (part.phase == "running" && part.seconds_left > 0) text += "; about " + format_duration(part.seconds_left) + " left";
     text += "\n";
   }
   if (!status.failed.empty()) text += "\nfailed and not done since:\n";
   for (std::size_t i = 0; i < std::min(status.failed.size(), most_failures); ++i) {
     auto const& task = status.failed[i];
-    text += "  " + task.task + ", " + counted(task.times, "time") + ", last on rank " + std::to_string(task.rank) + " of " +
-            task.host + ": " + task.reason.substr(0, task.reason.find('\n')) + "\n";
+    text += fmt::format("  {}, {}, last on rank {} of {}: {}\n", task.task, counted(task.times, "time"), task.rank, task.host,
+                        task.reason.substr(0, task.reason.find('\n')));
   }
-  if (status.failed.size() > most_failures) text += "  and " + std::to_string(status.failed.size() - most_failures) + " more\n";
+  if (status.failed.size() > most_failures) text += fmt::format("  and {} more\n", status.failed.size() - most_failures);
   return text;
 }
 

@@ -5,6 +5,8 @@
 
 #include <iostream>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -15,7 +17,7 @@ std::string format(Tokenizer const& tokenizer, std::string const& text, bool jso
   if (json) return json_line({{"text", text}, {"ids", ids}, {"pieces", pieces}}) + "\n";
   std::string id_line, piece_line;
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    id_line += (i == 0 ? "" : " ") + std::to_string(ids[i]);
+    id_line += fmt::format("{}{}", i == 0 ? "" : " ", ids[i]);
     piece_line += (i == 0 ? "" : " ") + json_line(pieces[i]);
   }
   return id_line + "\n" + piece_line + "\n";
@@ -25,8 +27,8 @@ std::string format(Tokenizer const& tokenizer, std::string const& text, bool jso
 std::string parse_line(std::string const& line, std::size_t number) {
   auto const value = nlohmann::json::parse(line, nullptr, false);
   if (!value.is_string())
-    throw UserError("Line " + std::to_string(number) +
-                    " of stdin is not a JSON string such as \"two\\nlines\"; with --json-input every line must be one.");
+    throw UserError(fmt::format(
+        "Line {} of stdin is not a JSON string such as \"two\\nlines\"; with --json-input every line must be one.", number));
   return value.get<std::string>();
 }
 

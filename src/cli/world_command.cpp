@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -21,8 +23,8 @@ CommandResult write_world(po::variables_map const& values) {
   for (auto const& [name, content] : files) {
     write_file_atomically(folder / name, content);
     auto const lines = std::count(content.begin(), content.end(), '\n');
-    result.output += (folder / name).string() + ": " + std::to_string(lines) + " lines, " +
-                     format_bytes(static_cast<double>(content.size())) + "\n";
+    result.output +=
+        fmt::format("{}: {} lines, {}\n", (folder / name).string(), lines, format_bytes(static_cast<double>(content.size())));
   }
   return result;
 }

@@ -17,6 +17,8 @@
 #include <system_error>
 #include <thread>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 namespace {
@@ -141,7 +143,7 @@ DiskTrial try_disk(std::filesystem::path const& folder) {
   std::vector<double> creates, syncs, renames;
   auto const target = folder / "target";
   for (int round = 0; round < rounds; ++round) {
-    auto const file = folder / ("file-" + std::to_string(round));
+    auto const file = folder / fmt::format("file-{}", round);
     auto const content = std::string(4096, static_cast<char>('a' + round));
     auto const [created, synced] = put(file, content);
     auto const start = Clock::now();
@@ -189,9 +191,10 @@ double await_file(std::filesystem::path const& file, std::string const& content,
       // not seen yet
     }
     if (Clock::now() - start > patience) {
-      throw RunError("The file '" + file.string() + "', which another rank has written, is not seen here after " +
-                     std::to_string(patience.count() / 1000) +
-                     " s. All hosts must share the folder: choose one on a network file system.");
+      throw RunError(
+          fmt::format("The file '{}', which another rank has written, is not seen here after {} s. "
+                      "All hosts must share the folder: choose one on a network file system.",
+                      file.string(), patience.count() / 1000));
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

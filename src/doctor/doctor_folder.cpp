@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -24,7 +26,7 @@ Findings room_findings(fs::path const& folder) {
   Finding space{
       Verdict::ok, "space",
       format_bytes(static_cast<double>(system.free)) + " of " + format_bytes(static_cast<double>(system.size)) + " free"};
-  if (system.files > 0) space.text += ", room for " + std::to_string(system.free_files) + " more files";
+  if (system.files > 0) space.text += fmt::format(", room for {} more files", system.free_files);
   bool const files_end = system.files > 0 && system.free_files < few_files;
   if (system.free < little || files_end) {
     space.verdict = system.free < very_little ? Verdict::problem : Verdict::warning;
@@ -46,11 +48,11 @@ Findings writing_findings(DiskTrial const& trial) {
 }
 
 std::string content_of(int rank) {
-  return "written by rank " + std::to_string(rank) + "\n";
+  return fmt::format("written by rank {}\n", rank);
 }
 
 fs::path file_of(fs::path const& folder, int rank) {
-  return folder / ("rank-" + std::to_string(rank));
+  return folder / fmt::format("rank-{}", rank);
 }
 
 /// Rank 0 writes and all hosts read it; then the reverse.
@@ -80,7 +82,7 @@ void try_sharing(Examination& examination, fs::path const& folder) {
       longest = std::max(longest, await_file(file_of(folder, other), content_of(other), patience));
     }
     return Findings{
-        {Verdict::ok, subject, std::to_string(hosts) + " see each other's files; the last one after " + short_time(longest)}};
+        {Verdict::ok, subject, fmt::format("{} see each other's files; the last one after {}", hosts, short_time(longest))}};
   });
 }
 
@@ -118,7 +120,7 @@ void examine_folder(Examination& examination, std::string const& title, fs::path
   fs::path const place = examination.world().broadcast(scratch ? scratch->path().string() : "", 0);
   try_sharing(examination, place);
   examination.each_rank("writing", examination.leads_host(), [&] {
-    auto const own = place / ("trial-" + std::to_string(examination.world().rank()));
+    auto const own = place / fmt::format("trial-{}", examination.world().rank());
     fs::create_directory(own);
     auto const trial = try_disk(own);
     return examination.is_root() ? writing_findings(trial) : Findings{};

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <map>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -35,8 +37,7 @@ Finding study_finding(Study const& study) {
   auto const points = study.points.size();
   auto const masked = std::count_if(study.points.begin(), study.points.end(), [](auto const& point) { return point.masked; });
   return {Verdict::ok, "study",
-          "'" + study.name + "': " + counted(points, "point") + ", " + std::to_string(study.masks ? masked : 0) +
-              " of them with masks"};
+          fmt::format("'{}': {}, {} of them with masks", study.name, counted(points, "point"), study.masks ? masked : 0)};
 }
 
 Findings checkpoint_findings(Checkpoint const& checkpoint, Study const& study) {
@@ -44,22 +45,20 @@ Findings checkpoint_findings(Checkpoint const& checkpoint, Study const& study) {
   for (auto const& point : study.points) {
     for (auto const layer : point.edit.hparams.layers) {
       if (layer < config.layers) continue;
-      throw UserError("The study edits layer " + std::to_string(layer) + ", but the model has layers 0 to " +
-                      std::to_string(config.layers - 1) + ". Choose one of these.");
+      throw UserError(fmt::format("The study edits layer {}, but the model has layers 0 to {}. Choose one of these.", layer,
+                                  config.layers - 1));
     }
   }
   return {{Verdict::ok, "checkpoint",
-           study.model.checkpoint.lexically_normal().string() + ": " + config.family + ", " + std::to_string(config.layers) +
-               " layers of width " + std::to_string(config.hidden) + ", " +
-               format_bytes(static_cast<double>(checkpoint.bytes()))}};
+           fmt::format("{}: {}, {} layers of width {}, {}", study.model.checkpoint.lexically_normal().string(), config.family,
+                       config.layers, config.hidden, format_bytes(static_cast<double>(checkpoint.bytes())))}};
 }
 
 Findings tokenizer_findings(Checkpoint const& checkpoint) {
   auto const tokenizer = Tokenizer::open(checkpoint.folder());
   auto const known = checkpoint.config().vocabulary;
   tokenizer.require_within(known);
-  return {{Verdict::ok, "tokenizer",
-           std::to_string(tokenizer.vocabulary_size()) + " tokens, the model has " + std::to_string(known)}};
+  return {{Verdict::ok, "tokenizer", fmt::format("{} tokens, the model has {}", tokenizer.vocabulary_size(), known)}};
 }
 
 /// Whether the weights fit where this rank computes. They share the files' memory on a CPU when their type is the one asked for.
@@ -80,8 +79,8 @@ Finding memory_finding(Checkpoint const& checkpoint, ModelOptions const& model, 
   }
   auto const needed = copy * copies;
   Finding finding{Verdict::ok, "weights",
-                  format_bytes(needed) + " of the " + format_bytes(available) + " free memory " + where + " (" + model.dtype +
-                      (copies > 1 ? ", " + std::to_string(copies) + " copies)" : ")")};
+                  fmt::format("{} of the {} free memory {} ({}{})", format_bytes(needed), format_bytes(available), where,
+                              model.dtype, copies > 1 ? fmt::format(", {} copies", copies) : "")};
   if (needed > 0.8 * available) {
     finding.verdict = needed > available ? Verdict::problem : Verdict::warning;
     finding.text +=
@@ -96,7 +95,7 @@ Findings fact_findings(Study const& study) {
   std::string text;
   for (auto const& selection : study.facts) {
     auto const count = std::exchange(counts[selection.split], 0);
-    if (count > 0) text += (text.empty() ? "" : ", ") + selection.split + " " + std::to_string(count);
+    if (count > 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", selection.split, count);
   }
   return {{Verdict::ok, "facts", text}};
 }

@@ -5,6 +5,8 @@
 #include <onemask/dispatch/ending.hpp>
 #include <onemask/doctor/examination.hpp>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 void Examination::begin(std::string const& title) {
@@ -25,8 +27,9 @@ bool Examination::run(std::string const& subject, bool takes_part, std::function
                       std::chrono::seconds patience) {
   Findings findings;
   auto const stuck = [&] {
-    log_error("The check '" + title_ + ", " + subject + "' did not end within " + std::to_string(patience.count()) +
-              " s on host " + host_name() + "; what it checks hangs. Repair that, or leave this host out.");
+    log_error(fmt::format(
+        "The check '{}, {}' did not end within {} s on host {}; what it checks hangs. Repair that, or leave this host out.",
+        title_, subject, patience.count(), host_name()));
     environment_.abort_world(1);
   };
   bool failed = false;

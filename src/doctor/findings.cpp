@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <sstream>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -79,8 +81,8 @@ std::string list_of(std::vector<std::size_t> const& ranks) {
   for (std::size_t first = 0; first < ranks.size();) {
     auto last = first;
     while (last + 1 < ranks.size() && ranks[last + 1] == ranks[last] + 1) ++last;
-    text += (text.empty() ? "" : ", ") + std::to_string(ranks[first]);
-    if (last > first) text += "-" + std::to_string(ranks[last]);
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", ranks[first]);
+    if (last > first) text += fmt::format("-{}", ranks[last]);
     first = last + 1;
   }
   return text;

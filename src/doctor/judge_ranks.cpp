@@ -9,6 +9,8 @@
 #include <set>
 #include <utility>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -75,9 +77,9 @@ Findings binding_findings(Ranks const& ranks) {
   if (narrow.empty()) return {{Verdict::ok, "binding", "every rank may use as many cores as it has threads"}};
   auto const& one = ranks[narrow.front()];
   return {{Verdict::warning, "binding",
-           ranks_text(narrow) + ": bound to fewer cores than threads (rank " + std::to_string(narrow.front()) + ": " +
-               counted(one.cores.size(), "core") + ", " + std::to_string(one.threads) +
-               " threads). Start with mpirun --bind-to none, or --map-by slot:PE=" + std::to_string(one.threads) + "."}};
+           fmt::format("{}: bound to fewer cores than threads (rank {}: {}, {} threads). "
+                       "Start with mpirun --bind-to none, or --map-by slot:PE={}.",
+                       ranks_text(narrow), narrow.front(), counted(one.cores.size(), "core"), one.threads, one.threads)}};
 }
 
 Findings program_findings(Ranks const& ranks) {
@@ -107,8 +109,9 @@ Findings clock_findings(Ranks const& ranks) {
   }
   if (spread <= most) return {{Verdict::ok, "clocks", "of all hosts agree within " + format_duration(spread)}};
   return {{Verdict::warning, "clocks",
-           "The clock of rank " + std::to_string(farthest) + " on " + ranks[farthest].host + " is " + format_duration(spread) +
-               " off that of rank 0, so times in logs and journals mislead. Synchronise the clocks (NTP)."}};
+           fmt::format("The clock of rank {} on {} is {} off that of rank 0, so times in logs and journals mislead. "
+                       "Synchronise the clocks (NTP).",
+                       farthest, ranks[farthest].host, format_duration(spread))}};
 }
 
 bool on_gpu(RankFacts const& rank) {
@@ -144,8 +147,8 @@ Findings sharing_findings(Ranks const& ranks) {
     }
     if (static_cast<std::size_t>(visible) <= used.size()) continue;
     findings.push_back({Verdict::warning, "idle GPUs",
-                        host + ": " + std::to_string(used.size()) + " of " + counted(static_cast<std::size_t>(visible), "GPU") +
-                            " are used. Start one rank for each."});
+                        fmt::format("{}: {} of {} are used. Start one rank for each.", host, used.size(),
+                                    counted(static_cast<std::size_t>(visible), "GPU"))});
   }
   return findings;
 }
@@ -171,8 +174,9 @@ Findings rate_findings(Ranks const& ranks) {
   if (rates.size() > 1) finding.text += " to " + rate_text(fastest.first) + " a rank";
   if (slowest.first < 0.5 * middle) {
     finding.verdict = Verdict::warning;
-    finding.text += ". Rank " + std::to_string(slowest.second) + " on " + ranks[slowest.second].host +
-                    " is less than half as fast as most: check whether other programs run there, or leave it out.";
+    finding.text +=
+        fmt::format(". Rank {} on {} is less than half as fast as most: check whether other programs run there, or leave it out.",
+                    slowest.second, ranks[slowest.second].host);
   }
   return {finding};
 }

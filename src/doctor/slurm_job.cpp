@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -38,7 +40,7 @@ Findings judge_slurm_job(std::function<std::optional<std::string>(std::string co
                       *id + " on " + said("SLURM_JOB_NUM_NODES") + " node(s), " + said("SLURM_JOB_NODELIST") + ", restarted " +
                           variable("SLURM_RESTART_COUNT").value_or("0") + " times"});
   auto const tasks = whole_number(variable("SLURM_NTASKS"));
-  Finding count{Verdict::ok, "tasks", said("SLURM_NTASKS") + " of the job, " + std::to_string(ranks) + " ranks"};
+  Finding count{Verdict::ok, "tasks", fmt::format("{} of the job, {} ranks", said("SLURM_NTASKS"), ranks)};
   if (tasks && *tasks != ranks) {
     count.verdict = Verdict::warning;
     count.text += ". Start as many ranks as the job has tasks: mpirun -n $SLURM_NTASKS.";

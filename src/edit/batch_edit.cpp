@@ -3,11 +3,13 @@
 #include <onemask/core/error.hpp>
 #include <onemask/edit/batch_edit.hpp>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
 std::string name_of(int layer, char const* part) {
-  return std::to_string(layer) + "." + part;
+  return fmt::format("{}.{}", layer, part);
 }
 
 WeightDelta delta_of(SafetensorsFile const& file, int layer) {
@@ -20,7 +22,7 @@ WeightDelta delta_of(SafetensorsFile const& file, int layer) {
   if (file.contains(name_of(layer, "dense"))) return {layer, {}, {}, matrix("dense")};
   WeightDelta delta{layer, matrix("left"), matrix("right"), {}};
   if (delta.left.size(0) != delta.right.size(0))
-    throw UserError("left and right of layer " + std::to_string(layer) + " have different ranks");
+    throw UserError(fmt::format("left and right of layer {} have different ranks", layer));
   return delta;
 }
 

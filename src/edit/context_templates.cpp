@@ -8,6 +8,7 @@
 #include <array>
 
 #include <c10/core/GradMode.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace onemask {
@@ -53,9 +54,9 @@ ContextTemplates sample_context_templates(CausalLM const& model, Tokenizer const
   ContextTemplates templates{"{}"};
   for (auto const& [length, count] : length_params) {
     if (length > model.config().positions) {
-      throw UserError("Context templates of " + std::to_string(length) +
-                      " tokens are asked for (context_template_length_params), but the model has " +
-                      std::to_string(model.config().positions) + " positions.");
+      throw UserError(fmt::format(
+          "Context templates of {} tokens are asked for (context_template_length_params), but the model has {} positions.",
+          length, model.config().positions));
     }
     for (int i = 0; i < count; ++i) {
       auto ids = encode_prompt(tokenizer, starts[static_cast<std::size_t>(i) % starts.size()]);

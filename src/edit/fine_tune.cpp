@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include <c10/core/GradMode.h>
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -121,8 +122,8 @@ BatchEdit fine_tune(CausalLM const& model, std::span<EditRequest const> requests
       }
     }
     if (!std::isfinite(loss) || !leaf.grad().isfinite().all().item<bool>()) {
-      throw RunError("Fine-tuning " + std::to_string(tuned.size()) + " facts gave numbers that are not finite in step " +
-                     std::to_string(step) + ". Use a smaller lr.");
+      throw RunError(
+          fmt::format("Fine-tuning {} facts gave numbers that are not finite in step {}. Use a smaller lr.", tuned.size(), step));
     }
     if (loss < enough || step == hparams.num_steps) break;
     auto const gradient = leaf.grad() + hparams.weight_decay * (weight + change);

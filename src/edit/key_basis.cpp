@@ -4,12 +4,13 @@
 #include <ATen/ops/linalg_cholesky_ex.h>
 #include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/linalg_solve_triangular.h>
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
 
 std::string name_of(SecondMoment const& moment) {
-  return "The second moment of layer " + std::to_string(moment.layer);
+  return fmt::format("The second moment of layer {}", moment.layer);
 }
 
 }  // namespace
@@ -18,10 +19,10 @@ KeyBasis KeyBasis::of_moment(SecondMoment const& moment) {
   require_enough_tokens(moment, "Edits cannot be solved for");
   auto [lower, info] = at::linalg_cholesky_ex(moment.matrix.to(at::kDouble));
   if (info.item<int>() != 0 || !lower.isfinite().all().item<bool>()) {
-    throw UserError(
-        name_of(moment) + " is not positive definite, although it was computed from " + std::to_string(moment.tokens) +
-        " tokens: some neurons of its MLP are almost never active in them. Use more text, or more varied text. Its MLP is " +
-        std::to_string(moment.matrix.size(0)) + " wide; ten times as many tokens are a good start.");
+    throw UserError(fmt::format(
+        "{} is not positive definite, although it was computed from {} tokens: some neurons of its MLP are almost never active "
+        "in them. Use more text, or more varied text. Its MLP is {} wide; ten times as many tokens are a good start.",
+        name_of(moment), moment.tokens, moment.matrix.size(0)));
   }
   return {lower, true};
 }
@@ -30,8 +31,9 @@ at::Tensor KeyBasis::null_space(SecondMoment const& moment, double threshold) {
   auto const [values, vectors] = at::linalg_eigh(moment.matrix.to(at::kDouble));
   auto const count = values.lt(threshold).sum().item<std::int64_t>();
   if (count == 0) {
-    throw UserError(name_of(moment) + " has no eigenvalue below the nullspace_threshold " + std::to_string(threshold) +
-                    "; its smallest is " + std::to_string(values[0].item<double>()) + ". Raise the threshold.");
+    throw UserError(
+        fmt::format("{} has no eigenvalue below the nullspace_threshold {:f}; its smallest is {:f}. Raise the threshold.",
+                    name_of(moment), threshold, values[0].item<double>()));
   }
   return vectors.narrow(1, 0, count).to(at::kFloat).contiguous();
 }

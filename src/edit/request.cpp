@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -27,7 +29,7 @@ EditRequest::Row make_row(Tokenizer const& tokenizer, std::string const& text, s
 
 EditRequest make_edit_request(Tokenizer const& tokenizer, Fact const& fact, ContextTemplates const& templates,
                               EditHparams const& hparams, std::int64_t positions) {
-  auto const record = "The record with case_id " + std::to_string(fact.case_id);
+  auto const record = fmt::format("The record with case_id {}", fact.case_id);
   EditRequest request{fact.case_id, {}, {}, {}, fact.subject};
   try {
     request.target = encode_target(tokenizer, fact.target_new);
@@ -36,8 +38,9 @@ EditRequest make_edit_request(Tokenizer const& tokenizer, Fact const& fact, Cont
   }
   auto const check = [&](std::size_t tokens, std::string const& what) {
     if (static_cast<std::int64_t>(tokens) <= positions) return;
-    throw UserError(record + " needs " + std::to_string(tokens) + " tokens " + what + ", but the model has " +
-                    std::to_string(positions) + " positions. Leave the record out or use shorter contexts.");
+    throw UserError(
+        fmt::format("{} needs {} tokens {}, but the model has {} positions. Leave the record out or use shorter contexts.",
+                    record, tokens, what, positions));
   };
   for (auto const& context : templates) {
     request.contexts.push_back(

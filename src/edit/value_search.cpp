@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include <c10/core/GradMode.h>
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -180,8 +181,10 @@ void check_layers(CausalLM const& model, EditHparams const& hparams) {
   for (auto layer : hparams.layers) require_layer(model, layer, "The hparams' 'layers'");
   require_layer(model, hparams.v_loss_layer, "The hparams' 'v_loss_layer'");
   if (hparams.v_loss_layer < hparams.layer()) {
-    throw UserError("The hparams' 'v_loss_layer' is " + std::to_string(hparams.v_loss_layer) + ", below the edited layer " +
-                    std::to_string(hparams.layer()) + ", where the edit has no effect. Name the edited layer or one above it.");
+    throw UserError(
+        fmt::format("The hparams' 'v_loss_layer' is {}, below the edited layer {}, where the edit has no effect. "
+                    "Name the edited layer or one above it.",
+                    hparams.v_loss_layer, hparams.layer()));
   }
 }
 
@@ -238,8 +241,7 @@ FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requ
   auto const set_aside = [&](at::Tensor const& fine, char const* what, int step) {
     auto const still = to_doubles(active), is_fine = to_doubles(fine);
     for (std::size_t v = 0; v < still.size(); ++v) {
-      if (still[v] != 0 && is_fine[v] == 0)
-        found.failures[v] = std::string("the ") + what + " is not finite in step " + std::to_string(step);
+      if (still[v] != 0 && is_fine[v] == 0) found.failures[v] = fmt::format("the {} is not finite in step {}", what, step);
     }
     active = active.logical_and(fine);
   };

@@ -2,6 +2,8 @@
 #include <onemask/core/invariant.hpp>
 #include <onemask/edit/weight_delta.hpp>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -44,9 +46,9 @@ std::map<int, at::Tensor> edited_weights(CausalLM const& model, std::vector<Weig
     auto const weight = model.projection(delta.layer).weight;
     auto const change = delta.matrix().to(weight.device());
     if (change.sizes() != weight.sizes()) {
-      throw ShapeError("The delta of layer " + std::to_string(delta.layer) + " [out, in] is " + std::to_string(change.size(0)) +
-                       " x " + std::to_string(change.size(1)) + ", but the model's matrix is " + std::to_string(weight.size(0)) +
-                       " x " + std::to_string(weight.size(1)) + ". The edit belongs to another model.");
+      throw ShapeError(fmt::format(
+          "The delta of layer {} [out, in] is {} x {}, but the model's matrix is {} x {}. The edit belongs to another model.",
+          delta.layer, change.size(0), change.size(1), weight.size(0), weight.size(1)));
     }
     invariant(!weights.contains(delta.layer), "layer ", delta.layer, " has two deltas");
     weights[delta.layer] = (weight.to(at::kFloat) + change).to(weight.scalar_type());

@@ -9,6 +9,7 @@
 #include <array>
 
 #include <c10/core/GradMode.h>
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -35,9 +36,10 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
                           encode_target(tokenizer, fact.target_new)};
       auto const longest = prompt.prompt.size() + std::max(prompt.target_true.size(), prompt.target_new.size()) - 1;
       if (static_cast<std::int64_t>(longest) > model.config().positions) {
-        throw UserError("The record with case_id " + std::to_string(fact.case_id) + " has a prompt of " +
-                        std::to_string(longest) + " tokens with its object ('" + text + "'), but the model has " +
-                        std::to_string(model.config().positions) + " positions. Leave the record out.");
+        throw UserError(
+            fmt::format("The record with case_id {} has a prompt of {} tokens with its object ('{}'), "
+                        "but the model has {} positions. Leave the record out.",
+                        fact.case_id, longest, text, model.config().positions));
       }
       batch.numbers.push_back(batch.facts.empty() || batch.facts.back().index != item.index ? 0 : batch.numbers.back() + 1);
       batch.prompts.push_back(std::move(prompt));

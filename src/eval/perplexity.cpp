@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include <c10/core/GradMode.h>
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -49,10 +50,12 @@ double sum_of_nll(CausalLM const& model, std::span<TextWindow const> windows) {
 std::vector<TextWindow> cut_text(std::span<std::int64_t const> text, std::optional<std::int64_t> bos, std::int64_t segment,
                                  std::int64_t stride) {
   auto const room = segment - (bos ? 1 : 0);
-  if (segment < 2) throw UserError("A window of text has " + std::to_string(segment) + " tokens; perplexity needs at least 2.");
+  if (segment < 2) throw UserError(fmt::format("A window of text has {} tokens; perplexity needs at least 2.", segment));
   if (stride < 0 || stride > room) {
-    throw UserError("The windows of text hold " + std::to_string(room) + " tokens of it each, so windows cannot begin every " +
-                    std::to_string(stride) + " tokens. Set the stride to at most " + std::to_string(room) + ".");
+    throw UserError(
+        fmt::format("The windows of text hold {} tokens of it each, so windows cannot begin every {} tokens. "
+                    "Set the stride to at most {}.",
+                    room, stride, room));
   }
   auto const step = static_cast<std::size_t>(stride > 0 ? stride : room);
   std::vector<TextWindow> windows;

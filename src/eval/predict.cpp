@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include <c10/core/GradMode.h>
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -14,13 +15,14 @@ std::vector<std::int64_t> checked_ids(ModelConfig const& config, Tokenizer const
   if (prompt.empty()) throw UserError("The prompt is empty; give a text that the model should continue.");
   auto ids = encode_prompt(tokenizer, prompt);
   if (static_cast<std::int64_t>(ids.size()) > config.positions) {
-    throw UserError("The prompt has " + std::to_string(ids.size()) + " tokens, but the model has " +
-                    std::to_string(config.positions) + " positions; give a shorter text.");
+    throw UserError(fmt::format("The prompt has {} tokens, but the model has {} positions; give a shorter text.", ids.size(),
+                                config.positions));
   }
   for (auto const id : ids) {
     if (id < config.vocabulary) continue;
-    throw UserError("The prompt has the token " + std::to_string(id) + ", but the model knows only the first " +
-                    std::to_string(config.vocabulary) + "; the folder's tokenizer belongs to another model.");
+    throw UserError(fmt::format(
+        "The prompt has the token {}, but the model knows only the first {}; the folder's tokenizer belongs to another model.",
+        id, config.vocabulary));
   }
   return ids;
 }
@@ -28,7 +30,7 @@ std::vector<std::int64_t> checked_ids(ModelConfig const& config, Tokenizer const
 }  // namespace
 
 std::vector<Prediction> predict(CausalLM const& model, Tokenizer const& tokenizer, std::string_view prompt, int k) {
-  if (k < 1) throw UserError("Asked for the " + std::to_string(k) + " likeliest tokens; ask for at least 1.");
+  if (k < 1) throw UserError(fmt::format("Asked for the {} likeliest tokens; ask for at least 1.", k));
   c10::NoGradGuard const no_gradients;
   auto const rows = pack_rows({checked_ids(model.config(), tokenizer, prompt)}, model.device());
   Pass const pass(model, rows.layout);

@@ -13,6 +13,8 @@
 #include <set>
 #include <tuple>
 
+#include <fmt/core.h>
+
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -145,7 +147,7 @@ class Gatherer {
       auto const keep = mask->keep(task.options.threshold);
       zeros_[m] = zeros_share(keep);
       invariant(zeros_[m] >= 0 && zeros_[m] <= 1, "the mask '", task.name, "' has a share of ", zeros_[m], " zeros");
-      auto const name = "masks/" + std::to_string(m);
+      auto const name = fmt::format("masks/{}", m);
       checksums_[name] = writer_.write(name, matrix_of(task, mask->layers, keep));
       for (auto const& epoch : mask->epochs)
         epochs.push_back({task.name, &epoch - mask->epochs.data(), epoch, task.options.threshold});

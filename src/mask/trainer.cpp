@@ -13,6 +13,7 @@
 #include <numeric>
 
 #include <c10/core/GradMode.h>
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -83,9 +84,8 @@ MaskTrainer::MaskTrainer(TrainingSet const& facts, MaskOptions options, at::Tens
       soft_(soft_mask(0)) {
   auto const shape = facts.mask_shape();
   if (theta_.sizes() != at::IntArrayRef(shape)) {
-    throw ShapeError("The mask's theta is " + std::to_string(theta_.size(0)) + " x " + std::to_string(theta_.size(-1)) +
-                     ", but the masked matrices [layers * out, in] are " + std::to_string(shape[0]) + " x " +
-                     std::to_string(shape[1]) + ".");
+    throw ShapeError(fmt::format("The mask's theta is {} x {}, but the masked matrices [layers * out, in] are {} x {}.",
+                                 theta_.size(0), theta_.size(-1), shape[0], shape[1]));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include <c10/core/GradMode.h>
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -38,7 +39,7 @@ Wanted last_tokens(Layout const& layout) {
 
 MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const& edit, bool leading_space,
                         std::int64_t positions) {
-  auto const record = "The record with case_id " + std::to_string(fact.case_id);
+  auto const record = fmt::format("The record with case_id {}", fact.case_id);
   MaskFact result{{}, {}, {}, edit.left, edit.right};
   try {
     result.target_true = encode_target(tokenizer, fact.target_true);
@@ -50,8 +51,10 @@ MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const
   auto const add = [&](std::string const& text) {
     result.prompts.push_back(encode_prompt(tokenizer, text, leading_space));
     if (static_cast<std::int64_t>(result.prompts.back().size() + longest) > positions) {
-      throw UserError(record + " has a prompt ('" + text + "') that together with its object is longer than the model's " +
-                      std::to_string(positions) + " positions. Leave the record out.");
+      throw UserError(
+          fmt::format("{} has a prompt ('{}') that together with its object is longer than the model's {} positions. "
+                      "Leave the record out.",
+                      record, text, positions));
     }
   };
   add(fact.question());

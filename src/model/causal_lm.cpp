@@ -5,6 +5,8 @@
 
 #include <map>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 std::unique_ptr<CausalLM> load_causal_lm(Checkpoint const& checkpoint, Placement placement) {
@@ -40,8 +42,8 @@ std::unique_ptr<CausalLM> CausalLM::with_projections(std::map<int, at::Tensor> w
 void require_layer(CausalLM const& model, int layer, std::string const& where) {
   auto const layers = model.config().layers;
   if (layer < 0 || layer >= layers) {
-    throw UserError(where + " names layer " + std::to_string(layer) + ", but the model has layers 0 to " +
-                    std::to_string(layers - 1) + ". Choose one of these.");
+    throw UserError(
+        fmt::format("{} names layer {}, but the model has layers 0 to {}. Choose one of these.", where, layer, layers - 1));
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -28,7 +29,7 @@ c10::Device parse_device(std::string const& name, int local_rank) {
   int index = -1;
   auto const [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
   if (error != std::errc() || end != digits.data() + digits.size() || index < 0 || index >= gpus)
-    throw UserError("The device '" + name + "' does not exist; visible are cuda:0 to cuda:" + std::to_string(gpus - 1) + ".");
+    throw UserError(fmt::format("The device '{}' does not exist; visible are cuda:0 to cuda:{}.", name, gpus - 1));
   return gpu(index);
 }
 
@@ -57,8 +58,7 @@ Placement parse_placement_without_work(std::string const& device, std::string co
 void set_threads(int threads) {
   constexpr int most = 1024;  // more than any node has cores; far more would end the process while it starts them
   if (threads < 1 || threads > most) {
-    throw UserError("The number of threads per rank is " + std::to_string(threads) + "; it must lie between 1 and " +
-                    std::to_string(most) + ".");
+    throw UserError(fmt::format("The number of threads per rank is {}; it must lie between 1 and {}.", threads, most));
   }
   at::set_num_threads(threads);
 }
@@ -76,7 +76,7 @@ void set_product_precision(std::string const& precision) {
 }
 
 std::string execution_of(c10::DeviceType device, std::string const& dtype, std::string const& products, int threads) {
-  return std::string(c10::DeviceTypeName(device, true)) + " " + dtype + " " + products + " threads " + std::to_string(threads);
+  return fmt::format("{} {} {} threads {}", c10::DeviceTypeName(device, true), dtype, products, threads);
 }
 
 }  // namespace onemask

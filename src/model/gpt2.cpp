@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -79,7 +81,7 @@ class Gpt2 final : public CausalLM {
     return {block_name(layer) + ".mlp.c_proj.weight", down.weight.t(), down.bias};
   }
 
-  static std::string block_name(int layer) { return "transformer.h." + std::to_string(layer); }
+  static std::string block_name(int layer) { return fmt::format("transformer.h.{}", layer); }
 
   at::Tensor norm(Linear const& scale, at::Tensor const& x) const {
     return layer_norm(x, scale.weight, scale.bias, config().norm_epsilon);

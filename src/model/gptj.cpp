@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -73,7 +75,7 @@ class GptJ final : public CausalLM {
     return {block_name(layer) + ".mlp.fc_out.weight", down.weight, down.bias};
   }
 
-  static std::string block_name(int layer) { return "transformer.h." + std::to_string(layer); }
+  static std::string block_name(int layer) { return fmt::format("transformer.h.{}", layer); }
 
   at::Tensor norm(Linear const& scale, at::Tensor const& x) const {
     return layer_norm(x, scale.weight, scale.bias, config().norm_epsilon);

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -108,7 +110,7 @@ class Llama final : public CausalLM {
     return {block_name(layer) + ".mlp.down_proj.weight", blocks_[layer].down.weight, blocks_[layer].down.bias};
   }
 
-  static std::string block_name(int layer) { return "model.layers." + std::to_string(layer); }
+  static std::string block_name(int layer) { return fmt::format("model.layers.{}", layer); }
 
   /// RMSNorm, its mean square taken in float32 whatever the dtype.
   at::Tensor norm(at::Tensor const& scale, at::Tensor const& x) const {

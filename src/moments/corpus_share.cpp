@@ -9,6 +9,8 @@
 #include <cstring>
 #include <numeric>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -77,8 +79,8 @@ CorpusShare share_corpus(Communicator const& world, Corpus const& corpus, Tokeni
   if (share.tokens == 0) throw UserError("The corpus has no tokens. Name files with text.");
   if (reading.tokens == 0) return share;
   if (share.tokens < reading.tokens) {
-    throw UserError("The corpus has only " + std::to_string(share.tokens) + " tokens, but " + std::to_string(reading.tokens) +
-                    " are requested. Give more text, or fewer tokens.");
+    throw UserError(fmt::format("The corpus has only {} tokens, but {} are requested. Give more text, or fewer tokens.",
+                                share.tokens, reading.tokens));
   }
   std::int64_t left = reading.tokens;
   std::size_t used = 0;

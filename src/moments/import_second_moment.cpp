@@ -7,6 +7,8 @@
 #include <cmath>
 #include <fstream>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -18,10 +20,11 @@ bool is_zip(std::filesystem::path const& file) {
 }
 
 [[noreturn]] void throw_wrong_size(std::string const& where, at::IntArrayRef shape, CausalLM const& model, int layer) {
-  auto const inner = std::to_string(model.config().inner);
-  throw ShapeError(where + " has the size [" + join(shape, ", ") + "], but layer " + std::to_string(layer) +
-                   " of this model needs a second moment of size [" + inner + ", " + inner +
-                   "]. It belongs to another model or another module; name the right file.");
+  auto const inner = model.config().inner;
+  throw ShapeError(
+      fmt::format("{} has the size [{}], but layer {} of this model needs a second moment of size [{}, {}]. "
+                  "It belongs to another model or another module; name the right file.",
+                  where, join(shape, ", "), layer, inner, inner));
 }
 
 /// The name that a file uses for an array: with or without the prefix of a combined statistic.
@@ -76,8 +79,8 @@ SecondMoment import_second_moment(std::filesystem::path const& file, CausalLM co
   } else {
     moment = second_moment_from_bytes(read_file(file), where);
     if (moment.layer != layer) {
-      throw UserError(where + " is the second moment of layer " + std::to_string(moment.layer) + ", but was given for layer " +
-                      std::to_string(layer) + ".");
+      throw UserError(
+          fmt::format("{} is the second moment of layer {}, but was given for layer {}.", where, moment.layer, layer));
     }
     auto const inner = model.config().inner;
     if (moment.matrix.size(0) != inner) throw_wrong_size(where, moment.matrix.sizes(), model, layer);

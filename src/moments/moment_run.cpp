@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <optional>
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace onemask {
@@ -85,11 +86,11 @@ void read_checkpoint(LayerWork& work, std::size_t sections, std::int64_t inner, 
   try {
     restore(work, std::move(*bytes), inner, device);
     if (work.sections_done >= sections) throw UserError("it has more sections than the corpus");
-    log_info("second moment of layer " + std::to_string(work.layer) + ": continues after section " +
-             std::to_string(work.sections_done) + " of " + std::to_string(sections));
+    log_info(
+        fmt::format("second moment of layer {}: continues after section {} of {}", work.layer, work.sections_done, sections));
   } catch (std::exception const& e) {
-    log_warning("The checkpoint " + work.file.name() + " cannot be used (" + e.what() + "); layer " + std::to_string(work.layer) +
-                " starts from the beginning.");
+    log_warning(fmt::format("The checkpoint {} cannot be used ({}); layer {} starts from the beginning.", work.file.name(),
+                            e.what(), work.layer));
     work = {work.layer, work.key, work.file};
   }
 }
@@ -103,7 +104,7 @@ std::map<int, int> choose_exponents(CausalLM const& model, Segment const& first,
     try {
       exponents[layer] = MomentSum::suitable_exponent(keys);
     } catch (RunError const& e) {
-      throw RunError("Layer " + std::to_string(layer) + ", at the beginning of the corpus: " + e.what());
+      throw RunError(fmt::format("Layer {}, at the beginning of the corpus: {}", layer, e.what()));
     }
   });
   return exponents;
@@ -171,7 +172,7 @@ void add_batch(MomentRun const& run, std::size_t unit, std::span<Segment const> 
     try {
       (*work++)->sum->add(keys);
     } catch (RunError const& e) {
-      throw RunError("Layer " + std::to_string(layer) + ", " + culprit(run.corpus, unit, segments, keys) + ": " + e.what());
+      throw RunError(fmt::format("Layer {}, {}: {}", layer, culprit(run.corpus, unit, segments, keys), e.what()));
     }
   });
 }
@@ -258,10 +259,11 @@ void announce(MomentRun const& run, CorpusShare const& share, std::vector<LayerW
   auto const pass = 2 * tokens * ((top + 1) * (attention + ups * hidden * inner) + top * hidden * inner);
   auto const products = tokens * inner * inner * static_cast<double>(works.size());
   auto const layers = join(works, ", ", [](auto const& work) { return std::to_string(work.layer); });
-  log_info("second moments of layer" + std::string(works.size() > 1 ? "s " : " ") + layers + ": " + std::to_string(share.tokens) +
-           " tokens in one pass, about " + in_flops(pass) + " for the pass and " + in_flops(products) + " for the products, on " +
-           counted(static_cast<std::size_t>(run.world.size()), "rank") + "; " +
-           format_bytes(checkpoint_bytes(run, works.size())) + " of memory a rank beside the model");
+  log_info(fmt::format(
+      "second moments of layer{} {}: {} tokens in one pass, about {} for the pass and {} for the products, on {}; "
+      "{} of memory a rank beside the model",
+      works.size() > 1 ? "s" : "", layers, share.tokens, in_flops(pass), in_flops(products),
+      counted(static_cast<std::size_t>(run.world.size()), "rank"), format_bytes(checkpoint_bytes(run, works.size()))));
 }
 
 }  // namespace

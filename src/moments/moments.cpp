@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <optional>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -85,8 +87,8 @@ std::int64_t segment_of(MomentsOptions const& options, ModelConfig const& config
   constexpr std::int64_t usual = 1024;
   if (options.segment == 0) return std::min(usual, config.positions);
   if (options.segment < 1 || options.segment > config.positions) {
-    throw UserError("Segments of " + std::to_string(options.segment) + " tokens are requested, but the model has " +
-                    std::to_string(config.positions) + " positions. Ask for 1 to " + std::to_string(config.positions) + ".");
+    throw UserError(fmt::format("Segments of {} tokens are requested, but the model has {} positions. Ask for 1 to {}.",
+                                options.segment, config.positions, config.positions));
   }
   return options.segment;
 }
@@ -144,13 +146,13 @@ std::map<int, std::string> make_moments(Communicator const& world, CausalLM cons
         to_compute[layer] = key;
       } else if (world.rank() == 0) {
         objects.put(key, to_bytes(import_second_moment(file->second, model, layer)));
-        log_info("second moment of layer " + std::to_string(layer) + " imported from " + file->second.string());
+        log_info(fmt::format("second moment of layer {} imported from {}", layer, file->second.string()));
       }
     }
   });
   if (missing.size() < sources.keys.size()) {
-    log_info("second moments: " + std::to_string(sources.keys.size() - missing.size()) + " of " +
-             std::to_string(sources.keys.size()) + " layers are already in the store");
+    log_info(fmt::format("second moments: {} of {} layers are already in the store", sources.keys.size() - missing.size(),
+                         sources.keys.size()));
   }
   if (!to_compute.empty())
     compute_moments({world, model, tokenizer, *sources.corpus, reading, objects, checkpoints, stopped, progress}, to_compute);
@@ -159,13 +161,14 @@ std::map<int, std::string> make_moments(Communicator const& world, CausalLM cons
 
 SecondMoment load_moment(ObjectStore const& objects, std::string const& key, int layer, std::int64_t inner) {
   auto bytes = objects.get(key);
-  auto const name = "The second moment of layer " + std::to_string(layer) + " (object " + key.substr(0, 12) + ")";
+  auto const name = fmt::format("The second moment of layer {} (object {})", layer, key.substr(0, 12));
   if (!bytes) throw RunError(name + " is not in the object store. Run the same command again.");
   auto moment = second_moment_from_bytes(std::move(*bytes), name);
   if (moment.layer != layer || moment.matrix.size(0) != inner) {
-    auto const size = std::to_string(moment.matrix.size(0));
-    throw ShapeError(name + " is of layer " + std::to_string(moment.layer) + " and of the size [" + size + ", " + size +
-                     "], but " + std::to_string(inner) + " rows and columns are needed. Compute it again.");
+    auto const size = moment.matrix.size(0);
+    throw ShapeError(
+        fmt::format("{} is of layer {} and of the size [{}, {}], but {} rows and columns are needed. Compute it again.", name,
+                    moment.layer, size, size, inner));
   }
   return moment;
 }

@@ -12,6 +12,7 @@
 #include <zip.h>
 
 #include <ATen/ATen.h>
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -185,8 +186,8 @@ at::Tensor NpzFile::tensor(std::string const& name) const {
   for (auto size : header.shape) numbers *= size;  // cannot overflow, see shape_of
   auto const bytes = static_cast<std::uint64_t>(numbers) * c10::elementSize(header.dtype);
   if (bytes != member.left()) {
-    throw UserError(where + " has " + std::to_string(member.left()) + " bytes of numbers, but its shape and type need " +
-                    std::to_string(bytes) + ". Fetch the file again.");
+    throw UserError(fmt::format("{} has {} bytes of numbers, but its shape and type need {}. Fetch the file again.", where,
+                                member.left(), bytes));
   }
   if (header.fortran_order) std::reverse(header.shape.begin(), header.shape.end());
   auto tensor = at::empty(header.shape, header.dtype);

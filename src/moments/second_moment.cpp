@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include <c10/core/GradMode.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace onemask {
@@ -77,10 +78,10 @@ double least_condition(SecondMoment const& moment) {
 void require_enough_tokens(SecondMoment const& moment, std::string const& where) {
   auto const inner = moment.matrix.size(0);
   if (moment.tokens >= inner) return;
-  throw UserError(where + ": the second moment of layer " + std::to_string(moment.layer) + " was computed from " +
-                  std::to_string(moment.tokens) + " tokens, but it can be inverted only if there are at least " +
-                  std::to_string(inner) +
-                  ", the width of that layer's MLP. Several times as many are better. Compute one from more tokens.");
+  throw UserError(fmt::format(
+      "{}: the second moment of layer {} was computed from {} tokens, but it can be inverted only if there are at least {}, "
+      "the width of that layer's MLP. Several times as many are better. Compute one from more tokens.",
+      where, moment.layer, moment.tokens, inner));
 }
 
 void visit_keys(CausalLM const& model, TokenRows const& rows, std::span<int const> layers,

@@ -14,6 +14,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -47,8 +48,8 @@ std::vector<RecallPrompt> recall_prompts(RecallSet const& set, Tokenizer const& 
       auto const add = [&](char const* kind, std::string const& text) {
         auto ids = encode_prompt(tokenizer, text);
         if (ids.empty() || std::ssize(ids) > longest) {
-          throw UserError("'" + file.string() + "', case_id " + std::to_string(fact.case_id) + ": a prompt has " +
-                          std::to_string(ids.size()) + " tokens, but the model takes 1 to " + std::to_string(longest) + ".");
+          throw UserError(fmt::format("'{}', case_id {}: a prompt has {} tokens, but the model takes 1 to {}.", file.string(),
+                                      fact.case_id, ids.size(), longest));
         }
         prompts.push_back({kind, std::move(ids), object, other});
       };

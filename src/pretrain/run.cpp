@@ -21,6 +21,8 @@
 #include <cstdio>
 #include <malloc.h>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -65,7 +67,7 @@ class Checkpoints {
     double seconds = 0;
     if (bytes.empty()) return seconds;
     agree(comm, [&] { seconds = trainer.restore(std::move(bytes), source, study_); });
-    if (comm.rank() == 0) log_info("pretrain: continues after step " + std::to_string(trainer.steps_done()));
+    if (comm.rank() == 0) log_info(fmt::format("pretrain: continues after step {}", trainer.steps_done()));
     return seconds;
   }
 
@@ -208,8 +210,8 @@ class Training {
         });
       }
       if (stop && !last) {
-        throw Interrupted("Stopped by a signal after step " + std::to_string(steps) + " of " + std::to_string(options.steps) +
-                          "; the same command continues from there.");
+        throw Interrupted(
+            fmt::format("Stopped by a signal after step {} of {}; the same command continues from there.", steps, options.steps));
       }
     }
     report.parameters = trainer_.flat().numel();
@@ -300,9 +302,8 @@ PretrainReport run_pretraining(PretrainStudy const& study, std::filesystem::path
   PretrainReport report;
   report.study = material.study;
   if (comm.rank() == 0) {
-    log_info("pretrain: " + std::to_string(material.sequences.facts.size()) + " statements, " +
-             std::to_string(material.sequences.text.size()) + " pieces of text, " + std::to_string(material.model.vocabulary) +
-             " tokens");
+    log_info(fmt::format("pretrain: {} statements, {} pieces of text, {} tokens", material.sequences.facts.size(),
+                         material.sequences.text.size(), material.model.vocabulary));
   }
   Training training(study, material, folder, comm);
   training.run(report);

@@ -8,6 +8,7 @@
 
 #include <unordered_set>
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace onemask {
@@ -18,7 +19,7 @@ bool is_json_lines(std::filesystem::path const& file) {
 }
 
 std::string place_of(std::string const& file, std::size_t line) {
-  return "'" + file + "', line " + std::to_string(line);
+  return fmt::format("'{}', line {}", file, line);
 }
 
 /// Calls visit(value, place) for the JSON value of every line that is not blank.
@@ -55,7 +56,7 @@ void add_records(std::filesystem::path const& file, std::vector<Statement>& stat
   auto const facts = read_counterfact(file);
   auto const name = file.string();
   auto const add = [&](Fact const& fact, std::string const& prompt, std::string const& target) {
-    statements.push_back({prompt, target, "'" + name + "', case_id " + std::to_string(fact.case_id)});
+    statements.push_back({prompt, target, fmt::format("'{}', case_id {}", name, fact.case_id)});
   };
   for (auto const& fact : facts) add(fact, fact.question(), fact.target_true);
   for (auto const& fact : facts) {
@@ -133,8 +134,9 @@ Sequences make_sequences(std::vector<Statement> const& statements, std::vector<s
                          std::ssize(object)};
     auto const longest = std::ssize(fact.plain);
     if (longest > row_tokens) {
-      throw UserError(statement.place + " has " + std::to_string(longest) + " tokens, but training.row_tokens is " +
-                      std::to_string(row_tokens) + ". Make the rows longer, or leave the statement out.");
+      throw UserError(
+          fmt::format("{} has {} tokens, but training.row_tokens is {}. Make the rows longer, or leave the statement out.",
+                      statement.place, longest, row_tokens));
     }
     feed(fact.plain);
     feed(fact.behind);

@@ -8,6 +8,8 @@
 
 #include <sstream>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -47,8 +49,7 @@ void read_choice(YamlSection& section, char const* key, std::string& value, std:
 
 void read_size(YamlSection& section, char const* key, std::int64_t& value, std::int64_t least, std::int64_t most) {
   section.read(key, value);
-  if (value < least || value > most)
-    throw section.fault(key, "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+  if (value < least || value > most) throw section.fault(key, fmt::format("must be a whole number from {} to {}", least, most));
 }
 
 ModelConfig read_model(YamlSection section) {
@@ -189,7 +190,7 @@ PretrainStudy read_pretrain_study(std::filesystem::path const& file, std::vector
   perplexity.finish();
   root.finish();
   if (study.training.row_tokens > study.model.positions)
-    throw root.fault("training.row_tokens", "must be at most 'model.positions', " + std::to_string(study.model.positions));
+    throw root.fault("training.row_tokens", fmt::format("must be at most 'model.positions', {}", study.model.positions));
   if (study.corpus.text.empty() && study.training.prefix_share > 0)
     throw root.fault("training.prefix_share", "must be 0 if 'corpus.text' names no text to take prefixes from");
   study.settings = settings_of(study);

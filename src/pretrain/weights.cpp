@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include <ATen/ATen.h>
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -27,7 +28,7 @@ void add_gpt2(ModelConfig const& c, double residual, std::vector<Weight>& weight
   weights.push_back({"transformer.wte.weight", {c.vocabulary, c.hidden}, Kind::embedding, true, usual_deviation});
   weights.push_back({"transformer.wpe.weight", {c.positions, c.hidden}, Kind::positions, true, usual_deviation / 2});
   for (std::int64_t layer = 0; layer < c.layers; ++layer) {
-    auto const scope = "transformer.h." + std::to_string(layer);
+    auto const scope = fmt::format("transformer.h.{}", layer);
     norm(scope + ".ln_1");
     affine(scope + ".attn.c_attn", c.hidden, 3 * c.hidden, usual_deviation);
     affine(scope + ".attn.c_proj", c.hidden, c.hidden, residual);
@@ -46,7 +47,7 @@ void add_llama(ModelConfig const& c, double residual, std::vector<Weight>& weigh
   auto const keys = c.kv_heads * c.head_dim;
   weights.push_back({"model.embed_tokens.weight", {c.vocabulary, c.hidden}, Kind::embedding, true, usual_deviation});
   for (std::int64_t layer = 0; layer < c.layers; ++layer) {
-    auto const scope = "model.layers." + std::to_string(layer);
+    auto const scope = fmt::format("model.layers.{}", layer);
     norm(scope + ".input_layernorm");
     linear(scope + ".self_attn.q_proj", c.hidden, c.hidden, usual_deviation);
     linear(scope + ".self_attn.k_proj", keys, c.hidden, usual_deviation);

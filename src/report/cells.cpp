@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdio>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 std::string number(double value, int decimals) {
@@ -20,7 +22,7 @@ std::string interval(Estimate const& value) {
 }
 
 std::string counts(Estimate const& value) {
-  return std::to_string(value.n) + "/" + std::to_string(value.planned);
+  return fmt::format("{}/{}", value.n, value.planned);
 }
 
 std::string label_of(ModelKind const& kind, std::size_t scored) {
@@ -30,7 +32,7 @@ std::string label_of(ModelKind const& kind, std::size_t scored) {
 std::string mean_of(ModelKind const& kind, std::size_t scored) {
   auto const count = kind.models.size();
   if (count < 2) return "";
-  return " (mean of " + (scored == count ? "" : std::to_string(scored) + " of ") + std::to_string(count) + ")";
+  return scored == count ? fmt::format(" (mean of {})", count) : fmt::format(" (mean of {} of {})", scored, count);
 }
 
 }  // namespace onemask

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -59,8 +61,8 @@ class Narrator {
   }
 
   std::string facts(Group const& group, Estimate const& value) const {
-    auto const count = value.n == value.planned ? "the " + std::to_string(value.n)
-                                                : std::to_string(value.n) + " of the " + std::to_string(value.planned);
+    auto const count =
+        value.n == value.planned ? fmt::format("the {}", value.n) : fmt::format("{} of the {}", value.n, value.planned);
     if (group.split == train_split_) return count + " training facts";
     if (group.split == validation_split) return count + " facts held back from training";
     if (group.split == "heldout") return count + " held-out facts";

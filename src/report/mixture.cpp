@@ -2,6 +2,8 @@
 
 #include "report/study_parts.hpp"
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 std::string mixture_of_kinds(StudyFile const& study) {
@@ -13,11 +15,12 @@ std::string mixture_of_kinds(StudyFile const& study) {
   std::string list, unknown;
   std::size_t kinds = 0;
   for (std::size_t row = 0; row < table.rows(); ++row) {
-    auto const count = std::to_string(objects[row]);
+    auto const count = objects[row];
+
     if (made_by[row].empty()) {
-      unknown = "; " + count + " of unknown origin";
+      unknown = fmt::format("; {} of unknown origin", count);
     } else {
-      list += (list.empty() ? "" : "; ") + count + " from " + made_by[row];
+      list += fmt::format("{}{} from {}", list.empty() ? "" : "; ", count, made_by[row]);
       ++kinds;
     }
   }

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 Perplexities::Perplexities(StudyFile const& study) {
@@ -68,7 +70,7 @@ std::string Perplexities::counts(ModelKind const& kind, std::string const& split
     n += value.n;
     planned += value.planned;
   }
-  return std::to_string(n) + "/" + std::to_string(planned);
+  return fmt::format("{}/{}", n, planned);
 }
 
 std::string perplexity_block(Perplexities const& perplexities, Summary const& summary) {

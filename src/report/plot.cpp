@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace onemask {
@@ -116,7 +117,7 @@ void add_axis(Picture& picture, double top, double bottom) {
   for (int tick = 0; tick <= 100; tick += 20) {
     auto const x = picture.position(tick / 100.0);
     picture.line(x, top, x, bottom, "grid");
-    picture.text(x, bottom + 16, std::to_string(tick) + " %", " text-anchor=\"middle\"");
+    picture.text(x, bottom + 16, fmt::format("{} %", tick), " text-anchor=\"middle\"");
   }
 }
 

@@ -5,6 +5,8 @@
 #include <onemask/core/reserved_names.hpp>
 #include <onemask/report/text_table.hpp>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -27,7 +29,7 @@ std::string found(Figure const& figure, ModelKind const& kind, Summary const& su
   if (figure.metric == "perplexity") {
     auto const mean = perplexities.mean(kind, figure.split);
     auto const scored = perplexities.scored(kind, figure.split), models = kind.models.size();
-    auto const part = scored == models ? "" : " (" + std::to_string(scored) + " of " + std::to_string(models) + " models)";
+    auto const part = scored == models ? "" : fmt::format(" ({} of {} models)", scored, models);
     return mean ? shown(figure.metric, *mean) + part : "";
   }
   if (figure.metric == "zeros") {

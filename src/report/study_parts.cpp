@@ -2,6 +2,8 @@
 
 #include <onemask/core/error.hpp>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 std::string const& need_attribute(StudyFile const& study, std::string const& name) {
@@ -19,9 +21,9 @@ Table const& need_table(StudyFile const& study, std::string const& name) {
   }
   for (auto const& [column, values] : found->second.columns) {
     if (length(values) == found->second.rows()) continue;
-    throw ShapeError("The study file's table '" + name + "' has " + std::to_string(found->second.rows()) +
-                     " rows, but its column '" + column + "' has " + std::to_string(length(values)) +
-                     " values; gather the study again.");
+    throw ShapeError(
+        fmt::format("The study file's table '{}' has {} rows, but its column '{}' has {} values; gather the study again.", name,
+                    found->second.rows(), column, length(values)));
   }
   return found->second;
 }

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace onemask {
@@ -50,9 +51,10 @@ void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer
     for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);
     for (auto const& [length, count] : point.edit.hparams.context_template_length_params) {
       if (!point.edit.templates.empty() || length < model.config().positions) continue;
-      throw UserError(where + " requests context templates of " + std::to_string(length) +
-                      " tokens (context_template_length_params), but the model has " + std::to_string(model.config().positions) +
-                      " positions. Ask for shorter ones.");
+      throw UserError(fmt::format(
+          "{} requests context templates of {} tokens (context_template_length_params), but the model has {} positions. "
+          "Ask for shorter ones.",
+          where, length, model.config().positions));
     }
   }
 }

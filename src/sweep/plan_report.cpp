@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -63,8 +65,8 @@ std::vector<std::string> critical_path(TaskList const& tasks, std::vector<bool> 
     auto const& known = left.tasks[task];
     auto const size = group_size(known, 1, ranks);
     if (known.seconds > 0) {
-      path.push_back(left.kinds[known.kind] + " " + format_duration(seconds_on(known, size)) +
-                     (size > 1 ? " on " + std::to_string(size) + " ranks" : ""));
+      path.push_back(fmt::format("{} {}{}", left.kinds[known.kind], format_duration(seconds_on(known, size)),
+                                 size > 1 ? fmt::format(" on {} ranks", size) : ""));
     }
     if (followers[task].empty()) return path;
     task =

@@ -20,13 +20,15 @@
 #include <optional>
 #include <set>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
 std::string part_name(Shard const& shard) {
-  return shard.count == 1 ? "" : "shard-" + std::to_string(shard.index) + "-of-" + std::to_string(shard.count);
+  return shard.count == 1 ? "" : fmt::format("shard-{}-of-{}", shard.index, shard.count);
 }
 
 bool gather_all(Study const& study, OpenRun const& run, RunOptions const& options, std::vector<StageRecord> const& stages) {
@@ -104,8 +106,10 @@ void check_ranks(Study const& study, RunOptions const& options, int ranks) {
     throw UserError("A shard of a study runs on one rank; start it without mpirun, or leave --shard out.");
   auto const asked = study.ranks_per_mask;
   if (options.last < Stage::mask || !study.masks || asked <= ranks) return;
-  throw UserError("The study asks for " + std::to_string(asked) + " ranks per mask (mask.ranks), but the run has " +
-                  counted(static_cast<std::size_t>(ranks), "rank") + ". Start more ranks or set mask.ranks to auto.");
+  throw UserError(
+      fmt::format("The study asks for {} ranks per mask (mask.ranks), but the run has {}. "
+                  "Start more ranks or set mask.ranks to auto.",
+                  asked, counted(static_cast<std::size_t>(ranks), "rank")));
 }
 
 /// Rank 0 locks the folder; every rank logs there.
@@ -117,7 +121,7 @@ void begin_in_folder(Communicator const& world, RunOptions const& options, std::
     std::filesystem::create_directories(options.folder / "logs");
     lock.emplace(options.folder, part, std::chrono::seconds(3));  // ranks of a killed start may be dying still
   });
-  open_log_file(options.folder / "logs" / ((part.empty() ? "rank-" + std::to_string(world.rank()) : part) + ".log"));
+  open_log_file(options.folder / "logs" / (part.empty() ? fmt::format("rank-{}.log", world.rank()) : part + ".log"));
 }
 
 }  // namespace
@@ -149,9 +153,9 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   std::optional<Journal> journal;
   agree(world, [&] { journal.emplace(journals, journal_rank, attempt); });
   auto const& plan = run.plan;
-  log_info("plan " + plan.id.substr(0, 12) + ": " + std::to_string(plan.facts.size()) + " facts, " +
-           std::to_string(plan.sets.size()) + " way(s) of editing, " + std::to_string(plan.masks.size()) + " masks, " +
-           counted(static_cast<std::size_t>(world.size()), "rank") + "; " + summary_of(tasks.list, tasks.done));
+  log_info(fmt::format("plan {}: {} facts, {} way(s) of editing, {} masks, {}; {}", plan.id.substr(0, 12), plan.facts.size(),
+                       plan.sets.size(), plan.masks.size(), counted(static_cast<std::size_t>(world.size()), "rank"),
+                       summary_of(tasks.list, tasks.done)));
 
   auto const spent = std::chrono::duration<double>(Clock::now() - start).count();
   auto const work_tasks = make_planned_work(

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 bool are_stored(std::vector<std::string> const& keys, ObjectStore const& objects) {
@@ -47,7 +49,7 @@ std::vector<bool> done_tasks(TaskList const& tasks, Plan const& plan, ObjectStor
       if (flags[t] == '0') continue;
       bool whole = true;
       for (auto const& key : objects_of(plan, tasks.planned[t])) whole = objects.get(key).has_value() && whole;
-      if (!whole) bad += std::to_string(t) + " ";
+      if (!whole) bad += fmt::format("{} ", t);
     }
   });
   std::vector<bool> done(count);
@@ -66,7 +68,7 @@ std::string summary_of(TaskList const& tasks, std::vector<bool> const& done) {
   std::size_t count = 0;
   for (std::size_t t = 0; t < done.size(); ++t) count += !tasks.graph.is_join(t);
   auto const before = static_cast<std::size_t>(std::count(done.begin(), done.end(), true));
-  return std::to_string(count) + " tasks" + (before > 0 ? ", " + std::to_string(before) + " of them already done" : "");
+  return fmt::format("{} tasks{}", count, before > 0 ? fmt::format(", {} of them already done", before) : "");
 }
 
 }  // namespace onemask

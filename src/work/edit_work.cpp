@@ -13,6 +13,8 @@
 #include <map>
 #include <memory>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -102,7 +104,7 @@ class EditWork : public TaskWork {
 
   static void warn(EditOutcome const& fact) {
     if (!fact.failure.empty())
-      log_warning("The fact with case_id " + std::to_string(fact.case_id) + " is not edited: " + fact.failure + ".");
+      log_warning(fmt::format("The fact with case_id {} is not edited: {}.", fact.case_id, fact.failure));
   }
 
   /// The values of the task's facts, out of the units that they were searched in.

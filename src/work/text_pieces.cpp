@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <limits>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -28,8 +30,8 @@ std::vector<std::int64_t> read_tokens(PerplexityOptions const& options, Tokenize
       ids.insert(ids.end(), document.ids.begin() + head, document.ids.end());
   }
   if (ids.size() < wanted) {
-    throw UserError("The text of perplexity has only " + std::to_string(ids.size()) + " tokens, but " + std::to_string(wanted) +
-                    " are requested. Give more text, or fewer tokens.");
+    throw UserError(fmt::format(
+        "The text of perplexity has only {} tokens, but {} are requested. Give more text, or fewer tokens.", ids.size(), wanted));
   }
   if (wanted > 0) ids.resize(wanted);
   return ids;
@@ -39,9 +41,10 @@ std::int64_t segment_of(PerplexityOptions const& options, ModelConfig const& con
   constexpr std::int64_t usual = 1024;
   if (options.segment == 0) return std::min(usual, config.positions);
   if (options.segment <= config.positions) return options.segment;
-  throw UserError("The windows of perplexity have " + std::to_string(options.segment) +
-                  " tokens (perplexity.segment), but the model has " + std::to_string(config.positions) +
-                  " positions. Ask for at most as many.");
+  throw UserError(
+      fmt::format("The windows of perplexity have {} tokens (perplexity.segment), but the model has {} positions. "
+                  "Ask for at most as many.",
+                  options.segment, config.positions));
 }
 
 std::string id_of(std::vector<TextWindow> const& windows) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <c10/util/Exception.h>
+#include <fmt/core.h>
 
 namespace onemask {
 
@@ -24,8 +25,9 @@ std::vector<Result> in_parts_that_fit(std::span<EditRequest const> requests,
   }
   auto const half = requests.size() / 2;
   log_warning(
-      "The device has too little memory to edit " + std::to_string(requests.size()) +
-      " facts at once; they are edited in two parts, which can differ in the last bits. A smaller edit.batch avoids this.");
+      fmt::format("The device has too little memory to edit {} facts at once; they are edited in two parts, "
+                  "which can differ in the last bits. A smaller edit.batch avoids this.",
+                  requests.size()));
   auto results = in_parts_that_fit<Result>(requests.first(half), work);
   for (auto& result : in_parts_that_fit<Result>(requests.subspan(half), work)) results.push_back(std::move(result));
   return results;
