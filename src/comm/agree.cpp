@@ -6,6 +6,8 @@
 #include <exception>
 #include <string>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 namespace {
@@ -42,7 +44,7 @@ void agree(Communicator const& comm, std::function<void()> const& work) {
   if (failure) std::rethrow_exception(failure);
   auto const failed = std::find_if(reports.begin(), reports.end(), [](auto const& report) { return !report.empty(); });
   invariant(failed != reports.end(), "a rank failed, but none says why");
-  std::string const message = "rank " + std::to_string(failed - reports.begin()) + ": " + failed->substr(1);
+  std::string const message = fmt::format("rank {}: {}", failed - reports.begin(), failed->substr(1));
   switch (failed->front()) {
     case kUser:
       throw UserError(message);

@@ -5,14 +5,15 @@
 #include <stdexcept>
 #include <utility>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 namespace {
 
 void expect_rank(int rank, int size) {
   if (rank < 0 || rank >= size) {
-    throw std::out_of_range("rank " + std::to_string(rank) + " is not one of the " + std::to_string(size) +
-                            " ranks of the group");
+    throw std::out_of_range(fmt::format("rank {} is not one of the {} ranks of the group", rank, size));
   }
 }
 
@@ -60,7 +61,7 @@ std::int64_t Communicator::all_reduce_max(std::int64_t value) const {
 }
 
 Communicator Communicator::split(int color, int key) const {
-  if (color < 0) throw std::out_of_range("the color of a split must not be negative, not " + std::to_string(color));
+  if (color < 0) throw std::out_of_range(fmt::format("the color of a split must not be negative, not {}", color));
   return backend_->split(color, key);
 }
 

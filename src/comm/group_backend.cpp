@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -41,7 +43,7 @@ GroupBackend::GroupBackend(std::vector<int> ranks, int own, std::function<std::u
                            std::function<void()> meanwhile)
     : ranks_(std::move(ranks)), start_(std::move(start)), meanwhile_(std::move(meanwhile)) {
   auto const found = std::find(ranks_.begin(), ranks_.end(), own);
-  if (found == ranks_.end()) throw std::invalid_argument("rank " + std::to_string(own) + " is not in its own group");
+  if (found == ranks_.end()) throw std::invalid_argument(fmt::format("rank {} is not in its own group", own));
   rank_ = static_cast<int>(found - ranks_.begin());
 }
 

@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include <fmt/core.h>
 #if __has_include(<mpi-ext.h>)
 #include <mpi-ext.h>
 #endif
@@ -17,9 +18,9 @@ void check_mpi(int code, std::string const& what) {
   int length = 0;
   if (MPI_Error_string(code, text.data(), &length) != MPI_SUCCESS) length = 0;
   std::string const reason =
-      length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : "error " + std::to_string(code);
+      length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : fmt::format("error {}", code);
   auto const message =
-      "MPI failed to " + what + ": " + reason + ". A rank or its host may be lost; run the same command again to continue.";
+      fmt::format("MPI failed to {}: {}. A rank or its host may be lost; run the same command again to continue.", what, reason);
   if (is_loss(code)) throw LostRank(message);
   throw RunError(message);
 }

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include <ATen/ATen.h>
+#include <fmt/core.h>
 
 namespace onemask {
 
@@ -17,7 +18,7 @@ namespace {
 
 void expect_fraction_bits(int fraction_bits) {
   if (fraction_bits < 0 || fraction_bits > 51) {
-    throw std::invalid_argument("fixed point takes 0 to 51 fraction bits, not " + std::to_string(fraction_bits));
+    throw std::invalid_argument(fmt::format("fixed point takes 0 to 51 fraction bits, not {}", fraction_bits));
   }
 }
 

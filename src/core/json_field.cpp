@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include <fmt/core.h>
+
 namespace onemask::detail {
 
 nlohmann::json parse_json_file(std::filesystem::path const& file) {
@@ -11,8 +13,8 @@ nlohmann::json parse_json_file(std::filesystem::path const& file) {
   try {
     return nlohmann::json::parse(content);
   } catch (nlohmann::json::parse_error const& error) {
-    throw UserError("'" + file.string() + "' is not valid JSON near byte " + std::to_string(error.byte) + " of " +
-                    std::to_string(content.size()) + ". It may be cut short; fetch it again.");
+    throw UserError(fmt::format("'{}' is not valid JSON near byte {} of {}. It may be cut short; fetch it again.", file.string(),
+                                error.byte, content.size()));
   } catch (nlohmann::json::exception const&) {
     throw UserError("'" + file.string() + "' holds a number that is out of range. Fetch it again.");
   }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include <fmt/core.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/dist_sink.h>
@@ -44,7 +45,7 @@ void log_error(std::string const& message) {
 
 void configure_log(int rank, int world) {
   Log& log = the_log();
-  if (world > 1) log.pattern = "%Y-%m-%d %H:%M:%S rank " + std::to_string(rank) + " %l: %v";
+  if (world > 1) log.pattern = fmt::format("%Y-%m-%d %H:%M:%S rank {} %l: %v", rank);
   log.logger.set_pattern(log.pattern);
   log.terminal->set_level(rank == 0 ? spdlog::level::info : spdlog::level::warn);
 }

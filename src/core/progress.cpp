@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -32,15 +34,15 @@ void Progress::advance(std::size_t by) {
 std::string Progress::text(bool last) const {
   double const elapsed = seconds_since(start_);
   auto const fresh = static_cast<double>(done_ - already_);
-  std::string line = stage_ + ": " + std::to_string(done_) + " of " + std::to_string(total_) + " " + unit_;
+  std::string line = fmt::format("{}: {} of {} {}", stage_, done_, total_, unit_);
   if (last) {
     line += " in " + format_duration(elapsed);
-    if (already_ > 0) line += " (" + std::to_string(already_) + " of them done before)";
+    if (already_ > 0) line += fmt::format(" ({} of them done before)", already_);
   } else if (fresh > 0 && elapsed > 0) {
     double const left = total_ > done_ ? static_cast<double>(total_ - done_) : 0.0;
-    line += fresh >= elapsed ? ", " + std::to_string(static_cast<long long>(fresh / elapsed)) + " a second"
-                             : ", " + format_duration(elapsed / fresh) + " each";
-    line += ", " + format_duration(left * elapsed / fresh) + " left";
+    line += fresh >= elapsed ? fmt::format(", {} a second", static_cast<long long>(fresh / elapsed))
+                             : fmt::format(", {} each", format_duration(elapsed / fresh));
+    line += fmt::format(", {} left", format_duration(left * elapsed / fresh));
   }
   return line;
 }

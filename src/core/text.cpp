@@ -8,6 +8,8 @@
 #include <numeric>
 #include <regex>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -98,7 +100,7 @@ std::vector<std::string> split_text(std::string_view text, char separator) {
 }
 
 std::string counted(std::size_t count, std::string_view noun) {
-  return std::to_string(count).append(" ").append(noun).append(count == 1 ? "" : "s");
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 }  // namespace onemask

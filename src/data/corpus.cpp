@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -15,7 +17,7 @@ namespace {
 constexpr std::size_t bytes_of_unit = 7 * 1024, ids_of_unit = 2048;
 
 std::string place_of(std::string const& file, char const* what, std::size_t number) {
-  return "'" + file + "', " + what + " " + std::to_string(number);
+  return fmt::format("'{}', {} {}", file, what, number);
 }
 
 nlohmann::json parse_line(std::string const& line, std::string const& place) {
@@ -34,8 +36,10 @@ std::vector<std::int64_t> parse_ids(std::string const& line, std::string const& 
 }
 
 [[noreturn]] void throw_unknown(std::int64_t id, std::int64_t vocabulary, std::string const& place) {
-  throw UserError(place + " has the token id " + std::to_string(id) + ", but the model knows only the ids 0 to " +
-                  std::to_string(vocabulary - 1) + ". Use ids made with the tokenizer of this model.");
+  throw UserError(
+      fmt::format("{} has the token id {}, but the model knows only the ids 0 to {}. "
+                  "Use ids made with the tokenizer of this model.",
+                  place, id, vocabulary - 1));
 }
 
 }  // namespace
@@ -140,7 +144,7 @@ std::vector<Segment> Corpus::segments(std::size_t unit, Tokenizer const& tokeniz
   std::vector<std::int64_t> head;
   if (text_ && tokenizer.adds_bos() && tokenizer.bos()) head.push_back(*tokenizer.bos());
   auto const room = longest - static_cast<std::int64_t>(head.size());
-  if (room < 1) throw UserError("Segments of " + std::to_string(longest) + " tokens are too short; ask for longer ones.");
+  if (room < 1) throw UserError(fmt::format("Segments of {} tokens are too short; ask for longer ones.", longest));
   auto const add = [&](std::vector<std::int64_t> const& ids, std::size_t document) {
     auto const wrong = std::find_if(ids.begin(), ids.end(), [&](auto id) { return id < 0 || id >= vocabulary; });
     if (wrong != ids.end()) throw_unknown(*wrong, vocabulary, place(unit, document));

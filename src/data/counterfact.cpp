@@ -6,6 +6,8 @@
 
 #include <string_view>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -76,8 +78,9 @@ Fact read_fact(JsonField const& record) {
 
 /// "'facts.json': record 3 (case_id 10059)", as far as the record has a case_id.
 std::string place_of(std::string const& file, std::size_t index, nlohmann::json const& record) {
-  std::string place = "'" + file + "': record " + std::to_string(index);
-  if (record.is_object() && record.contains("case_id")) place += " (case_id " + record.at("case_id").dump().substr(0, 32) + ")";
+  std::string place = fmt::format("'{}': record {}", file, index);
+  if (record.is_object() && record.contains("case_id"))
+    place += fmt::format(" (case_id {})", record.at("case_id").dump().substr(0, 32));
   return place;
 }
 

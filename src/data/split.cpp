@@ -12,6 +12,8 @@
 #include <tuple>
 #include <utility>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -79,8 +81,8 @@ void keep_relations(std::vector<Fact>& facts, FactSelection const& selection) {
   for (auto const& [relation, count] : count_relations(facts)) known.push_back(relation);
   for (std::string const& relation : selection.relations) {
     if (std::find(known.begin(), known.end(), relation) == known.end()) {
-      throw UserError(of_split(selection) + ": its files have no facts of the relation '" + relation + "' (they have " +
-                      std::to_string(known.size()) + " relations)." + did_you_mean(relation, known));
+      throw UserError(fmt::format("{}: its files have no facts of the relation '{}' (they have {} relations).{}",
+                                  of_split(selection), relation, known.size(), did_you_mean(relation, known)));
     }
   }
   std::set<std::string> const wanted(selection.relations.begin(), selection.relations.end());
@@ -107,9 +109,10 @@ void keep_slice_of_each_relation(std::vector<Fact>& facts, FactSelection const& 
   for (auto const& [relation, count] : count_relations(facts)) {
     std::size_t const wanted = selection.per_relation.value_or(1);
     if (count < offset || count - offset < wanted) {
-      throw UserError(of_split(selection) + ": relation '" + relation + "' has " + std::to_string(count) + " facts, but " +
-                      (selection.per_relation ? std::to_string(wanted) : std::string("more")) + " are wanted after the first " +
-                      std::to_string(offset) + ". Ask for fewer, or leave the relation out.");
+      throw UserError(
+          fmt::format("{}: relation '{}' has {} facts, but {} are wanted after the first {}. "
+                      "Ask for fewer, or leave the relation out.",
+                      of_split(selection), relation, count, selection.per_relation ? std::to_string(wanted) : "more", offset));
     }
   }
   std::map<std::string, std::size_t> seen;
@@ -143,9 +146,10 @@ class Registry {
     Question const question{fact.relation, fact.subject};
     auto const named = questions_by_case_.try_emplace(fact.case_id, question).first;
     if (named->second != question) {
-      throw UserError("case_id " + std::to_string(fact.case_id) + " is used for two facts: '" + named->second.second + "' (" +
-                      named->second.first + ") and '" + fact.subject + "' (" + fact.relation + ", in split '" + split +
-                      "'). Give every fact of a study its own case_id.");
+      throw UserError(
+          fmt::format("case_id {} is used for two facts: '{}' ({}) and '{}' ({}, in split '{}'). "
+                      "Give every fact of a study its own case_id.",
+                      fact.case_id, named->second.second, named->second.first, fact.subject, fact.relation, split));
     }
     auto const [owner, added] = splits_.try_emplace(question, split);
     return added ? nullptr : &owner->second;
@@ -181,11 +185,11 @@ std::vector<SplitFact> select_facts(std::vector<FactSelection> const& selections
     std::string places;
     std::size_t total = 0;
     for (auto const& [owner, count] : owners) {
-      places += (places.empty() ? "" : ", ") + std::to_string(count) + " in '" + owner + "'";
+      places += fmt::format("{}{} in '{}'", places.empty() ? "" : ", ", count, owner);
       total += count;
     }
-    log_warning("Split '" + split + "': dropped " + std::to_string(total) + " of " + std::to_string(total + kept[split]) +
-                " facts whose relation and subject were selected before (" + places + ").");
+    log_warning(fmt::format("Split '{}': dropped {} of {} facts whose relation and subject were selected before ({}).", split,
+                            total, total + kept[split], places));
   }
   return selected;
 }

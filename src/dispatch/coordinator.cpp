@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <thread>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -64,8 +66,8 @@ std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
   ending_.stuck = !active_.empty() || !hung_.empty();
   ending_.dead.assign(dead_.begin(), dead_.end());
   publish();
-  log_info("ranks were in tasks for " + std::to_string(static_cast<int>(100 * tally_.busy(mailbox_.size(), now()) + 0.5)) +
-           " % of " + format_duration(now()));
+  log_info(fmt::format("ranks were in tasks for {} % of {}", static_cast<int>(100 * tally_.busy(mailbox_.size(), now()) + 0.5),
+                       format_duration(now())));
   for (int rank = 0; rank < mailbox_.size(); ++rank) {
     if (!dead_.contains(rank)) tell(rank, EndWork{ending_});
   }
@@ -97,7 +99,7 @@ void Coordinator::take(int from, WorkerReady const& report) {
 }
 
 void Coordinator::take(int from, SignalReceived const&) {
-  ask_to_stop(RunEnding::End::interrupted, "A signal stopped rank " + std::to_string(from) + " and the run.");
+  ask_to_stop(RunEnding::End::interrupted, fmt::format("A signal stopped rank {} and the run.", from));
 }
 
 void Coordinator::take(int from, Present const&) {
@@ -192,8 +194,8 @@ void Coordinator::conclude(std::size_t task) {
   if (failure.kind == Failure::Kind::device) lose(rank, "its device no longer responds", false);
   if (!scheduler_.fail(task, rank)) return;
   auto const reason = failure.text.substr(0, failure.text.find('\n'));
-  log_error("A task of the kind '" + graph_.kinds[graph_.tasks[task].kind] + "' has failed " +
-            std::to_string(Scheduler::attempts) + " times and is not tried again in this run: " + reason);
+  log_error(fmt::format("A task of the kind '{}' has failed {} times and is not tried again in this run: {}",
+                        graph_.kinds[graph_.tasks[task].kind], Scheduler::attempts, reason));
   tally_.set_aside(task, reason);
   for (std::size_t t = 0; t < graph_.tasks.size(); ++t) {
     if (t != task && !graph_.is_join(t) && scheduler_.state(t) == Scheduler::State::aside) tally_.set_aside(t, "");
@@ -205,8 +207,7 @@ void Coordinator::lose(int rank, std::string const& reason, bool dead) {
   if (dead && dead_.insert(rank).second) hung_.erase(rank);
   if (!lost_.insert(rank).second) return;
   if (!dead) hung_.insert(rank);
-  log_error("Rank " + std::to_string(rank) + " is lost: " + reason + ". The run continues with " + counted(ranks_left(), "rank") +
-            ".");
+  log_error(fmt::format("Rank {} is lost: {}. The run continues with {}.", rank, reason, counted(ranks_left(), "rank")));
   if (ready_.contains(rank)) scheduler_.leave(rank);
   changed_ = true;
   std::vector<std::size_t> hit;
@@ -217,7 +218,7 @@ void Coordinator::lose(int rank, std::string const& reason, bool dead) {
     if (!dead) tell(rank, AbandonGroup{active.group});
     // Whatever a rank did may be what it died of.
     if (!active.failure && !active.lead_done)
-      active.failure = {rank, {Failure::Kind::error, "rank " + std::to_string(rank) + " was lost: " + reason}};
+      active.failure = {rank, {Failure::Kind::error, fmt::format("rank {} was lost: {}", rank, reason)}};
   }
   for (auto task : hit) {
     abandon(task);

@@ -8,6 +8,8 @@
 #include <optional>
 #include <thread>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -16,7 +18,7 @@ std::string first_line(std::string const& text) {
 }
 
 std::string to_text(Ending const& ending) {
-  return std::to_string(ending.code) + " " + ending.sentence;
+  return fmt::format("{} {}", ending.code, ending.sentence);
 }
 
 Ending read_ending(std::string const& text) {
@@ -41,7 +43,7 @@ Meeting lead(Mailbox& ranks, Ending const& own, std::chrono::milliseconds patien
   Meeting met{own, std::ssize(endings) == ranks.size()};
   for (auto const& [rank, ending] : endings) {
     if (ending.sentence.empty()) continue;
-    met.ending = {ending.code, "rank " + std::to_string(rank) + ": " + ending.sentence};
+    met.ending = {ending.code, fmt::format("rank {}: {}", rank, ending.sentence)};
     break;
   }
   for (auto const& [rank, ending] : endings) {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -131,14 +133,14 @@ std::string Tally::line(Measured const& measured, double now) const {
     auto& text = kind.running > 0 ? runs : waits;
     if (!text.empty()) text += "; ";
     auto const tenths = static_cast<std::size_t>(10 * shares[k]);
-    text += graph_.kinds[k] + " " + std::to_string(kind.through() + tenths / 10);
-    if (shares[k] > 0) text += "." + std::to_string(tenths % 10);
-    text += " of " + std::to_string(kind.tasks);
-    if (kind.aside > 0) text += " (" + std::to_string(kind.aside) + " set aside)";
+    text += fmt::format("{} {}", graph_.kinds[k], kind.through() + tenths / 10);
+    if (shares[k] > 0) text += fmt::format(".{}", tenths % 10);
+    text += fmt::format(" of {}", kind.tasks);
+    if (kind.aside > 0) text += fmt::format(" ({} set aside)", kind.aside);
     if (kind.running > 0) {
-      text += ", " + std::to_string(kind.running) + " running" + (late[k] == kind.running ? " longer than predicted" : "");
+      text += fmt::format(", {} running{}", kind.running, late[k] == kind.running ? " longer than predicted" : "");
     } else if (kind.left() > 0) {
-      text += ", " + std::to_string(kind.left()) + " waiting";
+      text += fmt::format(", {} waiting", kind.left());
     }
   }
   return runs + (runs.empty() || waits.empty() ? "" : "; ") + waits;

@@ -12,6 +12,8 @@
 #include <optional>
 #include <thread>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -59,8 +61,8 @@ class Worker {
     if (std::find(lost.begin(), lost.end(), 0) != lost.end())
       return "Rank 0 is lost, so the run ends. Run the same command again to continue.";
     if (Clock::now() - heard_ < options_.patience) return {};
-    return "Rank 0 has not answered for " + std::to_string(static_cast<int>(options_.patience.count())) +
-           " s; it may hang. Run the same command again to continue.";
+    return fmt::format("Rank 0 has not answered for {} s; it may hang. Run the same command again to continue.",
+                       static_cast<int>(options_.patience.count()));
   }
 
   bool is_time_to_look() const { return Clock::now() - looked_ > std::chrono::milliseconds(300); }
@@ -158,8 +160,8 @@ class Worker {
     tasks_.drop_caches();  // whatever broke may be in there
     record.status = TaskStatus::failed;
     record.note = failure.text;
-    log_warning("Task " + record.task + " failed on rank " + std::to_string(record.rank) + ": " +
-                failure.text.substr(0, failure.text.find('\n')));
+    log_warning(
+        fmt::format("Task {} failed on rank {}: {}", record.task, record.rank, failure.text.substr(0, failure.text.find('\n'))));
     if (failure.kind != Failure::Kind::disk) journal_.append(record);
     return {order.group, order.task, failure};
   }

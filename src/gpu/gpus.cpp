@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include <ATen/Context.h>
+#include <fmt/core.h>
 
 namespace onemask {
 
@@ -72,7 +73,7 @@ std::string nccl_version() {
 }
 
 Gpu describe_gpu(int index) {
-  if (cuda().module == nullptr) throw RunError("GPU " + std::to_string(index) + " cannot be used: " + why_no_gpu());
+  if (cuda().module == nullptr) throw RunError(fmt::format("GPU {} cannot be used: {}", index, why_no_gpu()));
   return cuda().module->describe(index);
 }
 

@@ -14,6 +14,8 @@
 #include <set>
 #include <utility>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -25,9 +27,10 @@ void require_one_model(Plan const& plan, EditSet const& set, Study const& study)
     for (auto fact : plan.facts_of(split)) models.insert(set.keys[fact]);
   }
   if (models.size() == 1) return;
-  throw UserError("The study '" + study.name + "' trains masks on the split '" + study.train_split + "', whose facts " +
-                  to_string(set.options.hparams.method) + " spreads over " + std::to_string(models.size()) +
-                  " edited models. Set edit.facts_per_model to 0, so that one model holds them all, or 'mask: none'.");
+  throw UserError(
+      fmt::format("The study '{}' trains masks on the split '{}', whose facts {} spreads over {} edited models. "
+                  "Set edit.facts_per_model to 0, so that one model holds them all, or 'mask: none'.",
+                  study.name, study.train_split, to_string(set.options.hparams.method), models.size()));
 }
 
 /// What the facts of the training split, with those held back, add to the name of a mask over their edits.

@@ -10,6 +10,8 @@
 #include <tuple>
 #include <unordered_map>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -211,25 +213,24 @@ std::array<std::string, task_kinds> const& kind_names() {
 }
 
 std::string task_id(Plan const& plan, PlannedTask task) {
-  std::string const id = std::string(id_prefixes[static_cast<std::size_t>(task.kind)]) + "/";
+  auto const* const kind = id_prefixes[static_cast<std::size_t>(task.kind)];
   auto const place = task.place;
   switch (task.kind) {
     case TaskKind::moments:
-      return id + "all";
+      return fmt::format("{}/all", kind);
     case TaskKind::null_space:
-      return id + std::to_string(plan.null_spaces[place].layer) + "/" + std::to_string(place);
+      return fmt::format("{}/{}/{}", kind, plan.null_spaces[place].layer, place);
     case TaskKind::edit:
-      return id + std::to_string(plan.edits[place].set) + "/" + std::to_string(plan.edits[place].round) + "/" +
-             std::to_string(plan.edits[place].facts.front());
+      return fmt::format("{}/{}/{}/{}", kind, plan.edits[place].set, plan.edits[place].round, plan.edits[place].facts.front());
     case TaskKind::batch_edit:
-      return id + std::to_string(plan.solves[place].set) + "/" + std::to_string(plan.solves[place].facts.front());
+      return fmt::format("{}/{}/{}", kind, plan.solves[place].set, plan.solves[place].facts.front());
     case TaskKind::mask:
-      return id + plan.masks[place].name;
+      return fmt::format("{}/{}", kind, plan.masks[place].name);
     case TaskKind::evaluation:
-      return id + std::to_string(plan.evaluations[place].set) + "/" + std::to_string(plan.evaluations[place].mask) + "/" +
-             std::to_string(plan.evaluations[place].first);
+      return fmt::format("{}/{}/{}/{}", kind, plan.evaluations[place].set, plan.evaluations[place].mask,
+                         plan.evaluations[place].first);
     case TaskKind::perplexity:
-      return id + std::to_string(plan.text_tasks[place].model) + "/" + std::to_string(plan.text_tasks[place].piece);
+      return fmt::format("{}/{}/{}", kind, plan.text_tasks[place].model, plan.text_tasks[place].piece);
   }
   throw std::logic_error("a task of no kind");
 }

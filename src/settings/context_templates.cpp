@@ -1,6 +1,8 @@
 #include <onemask/core/error.hpp>
 #include <onemask/settings/context_templates.hpp>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 void check_context_templates(ContextTemplates const& templates, std::string const& where) {
@@ -8,8 +10,7 @@ void check_context_templates(ContextTemplates const& templates, std::string cons
   for (std::size_t i = 0; i < templates.size(); ++i) {
     auto const first = templates[i].find("{}");
     if (first == std::string::npos || templates[i].find("{}", first + 1) != std::string::npos) {
-      throw UserError(where + ": context template " + std::to_string(i) + " ('" + templates[i] +
-                      "') must contain {} exactly once.");
+      throw UserError(fmt::format("{}: context template {} ('{}') must contain {{}} exactly once.", where, i, templates[i]));
     }
   }
 }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <functional>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -137,12 +139,12 @@ std::string describe(EditHparams const& h) {
   // What is found for a fact is the same for all methods but the ROMEs, and whatever is solved afterwards.
   bool const batch = edits_in_batches(h.method);
   auto const kind = !batch ? to_string(h.method) : h.method == EditMethod::memit_merge ? "merged values" : "values";
-  return kind + " layer " + std::to_string(h.layer()) + line_of(h, Enters::edits);
+  return fmt::format("{} layer {}{}", kind, h.layer(), line_of(h, Enters::edits));
 }
 
 std::string describe_solve(EditHparams const& h) {
   auto text = to_string(h.method);
-  for (auto layer : h.layers) text += " layer " + std::to_string(layer);
+  for (auto layer : h.layers) text += fmt::format(" layer {}", layer);
   return text + line_of(h, Enters::solve);
 }
 

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 bool Bounds::hold(double value) const {
@@ -12,7 +14,7 @@ bool Bounds::hold(double value) const {
 }
 
 Bounds at_least(int least) {
-  return {.least = static_cast<double>(least), .words = "at least " + std::to_string(least)};
+  return {.least = static_cast<double>(least), .words = fmt::format("at least {}", least)};
 }
 
 Bounds positive() {
@@ -24,7 +26,7 @@ Bounds between(int least, int most) {
           .most = static_cast<double>(most),
           .with_least = false,
           .with_most = false,
-          .words = "between " + std::to_string(least) + " and " + std::to_string(most)};
+          .words = fmt::format("between {} and {}", least, most)};
 }
 
 Bounds share() {

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 double mask_temperature(MaskOptions const& options, int epoch) {
@@ -31,7 +33,7 @@ Fields<MaskOptions> const& fields_of<MaskOptions>() {
   constexpr auto* adam = " 0.90000000000000002 0.999 1e-08 ";  // beta1, beta2 and epsilon, which were settings
   auto const each_layer = [](Mask const& options) {
     std::string text;
-    for (auto layer : options.layers) text += " layer " + std::to_string(layer);
+    for (auto layer : options.layers) text += fmt::format(" layer {}", layer);
     return text;
   };
   static Fields<Mask> const fields{

@@ -14,6 +14,7 @@
 #include <system_error>
 #include <tuple>
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace onemask {
@@ -109,8 +110,8 @@ void read_journal(std::filesystem::path const& file, std::vector<JournalRecord>&
     if (record) {
       records.push_back(std::move(*record));
     } else {
-      log_warning("Line " + std::to_string(number) + " of the journal '" + file.string() + "' is " +
-                  (torn ? "incomplete" : "damaged") + " and ignored; the objects show what is done.");
+      log_warning(fmt::format("Line {} of the journal '{}' is {} and ignored; the objects show what is done.", number,
+                              file.string(), torn ? "incomplete" : "damaged"));
     }
     first = torn ? content.size() : end + 1;
   }
@@ -119,7 +120,7 @@ void read_journal(std::filesystem::path const& file, std::vector<JournalRecord>&
 }  // namespace
 
 Journal::Journal(std::filesystem::path const& folder, int rank, int attempt)
-    : name_(folder / (std::string(kPrefix) + std::to_string(rank) + "-" + std::to_string(attempt) + std::string(kSuffix))) {
+    : name_(folder / fmt::format("{}{}-{}{}", kPrefix, rank, attempt, kSuffix)) {
   make_folder(folder);
   file_ = std::make_unique<PosixFile>(name_, PosixFile::Mode::create);
   sync_folder(folder);

@@ -12,6 +12,8 @@
 #include <system_error>
 #include <vector>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 namespace {
@@ -179,8 +181,8 @@ std::string ObjectStore::find(std::string const& prefix) const {
   }
   if (keys.empty()) throw UserError("The folder '" + root_.string() + "' has no object whose key begins with '" + prefix + "'.");
   if (keys.size() > 1) {
-    throw UserError("The folder '" + root_.string() + "' has " + std::to_string(keys.size()) +
-                    " objects whose keys begin with '" + prefix + "'; give more digits.");
+    throw UserError(fmt::format("The folder '{}' has {} objects whose keys begin with '{}'; give more digits.", root_.string(),
+                                keys.size(), prefix));
   }
   return keys.front();
 }

@@ -11,6 +11,8 @@
 #include <unistd.h>
 #include <vector>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 namespace {
@@ -24,7 +26,7 @@ std::string this_process() {
   ::gmtime_r(&now, &utc);
   std::array<char, 64> since{};
   std::strftime(since.data(), since.size(), "%Y-%m-%d %H:%M:%S UTC", &utc);
-  return std::string("host ") + host.data() + ", process " + std::to_string(::getpid()) + ", since " + since.data();
+  return fmt::format("host {}, process {}, since {}", host.data(), ::getpid(), since.data());
 }
 
 /// Who the lock file names, or nobody.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 namespace {
@@ -72,8 +74,8 @@ void expect_shape(std::string const& path, ByteMatrix const& matrix) {
                         ? matrix.values.empty()
                         : matrix.values.size() % matrix.columns == 0 && matrix.values.size() / matrix.columns == matrix.rows;
   if (!fits) {
-    throw ShapeError("The matrix '" + path + "' of shape [" + std::to_string(matrix.rows) + ", " +
-                     std::to_string(matrix.columns) + "] has " + std::to_string(matrix.values.size()) + " values.");
+    throw ShapeError(
+        fmt::format("The matrix '{}' of shape [{}, {}] has {} values.", path, matrix.rows, matrix.columns, matrix.values.size()));
   }
 }
 

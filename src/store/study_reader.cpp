@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 namespace {
@@ -155,7 +157,7 @@ class StudyReader {
 
   /// Extents of a dataset of `dimensions` dimensions, checked against what the file can hold.
   std::vector<std::size_t> shape(hid_t space, hid_t type, int dimensions, std::string const& path) const {
-    expect(H5Sget_simple_extent_ndims(space) == dimensions, path, "does not have " + std::to_string(dimensions) + " dimensions");
+    expect(H5Sget_simple_extent_ndims(space) == dimensions, path, fmt::format("does not have {} dimensions", dimensions));
     std::vector<hsize_t> extents(static_cast<std::size_t>(dimensions));
     expect(H5Sget_simple_extent_dims(space, extents.data(), nullptr) == dimensions, path, "has no readable shape");
     std::size_t room = size_ * kDeflateRatio / std::max<std::size_t>(H5Tget_size(type), 1);

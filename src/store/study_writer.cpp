@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 namespace {
@@ -54,7 +56,7 @@ ColumnForm form_of(std::string const& name, Column const& column) {
 std::string hdf5_version() {
   unsigned major = 0, minor = 0, release = 0;
   if (H5get_libversion(&major, &minor, &release) < 0) return "unknown";
-  return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(release);
+  return fmt::format("{}.{}.{}", major, minor, release);
 }
 
 struct StudyWriter::Output {
@@ -161,8 +163,7 @@ class ColumnBuffer {
           continue;
         }
         if (text.size() > form_.width) {
-          fail("holds a text of " + std::to_string(text.size()) + " bytes; it was begun with at most " +
-               std::to_string(form_.width) + ".");
+          fail(fmt::format("holds a text of {} bytes; it was begun with at most {}.", text.size(), form_.width));
         }
         packed_.append(text).append(form_.width - text.size(), '\0');
       }
@@ -226,8 +227,8 @@ struct TableStream::State {
     if (!fits) throw ShapeError("The rows for the table '" + path + "' have other columns than it was begun with.");
     for (auto const& [name, column] : block.columns) {
       if (length(column) == block.rows()) continue;
-      throw ShapeError("The columns of the table '" + path + "' differ in length: '" + block.columns.front().first + "' has " +
-                       std::to_string(block.rows()) + " values, '" + name + "' has " + std::to_string(length(column)) + ".");
+      throw ShapeError(fmt::format("The columns of the table '{}' differ in length: '{}' has {} values, '{}' has {}.", path,
+                                   block.columns.front().first, block.rows(), name, length(column)));
     }
   }
 

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <functional>
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace onemask {
@@ -169,7 +170,7 @@ Published read_published(YamlSection section, std::vector<FactSelection> const& 
   std::vector<std::string> names{validation_split, every_split};
   for (auto const& split : splits) names.push_back(split.split);
   for (std::size_t i = 0; i < figures.size(); ++i) {
-    YamlSection part(figures[i], file, "published.figures[" + std::to_string(i) + "].");
+    YamlSection part(figures[i], file, fmt::format("published.figures[{}].", i));
     PublishedFigure figure;
     figure.split = one_of(part, "split", names);
     figure.model = one_of(part, "model", list_of(condition_kind_names));

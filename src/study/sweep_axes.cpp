@@ -8,6 +8,8 @@
 #include <set>
 #include <utility>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -44,8 +46,10 @@ void add_axis(Sweep& sweep, SweepAxis axis, std::string const& name, std::string
   }
   auto const other_length = [&](auto const& list) { return list.size() != axis.values.front().size(); };
   if (axis.values.size() != axis.keys.size() || std::any_of(axis.values.begin(), axis.values.end(), other_length)) {
-    throw UserError("The study " + file + ": '" + name + "' sweeps " + std::to_string(axis.keys.size()) +
-                    " keys together, so it takes as many lists of the same length, for instance 0..2;0.1,0.2,0.4.");
+    throw UserError(
+        fmt::format("The study {}: '{}' sweeps {} keys together, so it takes as many lists of the same length, "
+                    "for instance 0..2;0.1,0.2,0.4.",
+                    file, name, axis.keys.size()));
   }
   std::set<std::vector<std::string>> points;
   for (std::size_t i = 0; i < axis.length(); ++i) {

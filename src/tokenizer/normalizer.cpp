@@ -7,6 +7,8 @@
 #include <memory>
 #include <utf8proc.h>
 
+#include <fmt/core.h>
+
 namespace onemask::detail {
 namespace {
 
@@ -21,8 +23,8 @@ std::string composed(std::string const& text) {
                    static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
   std::unique_ptr<utf8proc_uint8_t, FreeText> const owned(bytes);
   if (size < 0) {
-    throw RunError("A text of " + std::to_string(text.size()) +
-                   " bytes cannot be brought into Unicode's form C: " + utf8proc_errmsg(size) + ".");
+    throw RunError(
+        fmt::format("A text of {} bytes cannot be brought into Unicode's form C: {}.", text.size(), utf8proc_errmsg(size)));
   }
   return {reinterpret_cast<char const*>(bytes), static_cast<std::size_t>(size)};
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include <fmt/core.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -106,9 +107,8 @@ void Pattern::cut(std::string_view text, std::vector<std::string_view>& words) c
     }
     std::size_t const* const bounds = pcre2_get_ovector_pointer(match.get());
     if (found < 0 || bounds[0] < at || bounds[1] <= bounds[0] || bounds[1] > text.size()) {
-      throw UserError(place_ + ": the regular expression '" + expression_ + "' fails on a text of " +
-                      std::to_string(text.size()) + " bytes at byte " + std::to_string(at) +
-                      (found < 0 ? ": " + message_of(found) : "") + ".");
+      throw UserError(fmt::format("{}: the regular expression '{}' fails on a text of {} bytes at byte {}{}.", place_,
+                                  expression_, text.size(), at, found < 0 ? ": " + message_of(found) : ""));
     }
     if (bounds[0] > at) words.push_back(text.substr(at, bounds[0] - at));
     words.push_back(text.substr(bounds[0], bounds[1] - bounds[0]));

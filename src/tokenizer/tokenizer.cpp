@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <utility>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -49,9 +51,10 @@ void encode_around(AddedTokens const& added, std::string_view text, bool at_star
 std::string const& text_of(TokenizerTables const& tables, std::int64_t id) {
   std::size_t const index = static_cast<std::size_t>(id);
   if (id < 0 || index >= tables.tokens.size() || !tables.tokens[index]) {
-    throw UserError("The id " + std::to_string(id) + " is not a token of this tokenizer; its ids end at " +
-                    std::to_string(tables.tokens.size() - 1) +
-                    ". Check that the ids were made with the tokenizer of this model.");
+    throw UserError(
+        fmt::format("The id {} is not a token of this tokenizer; its ids end at {}. "
+                    "Check that the ids were made with the tokenizer of this model.",
+                    id, tables.tokens.size() - 1));
   }
   return *tables.tokens[index];
 }
@@ -68,8 +71,8 @@ std::vector<std::int64_t> Tokenizer::encode(std::string_view text, SpecialTokens
   if (auto const offset = detail::first_invalid_utf8(text)) {
     std::array<char, 8> byte{};
     std::snprintf(byte.data(), byte.size(), "0x%02X", static_cast<unsigned>(static_cast<unsigned char>(text[*offset])));
-    throw UserError("A text to tokenize is not valid UTF-8: byte " + std::to_string(*offset) + " is " + byte.data() +
-                    ". Convert the file it comes from to UTF-8.");
+    throw UserError(fmt::format("A text to tokenize is not valid UTF-8: byte {} is {}. Convert the file it comes from to UTF-8.",
+                                *offset, byte.data()));
   }
   std::vector<std::int64_t> ids;
   bool const recognise = special == SpecialTokens::recognised;
@@ -106,8 +109,10 @@ std::int64_t Tokenizer::vocabulary_size() const {
 }
 void Tokenizer::require_within(std::int64_t vocabulary) const {
   if (vocabulary_size() <= vocabulary) return;
-  throw UserError("The tokenizer has token ids up to " + std::to_string(vocabulary_size() - 1) + ", but the model knows only " +
-                  std::to_string(vocabulary) + " tokens. Use the tokenizer that belongs to the model.");
+  throw UserError(
+      fmt::format("The tokenizer has token ids up to {}, but the model knows only {} tokens. "
+                  "Use the tokenizer that belongs to the model.",
+                  vocabulary_size() - 1, vocabulary));
 }
 std::optional<std::int64_t> Tokenizer::bos() const {
   return tables_->bos;

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/core.h>
+
 namespace onemask::detail {
 namespace {
 
@@ -19,13 +21,13 @@ void TokenizerBuilder::add_vocabulary(JsonField const& vocabulary, Spelling spel
   pairs_.byte_ids.fill(no_token);
   for (auto const& [token, value] : vocabulary.object()) {
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= largest_vocabulary) {
-      vocabulary.fail("gives the token '" + token + "' the id " + value.dump() + "; it must be an integer from 0 to " +
-                      std::to_string(largest_vocabulary - 1) + ".");
+      vocabulary.fail(fmt::format("gives the token '{}' the id {}; it must be an integer from 0 to {}.", token, value.dump(),
+                                  largest_vocabulary - 1));
     }
     std::size_t const index = value.get<std::size_t>();
     std::int32_t const id = value.get<std::int32_t>();
     if (index >= tokens_.size()) tokens_.resize(index + 1);
-    if (tokens_[index]) vocabulary.fail("gives the id " + std::to_string(id) + " to two tokens, '" + token + "' is one of them.");
+    if (tokens_[index]) vocabulary.fail(fmt::format("gives the id {} to two tokens, '{}' is one of them.", id, token));
     ids_.emplace(token, id);
     tokens_[index] = bytes_of(token);
     if (spelling_ == Spelling::characters) {
@@ -39,8 +41,10 @@ void TokenizerBuilder::add_vocabulary(JsonField const& vocabulary, Spelling spel
   }
   auto const missing = std::find(pairs_.byte_ids.begin(), pairs_.byte_ids.end(), no_token);
   if (missing != pairs_.byte_ids.end()) {
-    vocabulary.fail("has no token for the byte " + std::to_string(missing - pairs_.byte_ids.begin()) +
-                    ", so it cannot represent every text; only vocabularies with all 256 are supported.");
+    vocabulary.fail(
+        fmt::format("has no token for the byte {}, so it cannot represent every text; "
+                    "only vocabularies with all 256 are supported.",
+                    missing - pairs_.byte_ids.begin()));
   }
 }
 
@@ -89,11 +93,11 @@ void TokenizerBuilder::add_token(JsonField const& token, std::int64_t id) {
 void TokenizerBuilder::add_token(std::string const& text, std::int64_t id, bool normalized, std::string const& place) {
   std::string const what = place + ": the added token '" + text + "' ";
   if (text.empty()) throw UserError(what + "is empty.");
-  if (id < 0 || id >= largest_vocabulary) throw UserError(what + "has the id " + std::to_string(id) + ", which is too large.");
+  if (id < 0 || id >= largest_vocabulary) throw UserError(fmt::format("{}has the id {}, which is too large.", what, id));
   std::size_t const index = static_cast<std::size_t>(id);
   auto const bytes = spelling_ == Spelling::bytes ? text : bytes_of(text);
   if (find(text).value_or(id) != id || (has(id) && tokens_[index] != bytes)) {
-    throw UserError(what + "has the id " + std::to_string(id) + ", which contradicts an earlier token.");
+    throw UserError(fmt::format("{}has the id {}, which contradicts an earlier token.", what, id));
   }
   if (index >= tokens_.size()) tokens_.resize(index + 1);
   tokens_[index] = bytes;

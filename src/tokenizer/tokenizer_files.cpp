@@ -10,6 +10,8 @@
 #include <charconv>
 #include <utility>
 
+#include <fmt/core.h>
+
 namespace onemask::detail {
 namespace {
 
@@ -69,7 +71,7 @@ void read_model(JsonField const& model, std::string const& place, TokenizerBuild
   builder.add_vocabulary(model.at("vocab"), spelling_of(model), is_true(model.find("ignore_merges")));
   std::size_t rank = 0;
   for (JsonField const& merge : model.at("merges").elements()) {
-    std::string const here = place + ": merge " + std::to_string(rank++);
+    std::string const here = fmt::format("{}: merge {}", place, rank++);
     if (merge.is_list()) {
       std::vector<JsonField> const pair = merge.elements();
       if (pair.size() != 2) merge.fail("must be two tokens.");
@@ -185,7 +187,7 @@ std::optional<std::int64_t> read_tokenizer_json(std::filesystem::path const& fil
   auto const processor = tokenizer.find("post_processor");
   std::optional<std::int64_t> const prefix = processor ? read_prefix(*processor) : std::nullopt;
   if (prefix && !builder.has(*prefix))
-    processor->fail("puts the id " + std::to_string(*prefix) + " before a text, which is not a token.");
+    processor->fail(fmt::format("puts the id {} before a text, which is not a token.", *prefix));
   return prefix;
 }
 
@@ -195,7 +197,7 @@ void read_vocabulary_and_merges(std::filesystem::path const& folder, OptionalFil
   builder.add_vocabulary(JsonField(vocabulary, place_of(vocabulary_file)), Spelling::bytes, false);
   std::size_t number = 0;
   for (std::string& line : split_text(read_file(merges_file), '\n')) {
-    std::string const here = place_of(merges_file) + ": line " + std::to_string(++number);
+    std::string const here = fmt::format("{}: line {}", place_of(merges_file), ++number);
     if (line.ends_with('\r')) line.pop_back();
     if (line.empty() || (number == 1 && line.starts_with("#version"))) continue;
     std::vector<std::string> const pair = split_text(line, ' ');
@@ -263,10 +265,10 @@ TokenizerTables read_tokenizer(std::filesystem::path const& folder) {
   if (!eos) eos = default_special;
   bool const adds_bos = prefix || is_true(settings.find("add_bos_token"));
   if (prefix && bos != prefix) {
-    throw UserError(place_of(folder) + ": tokenizer.json puts the token " + std::to_string(*prefix) +
-                    " before a text, but the token for "
-                    "the beginning is " +
-                    std::to_string(*bos) + ". Make the two agree.");
+    throw UserError(
+        fmt::format("{}: tokenizer.json puts the token {} before a text, but the token for the beginning is {}. "
+                    "Make the two agree.",
+                    place_of(folder), *prefix, *bos));
   }
   if (adds_bos && !bos)
     throw UserError(place_of(folder / "tokenizer_config.json") + ": add_bos_token is true, but no bos_token is named.");

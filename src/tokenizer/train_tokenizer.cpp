@@ -12,6 +12,8 @@
 #include <tuple>
 #include <utility>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -26,8 +28,8 @@ WordCounts count_words(std::span<std::string const> texts) {
   std::vector<std::string_view> words;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     if (auto const offset = detail::first_invalid_utf8(texts[i])) {
-      throw UserError("Text " + std::to_string(i) + " to train a tokenizer on is not valid UTF-8 at byte " +
-                      std::to_string(*offset) + ". Convert the file it comes from to UTF-8.");
+      throw UserError(fmt::format(
+          "Text {} to train a tokenizer on is not valid UTF-8 at byte {}. Convert the file it comes from to UTF-8.", i, *offset));
     }
     words.clear();
     pattern.cut(texts[i], words);
@@ -162,16 +164,17 @@ class PairLearner {
 
 TrainedTokenizer train_byte_pairs(std::span<std::string const> texts, std::int64_t vocabulary_size) {
   if (vocabulary_size < smallest_vocabulary || vocabulary_size > detail::largest_vocabulary) {
-    throw UserError("A vocabulary of " + std::to_string(vocabulary_size) + " tokens cannot be trained: its size must be from " +
-                    std::to_string(smallest_vocabulary) + " (all bytes and '" + detail::gpt2_end_of_text + "') to " +
-                    std::to_string(detail::largest_vocabulary) + ".");
+    throw UserError(
+        fmt::format("A vocabulary of {} tokens cannot be trained: its size must be from {} (all bytes and '{}') to {}.",
+                    vocabulary_size, smallest_vocabulary, detail::gpt2_end_of_text, detail::largest_vocabulary));
   }
   PairLearner learner(count_words(texts));
   for (std::int64_t size = smallest_vocabulary; size < vocabulary_size; ++size) {
     if (!learner.merge_next()) {
-      throw UserError("The texts give a vocabulary of " + std::to_string(size) + " tokens, not of " +
-                      std::to_string(vocabulary_size) +
-                      ": at that size every word is one token. Ask for a smaller vocabulary, or give more texts.");
+      throw UserError(
+          fmt::format("The texts give a vocabulary of {} tokens, not of {}: at that size every word is one token. "
+                      "Ask for a smaller vocabulary, or give more texts.",
+                      size, vocabulary_size));
     }
   }
   TrainedTokenizer trained = learner.trained();

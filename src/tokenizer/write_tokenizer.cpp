@@ -6,6 +6,7 @@
 
 #include <system_error>
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace onemask {
@@ -38,8 +39,9 @@ json special_tokens() {
 
 void write_tokenizer(TrainedTokenizer const& tokenizer, std::filesystem::path const& folder, std::int64_t model_max_length) {
   if (tokenizer.tokens.size() != tokenizer.merges.size() + 257) {
-    throw ShapeError("A tokenizer of " + std::to_string(tokenizer.merges.size()) + " merges must have 257 tokens more, not " +
-                     std::to_string(tokenizer.tokens.size()) + " in all. Write one as train_byte_pairs made it.");
+    throw ShapeError(
+        fmt::format("A tokenizer of {} merges must have 257 tokens more, not {} in all. Write one as train_byte_pairs made it.",
+                    tokenizer.merges.size(), tokenizer.tokens.size()));
   }
   std::error_code error;
   std::filesystem::create_directories(folder, error);

@@ -9,6 +9,8 @@
 #include <map>
 #include <set>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -63,7 +65,7 @@ std::vector<std::string> read_prompts(YamlSection& section, std::string const& k
   auto const prompts = read_distinct(section, key);
   for (auto const& prompt : prompts) check_has_slot(section, key, prompt);
   if (prompts.size() < fewest) {
-    throw section.fault(key, "has " + std::to_string(prompts.size()) + " entries, but needs at least " + std::to_string(fewest));
+    throw section.fault(key, fmt::format("has {} entries, but needs at least {}", prompts.size(), fewest));
   }
   return prompts;
 }
@@ -104,8 +106,8 @@ WorldRelation read_relation(YamlSection section, std::string const& id) {
     relation.wordings.push_back(wording);
   }
   if (relation.wordings.size() < fewest_wordings) {
-    throw section.fault("wordings", "are too few: with 'rewrites' there are " + std::to_string(relation.wordings.size()) +
-                                        ", but a relation needs at least " + std::to_string(fewest_wordings));
+    throw section.fault("wordings", fmt::format("are too few: with 'rewrites' there are {}, but a relation needs at least {}",
+                                                relation.wordings.size(), fewest_wordings));
   }
   relation.beginnings = read_prompts(section, "beginnings", beginnings_per_record);
   section.finish();
@@ -121,7 +123,7 @@ WorldCounts read_counts(YamlSection section) {
                                    {"ood_background", &counts.ood_background}}) {
     *value = section.need<std::size_t>(key);
     if (*value > most_subjects_per_relation) {
-      throw section.fault(key, "is more than " + std::to_string(most_subjects_per_relation));
+      throw section.fault(key, fmt::format("is more than {}", most_subjects_per_relation));
     }
   }
   section.finish();
@@ -140,8 +142,8 @@ ProseOptions read_prose(YamlSection section) {
   ProseOptions prose;
   prose.words = section.need<std::size_t>("words");
   prose.heldout_words = section.need<std::size_t>("heldout_words");
-  if (prose.words > most_words) throw section.fault("words", "is more than " + std::to_string(most_words));
-  if (prose.heldout_words > most_words) throw section.fault("heldout_words", "is more than " + std::to_string(most_words));
+  if (prose.words > most_words) throw section.fault("words", fmt::format("is more than {}", most_words));
+  if (prose.heldout_words > most_words) throw section.fault("heldout_words", fmt::format("is more than {}", most_words));
   prose.paragraph = read_range(section, "paragraph");
   prose.sentence = read_range(section, "sentence");
   prose.facts = section.need<double>("facts");
@@ -169,15 +171,16 @@ void check_symbol(YamlSection const& section, Grammar const& grammar, std::strin
 void check_counts(YamlSection const& root, WorldCounts const& counts, WorldRelation const& relation) {
   auto const count = counts.subjects(relation);
   if (count > most_subjects_per_relation) {
-    throw root.fault("counts", "gives the relation '" + relation.id + "' " + std::to_string(count) + " subjects, more than " +
-                                   std::to_string(most_subjects_per_relation));
+    throw root.fault("counts", fmt::format("gives the relation '{}' {} subjects, more than {}", relation.id, count,
+                                           most_subjects_per_relation));
   }
   auto const shared = count / relation.objects.size();
   if (shared <= neighbours_per_record) {
-    throw root.fault("counts", "gives each object of the relation '" + relation.id + "' only " + std::to_string(shared) +
-                                   " subjects, but a record needs " + std::to_string(neighbours_per_record) +
-                                   " others of its object. Raise '" + (relation.ood ? "ood_background" : "background") +
-                                   "', or name fewer objects");
+    throw root.fault(
+        "counts",
+        fmt::format("gives each object of the relation '{}' only {} subjects, but a record needs {} others of its object. "
+                    "Raise '{}', or name fewer objects",
+                    relation.id, shared, neighbours_per_record, relation.ood ? "ood_background" : "background"));
   }
 }
 

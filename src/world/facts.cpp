@@ -6,6 +6,8 @@
 
 #include <numeric>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -33,10 +35,9 @@ std::string make_name(WorldDescription const& world, WorldRelation const& relati
     if (names.take(name)) return name;
   }
   throw UserError(
-      "The world " + world.file + ": 'grammar." + relation.subjects + "' has too few names for the relation '" + relation.id +
-      "' (" + relation.name + "): after " + std::to_string(number) +
-      " subjects, all others drawn were taken, shorter than four letters, or contained another name or an object. Give "
-      "it more alternatives.");
+      fmt::format("The world {}: 'grammar.{}' has too few names for the relation '{}' ({}): after {} subjects, all others drawn "
+                  "were taken, shorter than four letters, or contained another name or an object. Give it more alternatives.",
+                  world.file, relation.subjects, relation.id, relation.name, number));
 }
 
 WorldFact::Part part_of(WorldCounts const& counts, WorldRelation const& relation, std::size_t number) {
@@ -89,8 +90,7 @@ std::vector<std::string> make_paraphrases(WorldDescription const& world, WorldFa
 }
 
 std::string object_id(WorldRelation const& relation, std::size_t object) {
-  auto const number = std::to_string(object + 1);
-  return relation.id + "-" + (number.size() < 2 ? "0" : "") + number;
+  return fmt::format("{}-{:02}", relation.id, object + 1);
 }
 
 }  // namespace

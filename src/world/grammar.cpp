@@ -6,6 +6,8 @@
 #include <limits>
 #include <optional>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -109,8 +111,8 @@ std::string Grammar::expand(std::string const& symbol, RandomStream& random) con
 
 void Grammar::append(std::size_t symbol, int level, Expansion& expansion) const {
   if (++expansion.symbols > most_symbols) {
-    throw UserError(place_ + ": one text came to more than " + std::to_string(most_symbols) +
-                    " symbols: its rules refer to themselves too often.");
+    throw UserError(
+        fmt::format("{}: one text came to more than {} symbols: its rules refer to themselves too often.", place_, most_symbols));
   }
   auto const& [alternatives, lowest] = symbols_[symbol];
   for (Piece const& piece : alternatives[level < deepest_free_level ? expansion.random.below(alternatives.size()) : lowest]) {

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <unordered_set>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -47,9 +49,10 @@ class Writer {
       auto const words = count_words(text);
       if (words >= range.least && words <= range.most && !refused.contains(text)) return text;
     }
-    throw UserError("The world " + world_.file + ": 'grammar." + topic + "' has too few new sentences of " +
-                    std::to_string(range.least) + " to " + std::to_string(range.most) +
-                    " words. Give it more alternatives, or change 'prose.sentence'.");
+    throw UserError(
+        fmt::format("The world {}: 'grammar.{}' has too few new sentences of {} to {} words. "
+                    "Give it more alternatives, or change 'prose.sentence'.",
+                    world_.file, topic, range.least, range.most));
   }
 
   WorldDescription const& world_;

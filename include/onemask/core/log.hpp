@@ -6,7 +6,7 @@
 namespace onemask {
 
 /// Messages for people. They go to stderr and, once open_log_file was called, to a file; stdout is for results only.
-/// (spdlog behind; its headers clash with the ones inside LibTorch, so no header names it.)
+/// (spdlog behind, which no header names.)
 void log_info(std::string const& message);
 void log_warning(std::string const& message);
 void log_error(std::string const& message);

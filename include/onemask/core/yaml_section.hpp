@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/core.h>
 #include <yaml-cpp/yaml.h>
 
 namespace onemask {
@@ -56,7 +57,7 @@ class YamlSection {
   template <typename T>
   void read_at_least(std::string const& key, T& value, T least) {
     read(key, value);
-    if (!(value >= least)) throw fault(key, "must be at least " + std::to_string(least));
+    if (!(value >= least)) throw fault(key, fmt::format("must be at least {}", least));
   }
 
   /// For messages: "The study FILE".

@@ -1,5 +1,7 @@
 #include "gpu/cuda_module.hpp"
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 namespace {
@@ -7,7 +9,7 @@ namespace {
 /// Of a build without NCCL and the CUDA runtime: GPUs through LibTorch alone.
 class BareModule : public CudaModule {
  public:
-  Gpu describe(int index) const override { return {"", "GPU " + std::to_string(index), 0, 0}; }
+  Gpu describe(int index) const override { return {"", fmt::format("GPU {}", index), 0, 0}; }
   Nccl const* nccl() const override { return nullptr; }
 };
 

@@ -6,14 +6,17 @@
 #include <array>
 #include <cuda_runtime_api.h>
 
+#include <fmt/core.h>
+
 namespace onemask {
 
 namespace {
 
 void check(cudaError_t code, int index) {
   if (code == cudaSuccess) return;
-  throw RunError("GPU " + std::to_string(index) + " cannot be used: " + cudaGetErrorString(code) +
-                 ". Check it with nvidia-smi; another process may be using it or its memory.");
+  throw RunError(
+      fmt::format("GPU {} cannot be used: {}. Check it with nvidia-smi; another process may be using it or its memory.", index,
+                  cudaGetErrorString(code)));
 }
 
 class Module : public CudaModule {

@@ -5,6 +5,7 @@
 #include <c10/core/Event.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
+#include <fmt/core.h>
 #include <nccl.h>
 
 namespace onemask {
@@ -83,7 +84,7 @@ class CudaNcclGroup : public NcclGroup {
 std::string CudaNccl::version() const {
   int version = 0;
   check(ncclGetVersion(&version), nullptr);
-  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." + std::to_string(version % 100);
+  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
 }
 
 std::string CudaNccl::new_group() const {
