@@ -2,8 +2,10 @@
 #include <onemask/data/prompt.hpp>
 #include <onemask/eval/predict.hpp>
 #include <onemask/model/pass.hpp>
+#include <onemask/model/positions.hpp>
 
 #include <algorithm>
+#include <iterator>
 
 #include <c10/core/GradMode.h>
 
@@ -13,10 +15,7 @@ namespace {
 std::vector<std::int64_t> checked_ids(ModelConfig const& config, Tokenizer const& tokenizer, std::string_view prompt) {
   if (prompt.empty()) throw UserError("The prompt is empty; give a text that the model should continue.");
   auto ids = encode_prompt(tokenizer, prompt);
-  if (static_cast<std::int64_t>(ids.size()) > config.positions) {
-    throw UserError("The prompt has " + std::to_string(ids.size()) + " tokens, but the model has " +
-                    std::to_string(config.positions) + " positions; give a shorter text.");
-  }
+  require_positions(std::ssize(ids), config.positions, "The prompt", "Give a shorter text.");
   for (auto const id : ids) {
     if (id < config.vocabulary) continue;
     throw UserError("The prompt has the token " + std::to_string(id) + ", but the model knows only the first " +

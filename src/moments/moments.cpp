@@ -4,6 +4,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/model/positions.hpp>
 #include <onemask/moments/moments.hpp>
 
 #include <algorithm>
@@ -82,12 +83,10 @@ Sources sources_of(MomentsOptions const& options, std::vector<int> const& layers
 
 /// Longest segment [tokens].
 std::int64_t segment_of(MomentsOptions const& options, ModelConfig const& config) {
-  constexpr std::int64_t usual = 1024;
-  if (options.segment == 0) return std::min(usual, config.positions);
-  if (options.segment < 1 || options.segment > config.positions) {
-    throw UserError("Segments of " + std::to_string(options.segment) + " tokens are requested, but the model has " +
-                    std::to_string(config.positions) + " positions. Ask for 1 to " + std::to_string(config.positions) + ".");
-  }
+  if (options.segment == 0) return usual_segment(config);
+  if (options.segment < 1)
+    throw UserError("The segments of second moments need at least 1 token; 0 stands for the usual length.");
+  require_positions(options.segment, config.positions, "A segment of second moments", "Ask for at most as many tokens.");
   return options.segment;
 }
 

@@ -49,10 +49,7 @@ void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer
   for (auto const& point : study.points) {
     for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);
     for (auto const& [length, count] : point.edit.hparams.context_template_length_params) {
-      if (!point.edit.templates.empty() || length < model.config().positions) continue;
-      throw UserError(where + " requests context templates of " + std::to_string(length) +
-                      " tokens (context_template_length_params), but the model has " + std::to_string(model.config().positions) +
-                      " positions. Ask for shorter ones.");
+      if (point.edit.templates.empty()) require_template_length(model.config(), tokenizer, length);
     }
   }
 }
