@@ -5,10 +5,14 @@
 
 namespace onemask {
 
+std::optional<std::int64_t> head_token(Tokenizer const& tokenizer) {
+  return tokenizer.adds_bos() ? tokenizer.bos() : std::nullopt;
+}
+
 std::vector<std::int64_t> encode_prompt(Tokenizer const& tokenizer, std::string_view text, bool leading_space) {
   bool const space = leading_space && !tokenizer.begins_with_space();
   auto ids = tokenizer.encode(space ? " " + std::string(text) : std::string(text));
-  if (tokenizer.adds_bos() && tokenizer.bos()) ids.insert(ids.begin(), *tokenizer.bos());
+  if (auto const head = head_token(tokenizer)) ids.insert(ids.begin(), *head);
   return ids;
 }
 

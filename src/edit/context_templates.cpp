@@ -3,6 +3,7 @@
 #include <onemask/data/prompt.hpp>
 #include <onemask/edit/context_templates.hpp>
 #include <onemask/model/pass.hpp>
+#include <onemask/model/positions.hpp>
 
 #include <algorithm>
 #include <array>
@@ -47,24 +48,25 @@ std::string clean(std::string const& text) {
 
 }  // namespace
 
+void require_template_length(ModelConfig const& config, Tokenizer const& tokenizer, int length) {
+  std::int64_t const head = head_token(tokenizer) ? 1 : 0, prompt = 1;  // a prompt has more, but not less
+  require_positions(head + length + prompt, config.positions,
+                    fmt::format("A context template of {} tokens (context_template_length_params) with a prompt behind it", length),
+                    "Ask for shorter ones.");
+}
+
 ContextTemplates sample_context_templates(CausalLM const& model, Tokenizer const& tokenizer,
                                           std::vector<std::pair<int, int>> const& length_params, std::uint64_t seed) {
   static constexpr std::array<char const*, 5> starts{"The", "Therefore", "Because", "I", "You"};
   c10::NoGradGuard const no_gradients;
   ContextTemplates templates{"{}"};
   for (auto const& [length, count] : length_params) {
-    if (length > model.config().positions) {
-      throw UserError(fmt::format(
-          "Context templates of {} tokens are asked for (context_template_length_params), but the model has {} positions.",
-          length, model.config().positions));
-    }
+    require_template_length(model.config(), tokenizer, length);
     for (int i = 0; i < count; ++i) {
       auto ids = encode_prompt(tokenizer, starts[static_cast<std::size_t>(i) % starts.size()]);
       auto const bos = tokenizer.adds_bos() ? std::size_t{1} : std::size_t{0};
       RandomStream random({seed, stream::templates, static_cast<std::uint64_t>(length), static_cast<std::uint64_t>(i)});
-      while (ids.size() < std::min(static_cast<std::size_t>(length) + bos, static_cast<std::size_t>(model.config().positions))) {
-        ids.push_back(sample_next(model, tokenizer, ids, random));
-      }
+      while (ids.size() < static_cast<std::size_t>(length) + bos) ids.push_back(sample_next(model, tokenizer, ids, random));
       templates.push_back(clean(tokenizer.decode(std::span(ids).subspan(bos))) + ". {}");
     }
   }

@@ -1,7 +1,9 @@
 #include <onemask/core/error.hpp>
 #include <onemask/data/prompt.hpp>
 #include <onemask/edit/request.hpp>
+#include <onemask/model/positions.hpp>
 
+#include <iterator>
 #include <string>
 
 #include <fmt/core.h>
@@ -36,21 +38,18 @@ EditRequest make_edit_request(Tokenizer const& tokenizer, Fact const& fact, Cont
   } catch (UserError const& e) {
     throw UserError(record + ", field target_new: " + e.what());
   }
-  auto const check = [&](std::size_t tokens, std::string const& what) {
-    if (static_cast<std::int64_t>(tokens) <= positions) return;
-    throw UserError(
-        fmt::format("{} needs {} tokens {}, but the model has {} positions. Leave the record out or use shorter contexts.",
-                    record, tokens, what, positions));
-  };
   for (auto const& context : templates) {
     request.contexts.push_back(
         make_row(tokenizer, fill(context, fact.prompt), fact.subject, hparams.fact_token == "subject_last"));
     auto& ids = request.contexts.back().ids;
+    require_positions(positions_of(ids.size(), request.target.size()), positions,
+                      fmt::format("{} with its object behind the context '{}'", record, context),
+                      "Leave the record out or use shorter contexts.");
     ids.insert(ids.end(), request.target.begin(), request.target.end() - 1);
-    check(ids.size(), "behind the context '" + context + "'");
   }
   request.essence = make_row(tokenizer, "{} is a", fact.subject, hparams.fact_token == "subject_last");
-  check(request.essence.ids.size(), "for its subject in '{} is a'");
+  require_positions(std::ssize(request.essence.ids), positions, record + " with its subject in '{} is a'",
+                    "Leave the record out.");
   return request;
 }
 

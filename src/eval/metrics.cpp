@@ -4,12 +4,12 @@
 #include <onemask/core/invariant.hpp>
 #include <onemask/data/prompt.hpp>
 #include <onemask/eval/metrics.hpp>
+#include <onemask/model/positions.hpp>
 
 #include <algorithm>
 #include <array>
 
 #include <c10/core/GradMode.h>
-#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -34,13 +34,8 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
     auto const add = [&](std::string const& text, PromptKind kind) {
       TwoWayPrompt prompt{encode_prompt(tokenizer, text, options.leading_space), encode_target(tokenizer, fact.target_true),
                           encode_target(tokenizer, fact.target_new)};
-      auto const longest = prompt.prompt.size() + std::max(prompt.target_true.size(), prompt.target_new.size()) - 1;
-      if (static_cast<std::int64_t>(longest) > model.config().positions) {
-        throw UserError(
-            fmt::format("The record with case_id {} has a prompt of {} tokens with its object ('{}'), "
-                        "but the model has {} positions. Leave the record out.",
-                        fact.case_id, longest, text, model.config().positions));
-      }
+      require_positions_of_fact(fact.case_id, text, prompt.prompt.size(),
+                                std::max(prompt.target_true.size(), prompt.target_new.size()), model.config().positions);
       batch.numbers.push_back(batch.facts.empty() || batch.facts.back().index != item.index ? 0 : batch.numbers.back() + 1);
       batch.prompts.push_back(std::move(prompt));
       batch.kinds.push_back(kind);

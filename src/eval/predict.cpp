@@ -2,8 +2,10 @@
 #include <onemask/data/prompt.hpp>
 #include <onemask/eval/predict.hpp>
 #include <onemask/model/pass.hpp>
+#include <onemask/model/positions.hpp>
 
 #include <algorithm>
+#include <iterator>
 
 #include <c10/core/GradMode.h>
 #include <fmt/core.h>
@@ -14,10 +16,7 @@ namespace {
 std::vector<std::int64_t> checked_ids(ModelConfig const& config, Tokenizer const& tokenizer, std::string_view prompt) {
   if (prompt.empty()) throw UserError("The prompt is empty; give a text that the model should continue.");
   auto ids = encode_prompt(tokenizer, prompt);
-  if (static_cast<std::int64_t>(ids.size()) > config.positions) {
-    throw UserError(fmt::format("The prompt has {} tokens, but the model has {} positions; give a shorter text.", ids.size(),
-                                config.positions));
-  }
+  require_positions(std::ssize(ids), config.positions, "The prompt", "Give a shorter text.");
   for (auto const id : ids) {
     if (id < config.vocabulary) continue;
     throw UserError(fmt::format(

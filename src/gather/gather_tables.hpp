@@ -2,9 +2,9 @@
 
 #include <onemask/edit/edit.hpp>
 #include <onemask/eval/aggregate.hpp>
-#include <onemask/eval/perplexity.hpp>
 #include <onemask/gather/gather.hpp>
 #include <onemask/mask/shared_mask.hpp>
+#include <onemask/model/perplexity.hpp>
 #include <onemask/store/journal.hpp>
 #include <onemask/store/study_writer.hpp>
 

@@ -3,6 +3,7 @@
 #include <onemask/data/prompt.hpp>
 #include <onemask/mask/shared_mask.hpp>
 #include <onemask/mask/training_set.hpp>
+#include <onemask/model/positions.hpp>
 
 #include <algorithm>
 #include <optional>
@@ -50,12 +51,7 @@ MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const
   auto const longest = std::max(result.target_true.size(), result.target_new.size());
   auto const add = [&](std::string const& text) {
     result.prompts.push_back(encode_prompt(tokenizer, text, leading_space));
-    if (static_cast<std::int64_t>(result.prompts.back().size() + longest) > positions) {
-      throw UserError(
-          fmt::format("{} has a prompt ('{}') that together with its object is longer than the model's {} positions. "
-                      "Leave the record out.",
-                      record, text, positions));
-    }
+    require_positions_of_fact(fact.case_id, text, result.prompts.back().size(), longest, positions);
   };
   add(fact.question());
   for (auto const& paraphrase : fact.paraphrase_prompts) add(paraphrase);

@@ -4,6 +4,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/model/positions.hpp>
 #include <onemask/moments/moments.hpp>
 
 #include <algorithm>
@@ -84,12 +85,10 @@ Sources sources_of(MomentsOptions const& options, std::vector<int> const& layers
 
 /// Longest segment [tokens].
 std::int64_t segment_of(MomentsOptions const& options, ModelConfig const& config) {
-  constexpr std::int64_t usual = 1024;
-  if (options.segment == 0) return std::min(usual, config.positions);
-  if (options.segment < 1 || options.segment > config.positions) {
-    throw UserError(fmt::format("Segments of {} tokens are requested, but the model has {} positions. Ask for 1 to {}.",
-                                options.segment, config.positions, config.positions));
-  }
+  if (options.segment == 0) return usual_segment(config);
+  if (options.segment < 1)
+    throw UserError("The segments of second moments need at least 1 token; 0 stands for the usual length.");
+  require_positions(options.segment, config.positions, "A segment of second moments", "Ask for at most as many tokens.");
   return options.segment;
 }
 

@@ -1,14 +1,12 @@
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
-#include <onemask/data/corpus.hpp>
 #include <onemask/data/counterfact.hpp>
 #include <onemask/data/prompt.hpp>
-#include <onemask/model/head_loss.hpp>
 #include <onemask/model/pass.hpp>
+#include <onemask/model/positions.hpp>
 #include <onemask/pretrain/recall.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <span>
 
@@ -20,8 +18,6 @@ namespace onemask {
 namespace {
 
 constexpr std::size_t prompts_at_once = 128;
-/// Fraction bits of sums of -log P, which are below 2^30.
-constexpr int loss_bits = 24;
 
 /// Logits [prompts, vocabulary] float32 of the token behind each prompt.
 at::Tensor next_logits(CausalLM const& model, std::span<RecallPrompt const> prompts) {
@@ -37,7 +33,7 @@ at::Tensor next_logits(CausalLM const& model, std::span<RecallPrompt const> prom
 
 }  // namespace
 
-std::vector<RecallPrompt> recall_prompts(RecallSet const& set, Tokenizer const& tokenizer, std::int64_t longest) {
+std::vector<RecallPrompt> recall_prompts(RecallSet const& set, Tokenizer const& tokenizer, std::int64_t positions) {
   std::vector<RecallPrompt> prompts;
   std::map<std::string, std::size_t> taken;
   for (auto const& file : set.files) {
@@ -47,10 +43,9 @@ std::vector<RecallPrompt> recall_prompts(RecallSet const& set, Tokenizer const& 
       auto const other = encode_target(tokenizer, fact.target_new).front();
       auto const add = [&](char const* kind, std::string const& text) {
         auto ids = encode_prompt(tokenizer, text);
-        if (ids.empty() || std::ssize(ids) > longest) {
-          throw UserError(fmt::format("'{}', case_id {}: a prompt has {} tokens, but the model takes 1 to {}.", file.string(),
-                                      fact.case_id, ids.size(), longest));
-        }
+        auto const place = fmt::format("'{}', case_id {}: the prompt '{}'", file.string(), fact.case_id, text);
+        if (ids.empty()) throw UserError(place + " has no tokens. Leave the record out.");
+        require_positions(std::ssize(ids), positions, place, "Leave the record out.");
         prompts.push_back({kind, std::move(ids), object, other});
       };
       add("rewrite", fact.question());
@@ -94,38 +89,6 @@ std::vector<Recall> measure_recall(CausalLM const& model, std::string const& set
     recall.two_way = comm.all_reduce_sum(recall.two_way);
   }
   return all;
-}
-
-Perplexity measure_perplexity(CausalLM const& model, Tokenizer const& tokenizer, std::filesystem::path const& text,
-                              std::int64_t longest, Communicator const& comm) {
-  c10::NoGradGuard const no_gradients;
-  std::int64_t loss = 0, tokens = 0;
-  agree(comm, [&] {
-    auto const corpus = Corpus::of_texts({text});
-    auto const ranks = static_cast<std::size_t>(comm.size());
-    auto const top = static_cast<int>(model.config().layers) - 1;
-    for (auto unit = static_cast<std::size_t>(comm.rank()); unit < corpus.units(); unit += ranks) {
-      std::vector<std::vector<std::int64_t>> rows, offsets;
-      std::vector<std::int64_t> targets;
-      for (auto& segment : corpus.segments(unit, tokenizer, longest, model.config().vocabulary)) {
-        if (segment.ids.size() < 2) continue;
-        targets.insert(targets.end(), segment.ids.begin() + 1, segment.ids.end());
-        segment.ids.pop_back();
-        rows.push_back(std::move(segment.ids));
-      }
-      if (rows.empty()) continue;
-      auto const packed = pack_rows(rows, model.device());
-      Pass const pass(model, packed.layout);
-      auto const normed = model.final_norm(pass.run(0, top, pass.embed(packed.ids)));
-      auto const losses = negative_log_likelihood(model, normed, index_tensor(targets, model.device())).value;
-      loss += std::llround(std::ldexp(losses.sum(at::kDouble).item<double>(), loss_bits));
-      tokens += std::ssize(targets);
-    }
-  });
-  loss = comm.all_reduce_sum(loss);
-  tokens = comm.all_reduce_sum(tokens);
-  if (tokens == 0) throw UserError("The held-out text '" + text.string() + "' has no document of two tokens. Name another file.");
-  return {std::exp(std::ldexp(static_cast<double>(loss), -loss_bits) / static_cast<double>(tokens)), tokens};
 }
 
 }  // namespace onemask

@@ -138,7 +138,8 @@ std::string hash_of_questions(PretrainStudy const& study, std::vector<std::vecto
       hasher.bytes(prompt.ids.data(), prompt.ids.size() * sizeof(std::int64_t));
     }
   }
-  if (study.perplexity) hasher.text(Corpus::of_texts({*study.perplexity}).fingerprint());
+  // The word stands for how it is measured: reports of another way are made again.
+  if (study.perplexity) hasher.text("joined").text(Corpus::of_texts({*study.perplexity}).fingerprint());
   return hasher.hex();
 }
 
@@ -280,7 +281,7 @@ void measure(PretrainStudy const& study, Material const& material, std::filesyst
   }
   report.perplexity.reset();
   if (study.perplexity) {
-    report.perplexity = measure_perplexity(*model, *material.tokenizer, *study.perplexity, study.training.row_tokens, comm);
+    report.perplexity = measure_perplexity(*model, *material.tokenizer, *study.perplexity, comm);
   }
   agree(comm, [&] {
     if (comm.rank() == 0) write_file_atomically(folder / "training.json", to_json(report));

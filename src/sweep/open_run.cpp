@@ -10,7 +10,6 @@
 #include <map>
 #include <optional>
 
-#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace onemask {
@@ -50,11 +49,7 @@ void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer
   for (auto const& point : study.points) {
     for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);
     for (auto const& [length, count] : point.edit.hparams.context_template_length_params) {
-      if (!point.edit.templates.empty() || length < model.config().positions) continue;
-      throw UserError(fmt::format(
-          "{} requests context templates of {} tokens (context_template_length_params), but the model has {} positions. "
-          "Ask for shorter ones.",
-          where, length, model.config().positions));
+      if (point.edit.templates.empty()) require_template_length(model.config(), tokenizer, length);
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/eval/metrics.hpp>
 #include <onemask/eval/predict.hpp>
+#include <onemask/mask/training_set.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -206,6 +207,34 @@ TEST_F(MetricsTest, AllKindsOfFactsTogetherEqualFactsAlone) {
 TEST_F(MetricsTest, NothingToDo) {
   EXPECT_TRUE(evaluate(*model_, Tokenizer::open(folder_.path()), 1, {}, {{"original", false, {}}}, {}).empty());
   EXPECT_TRUE(run({}).empty());
+}
+
+TEST_F(MetricsTest, WhatFitsExactlyIsTrainedOnAndScored) {
+  auto const words = Tokenizer::open(folder_.path());
+  facts_[0].paraphrase_prompts = {std::string(59, 'x')};  // " Welsh" has 6 tokens, of which the last is only predicted
+  EXPECT_FALSE(run({{"original", false, {}}}).empty());
+  std::vector<MaskFact> const facts{make_mask_fact(words, facts_[0], edit_, false, 64)};
+  EXPECT_EQ(TrainingSet(*model_, 1, facts, facts).size(), 1U);
+  facts_[0].prompt = std::string(57, 'x') + "{}";  // the prompt that validation reads with its objects
+  std::vector<MaskFact> const longer{make_mask_fact(words, facts_[0], edit_, false, 64)};
+  EXPECT_EQ(TrainingSet(*model_, 1, longer, longer).validation_size(), 1);
+  EXPECT_FALSE(run({{"original", false, {}}}).empty());
+}
+
+TEST_F(MetricsTest, MasksAndScoresRefuseTheSameWithOneSentence) {
+  auto const words = Tokenizer::open(folder_.path());
+  auto const refusal = [](auto const& call) -> std::string {
+    try {
+      call();
+    } catch (UserError const& error) {
+      return error.what();
+    }
+    return "";
+  };
+  facts_[0].paraphrase_prompts = {std::string(60, 'x')};
+  auto const of_mask = refusal([&] { make_mask_fact(words, facts_[0], edit_, false, 64); });
+  EXPECT_THAT(of_mask, testing::AllOf(HasSubstr("case_id 1"), HasSubstr("needs 65 positions"), HasSubstr("64 positions")));
+  EXPECT_EQ(refusal([&] { run({{"original", false, {}}}); }), of_mask);
 }
 
 TEST_F(MetricsTest, PromptsLongerThanTheModel) {

@@ -1,5 +1,5 @@
 #include "support/golden_mask.hpp"
-#include <onemask/eval/perplexity.hpp>
+#include <onemask/model/perplexity.hpp>
 
 #include <cmath>
 #include <cstdio>

@@ -3,10 +3,14 @@
 #include <onemask/tokenizer/tokenizer.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 namespace onemask {
+
+/// The token that a model expects before every text, BOS; nothing where it expects none.
+std::optional<std::int64_t> head_token(Tokenizer const& tokenizer);
 
 /// Token ids of a text that begins a sequence: BOS first where the tokenizer adds one. `leading_space` puts one space in front,
 /// as the published code does for GPT-2 when it trains and evaluates masks (but not when it edits); tokenizers that begin with

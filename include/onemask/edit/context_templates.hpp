@@ -11,8 +11,13 @@
 
 namespace onemask {
 
+/// Throws UserError when the model cannot sample a text of `length` tokens: all but the last, which is only predicted, take
+/// positions, and so does the token that heads a text.
+void require_template_length(ModelConfig const& config, Tokenizer const& tokenizer, int length);
+
 /// Samples templates from the model: "{}" and, for every (length, count), `count` texts of `length` tokens that begin with common
-/// words, drawn from the 5 likeliest tokens each time, followed by ". {}". The same seed gives the same templates.
+/// words, drawn from the 5 likeliest tokens each time, followed by ". {}". The same seed gives the same templates. Throws
+/// UserError as above.
 ContextTemplates sample_context_templates(CausalLM const& model, Tokenizer const& tokenizer,
                                           std::vector<std::pair<int, int>> const& length_params, std::uint64_t seed);
 

@@ -25,8 +25,8 @@ struct EditRequest {
   std::string subject = {};
 };
 
-/// Tokenizes a fact for editing. Throws UserError naming the record when its target tokenizes to nothing, or when a row is longer
-/// than `positions`.
+/// Tokenizes a fact for editing. Throws UserError naming the record when its target tokenizes to nothing, or when a row takes
+/// more than `positions`.
 EditRequest make_edit_request(Tokenizer const& tokenizer, Fact const& fact, ContextTemplates const& templates,
                               EditHparams const& hparams, std::int64_t positions);
 

@@ -21,7 +21,7 @@ struct MaskFact {
 };
 
 /// `edit` lends its factors; one without any stands for a model that all facts share. Throws UserError naming the record when an
-/// object tokenizes to nothing or a prompt is longer than `positions`.
+/// object tokenizes to nothing, or a prompt with the longer object takes more than `positions` (see positions_of).
 MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const& edit, bool leading_space,
                         std::int64_t positions);
 

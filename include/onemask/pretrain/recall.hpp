@@ -6,7 +6,6 @@
 #include <onemask/tokenizer/tokenizer.hpp>
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -19,9 +18,9 @@ struct RecallPrompt {
   std::int64_t object, other;  ///< first tokens of the true object and of the new one
 };
 
-/// The prompts of a set's facts, in the facts' order. Throws UserError naming the fact whose prompt has more than `longest`
-/// tokens.
-std::vector<RecallPrompt> recall_prompts(RecallSet const& set, Tokenizer const& tokenizer, std::int64_t longest);
+/// The prompts of a set's facts, in the facts' order. Throws UserError naming the fact whose prompt has more than
+/// `positions` tokens.
+std::vector<RecallPrompt> recall_prompts(RecallSet const& set, Tokenizer const& tokenizer, std::int64_t positions);
 
 /// How many of a set's prompts of a kind a model knows.
 struct Recall {
@@ -36,14 +35,5 @@ struct Recall {
 /// Recall of a set by kind. The ranks share out the prompts. Collective; the model must be the same on all.
 std::vector<Recall> measure_recall(CausalLM const& model, std::string const& set, std::vector<RecallPrompt> const& prompts,
                                    Communicator const& comm);
-
-struct Perplexity {
-  double value = 0;         ///< exp of the mean of -log P
-  std::int64_t tokens = 0;  ///< predicted; the first of each piece is not
-};
-
-/// Of the documents of a file, cut into pieces of at most `longest` tokens. Collective as above.
-Perplexity measure_perplexity(CausalLM const& model, Tokenizer const& tokenizer, std::filesystem::path const& text,
-                              std::int64_t longest, Communicator const& comm);
 
 }  // namespace onemask

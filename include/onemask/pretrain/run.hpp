@@ -1,6 +1,7 @@
 #pragma once
 
 #include <onemask/comm/communicator.hpp>
+#include <onemask/pretrain/perplexity.hpp>
 #include <onemask/pretrain/recall.hpp>
 #include <onemask/pretrain/study.hpp>
 

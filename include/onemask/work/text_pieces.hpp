@@ -1,7 +1,7 @@
 #pragma once
 
 #include <onemask/checkpoint/config.hpp>
-#include <onemask/eval/perplexity.hpp>
+#include <onemask/model/perplexity.hpp>
 #include <onemask/plan/plan.hpp>
 #include <onemask/tokenizer/tokenizer.hpp>
 

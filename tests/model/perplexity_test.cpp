@@ -1,7 +1,7 @@
 #include "support/tiny_model.hpp"
 #include <onemask/core/error.hpp>
-#include <onemask/eval/perplexity.hpp>
 #include <onemask/model/pass.hpp>
+#include <onemask/model/perplexity.hpp>
 
 #include <cmath>
 #include <numeric>
@@ -57,6 +57,18 @@ TEST(CutText, WindowsThatCannotBe) {
   EXPECT_THROW(cut_text(counting(5), {}, 4, 5), UserError);
   EXPECT_THROW(cut_text(counting(5), {}, 4, -1), UserError);
   EXPECT_THROW(cut_text(counting(5), 99, 4, 4), UserError);
+}
+
+TEST(CutText, PiecesHoldWholeWindows) {
+  auto const windows = cut_text(counting(20'000), {}, 1000, 500);
+  std::vector<TextWindow> joined;
+  for (auto const& piece : in_pieces(windows)) {
+    EXPECT_TRUE(piece.size() == 8 || joined.size() + piece.size() == windows.size());  // 8000 tokens; another window is too much
+    joined.insert(joined.end(), piece.begin(), piece.end());
+  }
+  EXPECT_EQ(joined, windows);
+  EXPECT_EQ(in_pieces(cut_text(counting(30'000), {}, 10'000, 0)).size(), 3U);
+  EXPECT_TRUE(in_pieces({}).empty());
 }
 
 TEST(TextScore, OfAModelThatKnowsNothingIsTheVocabulary) {

@@ -28,6 +28,9 @@ struct TextWindow {
 std::vector<TextWindow> cut_text(std::span<std::int64_t const> text, std::optional<std::int64_t> bos, std::int64_t segment,
                                  std::int64_t stride);
 
+/// The windows in pieces of some thousand tokens, which are what is dealt out to ranks; cut by their lengths alone.
+std::vector<std::vector<TextWindow>> in_pieces(std::vector<TextWindow> windows);
+
 /// How likely a text is. Its perplexity is exp(nll / tokens).
 struct TextScore {
   double nll = 0;           ///< sum of -log P(token | tokens before it in its window), in nats

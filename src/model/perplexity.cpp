@@ -1,9 +1,9 @@
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
-#include <onemask/eval/perplexity.hpp>
 #include <onemask/model/head_loss.hpp>
 #include <onemask/model/pass.hpp>
+#include <onemask/model/perplexity.hpp>
 
 #include <algorithm>
 #include <numeric>
@@ -14,6 +14,8 @@
 namespace onemask {
 namespace {
 
+/// Tokens of a piece, unless one window has more: some seconds of work.
+constexpr std::size_t tokens_of_piece = 8192;
 /// Tokens that run through the model at once, unless one window has more; cut by the text alone, as they decide bits.
 constexpr std::size_t tokens_at_once = 2048;
 /// Tokens whose log-probabilities are held at once.
@@ -70,6 +72,20 @@ std::vector<TextWindow> cut_text(std::span<std::int64_t const> text, std::option
     if (window.scored < window.ids.size()) windows.push_back(std::move(window));
   }
   return windows;
+}
+
+std::vector<std::vector<TextWindow>> in_pieces(std::vector<TextWindow> windows) {
+  std::vector<std::vector<TextWindow>> pieces;
+  std::size_t tokens = 0;
+  for (auto& window : windows) {
+    if (pieces.empty() || tokens + window.ids.size() > tokens_of_piece) {
+      pieces.emplace_back();
+      tokens = 0;
+    }
+    tokens += window.ids.size();
+    pieces.back().push_back(std::move(window));
+  }
+  return pieces;
 }
 
 TextScore score_text(CausalLM const& model, std::span<TextWindow const> windows) {
