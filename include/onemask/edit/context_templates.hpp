@@ -11,8 +11,7 @@
 
 namespace onemask {
 
-/// Throws UserError when the model cannot sample a text of `length` tokens: all but the last, which is only predicted, take
-/// positions, and so does the token that heads a text.
+/// Throws UserError when a template of `length` tokens leaves the model no position for a prompt.
 void require_template_length(ModelConfig const& config, Tokenizer const& tokenizer, int length);
 
 /// Samples templates from the model: "{}" and, for every (length, count), `count` texts of `length` tokens that begin with common
