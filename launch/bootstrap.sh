@@ -4,8 +4,8 @@
 #   Debian packages: through apt-get (as root, or with sudo).
 #   LibTorch, Open MPI 5 and the Python of the tests: wheels, pinned in requirements.txt, in a virtual environment under
 #   ${ONEMASK_CACHE:-${XDG_CACHE_HOME:-~/.cache}/onemask}, shared by all clones of this user.
-# LibTorch comes with CUDA and NCCL (5 GB instead of 1 GB) where a GPU is visible, with --cuda or with ONEMASK_CUDA=1: give it where the
-# build is to run on GPUs of other hosts, or all tests are to run. Both kinds can lie side by side.
+# LibTorch comes with CUDA and NCCL (5 GB instead of 1 GB) where a GPU is visible, with --cuda or with ONEMASK_CUDA=1. Use --cuda if the
+# build is to run on GPUs of other hosts, or if all tests are to run. Both kinds can be installed side by side.
 # Prints the folder of the virtual environment on its last line.
 # To use your own LibTorch or MPI, or another system than Debian, call cmake yourself: see CONTRIBUTING.md.
 set -euo pipefail
