@@ -4,10 +4,10 @@
 #   Debian packages: through apt-get (as root, or with sudo).
 #   LibTorch, Open MPI 5 and the Python of the tests: wheels, pinned in requirements.txt, in a virtual environment under
 #   ${ONEMASK_CACHE:-${XDG_CACHE_HOME:-~/.cache}/onemask}, shared by all clones of this user.
-# LibTorch comes with CUDA and NCCL (5 GB instead of 1 GB) where a GPU is visible, with --cuda or with ONEMASK_CUDA=1: give it where the
-# build is to run on GPUs of other hosts, or all tests are to run. Both kinds can lie side by side.
+# LibTorch comes with CUDA and NCCL (5 GB instead of 1 GB) where a GPU is visible, with --cuda or with ONEMASK_CUDA=1. Use --cuda if the
+# build is to run on GPUs of other hosts, or if all tests are to run. Both kinds can be installed side by side.
 # Prints the folder of the virtual environment on its last line.
-# To use a LibTorch or an MPI of your own, call cmake yourself: see CONTRIBUTING.md.
+# To use your own LibTorch or MPI, or another system than Debian, call cmake yourself: see CONTRIBUTING.md.
 set -euo pipefail
 unset CDPATH # with it, cd prints where it went
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -28,7 +28,7 @@ packages=(g++ cmake ninja-build ccache pkg-config python3-venv curl ca-certifica
 
 command -v dpkg-query >/dev/null || {
   echo "bootstrap: this system has no Debian packages. Install the counterparts of these yourself: ${packages[*]};" \
-    "then build as CONTRIBUTING.md says under 'A LibTorch or an MPI of your own'." >&2
+    "then build as CONTRIBUTING.md says under 'Without Debian'." >&2
   exit 1
 }
 missing() {

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Downloads CounterFact (Meng et al. 2022; 45 MB, 21 919 facts) to FOLDER/counterfact.json and checks it; a second call
-# only checks.
+# Downloads CounterFact (Meng et al. 2022; 45 MB, 21 919 facts) to FOLDER/counterfact.json and checks it. A second call
+# only checks the file.
 #   launch/get_counterfact.sh [FOLDER] [--sha256 SUM] [--cut TRAIN TEST OOD [--seed SEED]]
 #   launch/get_counterfact.sh counterfact --cut 670 170 50
 # FOLDER     "counterfact" by default
-# --sha256   of the file you expect. Without it the sum in FOLDER/SHA256SUMS counts, which the first call writes, and for the
-#            first call the sum below.
-# --cut      for each of the ten relations of "One Mask to Rule Them All" TRAIN facts into counterfact_train<relation>.json and
-#            TEST others into counterfact_test<relation>.json; OOD facts of each of four more relations into counterfact_ood.json.
-#            launch/cut_counterfact.py says which facts. The paper's own choice was published as files, not as a rule.
+# --sha256   hash that the file must have. Without it, it is the one in FOLDER/SHA256SUMS, which the first call writes; for the
+#            first call it is the one below.
+# --cut      also writes files with a part of the facts. For each of the ten relations of "One Mask to Rule Them All" there are
+#            counterfact_train<relation>.json with TRAIN facts and counterfact_test<relation>.json with TEST others.
+#            counterfact_ood.json has OOD facts of each of four more relations. launch/cut_counterfact.py says which facts are
+#            chosen. The paper's own choice was published as files, not as a rule.
 # --seed     of the cut, 0 by default
 # ONEMASK_CF_URL  where to download from instead
 set -euo pipefail

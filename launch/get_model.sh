@@ -7,8 +7,8 @@
 # --revision  branch, tag or commit; "main" by default
 # HF_TOKEN    for models whose licence has to be accepted
 # HF_ENDPOINT another hub than https://huggingface.co
-# After an interruption the same call goes on where it stopped. FOLDER/SHA256SUMS is written last; once it is there, a call checks
-# the files and asks nobody.
+# After an interruption the same call continues. FOLDER/SHA256SUMS is written last. Once it is there, a call only checks the files,
+# without the network.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=launch/fetch.sh

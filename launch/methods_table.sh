@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Edits cf-gpt2 by every method, with 1, 100 and 1000 facts in a model (the first two of the same 100 facts), and prints CounterFact's
-# scores of each:
+# Edits cf-gpt2 by every method, with 1, 100 and 1000 facts in a model, and prints CounterFact's scores of each. The first two use the
+# same 100 facts. cf-gpt2 does not ship.
 #   launch/methods_table.sh results/methods [RANKS]
-# The same command goes on after an interruption.
+# After an interruption the same command continues.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 source "$here/env.sh"

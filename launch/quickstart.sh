@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# From a fresh clone to the first results: installs what is missing, builds, runs the quickstart study on all cores (at most 8), on the
-# model and the facts that ship. Ends with the table, what was found in a sentence, and a plot.
+# Installs what is missing, builds, and runs res/studies/quickstart.yaml on all cores (at most 8), with the model and the facts that
+# ship. Prints tables and findings, and draws a plot.
 #   launch/quickstart.sh [more options of `onemask sweep`]
-# A second call goes on where the first one ended. Results: results/quickstart.
+# After an interruption the same command continues. The results are in results/quickstart.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$onemask_source"

@@ -2,7 +2,8 @@
 # Installs what is missing, builds everything and runs the tests.
 #   launch/test.sh [--all] [arguments of ctest]      for example: launch/test.sh -L golden, launch/test.sh --all -R ulfm
 #   --all                                    also the long tests: 60 random kills, ranks that hang, ULFM, SLURM
-#   ONEMASK_ASAN=1 launch/test.sh            also runs tests that kill nothing under the address and undefined-behaviour sanitizers
+#   ONEMASK_ASAN=1 launch/test.sh            also runs unit and golden tests, and those on one and two ranks, under the address and
+#                                            undefined-behaviour sanitizers
 #   ONEMASK_TSAN=1 launch/test.sh            also runs the tests whose ranks are threads under the thread sanitizer
 # The last line counts the test cases: "N passed, N failed, N skipped". The exit code is 0 when none failed.
 set -euo pipefail

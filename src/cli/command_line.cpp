@@ -44,8 +44,8 @@ void say(Ending const& ending) {
 std::string help() {
   std::string text =
       "usage: onemask COMMAND ...\n\n"
-      "Edits many facts in a language model (ROME, MEMIT and others), trains one binary mask that undoes them all, and scores "
-      "it.\n\n"
+      "Edits many facts in a language model (ROME, MEMIT and others), trains binary masks that undo the edits, and scores the "
+      "models.\n\n"
       "commands:\n";
   for (auto const& [name, summary] : known_commands()) text += "  " + name + std::string(10 - name.size(), ' ') + summary + "\n";
   return text +

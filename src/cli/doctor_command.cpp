@@ -41,8 +41,8 @@ Command doctor_command() {
   Command command{
       "doctor",
       "[STUDY.yaml] [--out RUN] [options]",
-      "Start it exactly like the run. Every line begins with ok, warning or problem; the last two say what to do. The\n"
-      "command leaves nothing behind and loads no weights. The exit code is 1 if there is a problem, else 0.",
+      "Start it exactly like the run. Every line begins with ok, warning or problem. Warnings and problems say what to do.\n"
+      "The command loads no weights and removes its trial files. The exit code is 1 if there is a problem, else 0.",
       "  mpirun -n 8 onemask doctor study.yaml --out results/study\n"
       "  onemask doctor --out results/study --json\n",
       1,

@@ -8,7 +8,7 @@ namespace onemask {
 std::vector<KnownCommand> const& known_commands() {
   static std::vector<KnownCommand> const commands{
       {"sweep", "Runs a study, or the rest of it: edits, masks, scores, study.h5. Prints the results."},
-      {"plan", "Shows the tasks of a study, which of them are done and how long the rest will take. Freezes the plan in RUN."},
+      {"plan", "Shows the tasks of a study, which of them are done and how long the rest will take. Writes RUN/plan.json."},
       {"status",
        "Shows the progress of a run, its state and its failed tasks. It only reads files, from any node that sees RUN."},
       {"edit", "Runs only the edits of a study."},

@@ -167,7 +167,7 @@ Command stats_command() {
   Command command{
       "stats",
       "--model FOLDER (--text FILE ... | --ids FILE | --npz LAYER=FILE ...) --layers LIST --objects FOLDER [options]",
-      "Finished ones are found in --objects and not computed again. A stopped one continues from its last checkpoint.",
+      "Second moments that --objects has already are not computed again. The same command continues after an interruption.",
       "  mpirun -n 8 onemask stats --model checkpoints/gpt2-xl --text wiki/*.txt --layers 13-17 --tokens 1000000 \\\n"
       "    --objects results/objects\n"
       "  onemask stats --model checkpoints/gpt2-xl --layers 17 --npz 17=stats/layer17.npz --objects results/objects\n",
