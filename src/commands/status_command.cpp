@@ -1,15 +1,18 @@
-#include "cli/command.hpp"
+#include "commands/light_commands.hpp"
 #include <onemask/core/interrupt.hpp>
 #include <onemask/core/json_line.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/report/text_table.hpp>
-#include <onemask/sweep/status.hpp>
+#include <onemask/status/status.hpp>
 
 #include <array>
 #include <cmath>
 #include <ctime>
 #include <iostream>
 #include <thread>
+
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
 
 namespace onemask {
 namespace {
@@ -142,9 +145,9 @@ Command status_command() {
                   "  onemask status results/study --watch\n",
                   1,
                   false,
-                  po::options_description("options", 110),
+                  no_options(),
                   [](po::variables_map const& values, Environment const&) { return status(values); }};
-  command.options.add_options()                                      //
+  command.options->add_options()                                     //
       ("watch", "repeat every two seconds until the run has ended")  //
       ("json", "one line of JSON");
   return command;

@@ -1,9 +1,8 @@
-#include "sweep/run_state.hpp"
-
 #include <onemask/comm/environment.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/stopped_within.hpp>
+#include <onemask/status/run_state.hpp>
 
 #include <array>
 #include <chrono>
