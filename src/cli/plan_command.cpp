@@ -12,6 +12,7 @@
 
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
+#include <nlohmann/json.hpp>
 
 namespace onemask {
 namespace {

@@ -9,6 +9,8 @@
 #include <stop_token>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 namespace onemask {
 namespace {
 
