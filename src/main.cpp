@@ -1,11 +1,11 @@
-#include <onemask/cli/run.hpp>
+#include <onemask/commands/command_line.hpp>
 
 #include <cstdio>
 #include <cstdlib>
 
 int main(int argc, char** argv) {
-  auto const code = onemask::run_light_command_line(argc, argv);
-  // Not by return: to take LibTorch down is of no use to anybody, takes longer than to end MPI, and a rank may hang in it.
+  auto const code = onemask::run_with(onemask::light_commands(), argc, argv);
+  // As onemask-compute ends.
   std::fflush(nullptr);
   std::_Exit(code);
 }

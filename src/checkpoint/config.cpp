@@ -108,29 +108,37 @@ std::string read_activation(Fields const& fields, std::string const& field, std:
   fields.refuse(field, "supported are: " + join(known, ", ", [](auto const& item) { return item.first; }));
 }
 
-void read_tokens(Fields const& fields, ModelConfig& config) {
+/// How a file names what all of them have, and the epsilon of one that names none.
+struct CommonNames {
+  char const *layers, *hidden, *heads, *positions, *norm_epsilon;
+  double usual_epsilon;
+};
+
+ModelConfig read_common(Fields const& fields, std::string const& family, CommonNames const& names) {
+  ModelConfig config{};
+  config.family = family;
+  config.layers = fields.size(names.layers, most_layers);
+  config.hidden = fields.size(names.hidden, widest);
+  config.heads = fields.size(names.heads, widest);
+  config.vocabulary = fields.size("vocab_size", widest);
+  config.positions = fields.size(names.positions, most_positions);
+  config.norm_epsilon = fields.positive(names.norm_epsilon, names.usual_epsilon);
   config.bos = fields.token("bos_token_id", config.vocabulary);
   config.eos = fields.token("eos_token_id", config.vocabulary);
+  return config;
 }
 
 /// What the files of GPT-2 and GPT-J have in common.
 ModelConfig read_gpt(Fields const& fields, std::string const& family) {
-  ModelConfig config{};
-  config.family = family;
-  config.layers = fields.size("n_layer", most_layers);
-  config.hidden = fields.size("n_embd", widest);
-  config.heads = config.kv_heads = fields.size("n_head", widest);
+  auto config = read_common(fields, family, {"n_layer", "n_embd", "n_head", "n_positions", "layer_norm_epsilon", 1e-5});
+  config.kv_heads = config.heads;
   if (config.hidden % config.heads != 0)
     fields.refuse("n_head", fmt::format("it must divide n_embd, which is {}", config.hidden));
   config.head_dim = config.hidden / config.heads;
   config.inner = fields.size("n_inner", widest, 4 * config.hidden);
-  config.vocabulary = fields.size("vocab_size", widest);
-  config.positions = fields.size("n_positions", most_positions);
-  config.norm_epsilon = fields.positive("layer_norm_epsilon", 1e-5);
   config.activation =
       read_activation(fields, "activation_function", "gelu_new",
                       {{"gelu_new", "gelu_new"}, {"gelu_pytorch_tanh", "gelu_new"}, {"gelu", "gelu"}, {"relu", "relu"}});
-  read_tokens(fields, config);
   return config;
 }
 
@@ -174,11 +182,9 @@ void read_rope(Fields const& fields, ModelConfig& config) {
 
 /// What the files of Llama, Mistral and Qwen2 have in common.
 ModelConfig read_llama_like(Fields const& fields, std::string const& family) {
-  ModelConfig config{};
-  config.family = family;
-  config.layers = fields.size("num_hidden_layers", most_layers);
-  config.hidden = fields.size("hidden_size", widest);
-  config.heads = fields.size("num_attention_heads", widest);
+  auto config =
+      read_common(fields, family,
+                  {"num_hidden_layers", "hidden_size", "num_attention_heads", "max_position_embeddings", "rms_norm_eps", 1e-6});
   config.kv_heads = fields.size("num_key_value_heads", widest, config.heads);
   if (config.heads % config.kv_heads != 0)
     fields.refuse("num_key_value_heads", fmt::format("it must divide num_attention_heads, which is {}", config.heads));
@@ -189,13 +195,9 @@ ModelConfig read_llama_like(Fields const& fields, std::string const& family) {
   if (config.head_dim % 2 != 0)
     fields.refuse("head_dim", fmt::format("rotary embeddings need an even head size, here it is {}", config.head_dim));
   config.inner = fields.size("intermediate_size", widest);
-  config.vocabulary = fields.size("vocab_size", widest);
-  config.positions = fields.size("max_position_embeddings", most_positions);
-  config.norm_epsilon = fields.positive("rms_norm_eps", 1e-6);
   config.activation = read_activation(fields, "hidden_act", "silu", {{"silu", "silu"}, {"swish", "silu"}});
   config.tied_head = fields.flag("tie_word_embeddings", false);
   read_rope(fields, config);
-  read_tokens(fields, config);
   return config;
 }
 

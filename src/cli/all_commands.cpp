@@ -1,13 +1,16 @@
-#include "cli/command_line.hpp"
-#include <onemask/cli/run.hpp>
+#include "cli/compute_commands.hpp"
+#include <onemask/cli/all_commands.hpp>
+#include <onemask/commands/command_line.hpp>
 
 namespace onemask {
 
-int run_command_line(int argc, char** argv) {
-  return run_with({study_command("sweep"), plan_command(), status_command(), study_command("edit"), study_command("mask"),
-                   study_command("eval"), study_command("gather"), report_command(), stats_command(), tokenize_command(),
-                   predict_command(), export_command(), pretrain_command(), world_command(), doctor_command(), keys_command()},
-                  argc, argv);
+std::vector<Command> all_commands() {
+  auto commands = light_commands();
+  for (auto const* name : {"sweep", "edit", "mask", "eval", "gather"}) commands.push_back(study_command(name));
+  for (auto const make : {stats_command, plan_command, predict_command, export_command, pretrain_command, doctor_command}) {
+    commands.push_back(make());
+  }
+  return commands;
 }
 
 }  // namespace onemask

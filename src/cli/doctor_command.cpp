@@ -1,7 +1,10 @@
-#include "cli/command.hpp"
+#include "cli/compute_commands.hpp"
 #include "cli/study_options.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/doctor/doctor.hpp>
+
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
 
 namespace onemask {
 namespace {
@@ -47,10 +50,10 @@ Command doctor_command() {
       "  onemask doctor --out results/study --json\n",
       1,
       true,
-      po::options_description("options", 110),
+      no_options(),
       examine};
   using Texts = std::vector<std::string>;
-  command.options.add_options()                                                                                  //
+  command.options->add_options()                                                                                 //
       ("out", po::value<std::string>()->value_name("RUN"), "check this folder for a run; it need not exist")     //
       ("objects", po::value<std::string>()->value_name("DIR"), "check this folder for edits, masks and scores")  //
       ("set", po::value<Texts>()->value_name("KEY=VALUE"), "replaces a value of the study; may be repeated")     //

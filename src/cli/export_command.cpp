@@ -1,4 +1,4 @@
-#include "cli/command.hpp"
+#include "cli/compute_commands.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/json_line.hpp>
 #include <onemask/core/log.hpp>
@@ -16,7 +16,10 @@
 #include <optional>
 #include <set>
 
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 namespace onemask {
 namespace {
@@ -221,10 +224,10 @@ Command export_command() {
                   "    --threshold 0.7 --dtype float16 --out restored\n",
                   0,
                   false,
-                  po::options_description("options", 110),
+                  no_options(),
                   run_export};
   auto const text = [](char const* name) { return po::value<std::string>()->value_name(name); };
-  command.options.add_options()                                                                                      //
+  command.options->add_options()                                                                                     //
       ("model", text("FOLDER"), "checkpoint that was edited, as save_pretrained writes it; required")                //
       ("objects", text("FOLDER"), "where the run keeps edits and masks; required")                                   //
       ("edits", po::value<Words>()->multitoken()->value_name("KEY ..."), "edits of one fact, or of many at once")    //

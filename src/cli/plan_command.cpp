@@ -1,4 +1,4 @@
-#include "cli/command.hpp"
+#include "cli/compute_commands.hpp"
 #include "cli/study_options.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
@@ -10,7 +10,10 @@
 #include <cmath>
 #include <filesystem>
 
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 namespace onemask {
 namespace {
@@ -119,10 +122,10 @@ Command plan_command() {
       "  onemask plan study.yaml --out results/study --ranks 1024 --like results/trial --json\n",
       1,
       true,
-      po::options_description("options", 110),
+      no_options(),
       plan};
-  add_study_options(command.options);
-  command.options.add_options()                                                                             //
+  add_study_options(*command.options);
+  command.options->add_options()                                                                            //
       ("ranks", po::value<std::string>()->value_name("N"), "simulate the run on N ranks")                   //
       ("ranks-per-node", po::value<std::string>()->value_name("N"), "ranks on each node; 8 by default")     //
       ("like", po::value<std::string>()->value_name("RUN2"), "use the times measured in this run as well")  //

@@ -1,4 +1,4 @@
-#include "cli/command.hpp"
+#include "cli/compute_commands.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/json_line.hpp>
 #include <onemask/eval/predict.hpp>
@@ -7,6 +7,10 @@
 #include <array>
 #include <cstdio>
 #include <limits>
+
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
+#include <nlohmann/json.hpp>
 
 namespace onemask {
 namespace {
@@ -59,10 +63,10 @@ Command predict_command() {
                   "  onemask predict --model checkpoints/gpt2 --top 3 --json --device cuda \"Paris is the capital of\"\n",
                   -1,
                   false,
-                  po::options_description("options", 110),
+                  no_options(),
                   predict_prompts};
   auto const text = [](char const* name) { return po::value<std::string>()->value_name(name); };
-  command.options.add_options()                                                                   //
+  command.options->add_options()                                                                  //
       ("model", text("FOLDER"), "checkpoint as save_pretrained writes it; required")              //
       ("top", text("K")->default_value("10"), "how many tokens")                                  //
       ("device", text("D")->default_value("auto"), "cpu, cuda, cuda:N or auto")                   //

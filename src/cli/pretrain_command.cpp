@@ -1,6 +1,9 @@
-#include "cli/command.hpp"
+#include "cli/compute_commands.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/pretrain/run.hpp>
+
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
 
 namespace onemask {
 namespace {
@@ -29,9 +32,9 @@ Command pretrain_command() {
                   "  onemask pretrain study.yaml --out models/shorter --set training.steps=400\n",
                   1,
                   true,
-                  po::options_description("options", 110),
+                  no_options(),
                   run};
-  command.options.add_options()                                                                                       //
+  command.options->add_options()                                                                                      //
       ("out", po::value<std::string>()->value_name("FOLDER"), "folder of the model and its training.json; required")  //
       ("set", po::value<std::vector<std::string>>()->value_name("KEY=VALUE"),
        "replaces a value of the study; may be repeated")  //

@@ -1,4 +1,4 @@
-#include "cli/command.hpp"
+#include "cli/compute_commands.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/compute/computing.hpp>
 #include <onemask/core/error.hpp>
@@ -16,7 +16,10 @@
 #include <optional>
 #include <set>
 
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 namespace onemask {
 namespace {
@@ -173,11 +176,11 @@ Command stats_command() {
       "  onemask stats --model checkpoints/gpt2-xl --layers 17 --npz 17=stats/layer17.npz --objects results/objects\n",
       0,
       true,
-      po::options_description("options", 110),
+      no_options(),
       run_stats};
   auto const text = [](char const* name) { return po::value<std::string>()->value_name(name); };
   auto const list = [](char const* name) { return po::value<Words>()->multitoken()->value_name(name); };
-  command.options.add_options()                                                       //
+  command.options->add_options()                                                      //
       ("model", text("FOLDER"), "checkpoint as save_pretrained writes it; required")  //
       ("text", list("FILE ..."),
        "texts: *.jsonl with a field \"text\" in every line, others plain, documents "  //

@@ -1,12 +1,16 @@
-#include "cli/result_options.hpp"
+#include "cli/compute_commands.hpp"
 #include "cli/study_options.hpp"
 #include <onemask/comm/agree.hpp>
+#include <onemask/commands/result_options.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
 
 #include <algorithm>
 #include <array>
+
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
 
 namespace onemask {
 namespace {
@@ -98,11 +102,11 @@ Command study_command(std::string const& name) {
                   stage.examples,
                   1,
                   true,
-                  po::options_description("options", 110),
+                  no_options(),
                   [&stage](auto const& values, auto const& environment) { return run_stages(stage, values, environment); }};
-  add_study_options(command.options);
-  if (!stage.only_gather) add_run_options(command.options);
-  if (stage.last == Stage::gather) add_result_options(command.options);
+  add_study_options(*command.options);
+  if (!stage.only_gather) add_run_options(*command.options);
+  if (stage.last == Stage::gather) add_result_options(*command.options);
   return command;
 }
 

@@ -5,6 +5,9 @@
 #include <onemask/core/text.hpp>
 #include <onemask/study/keys.hpp>
 
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
+
 namespace onemask {
 
 void add_study_options(po::options_description& options) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "cli/command.hpp"
+#include <onemask/commands/command.hpp>
 #include <onemask/study/study.hpp>
 #include <onemask/sweep/run.hpp>
 

@@ -1,12 +1,11 @@
 #pragma once
 
 #include <onemask/core/log.hpp>
+#include <onemask/core/stopped_within.hpp>
 
 #include <chrono>
-#include <condition_variable>
 #include <csignal>
 #include <cstdlib>
-#include <mutex>
 #include <stop_token>
 #include <thread>
 #include <unistd.h>
@@ -18,11 +17,9 @@ namespace onemask {
 class LauncherWatch {
  public:
   LauncherWatch()
-      : thread_([this, launcher = getppid()](std::stop_token const& stop) {
-          std::unique_lock lock(mutex_);
+      : thread_([launcher = getppid()](std::stop_token const& stop) {
           while (getppid() == launcher) {
-            wake_.wait_for(lock, stop, std::chrono::milliseconds(500), [] { return false; });
-            if (stop.stop_requested()) return;
+            if (stopped_within(std::chrono::milliseconds(500), stop)) return;
           }
           std::signal(SIGPIPE, SIG_IGN);  // the log file is still there, stderr is not
           log_error("The process that started this rank is gone, and the rank ends. Start the same command again to go on.");
@@ -30,9 +27,7 @@ class LauncherWatch {
         }) {}
 
  private:
-  std::mutex mutex_;
-  std::condition_variable_any wake_;
-  std::jthread thread_;  ///< last, so that it ends before what it uses
+  std::jthread thread_;
 };
 
 }  // namespace onemask

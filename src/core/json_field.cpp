@@ -5,6 +5,7 @@
 #include <limits>
 
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 namespace onemask::detail {
 
@@ -33,8 +34,9 @@ JsonField JsonField::at(std::string_view name) const {
 }
 
 std::optional<JsonField> JsonField::find(std::string_view name) const {
-  auto const found = object().find(name);
-  if (found == object().end() || found->second.is_null()) return std::nullopt;
+  auto const& members = object().get_ref<nlohmann::json::object_t const&>();
+  auto const found = members.find(name);
+  if (found == members.end() || found->second.is_null()) return std::nullopt;
   return member(found->second, name);
 }
 
@@ -62,9 +64,17 @@ bool JsonField::boolean() const {
   return value_->get<bool>();
 }
 
-nlohmann::json::object_t const& JsonField::object() const {
+nlohmann::json const& JsonField::object() const {
   if (!value_->is_object()) fail(std::string("must be an object, not ") + value_->type_name() + ".");
-  return value_->get_ref<nlohmann::json::object_t const&>();
+  return *value_;
+}
+
+bool JsonField::is_text() const {
+  return value_->is_string();
+}
+
+bool JsonField::is_list() const {
+  return value_->is_array();
 }
 
 std::string JsonField::place() const {

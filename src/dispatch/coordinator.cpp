@@ -9,6 +9,7 @@
 #include <thread>
 
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 namespace onemask {
 namespace {
@@ -388,16 +389,16 @@ std::string Coordinator::status() const {
 
 void Coordinator::publish() {
   published_ = now();
-  nlohmann::ordered_json const snapshot{{"ranks", mailbox_.size()},
-                                        {"lost", lost_},
-                                        {"seconds", now()},
-                                        {"seconds_left", seconds_left()},
-                                        {"busy", tally_.busy(mailbox_.size(), now())},
-                                        {"tasks", tally_.json()},
-                                        {"set_aside", tally_.aside()}};
+  nlohmann::ordered_json snapshot{{"ranks", mailbox_.size()},
+                                  {"lost", lost_},
+                                  {"seconds", now()},
+                                  {"seconds_left", seconds_left()},
+                                  {"busy", tally_.busy(mailbox_.size(), now())},
+                                  {"tasks", tally_.json()},
+                                  {"set_aside", tally_.aside()}};
   std::lock_guard const lock(mutex_);
   stages_ = tally_.stages();
-  snapshot_ = snapshot;
+  snapshot_ = std::make_shared<nlohmann::ordered_json const>(std::move(snapshot));
 }
 
 std::vector<StageRecord> Coordinator::stages() const {
@@ -407,7 +408,7 @@ std::vector<StageRecord> Coordinator::stages() const {
 
 nlohmann::ordered_json Coordinator::snapshot() const {
   std::lock_guard const lock(mutex_);
-  return snapshot_;
+  return *snapshot_;
 }
 
 }  // namespace onemask

@@ -12,6 +12,8 @@
 #include <fstream>
 #include <sched.h>
 
+#include <nlohmann/json.hpp>
+
 namespace onemask {
 namespace {
 

@@ -44,11 +44,11 @@ std::vector<int> share_out(std::vector<Weight> const& weights, int ranks) {
   return owner;
 }
 
-at::ScalarType type_of_state(std::string const& precision) {
-  return precision == "float32" ? at::kFloat : at::kBFloat16;
-}
-
 }  // namespace
+
+at::ScalarType type_of_products(TrainingOptions const& options) {
+  return options.precision == "float32" ? at::kFloat : at::kBFloat16;
+}
 
 double learning_rate_factor(TrainingOptions const& options, std::int64_t step) {
   if (step < options.warmup) return static_cast<double>(step + 1) / static_cast<double>(options.warmup + 1);
@@ -87,7 +87,7 @@ void Optimizer::step(at::Tensor const& gradient, std::int64_t step) {
 }
 
 void Optimizer::step_matrices(at::Tensor const& gradient, double rate) {
-  auto const type = type_of_state(options_.precision);
+  auto const type = type_of_products(options_);
   auto const size = static_cast<std::int64_t>(c10::elementSize(type));
   std::string own;
   for (std::size_t i = 0; i < weights_.size(); ++i) {

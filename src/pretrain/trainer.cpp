@@ -21,10 +21,6 @@ constexpr int gradient_bits = 42;
 /// Sums of -log P are below 2^27.
 constexpr int loss_bits = 24;
 
-at::ScalarType type_of_products(std::string const& precision) {
-  return precision == "float32" ? at::kFloat : at::kBFloat16;
-}
-
 std::int64_t fixed(double loss) {
   if (!std::isfinite(loss)) throw RunError("The loss has overflowed; use a smaller learning rate.");
   return std::llround(std::ldexp(loss, loss_bits));
@@ -36,7 +32,7 @@ PretrainTrainer::PretrainTrainer(ModelConfig const& model, PretrainStudy const& 
                                  Communicator const& comm)
     : options_(study.training),
       comm_(comm),
-      body_(model, type_of_products(study.training.precision)),
+      body_(model, type_of_products(study.training)),
       stream_(sequences, study.training, study.corpus.text_share, study.seed),
       optimizer_(body_.weights(), initial_weights(body_.weights(), study.seed), study.training, comm),
       reducer_(make_reducer(comm, at::kCPU)),

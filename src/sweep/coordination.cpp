@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 namespace onemask {
 
 Coordination::Coordination(Environment const& environment, TaskGraph const& graph, std::vector<bool> const& done,

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "sweep/run_state.hpp"
 #include <onemask/comm/environment.hpp>
 #include <onemask/dispatch/coordinator.hpp>
+#include <onemask/status/run_state.hpp>
 
 #include <exception>
 #include <thread>

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 namespace onemask::detail {
 namespace {
@@ -19,7 +20,7 @@ constexpr std::int32_t no_token = -1;
 void TokenizerBuilder::add_vocabulary(JsonField const& vocabulary, Spelling spelling, bool ignore_merges) {
   spelling_ = spelling;
   pairs_.byte_ids.fill(no_token);
-  for (auto const& [token, value] : vocabulary.object()) {
+  for (auto const& [token, value] : vocabulary.object().items()) {
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= largest_vocabulary) {
       vocabulary.fail(fmt::format("gives the token '{}' the id {}; it must be an integer from 0 to {}.", token, value.dump(),
                                   largest_vocabulary - 1));

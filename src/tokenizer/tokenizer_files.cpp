@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 namespace onemask::detail {
 namespace {
@@ -207,7 +208,7 @@ void read_vocabulary_and_merges(std::filesystem::path const& folder, OptionalFil
   builder.add_pattern(gpt2_pattern, place_of(folder));
 
   if (auto const added = settings.find("added_tokens_decoder")) {
-    for (auto const& [key, value] : added->object()) {
+    for (auto const& [key, value] : added->object().items()) {
       std::int64_t id = 0;
       auto const [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
       if (error != std::errc() || end != key.data() + key.size())

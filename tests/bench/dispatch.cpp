@@ -1,4 +1,4 @@
-// How quickly tasks are dealt out: the program's own coordinator, scheduler and messages, with tasks in which nothing happens.
+// How quickly tasks are dealt out: the program's own coordinator, workers and messages, with tasks in which nothing happens.
 //   mpirun -n RANKS bench_dispatch tasks COUNT
 //   mpirun -n RANKS bench_dispatch answers COUNT
 //   bench_dispatch naps COUNT
@@ -7,18 +7,23 @@
 // it should a thread wakes from naps of 100 µs while each core has a thread that computes: as long as the machine itself makes
 // anybody wait. One line of JSON; dispatch.py runs all three.
 #include <onemask/comm/environment.hpp>
-#include <onemask/core/pace.hpp>
+#include <onemask/core/interrupt.hpp>
 #include <onemask/dispatch/coordinator.hpp>
+#include <onemask/dispatch/worker.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
+#include <filesystem>
+#include <functional>
 #include <iostream>
-#include <optional>
 #include <string>
 #include <thread>
+#include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace onemask {
@@ -41,79 +46,52 @@ TaskGraph empty_tasks(std::size_t count) {
   return graph;
 }
 
-/// A worker as the program's, but that its tasks are up to `do_task`, which gives the report.
-class Worker {
+/// Every task is there already, so that nothing is written to a disk, or runs until it is stopped.
+class EmptyTasks : public TaskRunner {
  public:
-  explicit Worker(Mailbox& mailbox) : mailbox_(mailbox) {}
+  using Found = std::function<bool()>;
+  using Run = std::function<void(TaskContext const& context)>;
+  explicit EmptyTasks(Found found, Run run = {}) : found_(std::move(found)), run_(std::move(run)) {}
 
-  void say(Report const& report) { mailbox_.send(0, Mailbox::Box::coordinator, to_bytes(report)); }
-
-  std::optional<Order> receive() {
-    while (auto const message = mailbox_.receive(Mailbox::Box::worker)) {
-      auto const order = order_from_bytes(message->bytes);
-      if (std::holds_alternative<CheckPresence>(order)) {
-        say(Present{});
-      } else if (!std::holds_alternative<Alive>(order)) {
-        return order;
-      }
-    }
-    return std::nullopt;
+  bool is_done(std::size_t) const override { return found_(); }
+  bool run(std::size_t, TaskContext const& context) override {
+    run_(context);
+    return false;
   }
-
-  template <class DoTask>
-  void run(DoTask const& do_task) {
-    say(WorkerReady{});
-    Pace pace;
-    for (;;) {
-      if (auto const order = receive()) {
-        if (std::holds_alternative<EndWork>(*order)) return;
-        if (auto const* task = std::get_if<RunTask>(&*order)) say(do_task(*task));
-        pace.heard();
-      } else {
-        pace.wait();
-      }
-    }
-  }
+  JournalRecord record(std::size_t) const override { return {.task = "empty"}; }
+  void drop_caches() override {}
+  bool is_fit() const override { return true; }
 
  private:
-  Mailbox& mailbox_;
+  Found found_;
+  Run run_;
 };
 
-TaskDone done(RunTask const& order) {
-  return {order.group, order.task};
-}
-
-/// Runs `work` on every rank, and the coordinator beside it on rank 0; the seconds that the coordinator took.
-template <class Work>
-double coordinate(Communicator const& world, std::size_t count, Work const& work) {
-  auto const tasks = empty_tasks(count);
-  Mailbox mailbox(world);
-  Worker worker(mailbox);
-  world.barrier();
-  if (world.rank() != 0) {
-    work(worker);
-    return 0;
-  }
-  auto const start = Clock::now();
-  Coordinator coordinator(tasks, std::vector<bool>(count), mailbox, {.gathers = false});
+/// Lets every rank's worker do `tasks`, and the coordinator deal them out beside it on rank 0; the seconds that it took.
+double coordinate(Communicator const& world, std::size_t count, EmptyTasks tasks) {
+  auto const folder = std::filesystem::temp_directory_path() / ("bench_dispatch." + std::to_string(::getpid()));
   double seconds = 0;
-  std::thread thread([&] {
-    coordinator.run();
-    seconds = seconds_since(start);
-  });
-  work(worker);
-  thread.join();
+  {
+    auto const graph = empty_tasks(count);
+    Mailbox mailbox(world);
+    Journal journal(folder, world.rank(), 1);
+    world.barrier();
+    std::jthread coordinator;
+    if (world.rank() == 0) {
+      coordinator = std::jthread([&, start = Clock::now()] {
+        Coordinator(graph, std::vector<bool>(count), mailbox, {.gathers = false}).run();
+        seconds = seconds_since(start);
+      });
+    }
+    static_cast<void>(work(tasks, mailbox, journal, {}));
+  }
+  std::filesystem::remove_all(folder);
   return seconds;
 }
 
 void time_tasks(Communicator const& world, std::size_t count) {
   std::size_t mine = 0;
-  auto const seconds = coordinate(world, count, [&](Worker& worker) {
-    worker.run([&](RunTask const& order) {
-      ++mine;
-      return done(order);
-    });
-  });
+  auto const seconds = coordinate(world, count, EmptyTasks([&] { return ++mine > 0; }));
   auto const sum = world.all_reduce_sum(static_cast<std::int64_t>(mine));
   if (world.rank() != 0) return;
   std::printf("{\"ranks\": %d, \"tasks\": %lld, \"of_rank_0\": %zu, \"seconds\": %.6f}\n", world.size(),
@@ -161,31 +139,23 @@ void time_naps(std::size_t count) {
 void time_answers(Communicator const& world, std::size_t count) {
   constexpr int asker = 1;
   std::vector<double> answers;  // [s]
-  static_cast<void>(coordinate(world, 2 * count + 1000, [&](Worker& worker) {
-    if (world.rank() != asker) {
-      // One long task, between whose steps it looks for word, as all long tasks do.
-      worker.run([&](RunTask const& order) {
-        for (;;) {
-          compute(std::chrono::milliseconds(50));
-          if (auto const word = worker.receive(); word && std::holds_alternative<StopTask>(*word)) {
-            return TaskDropped{order.group, order.task};
-          }
-        }
-      });
-      return;
-    }
-    auto asked = Clock::now();
-    bool first = true;
-    worker.run([&](RunTask const& order) {
-      if (!first && answers.size() < count) answers.push_back(seconds_since(asked));
-      first = false;
-      // Asks do not fall into step, and the asker has no lack of processor time of its own.
-      std::this_thread::sleep_for(std::chrono::microseconds((order.group * 37) % 500));
-      if (answers.size() == count) worker.say(SignalReceived{});
-      asked = Clock::now();
-      return done(order);
-    });
-  }));
+  auto asked = Clock::now();
+  int group = 0;
+  auto const answered = [&] {
+    if (group > 0 && answers.size() < count) answers.push_back(seconds_since(asked));
+    // Asks do not fall into step, and the asker has no lack of processor time of its own.
+    std::this_thread::sleep_for(std::chrono::microseconds((++group * 37) % 500));
+    if (answers.size() == count) std::raise(SIGTERM);
+    asked = Clock::now();
+    return true;
+  };
+  // One long task, between whose steps it looks for word, as all long tasks do.
+  auto const compute_on = [](TaskContext const& context) {
+    while (!context.stopped()) compute(std::chrono::milliseconds(50));
+  };
+  watch_signals();
+  bool const asks = world.rank() == asker;
+  coordinate(world, 2 * count + 1000, asks ? EmptyTasks(answered) : EmptyTasks([] { return false; }, compute_on));
   if (world.rank() == asker) print_quantiles(world.size(), std::move(answers));
   world.barrier();
 }

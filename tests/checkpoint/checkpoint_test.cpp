@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include <onemask/checkpoint/checkpoint.hpp>
 #include <onemask/core/error.hpp>
@@ -33,12 +34,7 @@ class CheckpointTest : public testing::Test {
   Checkpoint open() const { return Checkpoint::open(folder_.path()); }
 
   std::string complaint() const {
-    try {
-      open();
-    } catch (UserError const& error) {
-      return error.what();
-    }
-    return "";
+    return test::complaint_of([&] { open(); });
   }
 
   at::Tensor const wte_ = at::arange(40, at::kFloat).view({10, 4}), bias_ = at::ones({4}).to(at::kBFloat16);

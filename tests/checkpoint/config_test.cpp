@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include <onemask/checkpoint/config.hpp>
 #include <onemask/core/error.hpp>
@@ -80,12 +81,7 @@ ModelConfig read_with(json config, json const& changes) {
 }
 
 std::string complaint(json config, json const& changes) {
-  try {
-    read_with(std::move(config), changes);
-  } catch (UserError const& error) {
-    return error.what();
-  }
-  return "";
+  return test::complaint_of([&] { read_with(std::move(config), changes); });
 }
 
 TEST(Config, ReadsGpt2) {

@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
@@ -34,12 +35,7 @@ std::string entry(std::string const& dtype, std::string const& shape, std::strin
 
 /// What is said about a header over 8 bytes of data.
 std::string complaint(std::string const& header, std::size_t data_size = 8) {
-  try {
-    SafetensorsFile::parse(file_of(header, std::string(data_size, '\1')), "weights");
-  } catch (UserError const& error) {
-    return error.what();
-  }
-  return "";
+  return test::complaint_of([&] { SafetensorsFile::parse(file_of(header, std::string(data_size, '\1')), "weights"); });
 }
 
 std::map<std::string, at::Tensor> some_tensors() {

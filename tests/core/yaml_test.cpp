@@ -1,7 +1,6 @@
+#include "support/complaint.hpp"
 #include <onemask/core/yaml_document.hpp>
 #include <onemask/core/yaml_section.hpp>
-
-#include <functional>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,15 +12,6 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::string complaint(std::function<void()> const& act) {
-  try {
-    act();
-  } catch (UserError const& error) {
-    return error.what();
-  }
-  return "";
-}
-
 YAML::Node document() {
   return parse_yaml("name: tiny\nmask: {epochs: 3, rate: 0.5, seeds: [1, 2]}\nempty:\n", "test");
 }
@@ -31,13 +21,13 @@ YamlSection section() {
 }
 
 TEST(Yaml, WhatIsNoYamlIsRefused) {
-  EXPECT_THAT(complaint([] { parse_yaml("a: [1", "The study s.yaml"); }), HasSubstr("The study s.yaml is not valid YAML"));
+  EXPECT_THAT(complaint_of([] { parse_yaml("a: [1", "The study s.yaml"); }), HasSubstr("The study s.yaml is not valid YAML"));
 }
 
 TEST(Yaml, KeyAndValue) {
   EXPECT_EQ(key_and_value("a.b=c=d", "--set"), (std::pair<std::string, std::string>("a.b", "c=d")));
   for (auto const* text : {"", "a", "=a", "a="}) {
-    EXPECT_THAT(complaint([&] { key_and_value(text, "--set"); }), AllOf(HasSubstr("--set"), HasSubstr("key=value"))) << text;
+    EXPECT_THAT(complaint_of([&] { key_and_value(text, "--set"); }), AllOf(HasSubstr("--set"), HasSubstr("key=value"))) << text;
   }
 }
 
@@ -53,9 +43,9 @@ TEST(Yaml, OverridesReplaceAndAdd) {
 
 TEST(Yaml, AnOverrideBelowAValueIsRefused) {
   auto const root = document();
-  EXPECT_THAT(complaint([&] { override_values(root, {"name.x=1"}); }), AllOf(HasSubstr("'name.x'"), HasSubstr("no")));
-  EXPECT_THAT(complaint([&] { override_values(root, {"mask.seeds.x=1"}); }), HasSubstr("'seeds'"));
-  EXPECT_THAT(complaint([&] { override_values(root, {"mask.epochs=[1"}); }), HasSubstr("'mask.epochs'"));
+  EXPECT_THAT(complaint_of([&] { override_values(root, {"name.x=1"}); }), AllOf(HasSubstr("'name.x'"), HasSubstr("no")));
+  EXPECT_THAT(complaint_of([&] { override_values(root, {"mask.seeds.x=1"}); }), HasSubstr("'seeds'"));
+  EXPECT_THAT(complaint_of([&] { override_values(root, {"mask.epochs=[1"}); }), HasSubstr("'mask.epochs'"));
 }
 
 TEST(YamlSection, KnowsTheKeysThatWereRead) {
@@ -67,9 +57,9 @@ TEST(YamlSection, KnowsTheKeysThatWereRead) {
   mask.read("batch", batch);
   EXPECT_EQ(std::pair(epochs, batch), std::pair(3, 9));
   EXPECT_THAT(mask.keys(), ElementsAre("epochs", "rate", "seeds"));
-  EXPECT_THAT(complaint([&] { mask.finish(); }), AllOf(HasSubstr("s.yaml"), HasSubstr("'mask.rate'")));
+  EXPECT_THAT(complaint_of([&] { mask.finish(); }), AllOf(HasSubstr("s.yaml"), HasSubstr("'mask.rate'")));
   EXPECT_TRUE(mask.has("rate") && mask.has("seeds"));
-  EXPECT_EQ(complaint([&] { mask.finish(); }), "");
+  EXPECT_EQ(complaint_of([&] { mask.finish(); }), "");
   EXPECT_TRUE(root.section("empty").keys().empty() && root.section("absent").keys().empty());
 }
 
@@ -77,18 +67,18 @@ TEST(YamlSection, SuggestsTheNearestKey) {
   auto mask = section().section("mask");
   EXPECT_FALSE(mask.has("epoch"));
   EXPECT_TRUE(mask.has("rate") && mask.has("seeds"));
-  EXPECT_THAT(complaint([&] { mask.finish(); }),
+  EXPECT_THAT(complaint_of([&] { mask.finish(); }),
               AllOf(HasSubstr("'mask.epochs' is not a key"), HasSubstr("Did you mean 'epoch'?")));
 }
 
 TEST(YamlSection, FaultsNameTheKey) {
   auto root = section();
   int number = 0;
-  EXPECT_THAT(complaint([&] { root.read("name", number); }), HasSubstr("'name' has a value of the wrong type"));
-  EXPECT_THAT(complaint([&] { root.need<int>("absent"); }), HasSubstr("'absent' is missing"));
-  EXPECT_THAT(complaint([&] { root.section("name"); }), HasSubstr("'name' must be a mapping"));
+  EXPECT_THAT(complaint_of([&] { root.read("name", number); }), HasSubstr("'name' has a value of the wrong type"));
+  EXPECT_THAT(complaint_of([&] { root.need<int>("absent"); }), HasSubstr("'absent' is missing"));
+  EXPECT_THAT(complaint_of([&] { root.section("name"); }), HasSubstr("'name' must be a mapping"));
   auto mask = root.section("mask");
-  EXPECT_THAT(complaint([&] { mask.read_at_least("epochs", number, 4); }), HasSubstr("'mask.epochs' must be at least 4"));
+  EXPECT_THAT(complaint_of([&] { mask.read_at_least("epochs", number, 4); }), HasSubstr("'mask.epochs' must be at least 4"));
 }
 
 }  // namespace

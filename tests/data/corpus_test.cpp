@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_tokenizer.hpp"
 #include <onemask/core/error.hpp>
@@ -41,16 +42,6 @@ class CorpusTest : public testing::Test {
     return all;
   }
 
-  template <typename Call>
-  static std::string refusal(Call const& call) {
-    try {
-      call();
-    } catch (UserError const& error) {
-      return error.what();
-    }
-    return "";
-  }
-
   TemporaryFolder folder_;
 };
 
@@ -67,7 +58,7 @@ TEST_F(CorpusTest, LongDocumentsAreCutIntoSegments) {
   EXPECT_THAT(texts(corpus, 3), ElementsAre("abc", "def", "gh", "xyz"));
   EXPECT_THAT(texts(corpus, 3, true), ElementsAre("!ab", "!cd", "!ef", "!gh", "!xy", "!z"));
   EXPECT_EQ(corpus.segments(0, tokenizer(), 3, vocabulary)[3].document, 1u);
-  EXPECT_NE(refusal([&] { texts(corpus, 1, true); }), "");
+  EXPECT_NE(complaint_of([&] { texts(corpus, 1, true); }), "");
 }
 
 TEST_F(CorpusTest, FilesFollowEachOther) {
@@ -124,19 +115,21 @@ TEST_F(CorpusTest, FingerprintIsOfContentAndItsReading) {
 }
 
 TEST_F(CorpusTest, BadFilesAreNamed) {
-  EXPECT_THAT(refusal([&] { Corpus::of_texts({folder_ / "absent.txt"}); }), HasSubstr("absent.txt"));
-  EXPECT_THAT(refusal([&] { Corpus::of_texts({folder_ / "no*.txt"}); }), HasSubstr("no*.txt"));
-  EXPECT_THAT(refusal([&] { Corpus::of_texts({folder_.path()}); }), HasSubstr("is not a file"));
-  EXPECT_THAT(refusal([&] { Corpus::of_texts({file("blank.txt", " \n\n")}); }), HasSubstr("blank.txt"));
-  EXPECT_NE(refusal([&] { Corpus::of_texts({}); }), "");
-  EXPECT_NE(refusal([&] { Corpus::of_rows({}, "rows", ""); }), "");
+  EXPECT_THAT(complaint_of([&] { Corpus::of_texts({folder_ / "absent.txt"}); }), HasSubstr("absent.txt"));
+  EXPECT_THAT(complaint_of([&] { Corpus::of_texts({folder_ / "no*.txt"}); }), HasSubstr("no*.txt"));
+  EXPECT_THAT(complaint_of([&] { Corpus::of_texts({folder_.path()}); }), HasSubstr("is not a file"));
+  EXPECT_THAT(complaint_of([&] { Corpus::of_texts({file("blank.txt", " \n\n")}); }), HasSubstr("blank.txt"));
+  EXPECT_NE(complaint_of([&] { Corpus::of_texts({}); }), "");
+  EXPECT_NE(complaint_of([&] { Corpus::of_rows({}, "rows", ""); }), "");
 }
 
 TEST_F(CorpusTest, BadLinesAreNamed) {
   auto const text = [&](std::string const& name, std::string const& content) {
-    return refusal([&] { texts(Corpus::of_texts({file(name, content)})); });
+    return complaint_of([&] { texts(Corpus::of_texts({file(name, content)})); });
   };
-  auto const ids = [&](std::string const& content) { return refusal([&] { texts(Corpus::of_ids(file("i.jsonl", content))); }); };
+  auto const ids = [&](std::string const& content) {
+    return complaint_of([&] { texts(Corpus::of_ids(file("i.jsonl", content))); });
+  };
   EXPECT_THAT(text("a.txt", "fine\n\nnot \xff fine"), AllOf(HasSubstr("a.txt', line 3"), HasSubstr("UTF-8")));
   EXPECT_THAT(text("a.jsonl", "{\"text\": \"a\"}\n{\"text\": "), HasSubstr("a.jsonl', line 2"));
   EXPECT_THAT(text("a.jsonl", "{\"txt\": \"a\"}"), AllOf(HasSubstr("line 1"), HasSubstr("'text'")));
@@ -145,7 +138,7 @@ TEST_F(CorpusTest, BadLinesAreNamed) {
   EXPECT_THAT(ids("[1, -2]"), HasSubstr("line 1"));
   EXPECT_THAT(ids("[1.5]"), HasSubstr("line 1"));
   EXPECT_THAT(ids("[255]\n[256]"), AllOf(HasSubstr("line 2"), HasSubstr("256"), HasSubstr("0 to 255")));
-  EXPECT_THAT(refusal([&] { texts(Corpus::of_rows({{1}, {-1}}, "rows", "")); }), AllOf(HasSubstr("row 2"), HasSubstr("-1")));
+  EXPECT_THAT(complaint_of([&] { texts(Corpus::of_rows({{1}, {-1}}, "rows", "")); }), AllOf(HasSubstr("row 2"), HasSubstr("-1")));
 }
 
 TEST_F(CorpusTest, AFileThatShrinksIsNoticed) {

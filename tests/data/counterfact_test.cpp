@@ -1,4 +1,5 @@
 #include "data/records.hpp"
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/data/counterfact.hpp>
@@ -29,12 +30,7 @@ std::vector<Fact> read(std::vector<json> const& records) {
 }
 
 std::string message_of_content(json const& content) {
-  try {
-    read_content(content);
-  } catch (UserError const& error) {
-    return error.what();
-  }
-  return "";
+  return test::complaint_of([&] { read_content(content); });
 }
 
 std::string message_of(std::vector<json> const& records) {

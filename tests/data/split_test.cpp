@@ -1,4 +1,5 @@
 #include "data/records.hpp"
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/data/split.hpp>
@@ -39,12 +40,7 @@ class Split : public testing::Test {
   }
 
   std::string message_of(std::vector<FactSelection> const& selections) const {
-    try {
-      select_facts(selections, folder_.path());
-    } catch (UserError const& error) {
-      return error.what();
-    }
-    return "";
+    return test::complaint_of([&] { select_facts(selections, folder_.path()); });
   }
 
   static FactSelection all_of(std::string const& split, std::string const& file) {

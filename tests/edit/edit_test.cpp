@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/tiny_model.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/edit/edit.hpp>
@@ -25,12 +26,7 @@ Edit example() {
 }
 
 std::string complaint(std::string const& bytes) {
-  try {
-    edit_from_bytes(bytes, "objects/ab");
-  } catch (UserError const& error) {
-    return error.what();
-  }
-  return "";
+  return complaint_of([&] { edit_from_bytes(bytes, "objects/ab"); });
 }
 
 TEST(EditBytes, RoundTrip) {

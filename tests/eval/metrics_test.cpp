@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/tiny_model.hpp"
 #include "support/tiny_tokenizer.hpp"
 #include <onemask/core/error.hpp>
@@ -248,12 +249,7 @@ TEST_F(MetricsTest, PromptsLongerThanTheModel) {
 }
 
 std::string complaint(std::string const& bytes) {
-  try {
-    metrics_from_bytes(bytes, "objects/ef");
-  } catch (UserError const& error) {
-    return error.what();
-  }
-  return "";
+  return complaint_of([&] { metrics_from_bytes(bytes, "objects/ef"); });
 }
 
 TEST(MetricsBytes, RoundTrip) {

@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/tiny_model.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/mask/shared_mask.hpp>
@@ -23,12 +24,7 @@ SharedMask example() {
 }
 
 std::string complaint(std::string const& bytes) {
-  try {
-    shared_mask_from_bytes(bytes, "objects/cd");
-  } catch (UserError const& error) {
-    return error.what();
-  }
-  return "";
+  return complaint_of([&] { shared_mask_from_bytes(bytes, "objects/cd"); });
 }
 
 TEST(SharedMaskTest, ThresholdsOfTheSoftMask) {

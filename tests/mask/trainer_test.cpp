@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/tiny_model.hpp"
 #include "support/world.hpp"
 #include <onemask/comm/mailbox.hpp>
@@ -314,12 +315,7 @@ class HostileCheckpoint : public Trainer {
 
   std::string complaint(std::string const& bytes) {
     auto trainer = alone();
-    try {
-      trainer.restore(bytes, "run/c.safetensors");
-    } catch (UserError const& error) {
-      return error.what();
-    }
-    return "";
+    return complaint_of([&] { trainer.restore(bytes, "run/c.safetensors"); });
   }
 
   /// The good checkpoint with its tensors or its metadata changed.

@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/tiny_model.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/model/pass.hpp>
@@ -152,12 +153,7 @@ TEST(ImportSecondMoment, OwnExportsMustFit) {
   TemporaryFolder const folder;
   auto const refusal = [&](SecondMoment const& moment, int layer) -> std::string {
     write_file_atomically(folder / "m.safetensors", to_bytes(moment));
-    try {
-      import_second_moment(folder / "m.safetensors", *model, layer);
-    } catch (UserError const& error) {
-      return error.what();
-    }
-    return "";
+    return complaint_of([&] { import_second_moment(folder / "m.safetensors", *model, layer); });
   };
   SecondMoment const good{1, 99, at::eye(64), model->fingerprint(), {}};
   EXPECT_EQ(refusal(good, 1), "");

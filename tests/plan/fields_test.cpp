@@ -1,3 +1,4 @@
+#include "plan/plan_of.hpp"
 #include "support/tiny_study.hpp"
 #include <onemask/plan/plan.hpp>
 
@@ -53,12 +54,6 @@ void change(Field<Options> const& field, Options& options) {
 /// Changes every field of a struct of a study, under every method of editing; `of` finds the struct.
 class FieldsTest : public StudyFolder {
  protected:
-  static Plan plan(Study const& study) {
-    std::map<int, std::string> moments;
-    for (auto layer : moment_layers(study)) moments[layer] = "moment " + std::to_string(layer);
-    return make_plan(study, {"m", "t", "e"}, std::vector<ContextTemplates>(study.points.size(), {"{}"}), moments);
-  }
-
   template <typename Options>
   void every_field_enters_what_its_table_says(std::vector<std::string> const& set, Options& (*of)(Study&)) const {
     for (auto const& field : fields_of<Options>()) {
@@ -67,9 +62,9 @@ class FieldsTest : public StudyFolder {
         auto more = set;
         more.push_back(std::string("edit.method=") + method.name);
         auto study = read({more, {}, {}});
-        auto const before = plan(study);
+        auto const before = plan_of(study);
         change(field, of(study));
-        auto const entered = first_changed(before, plan(study));
+        auto const entered = first_changed(before, plan_of(study));
         if (entered != Enters::nothing) first = std::min(first.value_or(entered), entered);
       }
       auto const declared = field.enters == Enters::content ? Enters::nothing : field.enters;

@@ -1,3 +1,4 @@
+#include "plan/plan_of.hpp"
 #include "support/tiny_study.hpp"
 #include <onemask/plan/plan.hpp>
 
@@ -15,10 +16,7 @@ class PlanTest : public StudyFolder {
  protected:
   Plan plan(StudyOverrides const& overrides = {}, Fingerprints const& fingerprints = {"m", "t", "e"},
             ContextTemplates const& templates = {"{}", "Yes. {}"}) const {
-    auto const study = read(overrides);
-    std::map<int, std::string> moments;
-    for (auto layer : moment_layers(study)) moments[layer] = "moment " + std::to_string(layer);
-    return make_plan(study, fingerprints, std::vector<ContextTemplates>(study.points.size(), templates), moments);
+    return plan_of(read(overrides), {}, templates, fingerprints);
   }
 
   static std::string all_edits(Plan const& plan) {
@@ -382,10 +380,7 @@ TEST_F(PlanTest, AMaskIsToldFromTheEditsThatItIsOver) {
 class TextPlanTest : public BatchPlanTest {
  protected:
   Plan text_plan(StudyOverrides const& overrides, std::vector<TextPiece> const& text = {{"a", 5}, {"b", 3}}) const {
-    auto const study = read(overrides);
-    std::map<int, std::string> moments;
-    for (auto layer : moment_layers(study)) moments[layer] = "moment";
-    return make_plan(study, {"m", "t", "e"}, std::vector<ContextTemplates>(study.points.size(), {"{}"}), moments, text);
+    return plan_of(read(overrides), text);
   }
   static std::vector<std::string> texts(Plan const& plan) {
     std::vector<std::string> result;

@@ -1,3 +1,4 @@
+#include "plan/plan_of.hpp"
 #include "support/tiny_study.hpp"
 #include <onemask/plan/task_list.hpp>
 
@@ -16,9 +17,7 @@ class TaskListTest : public StudyFolder {
  protected:
   void make(StudyOverrides const& overrides, Stage last = Stage::gather, std::vector<TextPiece> const& text = {}) {
     study_ = read(overrides);
-    std::map<int, std::string> moments;
-    for (auto layer : moment_layers(study_)) moments[layer] = "moment " + std::to_string(layer);
-    plan_ = make_plan(study_, {"m", "t", "e"}, std::vector<ContextTemplates>(study_.points.size(), {"{}"}), moments, text);
+    plan_ = plan_of(study_, text);
     TaskRates rates;
     rates.seconds.fill(2);
     list_ = make_task_list(plan_, study_, rates, last);

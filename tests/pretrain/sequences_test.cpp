@@ -1,4 +1,5 @@
 #include "data/records.hpp"
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_tokenizer.hpp"
 #include <onemask/core/error.hpp>
@@ -26,12 +27,7 @@ class SequencesTest : public testing::Test {
     return Tokenizer::open(folder_.path());
   }
   std::string complaint(std::string const& text) const {
-    try {
-      read_statements({write("s.jsonl", text)});
-    } catch (UserError const& error) {
-      return error.what();
-    }
-    return "";
+    return complaint_of([&] { read_statements({write("s.jsonl", text)}); });
   }
 
   TemporaryFolder folder_;

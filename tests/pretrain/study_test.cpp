@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
@@ -28,12 +29,7 @@ class PretrainStudyTest : public testing::Test {
     return read_pretrain_study(folder_ / "study.yaml", settings);
   }
   std::string complaint(std::vector<std::string> const& settings, std::string const& text = study_text) const {
-    try {
-      read(settings, text);
-    } catch (UserError const& error) {
-      return error.what();
-    }
-    return "";
+    return complaint_of([&] { read(settings, text); });
   }
 
   TemporaryFolder folder_;

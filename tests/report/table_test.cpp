@@ -1,4 +1,5 @@
 #include "report/example_study.hpp"
+#include "support/complaint.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/report/table.hpp>
 
@@ -18,12 +19,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 std::string message_of(StudyFile const& study) {
-  try {
-    format_table(study);
-  } catch (UserError const& error) {
-    return error.what();
-  }
-  return "";
+  return test::complaint_of([&] { format_table(study); });
 }
 
 /// Without the breaks of lines.

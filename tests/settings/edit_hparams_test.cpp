@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
@@ -52,12 +53,7 @@ class HparamsTest : public testing::Test {
     return read_edit_hparams(folder_ / "h.yaml");
   }
   std::string complaint(std::string const& text) const {
-    try {
-      read(text);
-    } catch (UserError const& error) {
-      return error.what();
-    }
-    return "";
+    return test::complaint_of([&] { read(text); });
   }
   /// The file with the line of `key` replaced, or removed where `line` is empty.
   static std::string with(std::string const& key, std::string const& line) {

@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
@@ -16,12 +17,7 @@ namespace onemask {
 namespace {
 
 std::string refusal(std::filesystem::path const& folder) {
-  try {
-    RunLock const lock(folder);
-  } catch (UserError const& error) {
-    return error.what();
-  }
-  return "";
+  return test::complaint_of([&] { RunLock const lock(folder); });
 }
 
 TEST(RunLock, RefusesASecondRunAndNamesTheFirst) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "data/records.hpp"
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
@@ -36,12 +37,7 @@ class StudyFolder : public testing::Test {
 
   /// The message of the UserError that reading throws; empty when it reads.
   std::string complaint(StudyOverrides const& overrides = {}) const {
-    try {
-      read(overrides);
-    } catch (UserError const& error) {
-      return error.what();
-    }
-    return "";
+    return complaint_of([&] { read(overrides); });
   }
   std::string complaint_about(std::string const& text) const {
     write_study(text);

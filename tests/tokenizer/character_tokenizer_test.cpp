@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_tokenizer.hpp"
 #include <onemask/core/error.hpp>
@@ -79,12 +80,7 @@ Tokenizer open(json const& content, json const& config = json::object()) {
 }
 
 std::string complaint(json const& content, json const& config = json::object()) {
-  try {
-    open(content, config);
-  } catch (UserError const& error) {
-    return error.what();
-  }
-  return "";
+  return test::complaint_of([&] { open(content, config); });
 }
 
 TEST(CharacterTokenizer, CharactersWithoutATokenBecomeTheirBytes) {

@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_tokenizer.hpp"
 #include <onemask/core/error.hpp>
@@ -15,6 +16,7 @@ namespace onemask {
 namespace {
 
 using nlohmann::json;
+using test::complaint_of;
 using test::tiny_tokenizer;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -26,17 +28,6 @@ Tokenizer open(json const& content, json const& config = nullptr) {
   test::write_text(folder / "tokenizer.json", content.dump());
   if (!config.is_null()) test::write_text(folder / "tokenizer_config.json", config.dump());
   return Tokenizer::open(folder.path());
-}
-
-/// The message of the UserError that `call` throws; "" when it throws none.
-template <typename Call>
-std::string message_of(Call const& call) {
-  try {
-    call();
-  } catch (UserError const& error) {
-    return error.what();
-  }
-  return "";
 }
 
 json added(std::string const& content, int id, bool normalized = false) {
@@ -203,7 +194,7 @@ TEST(Tokenizer, RefusesTextThatIsNotUtf8) {
                                                                   {"\xF0\x9F\x98", "byte 0 is 0xF0"},
                                                                   {"\xF0\x8F\xBF\xBF", "byte 0 is 0xF0"}};
   for (auto const& [text, message] : cases) {
-    EXPECT_THAT(message_of([&] { tokenizer.encode(text); }), HasSubstr(message));
+    EXPECT_THAT(complaint_of([&] { tokenizer.encode(text); }), HasSubstr(message));
   }
   EXPECT_THAT(tokenizer.encode(std::string("\0", 1)), ElementsAre(0));
 }
@@ -213,7 +204,7 @@ TEST(Tokenizer, RefusesIdsThatAreNoTokens) {
   content["model"]["vocab"]["xyz"] = 300;
   Tokenizer const tokenizer = open(content);
   for (std::int64_t const id : {std::int64_t{-1}, std::int64_t{256}, std::int64_t{301}, INT64_MAX, INT64_MIN}) {
-    EXPECT_THAT(message_of([&] { tokenizer.decode(Ids{65, id}); }), HasSubstr("The id " + std::to_string(id)));
+    EXPECT_THAT(complaint_of([&] { tokenizer.decode(Ids{65, id}); }), HasSubstr("The id " + std::to_string(id)));
     EXPECT_THROW(tokenizer.token_text(id), UserError);
   }
 }
@@ -229,8 +220,8 @@ TEST(SpecialIds, ComeFromTheConfiguration) {
   EXPECT_EQ(unnamed.bos(), std::nullopt);
   EXPECT_FALSE(unnamed.adds_bos());
   EXPECT_EQ(named.fingerprint(), unnamed.fingerprint());
-  EXPECT_THAT(message_of([&] { open(content, {{"bos_token", "<x>"}}); }), HasSubstr("'<x>'"));
-  EXPECT_THAT(message_of([&] { open(content, {{"add_bos_token", true}}); }), HasSubstr("no bos_token"));
+  EXPECT_THAT(complaint_of([&] { open(content, {{"bos_token", "<x>"}}); }), HasSubstr("'<x>'"));
+  EXPECT_THAT(complaint_of([&] { open(content, {{"add_bos_token", true}}); }), HasSubstr("no bos_token"));
 }
 
 TEST(SpecialIds, TheFirstFileThatSpeaksOfATokenDecides) {
@@ -255,13 +246,13 @@ TEST(SpecialIds, ATemplateThatPrependsATokenAddsBos) {
   EXPECT_EQ(open(content).bos(), 300);
   EXPECT_TRUE(open(content).adds_bos());
   EXPECT_THAT(open(content).encode("a"), ElementsAre('a'));
-  EXPECT_THAT(message_of([&] { open(content, {{"bos_token", "</s>"}}); }), HasSubstr("Make the two agree"));
+  EXPECT_THAT(complaint_of([&] { open(content, {{"bos_token", "</s>"}}); }), HasSubstr("Make the two agree"));
   content["post_processor"] = {{"type", "Sequence"}, {"processors", {{{"type", "ByteLevel"}}, prepending("<s>", 300)}}};
   EXPECT_TRUE(open(content).adds_bos());
   content["post_processor"]["processors"].push_back(prepending("</s>", 301));
-  EXPECT_THAT(message_of([&] { open(content); }), HasSubstr("more than one token"));
+  EXPECT_THAT(complaint_of([&] { open(content); }), HasSubstr("more than one token"));
   content["post_processor"] = prepending("<s>", 999);
-  EXPECT_THAT(message_of([&] { open(content); }), HasSubstr("999"));
+  EXPECT_THAT(complaint_of([&] { open(content); }), HasSubstr("999"));
   content["post_processor"] = {{"type", "ByteLevel"}};
   EXPECT_FALSE(open(content).adds_bos());
 }
@@ -278,12 +269,12 @@ TEST(VocabularyAndMerges, AreReadByTheRulesOfGpt2) {
   EXPECT_EQ(tokenizer.eos(), 258);
   EXPECT_FALSE(tokenizer.adds_bos());
   test::write_text(folder / "merges.txt", "# #\na b c\n");
-  EXPECT_THAT(message_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("merges.txt': line 2 "));
+  EXPECT_THAT(complaint_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("merges.txt': line 2 "));
   test::write_text(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {"300": {"content": "<s>"}}})");
   test::write_text(folder / "merges.txt", "# #\na b");
   EXPECT_THAT(Tokenizer::open(folder.path()).encode("ab<s>"), ElementsAre(257, 300));
   test::write_text(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {"3e": {"content": "<s>"}}})");
-  EXPECT_THAT(message_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("'3e'"));
+  EXPECT_THAT(complaint_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("'3e'"));
 }
 
 TEST(HostileFiles, AreRefusedByNameAndPlace) {
@@ -337,9 +328,9 @@ TEST(HostileFiles, AreRefusedByNameAndPlace) {
   for (Case const& hostile : cases) {
     json content = base;
     content[hostile.at] = hostile.value;
-    EXPECT_THAT(message_of([&] { open(content); }), testing::AllOf(HasSubstr("tokenizer.json'"), HasSubstr(hostile.message)));
+    EXPECT_THAT(complaint_of([&] { open(content); }), testing::AllOf(HasSubstr("tokenizer.json'"), HasSubstr(hostile.message)));
   }
-  EXPECT_THAT(message_of([&] { open(base, {{"add_prefix_space", true}}); }), HasSubstr("tokenizer_config.json'"));
+  EXPECT_THAT(complaint_of([&] { open(base, {{"add_prefix_space", true}}); }), HasSubstr("tokenizer_config.json'"));
 }
 
 TEST(HostileFiles, CutAnywhereAreRefused) {
@@ -347,20 +338,20 @@ TEST(HostileFiles, CutAnywhereAreRefused) {
   test::TemporaryFolder const folder;
   for (std::size_t size = 0; size < whole.size(); size += 41) {
     test::write_text(folder / "tokenizer.json", whole.substr(0, size));
-    ASSERT_THAT(message_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("is not valid JSON"));
+    ASSERT_THAT(complaint_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("is not valid JSON"));
   }
 }
 
 TEST(HostileFiles, AFolderWithoutATokenizerSaysWhatIsMissing) {
   test::TemporaryFolder const folder;
-  EXPECT_THAT(message_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("neither tokenizer.json, nor vocab.json"));
+  EXPECT_THAT(complaint_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("neither tokenizer.json, nor vocab.json"));
   EXPECT_THROW(Tokenizer::open(folder / "absent"), UserError);
 }
 
 TEST(HostileFiles, AnExpressionThatNeverEndsIsStopped) {
   json content = tiny_tokenizer();
   content["pre_tokenizer"] = split("(?:a+)+$");
-  EXPECT_THAT(message_of([&] { open(content).encode(std::string(60, 'a') + "b"); }), HasSubstr("fails on a text of 61 bytes"));
+  EXPECT_THAT(complaint_of([&] { open(content).encode(std::string(60, 'a') + "b"); }), HasSubstr("fails on a text of 61 bytes"));
   content["pre_tokenizer"] = split("x*");  // matches nothing at all in many places
   EXPECT_THAT(open(content).encode("axxb"), ElementsAre('a', 'x', 'x', 'b'));
 }

@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_tokenizer.hpp"
 #include <onemask/core/error.hpp>
@@ -33,12 +34,7 @@ Texts merged(Texts const& texts, std::int64_t count) {
 }
 
 std::string message_of(Texts const& texts, std::int64_t size) {
-  try {
-    train_byte_pairs(texts, size);
-  } catch (UserError const& error) {
-    return error.what();
-  }
-  return "";
+  return test::complaint_of([&] { train_byte_pairs(texts, size); });
 }
 
 /// Words of letters a to c, each a text.

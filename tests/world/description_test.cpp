@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
@@ -23,12 +24,7 @@ std::string message_with(std::string const& old_text, std::string const& new_tex
   if (place == text.npos) return "the test's text '" + old_text + "' is not there";
   test::TemporaryFolder const folder;
   write_file_atomically(folder / "w.yaml", text.replace(place, old_text.size(), new_text));
-  try {
-    read_world(folder / "w.yaml");
-  } catch (UserError const& error) {
-    return error.what();
-  }
-  return "";
+  return test::complaint_of([&] { read_world(folder / "w.yaml"); });
 }
 
 TEST(WorldDescription, ReadsTheShippedWorld) {

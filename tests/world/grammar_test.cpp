@@ -1,3 +1,4 @@
+#include "support/complaint.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/world/grammar.hpp>
 
@@ -13,13 +14,10 @@ namespace {
 using testing::HasSubstr;
 
 std::string message_of(Grammar::Rules const& rules) {
-  try {
+  return test::complaint_of([&] {
     RandomStream random({1});
     Grammar(rules, "world.yaml").expand("a", random);
-  } catch (UserError const& error) {
-    return error.what();
-  }
-  return "";
+  });
 }
 
 TEST(Grammar, FillsReferencesAndCapitals) {

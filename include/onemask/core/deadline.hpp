@@ -1,9 +1,9 @@
 #pragma once
 
+#include <onemask/core/stopped_within.hpp>
+
 #include <chrono>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -14,15 +14,11 @@ namespace onemask {
 class Deadline {
  public:
   Deadline(std::chrono::milliseconds time, std::function<void()> action)
-      : thread_([this, time, action = std::move(action)](std::stop_token const& stop) {
-          std::unique_lock lock(mutex_);
-          late_.wait_for(lock, stop, time, [] { return false; });
-          if (!stop.stop_requested()) action();
+      : thread_([time, action = std::move(action)](std::stop_token const& stop) {
+          if (!stopped_within(time, stop)) action();
         }) {}
 
  private:
-  std::mutex mutex_;
-  std::condition_variable_any late_;
   std::jthread thread_;
 };
 

@@ -43,12 +43,3 @@ class Interrupted : public RunError {
 };
 
 }  // namespace onemask
-
-/// A condition that only a defect of the program can break. Checked in debug builds.
-#ifdef NDEBUG
-#define ONEMASK_EXPECT(condition) static_cast<void>(0)
-#else
-#define ONEMASK_EXPECT(condition)     \
-  ((condition) ? static_cast<void>(0) \
-               : throw std::logic_error(std::string("internal error: ") + #condition + " does not hold in " + __FILE__))
-#endif

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 namespace onemask::detail {
 
@@ -32,10 +32,11 @@ class JsonField {
   /// In [0, 2^63).
   std::int64_t integer() const;
   bool boolean() const;
-  nlohmann::json::object_t const& object() const;
+  /// The value itself, an object.
+  nlohmann::json const& object() const;
 
-  bool is_text() const { return value_->is_string(); }
-  bool is_list() const { return value_->is_array(); }
+  bool is_text() const;
+  bool is_list() const;
 
   /// Where it stands: "'facts.json', record 3: field 'subject'".
   std::string place() const;

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -17,6 +18,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 namespace onemask {
 
@@ -113,7 +116,7 @@ class Coordinator {
 
   mutable std::mutex mutex_;  ///< of what follows
   std::vector<StageRecord> stages_;
-  nlohmann::ordered_json snapshot_;
+  std::shared_ptr<nlohmann::ordered_json const> snapshot_;
 };
 
 }  // namespace onemask

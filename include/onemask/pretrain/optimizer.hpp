@@ -13,6 +13,9 @@
 
 namespace onemask {
 
+/// The type of activations and of the optimizer's products.
+at::ScalarType type_of_products(TrainingOptions const& options);
+
 /// The factor on both learning rates at step 0 … steps - 1: up to 1 over the warmup, then down to min_lr_ratio at the last step.
 double learning_rate_factor(TrainingOptions const& options, std::int64_t step);
 

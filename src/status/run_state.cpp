@@ -1,13 +1,15 @@
-#include "sweep/run_state.hpp"
-
 #include <onemask/comm/environment.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/stopped_within.hpp>
+#include <onemask/status/run_state.hpp>
 
 #include <array>
 #include <chrono>
 #include <stop_token>
 #include <unistd.h>
+
+#include <nlohmann/json.hpp>
 
 namespace onemask {
 namespace {
@@ -34,11 +36,9 @@ StateWriter::StateWriter(RunState state, std::function<nlohmann::ordered_json()>
       snapshot_(std::move(snapshot)),
       started_(std::to_string(seconds_since_epoch())),
       thread_([this](std::stop_token const& stop) {
-        for (;;) {
+        do {
           write("running");
-          std::unique_lock lock(mutex_);
-          if (wake_.wait_for(lock, stop, every, [&] { return stop.stop_requested(); }) || stop.stop_requested()) return;
-        }
+        } while (!stopped_within(every, stop));
       }) {}
 
 StateWriter::~StateWriter() = default;

@@ -1,9 +1,9 @@
-#include "cli/command.hpp"
+#include "commands/light_commands.hpp"
 #include <onemask/core/interrupt.hpp>
 #include <onemask/core/json_line.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/report/text_table.hpp>
-#include <onemask/sweep/status.hpp>
+#include <onemask/status/status.hpp>
 
 #include <array>
 #include <cmath>
@@ -11,7 +11,10 @@
 #include <iostream>
 #include <thread>
 
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 namespace onemask {
 namespace {
@@ -144,9 +147,9 @@ Command status_command() {
                   "  onemask status results/study --watch\n",
                   1,
                   false,
-                  po::options_description("options", 110),
+                  no_options(),
                   [](po::variables_map const& values, Environment const&) { return status(values); }};
-  command.options.add_options()                                      //
+  command.options->add_options()                                     //
       ("watch", "repeat every two seconds until the run has ended")  //
       ("json", "one line of JSON");
   return command;

@@ -2,14 +2,12 @@
 
 #include <onemask/dispatch/run_ending.hpp>
 
-#include <condition_variable>
 #include <filesystem>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 namespace onemask {
 
@@ -38,9 +36,7 @@ class StateWriter {
   RunState state_;
   std::function<nlohmann::ordered_json()> snapshot_;
   std::string started_;
-  std::mutex mutex_;
-  std::condition_variable_any wake_;
-  std::jthread thread_;
+  std::jthread thread_;  ///< last, so that it ends before what it uses
 };
 
 }  // namespace onemask

@@ -1,8 +1,10 @@
-#include "cli/result_options.hpp"
-
+#include <onemask/commands/result_options.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/report/export.hpp>
 #include <onemask/report/read.hpp>
+
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
 
 namespace onemask {
 

@@ -1,8 +1,12 @@
-#include "cli/result_options.hpp"
+#include "commands/light_commands.hpp"
+#include <onemask/commands/result_options.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/report/plot.hpp>
 #include <onemask/report/read.hpp>
+
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
 
 namespace onemask {
 namespace {
@@ -31,11 +35,11 @@ Command report_command() {
                   "  onemask report results/study --csv > summary.csv\n",
                   1,
                   false,
-                  po::options_description("options", 110),
+                  no_options(),
                   [](po::variables_map const& values, Environment const&) { return report(values); }};
-  add_result_options(command.options);
-  command.options.add_options()("plot", po::value<std::string>()->value_name("FILE"),
-                                "draw RSR with its intervals into an SVG file");
+  add_result_options(*command.options);
+  command.options->add_options()("plot", po::value<std::string>()->value_name("FILE"),
+                                 "draw RSR with its intervals into an SVG file");
   return command;
 }
 

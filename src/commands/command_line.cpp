@@ -1,8 +1,7 @@
-#include "cli/command_line.hpp"
-
-#include "cli/known_commands.hpp"
+#include "commands/known_commands.hpp"
 #include <onemask/comm/environment.hpp>
 #include <onemask/comm/machine.hpp>
+#include <onemask/commands/command_line.hpp>
 #include <onemask/core/build_info.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/interrupt.hpp>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "cli/command.hpp"
+#include <onemask/commands/command.hpp>
 #include <onemask/report/table.hpp>
 
 #include <filesystem>

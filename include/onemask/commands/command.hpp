@@ -4,11 +4,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include <boost/program_options/options_description.hpp>
-#include <boost/program_options/variables_map.hpp>
+namespace boost::program_options {
+class options_description;
+class variables_map;
+}  // namespace boost::program_options
 
 namespace onemask {
 
@@ -30,23 +33,13 @@ struct Command {
   std::string details, examples;  ///< what the help says behind the summary of `known_commands`
   int most_operands;              ///< -1: any number
   bool parallel;                  ///< all ranks run it; otherwise rank 0 does
-  po::options_description options;
+  std::shared_ptr<po::options_description> options;
   /// Called on every rank of a parallel command; the output of rank 0 is printed. `values` holds the operands as "operand".
   std::function<CommandResult(po::variables_map const& values, Environment const& environment)> run;
 };
 
-Command study_command(std::string const& name);  ///< sweep, edit, mask, eval or gather
-Command stats_command();
-Command plan_command();
-Command status_command();
-Command report_command();
-Command world_command();
-Command tokenize_command();
-Command predict_command();
-Command export_command();
-Command pretrain_command();
-Command doctor_command();
-Command keys_command();
+/// None yet, to add some to.
+std::shared_ptr<po::options_description> no_options();
 
 /// The text of `onemask NAME --help`.
 std::string help(Command const& command);

@@ -1,11 +1,14 @@
-#include "cli/command.hpp"
+#include "commands/light_commands.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/json_line.hpp>
 #include <onemask/tokenizer/tokenizer.hpp>
 
 #include <iostream>
 
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 namespace onemask {
 namespace {
@@ -54,9 +57,9 @@ Command tokenize_command() {
                   "  onemask tokenize --model checkpoints/gpt2 --json < prompts.txt\n",
                   -1,
                   false,
-                  po::options_description("options", 110),
+                  no_options(),
                   [](po::variables_map const& values, Environment const&) { return tokenize(values); }};
-  command.options.add_options()                                                                                                 //
+  command.options->add_options()                                                                                                //
       ("model", po::value<std::string>()->value_name("FOLDER"), "with tokenizer.json, or vocab.json and merges.txt; required")  //
       ("json-input", "every line of stdin is a JSON string, so that texts may hold line breaks")                                //
       ("json", "one JSON object per line: text, ids, pieces");

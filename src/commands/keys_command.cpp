@@ -1,7 +1,10 @@
-#include "cli/command.hpp"
+#include "commands/light_commands.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/study/keys.hpp>
+
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
 
 namespace onemask {
 namespace {
@@ -53,9 +56,9 @@ Command keys_command() {
                   "  onemask keys --json-schema > study.schema.json\n",
                   1,
                   false,
-                  po::options_description("options", 110),
+                  no_options(),
                   list_keys};
-  command.options.add_options()                                     //
+  command.options->add_options()                                    //
       ("json-schema", "a JSON schema of study files, for editors")  //
       ("markdown", "as the table of the documentation");
   return command;

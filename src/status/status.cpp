@@ -1,7 +1,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/status/status.hpp>
 #include <onemask/store/journal.hpp>
-#include <onemask/sweep/status.hpp>
 
 #include <algorithm>
 #include <map>

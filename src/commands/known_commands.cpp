@@ -1,4 +1,4 @@
-#include "cli/known_commands.hpp"
+#include "commands/known_commands.hpp"
 
 #include <onemask/core/error.hpp>
 #include <onemask/core/text.hpp>

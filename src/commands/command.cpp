@@ -1,6 +1,5 @@
-#include "cli/command.hpp"
-
-#include "cli/known_commands.hpp"
+#include "commands/known_commands.hpp"
+#include <onemask/commands/command.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/text.hpp>
 
@@ -8,8 +7,10 @@
 #include <sstream>
 
 #include <boost/program_options/errors.hpp>
+#include <boost/program_options/options_description.hpp>
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/positional_options.hpp>
+#include <boost/program_options/variables_map.hpp>
 #include <fmt/core.h>
 
 namespace onemask {
@@ -25,7 +26,7 @@ std::string with_dashes(std::string const& option) {
 
 std::vector<std::string> option_names(Command const& command) {
   std::vector<std::string> names{"--help"};
-  for (auto const& option : command.options.options()) names.push_back("--" + option->long_name());
+  for (auto const& option : command.options->options()) names.push_back("--" + option->long_name());
   return names;
 }
 
@@ -37,19 +38,23 @@ std::string sentence(std::string text) {
 
 }  // namespace
 
+std::shared_ptr<po::options_description> no_options() {
+  return std::make_shared<po::options_description>("options", 110);
+}
+
 std::string help(Command const& command) {
   std::ostringstream text;
   text << "usage: onemask " << command.name << " " << command.operands << "\n\n"
        << known_command(command.name).summary << "\n"
        << command.details << (command.details.empty() ? "" : "\n") << "\n"
-       << command.options << "\nexamples:\n"
+       << *command.options << "\nexamples:\n"
        << command.examples;
   return text.str();
 }
 
 po::variables_map parse(Command const& command, std::vector<std::string> const& words) {
   po::options_description all;
-  all.add(command.options);
+  all.add(*command.options);
   all.add_options()("operand", po::value<std::vector<std::string>>());
   po::positional_options_description positions;
   positions.add("operand", command.most_operands);

@@ -1,4 +1,4 @@
-#include "cli/command.hpp"
+#include "commands/light_commands.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/text.hpp>
@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
 #include <fmt/core.h>
 
 namespace onemask {
@@ -41,9 +43,9 @@ Command world_command() {
       "  onemask world res/worlds/small.yaml --seed 1 --out results/world\n",
       1,
       false,
-      po::options_description("options", 110),
+      no_options(),
       [](po::variables_map const& values, Environment const&) { return write_world(values); }};
-  command.options.add_options()                                                                                //
+  command.options->add_options()                                                                               //
       ("out", po::value<std::string>()->value_name("FOLDER"), "folder to write to, made if absent; required")  //
       ("seed", po::value<std::string>()->value_name("N")->default_value("1"), "another seed gives another world; at least 1");
   return command;

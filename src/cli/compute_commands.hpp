@@ -1,0 +1,17 @@
+#pragma once
+
+#include <onemask/commands/command.hpp>
+
+#include <string>
+
+namespace onemask {
+
+Command study_command(std::string const& name);  ///< sweep, edit, mask, eval or gather
+Command stats_command();
+Command plan_command();
+Command predict_command();
+Command export_command();
+Command pretrain_command();
+Command doctor_command();
+
+}  // namespace onemask

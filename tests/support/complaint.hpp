@@ -1,0 +1,20 @@
+#pragma once
+
+#include <onemask/core/error.hpp>
+
+#include <string>
+
+namespace onemask::test {
+
+/// The sentence of the UserError that `act` throws; empty when it throws none.
+template <class Act>
+std::string complaint_of(Act const& act) {
+  try {
+    act();
+  } catch (UserError const& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace onemask::test
