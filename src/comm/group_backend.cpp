@@ -39,7 +39,7 @@ std::string pack(std::vector<std::string> const& parts) {
 
 }  // namespace
 
-GroupBackend::GroupBackend(std::vector<int> ranks, int own, std::function<std::unique_ptr<Flight>()> start,
+GroupBackend::GroupBackend(std::vector<int> ranks, int own, std::function<std::unique_ptr<Transfers>()> start,
                            std::function<void()> meanwhile)
     : ranks_(std::move(ranks)), start_(std::move(start)), meanwhile_(std::move(meanwhile)) {
   auto const found = std::find(ranks_.begin(), ranks_.end(), own);
@@ -50,11 +50,11 @@ GroupBackend::GroupBackend(std::vector<int> ranks, int own, std::function<std::u
 void GroupBackend::send(int member, std::string const& bytes) const {
   auto const content = std::make_shared<std::string const>(bytes);
   auto const size = std::make_shared<std::uint64_t const>(bytes.size());
-  auto const flight = start_();
+  auto const transfers = start_();
   auto const to = ranks_[static_cast<std::size_t>(member)];
-  flight->send(to, size.get(), sizeof *size, size);
-  flight->send(to, content->data(), content->size(), content);
-  flight->wait("send to a rank", meanwhile_);
+  transfers->send(to, size.get(), sizeof *size, size);
+  transfers->send(to, content->data(), content->size(), content);
+  transfers->wait("send to a rank", meanwhile_);
 }
 
 std::string GroupBackend::receive(int member) const {
@@ -148,20 +148,20 @@ void GroupBackend::sum(std::int64_t* values, std::int64_t count, std::shared_ptr
   for (std::int64_t step = 0; step < members - 1; ++step) {
     auto const [out, out_count] = share(rank_ - step);
     auto const [in, in_count] = share(rank_ - step - 1);
-    auto const flight = start_();
-    flight->receive(last, received->data(), bytes(in_count), received);
-    flight->send(next, values + out, bytes(out_count), owner);
-    flight->wait("sum gradients", meanwhile_);
+    auto const transfers = start_();
+    transfers->receive(last, received->data(), bytes(in_count), received);
+    transfers->send(next, values + out, bytes(out_count), owner);
+    transfers->wait("sum gradients", meanwhile_);
     for (std::int64_t i = 0; i < in_count; ++i) values[in + i] += (*received)[static_cast<std::size_t>(i)];
     added += in_count;
   }
   for (std::int64_t step = 0; step < members - 1; ++step) {
     auto const [out, out_count] = share(rank_ + 1 - step);
     auto const [in, in_count] = share(rank_ - step);
-    auto const flight = start_();
-    flight->receive(last, values + in, bytes(in_count), owner);
-    flight->send(next, values + out, bytes(out_count), owner);
-    flight->wait("sum gradients", meanwhile_);
+    auto const transfers = start_();
+    transfers->receive(last, values + in, bytes(in_count), owner);
+    transfers->send(next, values + out, bytes(out_count), owner);
+    transfers->wait("sum gradients", meanwhile_);
     known += in_count;
   }
   invariant(added == count, added, " of ", count, " numbers were added up over the ranks of a group");

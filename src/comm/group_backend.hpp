@@ -1,7 +1,7 @@
 #pragma once
 
 #include "backend.hpp"
-#include "flight.hpp"
+#include "transfers.hpp"
 
 #include <functional>
 #include <memory>
@@ -14,9 +14,10 @@ namespace onemask {
 /// loss of one leaves nothing behind that others wait for. Small things go through the first member.
 class GroupBackend : public Communicator::Backend, public std::enable_shared_from_this<GroupBackend> {
  public:
-  /// `ranks` of the larger group, `own` among them; `start` begins a flight between them that nobody else hears of. Every wait
+  /// `ranks` of the larger group, `own` among them; `start` begins transfers between them that nobody else hears of. Every wait
   /// calls `meanwhile` now and then; what that throws ends the wait.
-  GroupBackend(std::vector<int> ranks, int own, std::function<std::unique_ptr<Flight>()> start, std::function<void()> meanwhile);
+  GroupBackend(std::vector<int> ranks, int own, std::function<std::unique_ptr<Transfers>()> start,
+               std::function<void()> meanwhile);
 
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(ranks_.size()); }
@@ -44,7 +45,7 @@ class GroupBackend : public Communicator::Backend, public std::enable_shared_fro
 
   std::vector<int> ranks_;  ///< of the members in the larger group
   int rank_ = 0;
-  std::function<std::unique_ptr<Flight>()> start_;
+  std::function<std::unique_ptr<Transfers>()> start_;
   std::function<void()> meanwhile_;
 };
 

@@ -21,14 +21,14 @@ int Mailbox::rank() const {
 int Mailbox::size() const {
   return backend_->size();
 }
-void Mailbox::send(int to, Box box, std::string bytes) {
+void Mailbox::send(int to, Recipient recipient, std::string bytes) {
   invariant(to >= 0 && to < size(), "a message is addressed to rank ", to, " of ", size());
   invariant(bytes.size() <= longest_message, "a message between ranks has ", bytes.size(), " bytes; ", longest_message,
             " are allowed");
-  backend_->send(to, box, std::move(bytes));
+  backend_->send(to, recipient, std::move(bytes));
 }
-std::optional<Message> Mailbox::receive(Box box) {
-  return backend_->receive(box);
+std::optional<Message> Mailbox::receive(Recipient recipient) {
+  return backend_->receive(recipient);
 }
 std::vector<int> Mailbox::lost() {
   return backend_->lost();

@@ -17,13 +17,13 @@ class Mailbox::Backend {
 
   virtual int rank() const { return 0; }
   virtual int size() const { return 1; }
-  virtual void send(int to, Box box, std::string bytes) {
+  virtual void send(int to, Recipient recipient, std::string bytes) {
     std::lock_guard const lock(mutex_);
-    own_[index_of(box)].push_back({to, std::move(bytes)});
+    own_[index_of(recipient)].push_back({to, std::move(bytes)});
   }
-  virtual std::optional<Message> receive(Box box) {
+  virtual std::optional<Message> receive(Recipient recipient) {
     std::lock_guard const lock(mutex_);
-    auto& messages = own_[index_of(box)];
+    auto& messages = own_[index_of(recipient)];
     if (messages.empty()) return std::nullopt;
     auto message = std::move(messages.front());
     messages.pop_front();
@@ -33,7 +33,7 @@ class Mailbox::Backend {
   virtual Communicator group(std::vector<int> const&, int, std::function<void()>) const { return {}; }
 
  protected:
-  static std::size_t index_of(Box box) { return box == Box::coordinator ? 0 : 1; }
+  static std::size_t index_of(Recipient recipient) { return recipient == Recipient::coordinator ? 0 : 1; }
 
  private:
   std::mutex mutex_;

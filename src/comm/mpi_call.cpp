@@ -1,7 +1,7 @@
 #include "mpi_call.hpp"
 
+#include <onemask/core/backoff.hpp>
 #include <onemask/core/error.hpp>
-#include <onemask/core/pace.hpp>
 
 #include <array>
 
@@ -38,7 +38,7 @@ bool is_loss(int code) {
 
 void wait_all(std::vector<MPI_Request>& requests, std::string const& what, std::function<void()> const& meanwhile) {
   std::vector<MPI_Status> statuses(requests.size());
-  Pace const pace(std::chrono::milliseconds(1));  // a group's ranks are about equally fast
+  Backoff const backoff(std::chrono::milliseconds(1));  // a group's ranks are about equally fast
   for (int complete = 0; complete == 0;) {
     int const code = MPI_Testall(static_cast<int>(requests.size()), requests.data(), &complete, statuses.data());
     if (code == MPI_ERR_IN_STATUS) {
@@ -47,7 +47,7 @@ void wait_all(std::vector<MPI_Request>& requests, std::string const& what, std::
       }
     }
     check_mpi(code, what);
-    if (complete == 0 && pace.wait() && meanwhile) meanwhile();
+    if (complete == 0 && backoff.wait() && meanwhile) meanwhile();
   }
   requests.clear();
 }

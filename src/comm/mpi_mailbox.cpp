@@ -3,7 +3,7 @@
 #include "group_backend.hpp"
 #include "mailbox_backend.hpp"
 #include "mpi_call.hpp"
-#include "mpi_flight.hpp"
+#include "mpi_transfers.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 
@@ -27,29 +27,29 @@ class MpiMailbox : public Mailbox::Backend {
   int rank() const override { return messages_->rank(); }
   int size() const override { return messages_->size(); }
 
-  void send(int to, Mailbox::Box box, std::string bytes) override {
-    if (to == rank()) return Backend::send(to, box, std::move(bytes));
+  void send(int to, Mailbox::Recipient recipient, std::string bytes) override {
+    if (to == rank()) return Backend::send(to, recipient, std::move(bytes));
     auto const content = std::make_shared<std::string const>(std::move(bytes));
     std::lock_guard const lock(sending_);
-    std::erase_if(sent_, [](MpiFlight& flight) { return flight.done(); });
+    std::erase_if(sent_, [](MpiTransfers& transfers) { return transfers.done(); });
     try {
-      auto& flight = sent_.emplace_back(handle_, tag_of(box));
-      flight.send(to, content->data(), content->size(), content);
+      auto& transfers = sent_.emplace_back(handle_, tag_of(recipient));
+      transfers.send(to, content->data(), content->size(), content);
     } catch (RunError const&) {
       sent_.pop_back();
       if (!is_lost(to)) throw;
     }
   }
 
-  std::optional<Message> receive(Mailbox::Box box) override {
-    if (auto own = Backend::receive(box)) return own;
+  std::optional<Message> receive(Mailbox::Recipient recipient) override {
+    if (auto own = Backend::receive(recipient)) return own;
     int present = 0;
     MPI_Message found = MPI_MESSAGE_NULL;
     MPI_Status status;
     // The first look may only let MPI take in what has come, for the second to find.
     int code = MPI_SUCCESS;
     for (int look = 0; look < 2 && present == 0 && code == MPI_SUCCESS; ++look)
-      code = MPI_Improbe(MPI_ANY_SOURCE, tag_of(box), handle_, &present, &found, &status);
+      code = MPI_Improbe(MPI_ANY_SOURCE, tag_of(recipient), handle_, &present, &found, &status);
     if (is_loss(code)) {
       static_cast<void>(lost());  // afterwards messages of the others come again
       return std::nullopt;
@@ -88,13 +88,13 @@ class MpiMailbox : public Mailbox::Backend {
   }
 
   Communicator group(std::vector<int> const& ranks, int number, std::function<void()> meanwhile) const override {
-    auto start = [world = groups_, tag = tag_of(number)] { return std::make_unique<MpiFlight>(world->handle(), tag); };
+    auto start = [world = groups_, tag = tag_of(number)] { return std::make_unique<MpiTransfers>(world->handle(), tag); };
     return Communicator(std::make_shared<GroupBackend>(ranks, rank(), std::move(start), std::move(meanwhile)));
   }
 
  private:
-  static int tag_of(Mailbox::Box box) {
-    return static_cast<int>(index_of(box)) + 1;
+  static int tag_of(Mailbox::Recipient recipient) {
+    return static_cast<int>(index_of(recipient)) + 1;
   }
   /// A tag that no group of the last millions has had; MPI promises at least 32767 of them.
   static int tag_of(int number) {
@@ -114,7 +114,7 @@ class MpiMailbox : public Mailbox::Backend {
   std::shared_ptr<MpiBackend const> messages_, groups_;
   MPI_Comm handle_;
   std::mutex sending_, losing_;
-  std::list<MpiFlight> sent_;  ///< not yet taken
+  std::list<MpiTransfers> sent_;  ///< not yet taken
 };
 
 }  // namespace

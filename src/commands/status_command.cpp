@@ -61,10 +61,10 @@ std::string text_of(RunStatus const& status) {
   if (status.parts.empty()) text += "planned, not started yet\n";
   for (auto const& part : status.parts) {
     TextTable table;
-    table.add({"tasks", "planned", "done", "running", "waiting", "set aside"});
+    table.add({"tasks", "planned", "done", "running", "waiting", "failed"});
     for (auto const& kind : part.kinds) {
       table.add({kind.name, std::to_string(kind.tasks), with_share(kind), std::to_string(kind.running),
-                 std::to_string(kind.waiting()), std::to_string(kind.set_aside)});
+                 std::to_string(kind.waiting()), std::to_string(kind.failed)});
     }
     text += fmt::format("{}\n\n{}\nranks in tasks {} % of {}", heading(part), table.text(),
                         static_cast<int>(std::lround(100 * part.busy)), format_duration(part.seconds));
@@ -92,7 +92,7 @@ std::string json_of(RunStatus const& status) {
                        {"running", kind.running},
                        {"share", kind.share},
                        {"waiting", kind.waiting()},
-                       {"set_aside", kind.set_aside}});
+                       {"failed", kind.failed}});
     }
     parts.push_back({{"part", part.name},
                      {"phase", part.silent(now()) ? "silent" : part.phase},

@@ -1,8 +1,8 @@
 #include "compute/nccl_reducer.hpp"
 
 #include "compute/summable.hpp"
+#include <onemask/core/backoff.hpp>
 #include <onemask/core/error.hpp>
-#include <onemask/core/pace.hpp>
 
 #include <chrono>
 
@@ -41,9 +41,9 @@ void NcclReducer::add(at::Tensor const& values) {
 void NcclReducer::finalize() {
   if (sums_.empty()) return;
   attempt("sum gradients", [&] {
-    for (Pace const pace(awake); !group_->complete();) {
+    for (Backoff const backoff(awake); !group_->complete();) {
       group_->ready();  // or has failed
-      if (pace.wait()) comm_.poll();
+      if (backoff.wait()) comm_.poll();
     }
   });
   sums_.clear();
@@ -55,8 +55,8 @@ template <class Action>
 void NcclReducer::attempt(std::string const& what, Action const& action) {
   try {
     action();
-    for (Pace const pace(awake); group_ != nullptr && !group_->ready();) {
-      if (pace.wait()) comm_.poll();
+    for (Backoff const backoff(awake); group_ != nullptr && !group_->ready();) {
+      if (backoff.wait()) comm_.poll();
     }
   } catch (NcclError const& error) {
     group_.reset();

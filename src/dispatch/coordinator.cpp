@@ -1,7 +1,7 @@
+#include <onemask/core/backoff.hpp>
 #include <onemask/core/interrupt.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
-#include <onemask/core/pace.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/dispatch/coordinator.hpp>
 
@@ -33,7 +33,7 @@ Coordinator::Coordinator(TaskGraph const& graph, std::vector<bool> const& done, 
 }
 
 std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
-  Pace pace;
+  Backoff backoff;
   for (;;) {
     bool const heard = answer_all();
     if (now() - looked_ > look_every) {
@@ -45,9 +45,9 @@ std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
     changed_ = false;
     if (may_end() || stop.stop_requested()) break;
     if (heard)
-      pace.heard();
+      backoff.heard();
     else
-      pace.wait();
+      backoff.wait();
   }
   if (!stopping_ && options_.gathers && (options_.foreign.empty() || tally_.complete())) gather(stop);
   if (!stopping_) {
@@ -58,7 +58,7 @@ std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
     }
     ending_.end = tally_.complete() && all_there ? RunEnding::End::complete : RunEnding::End::partial;
     if (!tally_.complete()) {
-      ending_.sentence = tally_.aside();
+      ending_.sentence = tally_.failures();
     } else if (!all_there) {
       ending_.sentence = "Results of finished tasks are damaged or missing; run the same command again to compute them again.";
     }
@@ -77,7 +77,7 @@ std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
 
 bool Coordinator::answer_all() {
   bool heard = false;
-  while (auto const message = mailbox_.receive(Mailbox::Box::coordinator)) {
+  while (auto const message = mailbox_.receive(Mailbox::Recipient::coordinator)) {
     heard = true;
     auto const report = report_from_bytes(message->bytes);
     if (!lost_.contains(message->from) || std::holds_alternative<Present>(report))
@@ -197,9 +197,9 @@ void Coordinator::conclude(std::size_t task) {
   auto const reason = failure.text.substr(0, failure.text.find('\n'));
   log_error(fmt::format("A task of the kind '{}' has failed {} times and is not tried again in this run: {}",
                         graph_.kinds[graph_.tasks[task].kind], Scheduler::attempts, reason));
-  tally_.set_aside(task, reason);
+  tally_.add_failed(task, reason);
   for (std::size_t t = 0; t < graph_.tasks.size(); ++t) {
-    if (t != task && !graph_.is_join(t) && scheduler_.state(t) == Scheduler::State::aside) tally_.set_aside(t, "");
+    if (t != task && !graph_.is_join(t) && scheduler_.state(t) == Scheduler::State::failed) tally_.add_failed(t, "");
   }
 }
 
@@ -395,7 +395,7 @@ void Coordinator::publish() {
                                   {"seconds_left", seconds_left()},
                                   {"busy", tally_.busy(mailbox_.size(), now())},
                                   {"tasks", tally_.json()},
-                                  {"set_aside", tally_.aside()}};
+                                  {"failures", tally_.failures()}};
   std::lock_guard const lock(mutex_);
   stages_ = tally_.stages();
   snapshot_ = std::make_shared<nlohmann::ordered_json const>(std::move(snapshot));

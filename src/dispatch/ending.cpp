@@ -34,7 +34,7 @@ Meeting lead(Mailbox& ranks, Ending const& own, std::chrono::milliseconds patien
   auto const end = std::chrono::steady_clock::now() + patience;
   std::map<int, Ending> endings{{0, own}};
   while (std::ssize(endings) < ranks.size() && std::chrono::steady_clock::now() < end) {
-    if (auto const report = ranks.receive(Mailbox::Box::coordinator)) {
+    if (auto const report = ranks.receive(Mailbox::Recipient::coordinator)) {
       endings[report->from] = read_ending(report->bytes);
     } else {
       std::this_thread::sleep_for(nap);
@@ -47,17 +47,17 @@ Meeting lead(Mailbox& ranks, Ending const& own, std::chrono::milliseconds patien
     break;
   }
   for (auto const& [rank, ending] : endings) {
-    if (rank != 0) ranks.send(rank, Mailbox::Box::worker, (met.all_came ? all_came : some_hang) + to_text(met.ending));
+    if (rank != 0) ranks.send(rank, Mailbox::Recipient::worker, (met.all_came ? all_came : some_hang) + to_text(met.ending));
   }
   return met;
 }
 
 Meeting follow(Mailbox& ranks, Ending const& own, std::chrono::milliseconds patience, std::function<void()> const& give_up) {
-  ranks.send(0, Mailbox::Box::coordinator, to_text(own));
+  ranks.send(0, Mailbox::Recipient::coordinator, to_text(own));
   std::optional<Deadline> deadline;
   if (!own.sentence.empty()) deadline.emplace(patience, give_up);
   for (;;) {
-    if (auto const verdict = ranks.receive(Mailbox::Box::worker))
+    if (auto const verdict = ranks.receive(Mailbox::Recipient::worker))
       return {read_ending(verdict->bytes.substr(1)), verdict->bytes.front() == all_came};
     if (!ranks.lost().empty()) throw LostRank("A rank is lost at the end of the run.");
     std::this_thread::sleep_for(nap);

@@ -75,9 +75,9 @@ void Tally::set_share(std::size_t task, double share, double now) {
   marks.push_back({share, now});
 }
 
-void Tally::set_aside(std::size_t task, std::string reason) {
+void Tally::add_failed(std::size_t task, std::string reason) {
   if (!reasons_.try_emplace(task, std::move(reason)).second) return;
-  ++kind_of(task).aside;
+  ++kind_of(task).failed;
   kind_of(task).waiting -= seconds_of(task);
 }
 
@@ -87,7 +87,7 @@ bool Tally::complete() const {
 
 /// Seconds of the whole task, as its marks tell; 0: they do not. One that goes on from a checkpoint begins with a share done, so
 /// the time to the first mark counts only while there is no other.
-double Tally::pace(Running const& running) {
+double Tally::seconds_of_all(Running const& running) {
   if (running.marks.empty()) return 0;
   auto const& last = running.marks.back();
   auto const first = running.marks.size() > 1 ? running.marks.front() : Mark{0, running.began};
@@ -96,7 +96,7 @@ double Tally::pace(Running const& running) {
 
 /// Seconds until a task in hand is done; 0 when it takes longer than thought.
 double Tally::rest(std::size_t task, Running const& running, double scale, double now) const {
-  auto const whole = pace(running);
+  auto const whole = seconds_of_all(running);
   if (whole > 0) return std::max(0.0, whole * (1 - share(running)) - (now - running.marks.back().at));
   return std::max(0.0, seconds_on(graph_.tasks[task], running.ranks) * scale - (now - running.began));
 }
@@ -106,7 +106,7 @@ std::vector<double> Tally::scales(Measured const& measured) const {
   std::vector<double> told(kinds_.size()), scales(kinds_.size());
   std::vector<std::size_t> tellers(kinds_.size());
   for (auto const& [task, running] : running_) {
-    auto const whole = pace(running);
+    auto const whole = seconds_of_all(running);
     if (whole <= 0) continue;
     auto const kind = graph_.tasks[task].kind;
     told[kind] += whole / seconds_on(graph_.tasks[task], running.ranks);
@@ -137,7 +137,7 @@ std::string Tally::line(Measured const& measured, double now) const {
     text += fmt::format("{} {}", graph_.kinds[k], kind.through() + tenths / 10);
     if (shares[k] > 0) text += fmt::format(".{}", tenths % 10);
     text += fmt::format(" of {}", kind.tasks);
-    if (kind.aside > 0) text += fmt::format(" ({} set aside)", kind.aside);
+    if (kind.failed > 0) text += fmt::format(" ({} failed)", kind.failed);
     if (kind.running > 0) {
       text += fmt::format(", {} running{}", kind.running, late[k] == kind.running ? " longer than predicted" : "");
     } else if (kind.left() > 0) {
@@ -191,12 +191,12 @@ nlohmann::ordered_json Tally::json() const {
                     {"done", kind.done},
                     {"running", kind.running},
                     {"share", shares[k]},
-                    {"set_aside", kind.aside}});
+                    {"failed", kind.failed}});
   }
   return json;
 }
 
-std::string Tally::aside() const {
+std::string Tally::failures() const {
   std::string text;
   for (auto const& [task, reason] : reasons_) {
     if (reason.empty()) continue;

@@ -1,9 +1,9 @@
 #include <onemask/comm/environment.hpp>
+#include <onemask/core/backoff.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/interrupt.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
-#include <onemask/core/pace.hpp>
 #include <onemask/dispatch/worker.hpp>
 
 #include <algorithm>
@@ -39,10 +39,10 @@ class Worker {
   }
 
  private:
-  void say(Report const& report) { mailbox_.send(0, Mailbox::Box::coordinator, to_bytes(report)); }
+  void say(Report const& report) { mailbox_.send(0, Mailbox::Recipient::coordinator, to_bytes(report)); }
 
   std::optional<Order> receive() {
-    while (auto const message = mailbox_.receive(Mailbox::Box::worker)) {
+    while (auto const message = mailbox_.receive(Mailbox::Recipient::worker)) {
       heard_ = Clock::now();
       auto const order = order_from_bytes(message->bytes);
       if (std::holds_alternative<CheckPresence>(order)) {
@@ -68,7 +68,7 @@ class Worker {
   bool is_time_to_look() const { return Clock::now() - looked_ > std::chrono::milliseconds(300); }
 
   Order next_order() {
-    Pace pace;
+    Backoff backoff;
     for (;;) {
       if (!waiting_.empty()) {
         auto order = waiting_.front();
@@ -77,7 +77,7 @@ class Worker {
       }
       if (auto order = receive()) return *order;
       tell_signal();
-      if (!pace.wait() || !is_time_to_look()) continue;
+      if (!backoff.wait() || !is_time_to_look()) continue;
       if (auto const reason = loss_of_coordinator(); !reason.empty()) throw RunError(reason);
     }
   }

@@ -45,14 +45,14 @@ Members members_of(TargetValues const& targets) {
   return members;
 }
 
-/// The first `count` places of every row.
+/// The first `count` positions of every row.
 std::vector<std::vector<std::int64_t>> places_of(std::vector<std::int64_t> const& counts) {
-  std::vector<std::vector<std::int64_t>> places;
+  std::vector<std::vector<std::int64_t>> positions;
   for (auto count : counts) {
-    places.emplace_back(static_cast<std::size_t>(count));
-    for (std::int64_t p = 0; p < count; ++p) places.back()[static_cast<std::size_t>(p)] = p;
+    positions.emplace_back(static_cast<std::size_t>(count));
+    for (std::int64_t p = 0; p < count; ++p) positions.back()[static_cast<std::size_t>(p)] = p;
   }
-  return places;
+  return positions;
 }
 
 at::Tensor doubles(std::vector<double> const& values, at::Device device) {

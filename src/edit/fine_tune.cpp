@@ -21,10 +21,10 @@ constexpr std::size_t facts_at_once = 32;
 struct TargetRows {
   std::size_t first = 0, count = 0;
   CachedRows::Batch rows;
-  Wanted read;         ///< the places that say the objects' tokens
-  at::Tensor targets;  ///< [places]
-  at::Tensor share;    ///< [places] float32: 1 / tokens of the object
-  at::Tensor fact;     ///< [places] fact of each, counted from `first`
+  Wanted read;         ///< the positions that say the objects' tokens
+  at::Tensor targets;  ///< [positions]
+  at::Tensor share;    ///< [positions] float32: 1 / tokens of the object
+  at::Tensor fact;     ///< [positions] fact of each, counted from `first`
 };
 
 std::vector<TargetRows> make_parts(CausalLM const& model, std::span<EditRequest const> requests, int layer) {

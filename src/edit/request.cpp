@@ -13,11 +13,11 @@ namespace {
 
 /// `text` with its "{}" replaced.
 std::string fill(std::string const& text, std::string const& value) {
-  auto const place = text.find("{}");
-  return text.substr(0, place) + value + text.substr(place + 2);
+  auto const position = text.find("{}");
+  return text.substr(0, position) + value + text.substr(position + 2);
 }
 
-/// A template with one "{}" for the subject, and the place of the subject's last token in it: as many tokens as the text up to
+/// A template with one "{}" for the subject, and the position of the subject's last token in it: as many tokens as the text up to
 /// the subject's end has.
 EditRequest::Row make_row(Tokenizer const& tokenizer, std::string const& text, std::string const& subject, bool subject_last) {
   EditRequest::Row row{encode_prompt(tokenizer, fill(text, subject)), 0};

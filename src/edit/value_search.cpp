@@ -21,16 +21,16 @@ constexpr double early_stop_loss = 0.05;
 struct Rows {
   std::int64_t values = 0;
   std::vector<std::vector<std::int64_t>> ids;
-  std::vector<std::int64_t> lookups;                         ///< place of the edited token in each row
-  std::vector<std::int64_t> value;                           ///< value that each row searches for
-  std::vector<std::int64_t> plain;                           ///< row of each request's plain context
-  std::vector<double> plain_share, essence_share;            ///< of each request in its value's mean over requests
-  std::vector<std::vector<std::int64_t>> read;               ///< offsets in the row's suffix that the loss reads
-  std::vector<std::int64_t> targets;                         ///< token to predict at each read place of a context row, in order
-  std::vector<double> weights;                               ///< of each of these in its object's mean
-  std::vector<std::int64_t> target_value;                    ///< value of each of these
-  std::vector<std::int64_t> target_context;                  ///< context row of each of these, counted over the batch
-  std::vector<std::int64_t> context_places, essence_places;  ///< indices among all read places
+  std::vector<std::int64_t> lookups;               ///< position of the edited token in each row
+  std::vector<std::int64_t> value;                 ///< value that each row searches for
+  std::vector<std::int64_t> plain;                 ///< row of each request's plain context
+  std::vector<double> plain_share, essence_share;  ///< of each request in its value's mean over requests
+  std::vector<std::vector<std::int64_t>> read;     ///< offsets in the row's suffix that the loss reads
+  std::vector<std::int64_t> targets;               ///< token to predict at each read position of a context row, in order
+  std::vector<double> weights;                     ///< of each of these in its object's mean
+  std::vector<std::int64_t> target_value;          ///< value of each of these
+  std::vector<std::int64_t> target_context;        ///< context row of each of these, counted over the batch
+  std::vector<std::int64_t> context_positions, essence_positions;  ///< indices among all read positions
   std::vector<std::int64_t> context_rows;
   std::vector<double> context_share;  ///< of each context row in its value's mean over contexts
 };
@@ -45,7 +45,7 @@ Rows lay_out(std::span<EditRequest const> requests, std::span<std::int64_t const
   rows.values = std::ssize(members);
   invariant(members.begin()->first == 0 && members.rbegin()->first == rows.values - 1, "the ", rows.values,
             " values to be found are numbered from ", members.begin()->first, " to ", members.rbegin()->first);
-  std::int64_t place = 0;
+  std::int64_t position = 0;
   for (std::size_t r = 0; r < requests.size(); ++r) {
     auto const& request = requests[r];
     auto const value = value_of[r];
@@ -69,13 +69,13 @@ Rows lay_out(std::span<EditRequest const> requests, std::span<std::int64_t const
         rows.weights.push_back(1 / static_cast<double>(count));
         rows.target_value.push_back(value);
         rows.target_context.push_back(static_cast<std::int64_t>(rows.context_rows.size()) - 1);
-        rows.context_places.push_back(place++);
+        rows.context_positions.push_back(position++);
       }
     }
     add(request.essence);
     rows.essence_share.push_back(1 / members[value]);
     rows.read.back().push_back(0);
-    rows.essence_places.push_back(place++);
+    rows.essence_positions.push_back(position++);
   }
   auto const weight = std::accumulate(rows.weights.begin(), rows.weights.end(), 0.0);
   invariant(std::abs(weight - static_cast<double>(rows.context_rows.size())) < 1e-6 * (weight + 1), "the losses of ",
@@ -92,7 +92,7 @@ struct Suffix {
   Wanted read;
   int first_layer, last_layer;
 
-  /// Normalised hidden states at all read places.
+  /// Normalised hidden states at all read positions.
   at::Tensor run(CausalLM const& model, at::Tensor const& added) const {
     return model.final_norm(pass.run(first_layer, last_layer, residual.index_add(0, first, added), read.layout, read.tokens));
   }
@@ -122,22 +122,22 @@ Start run_once(CausalLM const& model, Rows const& rows, EditHparams const& hpara
   }
 
   std::vector<std::int64_t> edited, tokens, first;
-  std::vector<std::vector<std::int64_t>> places;
+  std::vector<std::vector<std::int64_t>> positions;
   std::int64_t begin = 0;
   for (std::size_t row = 0; row < rows.ids.size(); ++row) {
     auto const last = rows.lookups[row] + rows.read[row].back();
     edited.push_back(begin + rows.lookups[row]);
     first.push_back(static_cast<std::int64_t>(tokens.size()));
-    places.emplace_back();
-    for (auto place = rows.lookups[row]; place <= last; ++place) {
-      places.back().push_back(place);
-      tokens.push_back(begin + place);
+    positions.emplace_back();
+    for (auto position = rows.lookups[row]; position <= last; ++position) {
+      positions.back().push_back(position);
+      tokens.push_back(begin + position);
     }
     begin += packed.layout.counts[row];
   }
   invariant(begin == packed.layout.tokens, "the rows of a batch have ", begin, " tokens of ", packed.layout.tokens);
   auto const edited_tokens = index_tensor(edited, model.device());
-  auto const layout = make_layout(places, model.device());
+  auto const layout = make_layout(positions, model.device());
   return {{Pass(model, layout, make_past(packed.layout, seen, layer + 1, rows.lookups)),
            residual.index_select(0, index_tensor(tokens, model.device())), index_tensor(first, model.device()),
            want(layout, rows.read), layer + 1, hparams.v_loss_layer},
@@ -215,8 +215,8 @@ FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requ
   auto const request_share = numbers(rows.plain_share);
   auto const object_share = numbers(rows.weights);
   auto const weights = object_share * context_share.index_select(0, target_context);
-  auto const context_places = on_device(rows.context_places);
-  auto const essence_places = on_device(rows.essence_places);
+  auto const context_positions = on_device(rows.context_positions);
+  auto const essence_positions = on_device(rows.essence_positions);
 
   FoundValues found;
   found.steps.resize(static_cast<std::size_t>(count));
@@ -238,14 +238,14 @@ FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requ
   auto delta = at::zeros_like(found.origin);
   DeltaOptimizer optimizer(delta, hparams.v_lr);
   auto active = at::ones({count, 1}, at::TensorOptions().dtype(at::kBool).device(device));
-  auto const set_aside = [&](at::Tensor const& fine, char const* what, int step) {
+  auto const exclude = [&](at::Tensor const& fine, char const* what, int step) {
     auto const still = to_doubles(active), is_fine = to_doubles(fine);
     for (std::size_t v = 0; v < still.size(); ++v) {
       if (still[v] != 0 && is_fine[v] == 0) found.failures[v] = fmt::format("the {} is not finite in step {}", what, step);
     }
     active = active.logical_and(fine);
   };
-  at::Tensor reference;  // log-probabilities at the essence places before any change
+  at::Tensor reference;  // log-probabilities at the essence positions before any change
   for (int step = 0; step < hparams.v_num_grad_steps; ++step) {
     auto leaf = delta.detach().clone().requires_grad_(true);
     at::Tensor normed;
@@ -255,9 +255,9 @@ FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requ
     }
     c10::NoGradGuard const no_gradients;
     auto const hidden = normed.detach();
-    auto const essence = hidden.index_select(0, essence_places);
+    auto const essence = hidden.index_select(0, essence_positions);
     if (!reference.defined()) reference = log_probabilities(model, essence);
-    auto const likelihood = negative_log_likelihood(model, hidden.index_select(0, context_places), targets);
+    auto const likelihood = negative_log_likelihood(model, hidden.index_select(0, context_positions), targets);
     auto const drift = divergence_from(model, essence, reference);
 
     auto const nll = sums_by(likelihood.value * weights, target_value, count);
@@ -274,17 +274,18 @@ FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requ
     for (std::size_t v = 0; v < still.size(); ++v) {
       if (still[v] != 0) found.steps[v].push_back({losses[v], nlls[v], kls[v], penalties[v], ps[v]});
     }
-    set_aside(loss.isfinite().unsqueeze(1), "loss", step);
+    exclude(loss.isfinite().unsqueeze(1), "loss", step);
     active = active.logical_and(loss.unsqueeze(1) >= early_stop_loss);
     if (step + 1 == hparams.v_num_grad_steps || !active.any().item<bool>()) break;
 
-    auto slope = at::zeros_like(hidden);
-    slope.index_copy_(0, context_places, likelihood.gradient * weights.to(model.dtype()).unsqueeze(1));
-    slope.index_copy_(0, essence_places, drift.gradient * (request_share * hparams.kl_factor).to(model.dtype()).unsqueeze(1));
-    normed.backward(slope);
+    auto state_gradient = at::zeros_like(hidden);
+    state_gradient.index_copy_(0, context_positions, likelihood.gradient * weights.to(model.dtype()).unsqueeze(1));
+    state_gradient.index_copy_(0, essence_positions,
+                               drift.gradient * (request_share * hparams.kl_factor).to(model.dtype()).unsqueeze(1));
+    normed.backward(state_gradient);
     auto const pull = at::where(norm > 0, delta * (decay / norm), at::zeros_like(delta));
     auto const gradient = leaf.grad().to(at::kFloat) + pull;
-    set_aside(gradient.isfinite().all(1, true), "gradient", step);
+    exclude(gradient.isfinite().all(1, true), "gradient", step);
     optimizer.step(delta, gradient, active, radius);
   }
   found.delta = delta;

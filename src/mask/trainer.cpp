@@ -31,27 +31,27 @@ constexpr std::size_t most_units = 2047;
 
 struct Losses {
   at::Tensor restoration, distillation;  ///< scalars, sums over facts of means over prompts
-  at::Tensor slope;                      ///< [prompts, hidden] of their weighted sum
+  at::Tensor gradient;                   ///< [prompts, hidden] of their weighted sum
 };
 
-/// Restoration and distillation of a micro-batch's prompts, and their slope with respect to the normalised hidden states.
+/// Restoration and distillation of a micro-batch's prompts, and their gradient with respect to the normalised hidden states.
 Losses losses_of(CausalLM const& model, TrainingSet::MicroBatch const& batch, at::Tensor const& hidden,
                  MaskOptions const& options, double temperature) {
   auto const [loss, logits] = distillation(model, hidden, batch.reference, temperature, batch.objects);
-  auto slope = loss.gradient * (batch.weight * options.distillation_weight).to(hidden.scalar_type()).unsqueeze(1);
+  auto state_gradient = loss.gradient * (batch.weight * options.distillation_weight).to(hidden.scalar_type()).unsqueeze(1);
   auto restoration = at::zeros_like(loss.value);
   if (options.restoration == Restoration::margin) {
     restoration = at::relu(options.margin - (logits.select(1, 0) - logits.select(1, 1)));
     auto const active = (batch.weight * restoration.gt(0)).to(hidden.scalar_type()).unsqueeze(1);
     auto const head = model.head();
-    slope =
-        slope + active * (head.index_select(0, batch.objects.select(1, 1)) - head.index_select(0, batch.objects.select(1, 0)));
+    state_gradient = state_gradient + active * (head.index_select(0, batch.objects.select(1, 1)) -
+                                                head.index_select(0, batch.objects.select(1, 0)));
   } else if (options.restoration == Restoration::nll) {
     auto const likelihood = negative_log_likelihood(model, hidden, batch.objects.select(1, 0));
     restoration = likelihood.value;
-    slope = slope + likelihood.gradient * batch.weight.to(hidden.scalar_type()).unsqueeze(1);
+    state_gradient = state_gradient + likelihood.gradient * batch.weight.to(hidden.scalar_type()).unsqueeze(1);
   }
-  return {(restoration * batch.weight).sum(), (loss.value * batch.weight).sum(), slope};
+  return {(restoration * batch.weight).sum(), (loss.value * batch.weight).sum(), state_gradient};
 }
 
 }  // namespace
@@ -120,7 +120,7 @@ at::Tensor MaskTrainer::gradient(std::span<std::size_t const> batch, int epoch, 
     }
     c10::NoGradGuard const no_gradients;
     auto const losses = losses_of(model, facts, normed.detach(), options_, distillation_temperature(options_, epoch));
-    normed.backward(losses.slope / size);
+    normed.backward(losses.gradient / size);
     invariant(leaf.grad().defined() && leaf.grad().sizes() == total.sizes(),
               "the gradient of a mask has another shape than the mask");
     total.add_(to_fixed_point(leaf.grad().to(at::kFloat), gradient_bits));
@@ -136,10 +136,10 @@ at::Tensor MaskTrainer::gradient(std::span<std::size_t const> batch, int epoch, 
   means.restoration = means_of_facts[0].item<double>();
   means.distillation = means_of_facts[1].item<double>();
   means.sparsity = std::max(0.0, excess);
-  auto slope = from_fixed_point(total, gradient_bits, at::kFloat);
-  if (excess > 0) slope.sub_(sparsity_weight(options_, epoch) / static_cast<double>(soft.numel()));
+  auto soft_gradient = from_fixed_point(total, gradient_bits, at::kFloat);
+  if (excess > 0) soft_gradient.sub_(sparsity_weight(options_, epoch) / static_cast<double>(soft.numel()));
   auto const inside = soft.gt(floor_of_mask).logical_and(soft.lt(1 - floor_of_mask));
-  return slope * (soft * (1 - soft) / mask_temperature(options_, epoch)) * inside;
+  return soft_gradient * (soft * (1 - soft) / mask_temperature(options_, epoch)) * inside;
 }
 
 void MaskTrainer::update(at::Tensor gradient) {
@@ -160,11 +160,11 @@ void MaskTrainer::run_epoch() {
   for (std::size_t first = 0; first < facts; first += static_cast<std::size_t>(options_.batch), ++steps) {
     auto const count = std::min(static_cast<std::size_t>(options_.batch), facts - first);
     MaskEpoch step;
-    auto slope = gradient(std::span(order).subspan(first, count), epoch, step);
+    auto mask_gradient = gradient(std::span(order).subspan(first, count), epoch, step);
     soft_ = soft_mask(epoch);
-    step.gradient_norm = slope.norm().item<double>();
-    slope.mul_(std::min(1.0, options_.max_gradient_norm / (step.gradient_norm + 1e-6)));
-    update(std::move(slope));
+    step.gradient_norm = mask_gradient.norm().item<double>();
+    mask_gradient.mul_(std::min(1.0, options_.max_gradient_norm / (step.gradient_norm + 1e-6)));
+    update(std::move(mask_gradient));
     mean.restoration += step.restoration;
     mean.distillation += step.distillation;
     mean.sparsity += step.sparsity;

@@ -32,11 +32,11 @@ HeadLoss negative_log_likelihood(CausalLM const& model, at::Tensor const& normed
   c10::NoGradGuard const no_gradients;
   return in_slices(normed.size(0), [&](std::int64_t first, std::int64_t count) {
     auto const wanted = targets.narrow(0, first, count).unsqueeze(1);
-    auto slope = log_probabilities(model, normed.narrow(0, first, count));
-    auto value = slope.gather(1, wanted).squeeze(1).neg();
-    slope.exp_();
-    slope.scatter_add_(1, wanted, at::full({count, 1}, -1.0, slope.options()));
-    return HeadLoss{value, at::matmul(slope.to(model.dtype()), model.head())};
+    auto logit_gradient = log_probabilities(model, normed.narrow(0, first, count));
+    auto value = logit_gradient.gather(1, wanted).squeeze(1).neg();
+    logit_gradient.exp_();
+    logit_gradient.scatter_add_(1, wanted, at::full({count, 1}, -1.0, logit_gradient.options()));
+    return HeadLoss{value, at::matmul(logit_gradient.to(model.dtype()), model.head())};
   });
 }
 
@@ -47,8 +47,8 @@ HeadLoss divergence_from(CausalLM const& model, at::Tensor const& normed, at::Te
     auto const gap = current - reference.narrow(0, first, count);
     auto const p = current.exp();
     auto const value = (p * gap).sum(1);
-    auto const slope = p * (gap - value.unsqueeze(1));
-    return HeadLoss{value, at::matmul(slope.to(model.dtype()), model.head())};
+    auto const logit_gradient = p * (gap - value.unsqueeze(1));
+    return HeadLoss{value, at::matmul(logit_gradient.to(model.dtype()), model.head())};
   });
 }
 
@@ -63,8 +63,8 @@ Distillation distillation(CausalLM const& model, at::Tensor const& normed, at::T
     auto const teacher = at::log_softmax(model.logits(reference.narrow(0, first, count)).to(at::kFloat) / temperature, -1);
     auto const p = teacher.exp();
     auto const value = (p * (teacher - student)).sum(1) * (temperature * temperature);
-    auto const slope = (student.exp() - p) * temperature;
-    return HeadLoss{value, at::matmul(slope.to(model.dtype()), model.head())};
+    auto const logit_gradient = (student.exp() - p) * temperature;
+    return HeadLoss{value, at::matmul(logit_gradient.to(model.dtype()), model.head())};
   });
   return {std::move(loss), at::cat(logits)};
 }

@@ -47,8 +47,8 @@ class Lister {
  private:
   using Tasks = std::vector<std::uint32_t>;
 
-  std::uint32_t add(TaskKind kind, std::size_t place, Tasks after) {
-    PlannedTask const planned{kind, number(place)};
+  std::uint32_t add(TaskKind kind, std::size_t index, Tasks after) {
+    PlannedTask const planned{kind, number(index)};
     // A task without a duration would be a join.
     auto const seconds = std::max(1e-6, units_of(plan_, study_, planned) * rates_.seconds[static_cast<std::size_t>(kind)]);
     list_.graph.tasks.push_back({.kind = static_cast<std::uint32_t>(kind), .seconds = seconds, .after = std::move(after)});
@@ -67,11 +67,11 @@ class Lister {
   }
 
   /// The task that makes the first of its objects, added when there is none yet.
-  std::uint32_t add_once(TaskKind kind, std::size_t place, Tasks after) {
-    auto const key = objects_of(plan_, {kind, number(place)}).front();
+  std::uint32_t add_once(TaskKind kind, std::size_t index, Tasks after) {
+    auto const key = objects_of(plan_, {kind, number(index)}).front();
     auto const found = by_object_.find(key);
     if (found != by_object_.end()) return found->second;
-    return by_object_[key] = add(kind, place, std::move(after));
+    return by_object_[key] = add(kind, index, std::move(after));
   }
 
   void edits() {
@@ -157,7 +157,7 @@ class Lister {
 
   void evaluations() {
     std::map<std::pair<std::size_t, std::size_t>, std::uint32_t> edited;  // by set and first fact
-    std::map<std::pair<std::size_t, std::size_t>, std::uint32_t> lanes;
+    std::map<std::pair<std::size_t, std::size_t>, std::uint32_t> affinities;
     auto const first_like = first_masks_alike();
     for (std::size_t t = 0; t < plan_.evaluations.size(); ++t) {
       auto const& task = plan_.evaluations[t];
@@ -169,7 +169,7 @@ class Lister {
         auto const first = makers.begin() + static_cast<std::ptrdiff_t>(task.first);
         after = {join({first, first + static_cast<std::ptrdiff_t>(task.count)})};
         edited[place] = after.front();
-        lanes[place] = number(lanes.size() + 1);
+        affinities[place] = number(affinities.size() + 1);
       } else {
         after = {found->second};
       }
@@ -178,7 +178,7 @@ class Lister {
         if (first_like[m] != m) continue;
         after.push_back(trained_[m]);
       }
-      list_.graph.tasks[add(TaskKind::evaluation, t, std::move(after))].lane = lanes[place];
+      list_.graph.tasks[add(TaskKind::evaluation, t, std::move(after))].affinity = affinities[place];
     }
   }
 
@@ -190,8 +190,8 @@ class Lister {
       auto const mask = plan_.conditions[model.condition].mask;
       if (mask >= 0) after.push_back(trained_[static_cast<std::size_t>(mask)]);
       auto const id = add(TaskKind::perplexity, t, std::move(after));
-      // The first lanes are those of the evaluation, one for each batch of facts.
-      list_.graph.tasks[id].lane = number(plan_.evaluations.size() + 1 + plan_.text_tasks[t].model);
+      // The first affinities are those of the evaluation, one for each batch of facts.
+      list_.graph.tasks[id].affinity = number(plan_.evaluations.size() + 1 + plan_.text_tasks[t].model);
     }
   }
 
@@ -214,23 +214,23 @@ std::array<std::string, task_kinds> const& kind_names() {
 
 std::string task_id(Plan const& plan, PlannedTask task) {
   auto const* const kind = id_prefixes[static_cast<std::size_t>(task.kind)];
-  auto const place = task.place;
+  auto const index = task.index;
   switch (task.kind) {
     case TaskKind::moments:
       return fmt::format("{}/all", kind);
     case TaskKind::null_space:
-      return fmt::format("{}/{}/{}", kind, plan.null_spaces[place].layer, place);
+      return fmt::format("{}/{}/{}", kind, plan.null_spaces[index].layer, index);
     case TaskKind::edit:
-      return fmt::format("{}/{}/{}/{}", kind, plan.edits[place].set, plan.edits[place].round, plan.edits[place].facts.front());
+      return fmt::format("{}/{}/{}/{}", kind, plan.edits[index].set, plan.edits[index].round, plan.edits[index].facts.front());
     case TaskKind::batch_edit:
-      return fmt::format("{}/{}/{}", kind, plan.solves[place].set, plan.solves[place].facts.front());
+      return fmt::format("{}/{}/{}", kind, plan.solves[index].set, plan.solves[index].facts.front());
     case TaskKind::mask:
-      return fmt::format("{}/{}", kind, plan.masks[place].name);
+      return fmt::format("{}/{}", kind, plan.masks[index].name);
     case TaskKind::evaluation:
-      return fmt::format("{}/{}/{}/{}", kind, plan.evaluations[place].set, plan.evaluations[place].mask,
-                         plan.evaluations[place].first);
+      return fmt::format("{}/{}/{}/{}", kind, plan.evaluations[index].set, plan.evaluations[index].mask,
+                         plan.evaluations[index].first);
     case TaskKind::perplexity:
-      return fmt::format("{}/{}/{}", kind, plan.text_tasks[place].model, plan.text_tasks[place].piece);
+      return fmt::format("{}/{}/{}", kind, plan.text_tasks[index].model, plan.text_tasks[index].piece);
   }
   throw std::logic_error("a task of no kind");
 }
@@ -243,7 +243,7 @@ TaskKind kind_of_id(std::string const& id) {
 }
 
 std::vector<std::string> objects_of(Plan const& plan, PlannedTask task) {
-  auto const place = task.place;
+  auto const index = task.index;
   switch (task.kind) {
     case TaskKind::moments: {
       std::vector<std::string> keys;
@@ -251,7 +251,7 @@ std::vector<std::string> objects_of(Plan const& plan, PlannedTask task) {
       return keys;
     }
     case TaskKind::null_space:
-      return {plan.null_spaces[place].key};
+      return {plan.null_spaces[index].key};
     case TaskKind::edit: {
       auto const& edit = plan.edits[place];
       if (!edit.key.empty()) return {edit.key};
@@ -260,19 +260,19 @@ std::vector<std::string> objects_of(Plan const& plan, PlannedTask task) {
       return keys;
     }
     case TaskKind::batch_edit:
-      return {plan.solves[place].key};
+      return {plan.solves[index].key};
     case TaskKind::mask:
-      return {plan.masks[place].key};
+      return {plan.masks[index].key};
     case TaskKind::evaluation:
-      return {plan.evaluations[place].key};
+      return {plan.evaluations[index].key};
     case TaskKind::perplexity:
-      return {plan.text_tasks[place].key};
+      return {plan.text_tasks[index].key};
   }
   throw std::logic_error("a task of no kind");
 }
 
 double units_of(Plan const& plan, Study const& study, PlannedTask task) {
-  auto const place = task.place;
+  auto const index = task.index;
   switch (task.kind) {
     case TaskKind::moments:
       return static_cast<double>(study.moments.tokens > 0 ? study.moments.tokens : 1'000'000) *
@@ -284,11 +284,11 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
       return static_cast<double>(edit.facts.size()) * plan.sets[edit.set].options.hparams.v_num_grad_steps;
     }
     case TaskKind::batch_edit:
-      return static_cast<double>(plan.solves[place].facts.size());
+      return static_cast<double>(plan.solves[index].facts.size());
     case TaskKind::mask: {
       double facts = 0;
       for (auto const& item : plan.facts) facts += item.split == study.train_split;
-      return facts * plan.masks[place].options.epochs;
+      return facts * plan.masks[index].options.epochs;
     }
     case TaskKind::evaluation: {
       auto const& evaluation = plan.evaluations[place];

@@ -29,9 +29,9 @@ at::Tensor score_mask(PackedRows const& rows, at::ScalarType type) {
       .unsqueeze(1);
 }
 
-std::vector<std::int64_t> places_of(PackedRows const& rows) {
+std::vector<std::int64_t> positions_of_predictions(PackedRows const& rows) {
   std::vector<std::int64_t> places;
-  for (auto const& prediction : rows.predictions) places.push_back(prediction.place);
+  for (auto const& prediction : rows.predictions) places.push_back(prediction.position);
   return places;
 }
 
@@ -52,7 +52,7 @@ void TrainingBody::set_weights(at::Tensor const& flat) {
     if (weight.kind == Kind::embedding) {
       tokens_ = view;
     } else if (weight.kind == Kind::positions) {
-      places_ = view;
+      position_embedding_ = view;
     } else {
       leaves_[i].set_requires_grad(true);
     }
@@ -61,7 +61,7 @@ void TrainingBody::set_weights(at::Tensor const& flat) {
 
 at::Tensor TrainingBody::embed(PackedRows const& rows) const {
   auto embedded = tokens_.index_select(0, index_of(rows.ids));
-  if (places_.defined()) embedded.add_(places_.index_select(0, index_of(rows.positions)));
+  if (position_embedding_.defined()) embedded.add_(position_embedding_.index_select(0, index_of(rows.positions)));
   return embedded.to(type_);
 }
 
@@ -77,7 +77,7 @@ at::Tensor TrainingBody::forward(at::Tensor const& embedded, PackedRows const& r
 
 at::Tensor TrainingBody::logits(PackedRows const& rows) const {
   c10::NoGradGuard const no_gradients;
-  auto const normed = forward(embed(rows), rows, index_of(places_of(rows)));
+  auto const normed = forward(embed(rows), rows, index_of(positions_of_predictions(rows)));
   return at::mm(normed, leaves_.front().t()).to(at::kFloat);
 }
 
@@ -85,7 +85,7 @@ TrainingBody::Losses TrainingBody::add_gradient(PackedRows const& rows, double t
                                                 at::Tensor const& sum) {
   Losses losses;
   if (rows.predictions.empty()) return losses;
-  auto const places = index_of(places_of(rows));
+  auto const places = index_of(positions_of_predictions(rows));
   at::Tensor embedded, normed;
   {
     c10::NoGradGuard const no_gradients;
@@ -100,20 +100,20 @@ TrainingBody::Losses TrainingBody::add_gradient(PackedRows const& rows, double t
   auto const hidden = normed.detach();
   auto const& head = leaves_.front();
   auto const count = std::ssize(rows.predictions);
-  auto slope = at::log_softmax(at::mm(hidden, head.t()), 1, at::kFloat);
-  auto const likelihoods = slope.clone();
-  slope.exp_();
-  auto* const slopes = slope.mutable_data_ptr<float>();
+  auto logit_gradient = at::log_softmax(at::mm(hidden, head.t()), 1, at::kFloat);
+  auto const likelihoods = logit_gradient.clone();
+  logit_gradient.exp_();
+  auto* const gradients = logit_gradient.mutable_data_ptr<float>();
   auto const* const logs = likelihoods.const_data_ptr<float>();
   auto scale = at::empty({count, 1}, at::kFloat);
   for (std::int64_t i = 0; i < count; ++i) {
     auto const& prediction = rows.predictions[static_cast<std::size_t>(i)];
     auto const at = i * config_.vocabulary + prediction.token;
     (prediction.object ? losses.objects : losses.others) -= static_cast<double>(logs[at]);
-    slopes[at] -= 1;
+    gradients[at] -= 1;
     scale.mutable_data_ptr<float>()[i] = static_cast<float>(static_cast<double>(prediction.weight) / total_weight);
   }
-  auto const narrow = slope.mul_(scale).to(type_);
+  auto const narrow = logit_gradient.mul_(scale).to(type_);
   normed.backward(at::mm(narrow, head));
 
   // The embedding is read twice, as it is looked up and as the head; both parts are summed in float32.
@@ -126,7 +126,7 @@ TrainingBody::Losses TrainingBody::add_gradient(PackedRows const& rows, double t
     if (weights_[i].kind == Kind::embedding) {
       add(weights_[i], into_tokens);
     } else if (weights_[i].kind == Kind::positions) {
-      add(weights_[i], at::zeros_like(places_).index_add_(0, index_of(rows.positions), into_rows));
+      add(weights_[i], at::zeros_like(position_embedding_).index_add_(0, index_of(rows.positions), into_rows));
     } else {
       add(weights_[i], leaves_[i].grad());
       leaves_[i].mutable_grad() = at::Tensor();

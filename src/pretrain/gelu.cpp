@@ -20,7 +20,7 @@
 namespace onemask {
 namespace {
 
-constexpr float slope0 = 1.5957691216F;  // sqrt(8 / pi)
+constexpr float sqrt_8_over_pi = 1.5957691216F;
 constexpr float cubic = 0.044715F;
 
 inline float load(float value) {
@@ -62,18 +62,18 @@ template <typename T>
 inline void forward_all(T const* x, T* y, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
     float const v = load(x[i]);
-    store(v * sigmoid(slope0 * (v + cubic * v * v * v)), y[i]);
+    store(v * sigmoid(sqrt_8_over_pi * (v + cubic * v * v * v)), y[i]);
   }
 }
 
 /// σ + x σ (1 - σ) (2u)'
 template <typename T>
-inline void backward_all(T const* x, T const* slope, T* result, std::int64_t count) {
+inline void backward_all(T const* x, T const* gradient, T* result, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
     float const v = load(x[i]);
-    float const s = sigmoid(slope0 * (v + cubic * v * v * v));
-    float const inner = slope0 * (1.0F + 3.0F * cubic * v * v);
-    store(load(slope[i]) * (s + v * s * (1.0F - s) * inner), result[i]);
+    float const s = sigmoid(sqrt_8_over_pi * (v + cubic * v * v * v));
+    float const inner = sqrt_8_over_pi * (1.0F + 3.0F * cubic * v * v);
+    store(load(gradient[i]) * (s + v * s * (1.0F - s) * inner), result[i]);
   }
 }
 
@@ -83,12 +83,12 @@ ONEMASK_WIDE void forward_float(float const* x, float* y, std::int64_t count) {
 ONEMASK_WIDE void forward_bfloat16(c10::BFloat16 const* x, c10::BFloat16* y, std::int64_t count) {
   forward_all(x, y, count);
 }
-ONEMASK_WIDE void backward_float(float const* x, float const* slope, float* result, std::int64_t count) {
-  backward_all(x, slope, result, count);
+ONEMASK_WIDE void backward_float(float const* x, float const* gradient, float* result, std::int64_t count) {
+  backward_all(x, gradient, result, count);
 }
-ONEMASK_WIDE void backward_bfloat16(c10::BFloat16 const* x, c10::BFloat16 const* slope, c10::BFloat16* result,
+ONEMASK_WIDE void backward_bfloat16(c10::BFloat16 const* x, c10::BFloat16 const* gradient, c10::BFloat16* result,
                                     std::int64_t count) {
-  backward_all(x, slope, result, count);
+  backward_all(x, gradient, result, count);
 }
 
 bool is_float(at::Tensor const& x) {
@@ -111,14 +111,14 @@ class Gelu : public torch::autograd::Function<Gelu> {
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 torch::autograd::variable_list const& slopes) {
+                                                 torch::autograd::variable_list const& gradients) {
     auto const x = context->get_saved_variables()[0];
-    auto const slope = slopes[0].contiguous();
+    auto const gradient = gradients[0].contiguous();
     auto const result = at::empty_like(x);
     if (is_float(x)) {
-      backward_float(x.const_data_ptr<float>(), slope.const_data_ptr<float>(), result.mutable_data_ptr<float>(), x.numel());
+      backward_float(x.const_data_ptr<float>(), gradient.const_data_ptr<float>(), result.mutable_data_ptr<float>(), x.numel());
     } else {
-      backward_bfloat16(x.const_data_ptr<at::BFloat16>(), slope.const_data_ptr<at::BFloat16>(),
+      backward_bfloat16(x.const_data_ptr<at::BFloat16>(), gradient.const_data_ptr<at::BFloat16>(),
                         result.mutable_data_ptr<at::BFloat16>(), x.numel());
     }
     return {result};

@@ -92,11 +92,11 @@ void Optimizer::step_matrices(at::Tensor const& gradient, double rate) {
   std::string own;
   for (std::size_t i = 0; i < weights_.size(); ++i) {
     if (owner_[i] < 0) continue;
-    auto const slope = view_of(gradient, weights_[i]);
+    auto const weight_gradient = view_of(gradient, weights_[i]);
     auto mean = view_of(mean_, weights_[i]);
-    mean.mul_(momentum).add_(slope);
+    mean.mul_(momentum).add_(weight_gradient);
     if (owner_[i] != comm_.rank()) continue;
-    auto const direction = orthogonalised(at::add(slope, mean, momentum), type).contiguous();
+    auto const direction = orthogonalised(at::add(weight_gradient, mean, momentum), type).contiguous();
     own.append(static_cast<char const*>(direction.const_data_ptr()), direction.nbytes());
   }
   auto const all = comm_.all_gather(own);

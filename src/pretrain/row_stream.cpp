@@ -57,8 +57,8 @@ PackedRows PackedRows::part(std::int64_t first, std::int64_t count) const {
   part.positions = slice(positions);
   part.sequence = slice(sequence);
   for (auto prediction : predictions) {
-    prediction.place -= first * width;
-    if (prediction.place >= 0 && prediction.place < count * width) part.predictions.push_back(prediction);
+    prediction.position -= first * width;
+    if (prediction.position >= 0 && prediction.position < count * width) part.predictions.push_back(prediction);
   }
   for (std::int64_t row = first; row < first + count; ++row) part.tokens += ends_[static_cast<std::size_t>(row)];
   return part;
@@ -144,7 +144,8 @@ PackedRows RowStream::next() {
     if (!place(drawn, rows)) late.push_back(std::move(drawn));
   }
   waiting_.insert(waiting_.begin(), std::make_move_iterator(late.begin()), std::make_move_iterator(late.end()));
-  std::sort(rows.predictions.begin(), rows.predictions.end(), [](auto const& a, auto const& b) { return a.place < b.place; });
+  std::sort(rows.predictions.begin(), rows.predictions.end(),
+            [](auto const& a, auto const& b) { return a.position < b.position; });
   return rows;
 }
 

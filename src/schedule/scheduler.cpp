@@ -11,7 +11,7 @@ namespace {
 
 constexpr double forever = std::numeric_limits<double>::infinity();
 constexpr std::size_t most_candidates = 256;  // looked at for one rank
-constexpr std::uint64_t no_lane = 1ULL << 32;
+constexpr std::uint64_t no_affinity = 1ULL << 32;
 
 std::int64_t step_of(double urgency) {
   return -static_cast<std::int64_t>(std::ceil(12 * std::log2(std::max(urgency, 1e-9))));
@@ -54,32 +54,32 @@ void Scheduler::join(int rank, int node) {
 }
 
 void Scheduler::leave(int rank) {
-  auto const lane = ranks_[rank].lane;
-  if (lane != 0) change_lane(lane, [](Lane& on) { --on.ranks; });
+  auto const affinity = ranks_[rank].affinity;
+  if (affinity != 0) change_group(affinity, [](AffinityGroup& on) { --on.ranks; });
   ranks_.erase(rank);
   free_.erase(rank);
 }
 
-std::uint64_t Scheduler::lane_of(std::size_t task) const {
-  auto const lane = graph_.tasks[task].lane;
-  return lane != 0 ? lane : no_lane + task;
+std::uint64_t Scheduler::affinity_of(std::size_t task) const {
+  auto const affinity = graph_.tasks[task].affinity;
+  return affinity != 0 ? affinity : no_affinity + task;
 }
 
-Scheduler::Place Scheduler::place_of(std::uint64_t lane) const {
-  auto const& found = lanes_.at(lane);
+Scheduler::Priority Scheduler::priority_of(std::uint64_t affinity) const {
+  auto const& found = affinity_groups_.at(affinity);
   auto const head = *found.tasks.begin();
   return {step_of(urgency_[head]), found.ranks, static_cast<std::int64_t>(head)};
 }
 
 template <class Change>
-void Scheduler::change_lane(std::uint64_t lane, Change const& change) {
-  auto& found = lanes_[lane];
-  if (!found.tasks.empty()) ready_.erase(place_of(lane));
+void Scheduler::change_group(std::uint64_t affinity, Change const& change) {
+  auto& found = affinity_groups_[affinity];
+  if (!found.tasks.empty()) ready_.erase(priority_of(affinity));
   change(found);
   if (!found.tasks.empty()) {
-    ready_.emplace(place_of(lane), lane);
+    ready_.emplace(priority_of(affinity), affinity);
   } else if (found.ranks == 0) {
-    lanes_.erase(lane);
+    affinity_groups_.erase(affinity);
   }
 }
 
@@ -91,7 +91,7 @@ void Scheduler::make_ready(std::size_t task) {
   if (graph_.tasks[task].parts > 1) {
     groups_.emplace(-urgency_[task], task);
   } else {
-    change_lane(lane_of(task), [&](Lane& lane) { lane.tasks.insert(task); });
+    change_group(affinity_of(task), [&](AffinityGroup& affinity) { affinity.tasks.insert(task); });
   }
 }
 
@@ -102,7 +102,7 @@ void Scheduler::take(std::size_t task) {
   if (graph_.tasks[task].parts > 1) {
     groups_.erase({-urgency_[task], task});
   } else {
-    change_lane(lane_of(task), [&](Lane& lane) { lane.tasks.erase(task); });
+    change_group(affinity_of(task), [&](AffinityGroup& affinity) { affinity.tasks.erase(task); });
   }
 }
 
@@ -125,12 +125,12 @@ void Scheduler::set_done(std::size_t first) {
   }
 }
 
-void Scheduler::set_aside(std::size_t first) {
+void Scheduler::fail_with_followers(std::size_t first) {
   std::vector<std::size_t> blocked{first};
   while (!blocked.empty()) {
     auto const task = blocked.back();
     blocked.pop_back();
-    states_[task] = State::aside;
+    states_[task] = State::failed;
     for (auto follower : followers_[task]) {
       if (states_[follower] == State::waiting) blocked.push_back(follower);
     }
@@ -180,13 +180,14 @@ std::optional<std::size_t> Scheduler::choose(int rank, double now, double until)
     return !avoids(task, rank) && now + expected(task, ranks_.at(rank).speed) <= until && worth_it(task, rank, now);
   };
   auto const top = static_cast<std::size_t>(ready_.begin()->first[2]);
-  if (auto const own = lanes_.find(ranks_.at(rank).lane); own != lanes_.end() && !own->second.tasks.empty()) {
+  if (auto const own = affinity_groups_.find(ranks_.at(rank).affinity);
+      own != affinity_groups_.end() && !own->second.tasks.empty()) {
     auto const head = *own->second.tasks.begin();
     if (urgency_[head] >= 0.5 * urgency_[top] && suits(head)) return head;
   }
   std::size_t seen = 0;
-  for (auto const& [place, lane] : ready_) {
-    auto const head = static_cast<std::size_t>(place[2]);
+  for (auto const& [priority, affinity] : ready_) {
+    auto const head = static_cast<std::size_t>(priority[2]);
     if (suits(head)) return head;
     if (++seen == most_candidates) break;
   }
@@ -226,11 +227,11 @@ Assignment Scheduler::start(std::size_t task, std::vector<int> ranks, double now
     auto& rank = ranks_.at(id);
     slowest = std::min(slowest, rank.speed);
     invariant(free_.erase(id) == 1, "rank ", id, " is given task ", task, " though it is not free");
-    auto const lane = graph_.tasks[task].lane;
-    if (lane == rank.lane) continue;
-    if (rank.lane != 0) change_lane(rank.lane, [](Lane& on) { --on.ranks; });
-    if (lane != 0) change_lane(lane, [](Lane& on) { ++on.ranks; });
-    rank.lane = lane;
+    auto const affinity = graph_.tasks[task].affinity;
+    if (affinity == rank.affinity) continue;
+    if (rank.affinity != 0) change_group(rank.affinity, [](AffinityGroup& on) { --on.ranks; });
+    if (affinity != 0) change_group(affinity, [](AffinityGroup& on) { ++on.ranks; });
+    rank.affinity = affinity;
   }
   auto const& known = graph_.tasks[task];
   auto const alone = known.seconds > 0 ? seconds_on(known, static_cast<int>(ranks.size())) / known.seconds : 1;
@@ -319,7 +320,7 @@ bool Scheduler::fail(std::size_t task, int culprit) {
     make_ready(task);
     return false;
   }
-  set_aside(task);
+  fail_with_followers(task);
   return true;
 }
 

@@ -35,7 +35,7 @@ PartStatus part_of(std::filesystem::path const& file) {
     for (auto const& kind : json.at("tasks")) {
       part.kinds.push_back({kind.at("kind").get<std::string>(), kind.at("tasks").get<std::size_t>(),
                             kind.at("done_before").get<std::size_t>() + kind.at("done").get<std::size_t>(),
-                            kind.at("running").get<std::size_t>(), kind.at("set_aside").get<std::size_t>(),
+                            kind.at("running").get<std::size_t>(), kind.value("failed", std::size_t{0}),
                             kind.at("share").get<double>()});
     }
   } catch (nlohmann::json::exception const&) {

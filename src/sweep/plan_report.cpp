@@ -24,17 +24,17 @@ double bytes_of(PlannedTask task, Study const& study, OpenRun const& run) {
     case TaskKind::null_space:
       return inner * inner * number;
     case TaskKind::edit: {
-      auto const& edit = plan.edits[task.place];
+      auto const& edit = plan.edits[task.index];
       auto const facts = static_cast<double>(edit.facts.size());
       return edit.key.empty() ? facts * (overhead + (hidden + inner) * number) : overhead + facts * hidden * number;
     }
     case TaskKind::batch_edit: {
-      auto const& solve = plan.solves[task.place];
+      auto const& solve = plan.solves[task.index];
       auto const layers = static_cast<double>(plan.sets[solve.set].options.hparams.layers.size());
       return overhead + layers * static_cast<double>(solve.facts.size()) * (hidden + inner) * number;
     }
     case TaskKind::mask: {
-      auto const layers = std::max<std::size_t>(1, plan.masks[task.place].options.layers.size());
+      auto const layers = std::max<std::size_t>(1, plan.masks[task.index].options.layers.size());
       return overhead + static_cast<double>(layers) * hidden * inner * number;
     }
     case TaskKind::evaluation: {

@@ -50,10 +50,10 @@ int node_of(Communicator const& world) {
   return mine;
 }
 
-/// The shard that does a task. Tasks of a lane stay together.
+/// The shard that does a task. Tasks of a affinity stay together.
 int owner_of(std::size_t task, TaskList const& tasks, Shard const& shard) {
-  auto const lane = tasks.graph.tasks[task].lane;
-  return static_cast<int>((lane != 0 ? lane : task) % static_cast<std::size_t>(shard.count));
+  auto const affinity = tasks.graph.tasks[task].affinity;
+  return static_cast<int>((affinity != 0 ? affinity : task) % static_cast<std::size_t>(shard.count));
 }
 
 /// Which tasks other shards do.

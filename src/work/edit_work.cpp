@@ -37,9 +37,9 @@ class EditWork : public TaskWork {
   bool run(PlannedTask task, TaskContext const& context) override {
     auto const& plan = run_.plan;
     if (task.kind == TaskKind::moments) return make_moments_of_plan(context);
-    if (task.kind == TaskKind::null_space) make_null_space(plan.null_spaces[task.place]);
-    if (task.kind == TaskKind::edit) search(plan.edits[task.place]);
-    if (task.kind == TaskKind::batch_edit) solve(plan.solves[task.place]);
+    if (task.kind == TaskKind::null_space) make_null_space(plan.null_spaces[task.index]);
+    if (task.kind == TaskKind::edit) search(plan.edits[task.index]);
+    if (task.kind == TaskKind::batch_edit) solve(plan.solves[task.index]);
     return true;
   }
 

@@ -128,7 +128,7 @@ class EvaluationWork : public TaskWork {
   explicit EvaluationWork(WorkContext const& context) : run_(context), results_(context.objects, context.plan) {}
 
   bool run(PlannedTask planned, TaskContext const&) override {
-    auto const& task = run_.plan.evaluations[planned.place];
+    auto const& task = run_.plan.evaluations[planned.index];
     if (!maker_ || set_ != task.set) {
       facts_.clear();
       conditions_ = {};

@@ -101,7 +101,7 @@ class MaskWork : public TaskWork {
   explicit MaskWork(WorkContext const& context) : run_(context) {}
 
   bool run(PlannedTask planned, TaskContext const& context) override {
-    auto const& task = run_.plan.masks[planned.place];
+    auto const& task = run_.plan.masks[planned.index];
     if (!trainee_ || !trainee_->is(task.set, task.options.layers)) {
       trainee_.reset();
       trainee_.emplace(run_, task.set, task.options.layers);

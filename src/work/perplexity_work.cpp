@@ -26,7 +26,7 @@ class PerplexityWork : public TaskWork {
   explicit PerplexityWork(WorkContext const& context) : run_(context), results_(context.objects, context.plan) {}
 
   bool run(PlannedTask planned, TaskContext const&) override {
-    auto const& task = run_.plan.text_tasks[planned.place];
+    auto const& task = run_.plan.text_tasks[planned.index];
     if (!model_ || made_ != task.model) {
       model_.reset();
       model_ = make_model(run_, results_, run_.plan.text_models[task.model]);

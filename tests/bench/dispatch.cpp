@@ -30,18 +30,18 @@ namespace onemask {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::size_t lanes = 1000;
+constexpr std::size_t affinities = 1000;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Tasks such as evaluations are: many to a lane.
+/// Tasks such as evaluations are: many to a affinity.
 TaskGraph empty_tasks(std::size_t count) {
   TaskGraph graph{{"empty"}, std::vector<Task>(count)};
   for (std::size_t t = 0; t < count; ++t) {
     graph.tasks[t].seconds = 1e-6;
-    graph.tasks[t].lane = static_cast<std::uint32_t>(1 + t % lanes);
+    graph.tasks[t].affinity = static_cast<std::uint32_t>(1 + t % affinities);
   }
   return graph;
 }

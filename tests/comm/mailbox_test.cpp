@@ -15,12 +15,12 @@ namespace onemask {
 namespace {
 
 using testing::ElementsAre;
-using Box = Mailbox::Box;
+using Recipient = Mailbox::Recipient;
 
-Message wait_for(Mailbox& mailbox, Box box) {
+Message wait_for(Mailbox& mailbox, Recipient recipient) {
   auto const end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (std::chrono::steady_clock::now() < end) {
-    if (auto message = mailbox.receive(box)) return *message;
+    if (auto message = mailbox.receive(recipient)) return *message;
   }
   throw std::runtime_error("no message came");
 }
@@ -31,27 +31,27 @@ RANK_TEST(Mailbox, CarriesMessagesOfAnyLengthInOrder) {
   Mailbox mailbox(test::world());
   std::string const large(3'000'000, 'x');
   auto const next = (mailbox.rank() + 1) % mailbox.size(), last = (mailbox.rank() + mailbox.size() - 1) % mailbox.size();
-  mailbox.send(next, Box::worker, "");
-  mailbox.send(next, Box::worker, large);
-  mailbox.send(next, Box::worker, "after");
+  mailbox.send(next, Recipient::worker, "");
+  mailbox.send(next, Recipient::worker, large);
+  mailbox.send(next, Recipient::worker, "after");
 
-  EXPECT_EQ(wait_for(mailbox, Box::worker).bytes, "");
-  auto const second = wait_for(mailbox, Box::worker);
+  EXPECT_EQ(wait_for(mailbox, Recipient::worker).bytes, "");
+  auto const second = wait_for(mailbox, Recipient::worker);
   EXPECT_EQ(second.from, last);
   EXPECT_TRUE(second.bytes == large);
-  EXPECT_EQ(wait_for(mailbox, Box::worker).bytes, "after");
-  EXPECT_FALSE(mailbox.receive(Box::worker));
+  EXPECT_EQ(wait_for(mailbox, Recipient::worker).bytes, "after");
+  EXPECT_FALSE(mailbox.receive(Recipient::worker));
   test::world().barrier();
 }
 
 RANK_TEST(Mailbox, BoxesAreApart) {
   Mailbox mailbox(test::world());
-  mailbox.send(mailbox.rank(), Box::coordinator, "c");
-  mailbox.send(mailbox.rank(), Box::worker, "w");
+  mailbox.send(mailbox.rank(), Recipient::coordinator, "c");
+  mailbox.send(mailbox.rank(), Recipient::worker, "w");
 
-  EXPECT_EQ(wait_for(mailbox, Box::worker).bytes, "w");
-  EXPECT_FALSE(mailbox.receive(Box::worker));
-  EXPECT_EQ(wait_for(mailbox, Box::coordinator).bytes, "c");
+  EXPECT_EQ(wait_for(mailbox, Recipient::worker).bytes, "w");
+  EXPECT_FALSE(mailbox.receive(Recipient::worker));
+  EXPECT_EQ(wait_for(mailbox, Recipient::coordinator).bytes, "c");
   EXPECT_TRUE(mailbox.lost().empty());
 }
 
@@ -62,16 +62,16 @@ RANK_TEST(Mailbox, ManyRanksAskOneThatAnswersFromAThread) {
   if (mailbox.rank() == 0) {
     server = std::jthread([&] {
       for (int left = questions * mailbox.size(); left > 0;) {
-        auto const message = mailbox.receive(Box::coordinator);
+        auto const message = mailbox.receive(Recipient::coordinator);
         if (!message) continue;
-        mailbox.send(message->from, Box::worker, message->bytes + "!");
+        mailbox.send(message->from, Recipient::worker, message->bytes + "!");
         --left;
       }
     });
   }
   for (int i = 0; i < questions; ++i) {
-    mailbox.send(0, Box::coordinator, std::to_string(i));
-    EXPECT_EQ(wait_for(mailbox, Box::worker).bytes, std::to_string(i) + "!");
+    mailbox.send(0, Recipient::coordinator, std::to_string(i));
+    EXPECT_EQ(wait_for(mailbox, Recipient::worker).bytes, std::to_string(i) + "!");
   }
   if (server.joinable()) server.join();
   test::world().barrier();

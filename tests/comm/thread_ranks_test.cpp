@@ -69,7 +69,7 @@ TEST(ThreadRanks, TheDeadAreLostAndTheOthersGoOn) {
     reducer->add(values);
     EXPECT_THROW(reducer->finalize(), LostRank);
     EXPECT_THAT(mailbox.lost(), ElementsAre(1));
-    mailbox.send(1, Mailbox::Box::worker, "to nowhere");
+    mailbox.send(1, Mailbox::Recipient::worker, "to nowhere");
 
     auto const left = mailbox.group({2, 0}, 2, [] {});
     auto const sum = make_reducer(left, at::kCPU);

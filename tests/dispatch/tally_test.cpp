@@ -91,13 +91,13 @@ TEST_F(TallyTest, WhatIsSetAsideOrDoneElsewhereIsNotWaitedFor) {
   do_edits({0});
   tally_.begin(mask, 1, 0);
   tally_.end(mask, 5, false);
-  tally_.set_aside(mask, "reason");
-  tally_.set_aside(mask, "again");
+  tally_.add_failed(mask, "reason");
+  tally_.add_failed(mask, "again");
   tally_.found(other_mask);
   EXPECT_DOUBLE_EQ(left(5), 20);
   EXPECT_EQ(line(5), "edits 1 of 3, 2 waiting");
-  tally_.set_aside(1, "reason");
-  EXPECT_EQ(line(5), "edits 1 of 3 (1 set aside), 1 waiting");
+  tally_.add_failed(1, "reason");
+  EXPECT_EQ(line(5), "edits 1 of 3 (1 failed), 1 waiting");
   EXPECT_DOUBLE_EQ(left(5), 10);
 }
 

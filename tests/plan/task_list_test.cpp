@@ -62,12 +62,12 @@ TEST_F(TaskListTest, ScoresWaitForTheirFactsAndTheirMask) {
   EXPECT_EQ(before(scores[4]), (std::set<std::size_t>{edits[2]}));
   EXPECT_EQ(before(scores[5]), (std::set<std::size_t>{edits[0], masks[0]}));
   EXPECT_EQ(before(scores[14]), (std::set<std::size_t>{edits[2], masks[1]}));
-  // The same facts are in one lane.
-  auto const lane = [&](std::size_t i) { return list_.graph.tasks[scores[i]].lane; };
-  EXPECT_EQ(lane(0), lane(5));
-  EXPECT_EQ(lane(0), lane(10));
-  EXPECT_NE(lane(0), lane(1));
-  EXPECT_NE(lane(0), 0U);
+  // The same facts are in one affinity.
+  auto const affinity = [&](std::size_t i) { return list_.graph.tasks[scores[i]].affinity; };
+  EXPECT_EQ(affinity(0), affinity(5));
+  EXPECT_EQ(affinity(0), affinity(10));
+  EXPECT_NE(affinity(0), affinity(1));
+  EXPECT_NE(affinity(0), 0U);
 }
 
 TEST_F(TaskListTest, SeedsWeightsAndThresholdsShareOneSetOfEdits) {
@@ -133,7 +133,7 @@ TEST_F(TaskListTest, PerplexityWaitsForItsMask) {
   ASSERT_EQ(tasks.size(), 4U);  // the original, and it under the mask
   EXPECT_TRUE(before(tasks[0]).empty());
   EXPECT_EQ(before(tasks[2]), (std::set<std::size_t>{of(TaskKind::mask)[0]}));
-  EXPECT_EQ(list_.graph.tasks[tasks[0]].lane, list_.graph.tasks[tasks[1]].lane);
+  EXPECT_EQ(list_.graph.tasks[tasks[0]].affinity, list_.graph.tasks[tasks[1]].affinity);
 }
 
 TEST_F(TaskListTest, TimeGrowsWithTheWork) {

@@ -81,8 +81,8 @@ TEST(PackedRows, APartHasItsOwnPredictions) {
   EXPECT_THAT(part.ids, ElementsAre(4, 5, 6, 7, 8, 9, 0, 0));
   EXPECT_EQ(part.tokens, 6);
   ASSERT_EQ(part.predictions.size(), 2U);
-  EXPECT_EQ(part.predictions[0].place, 0);
-  EXPECT_EQ(part.predictions[1].place, 4);
+  EXPECT_EQ(part.predictions[0].position, 0);
+  EXPECT_EQ(part.predictions[1].position, 4);
   EXPECT_EQ(part.predictions[1].token, 9);
 }
 
@@ -131,7 +131,7 @@ TEST(RowStream, ObjectsHaveTheirWeight) {
   auto const rows = RowStream(sequences, options, 0, 1).next();
   ASSERT_EQ(rows.predictions.size(), 8U);
   for (auto const& prediction : rows.predictions) {
-    auto const place = static_cast<std::size_t>(prediction.place);
+    auto const place = static_cast<std::size_t>(prediction.position);
     EXPECT_TRUE(prediction.object);
     EXPECT_EQ(prediction.weight, 2.5F);
     EXPECT_EQ(prediction.token, rows.ids[place + 1]);
@@ -146,11 +146,12 @@ TEST(RowStream, OtherTokensCountAtTheirShare) {
   auto const all = RowStream(sequences, options, 0, 1).next();
   EXPECT_EQ(all.predictions.size(), 12U);  // every token but each sequence's first
   for (auto const& prediction : all.predictions) {
-    auto const position = all.positions[static_cast<std::size_t>(prediction.place)];
+    auto const position = all.positions[static_cast<std::size_t>(prediction.position)];
     EXPECT_EQ(prediction.object, position >= 1);
     EXPECT_EQ(prediction.weight, position >= 1 ? 3 : 1);
   }
-  EXPECT_TRUE(std::is_sorted(all.predictions.begin(), all.predictions.end(), [](auto& a, auto& b) { return a.place < b.place; }));
+  EXPECT_TRUE(
+      std::is_sorted(all.predictions.begin(), all.predictions.end(), [](auto& a, auto& b) { return a.position < b.position; }));
 
   options.other_share = 0.25;
   RowStream stream(sequences, options, 0, 1);
@@ -228,7 +229,7 @@ TEST(RowStream, IsAFunctionOfTheSeed) {
     EXPECT_EQ(a.ids, b.ids);
     EXPECT_EQ(a.sequence, b.sequence);
     ASSERT_EQ(a.predictions.size(), b.predictions.size());
-    for (std::size_t i = 0; i < a.predictions.size(); ++i) EXPECT_EQ(a.predictions[i].place, b.predictions[i].place);
+    for (std::size_t i = 0; i < a.predictions.size(); ++i) EXPECT_EQ(a.predictions[i].position, b.predictions[i].position);
     differs = differs || a.ids != c.ids;
   }
   EXPECT_TRUE(differs);

@@ -12,8 +12,8 @@ using State = Scheduler::State;
 /// Graphs of one kind of task.
 class SchedulerTest : public testing::Test {
  protected:
-  std::size_t task(double seconds, std::vector<std::uint32_t> after = {}, std::uint32_t lane = 0) {
-    graph_.tasks.push_back({0, seconds, 1, 0, lane, std::move(after)});
+  std::size_t task(double seconds, std::vector<std::uint32_t> after = {}, std::uint32_t affinity = 0) {
+    graph_.tasks.push_back({0, seconds, 1, 0, affinity, std::move(after)});
     return graph_.tasks.size() - 1;
   }
   std::size_t shared_task(double seconds, std::uint32_t parts, std::vector<std::uint32_t> after = {}, std::uint32_t ranks = 0) {
@@ -89,8 +89,8 @@ TEST_F(SchedulerTest, FailedTaskIsTriedElsewhereThenSetAsideWithAllThatWaitsForI
   again = s.next(2);  // now all have failed
   ASSERT_TRUE(again);
   EXPECT_TRUE(s.fail(bad, again->ranks.front()));
-  EXPECT_EQ(s.state(bad), State::aside);
-  EXPECT_EQ(s.state(follower), State::aside);
+  EXPECT_EQ(s.state(bad), State::failed);
+  EXPECT_EQ(s.state(follower), State::failed);
   EXPECT_TRUE(s.over());
 }
 
@@ -186,21 +186,21 @@ TEST_F(SchedulerTest, BackfillEndsBeforeTheGroupBegins) {
 }
 
 TEST_F(SchedulerTest, RanksKeepToTheirLanes) {
-  // Lanes 1 and 2 of three tasks each, in the order of the plan 1 2 1 2 1 2.
+  // Affinities 1 and 2 of three tasks each, in the order of the plan 1 2 1 2 1 2.
   for (int i = 0; i < 6; ++i) task(1, {}, i % 2 + 1);
   auto s = scheduler({0, 0});
-  std::vector<std::vector<std::uint32_t>> lanes(2);
+  std::vector<std::vector<std::uint32_t>> affinities(2);
   for (int round = 0; round < 3; ++round) {
     std::vector<std::size_t> started;
     while (auto const next = s.next(round)) {
       started.push_back(next->task);
-      lanes[static_cast<std::size_t>(next->ranks.front())].push_back(graph_.tasks[next->task].lane);
+      affinities[static_cast<std::size_t>(next->ranks.front())].push_back(graph_.tasks[next->task].affinity);
     }
     for (auto t : started) s.finish(t, round + 1);
   }
 
-  EXPECT_THAT(lanes[0], ElementsAre(1, 1, 1));
-  EXPECT_THAT(lanes[1], ElementsAre(2, 2, 2));
+  EXPECT_THAT(affinities[0], ElementsAre(1, 1, 1));
+  EXPECT_THAT(affinities[1], ElementsAre(2, 2, 2));
 }
 
 TEST_F(SchedulerTest, SlowRankDoesNotTakeTheLastTask) {

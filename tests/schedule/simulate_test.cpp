@@ -63,7 +63,7 @@ TEST(Simulate, ThousandRanksAreKeptBusy) {
   for (std::uint32_t m = 0; m < 512; ++m) {
     graph.tasks.push_back({.kind = 1, .seconds = 3000, .parts = 8, .after = {2000}});
     auto const mask = static_cast<std::uint32_t>(graph.tasks.size() - 1);
-    for (std::uint32_t b = 0; b < 50; ++b) graph.tasks.push_back({.kind = 2, .seconds = 2, .lane = b + 1, .after = {mask}});
+    for (std::uint32_t b = 0; b < 50; ++b) graph.tasks.push_back({.kind = 2, .seconds = 2, .affinity = b + 1, .after = {mask}});
   }
 
   auto const run = simulate(graph, std::vector<bool>(graph.tasks.size()), 1024, 8);

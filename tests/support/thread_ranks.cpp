@@ -2,8 +2,8 @@
 
 #include "comm/group_backend.hpp"
 #include "comm/mailbox_backend.hpp"
+#include <onemask/core/backoff.hpp>
 #include <onemask/core/error.hpp>
-#include <onemask/core/pace.hpp>
 
 #include <algorithm>
 #include <deque>
@@ -79,9 +79,9 @@ struct Place {
   ThreadWorld::State state(int other) const { return world->state(threads.at(static_cast<std::size_t>(other))); }
 };
 
-class ThreadFlight : public Flight {
+class ThreadTransfers : public Transfers {
  public:
-  ThreadFlight(Place place, int channel) : place_(std::move(place)), channel_(channel) {}
+  ThreadTransfers(Place place, int channel) : place_(std::move(place)), channel_(channel) {}
 
   void send(int to, void const* bytes, std::size_t size, std::shared_ptr<void const>) override {
     place_.world->send({place_.context, channel_, place_.rank, to},
@@ -108,14 +108,14 @@ class ThreadFlight : public Flight {
 
   Message next(int from, std::string const& what, std::function<void()> const& meanwhile) {
     Address const address{place_.context, channel_, from, place_.rank};
-    Pace const pace;
+    Backoff const backoff;
     for (;;) {
       auto const state = place_.state(from);  // asked first, for it may have sent before it went
       if (auto message = place_.world->receive(address)) return *std::move(message);
       if (state != ThreadWorld::State::there)
         throw LostRank("Failed to " + what + ": rank " + std::to_string(from) + " is " +
                        (state == ThreadWorld::State::dead ? "lost." : "at its end."));
-      if (pace.wait()) meanwhile();
+      if (backoff.wait()) meanwhile();
     }
   }
 
@@ -134,7 +134,7 @@ std::vector<int> all_ranks(Place const& place) {
 std::shared_ptr<GroupBackend const> make_group(Place const& place, int number, std::vector<int> const& ranks,
                                                std::function<void()> meanwhile) {
   return std::make_shared<GroupBackend>(
-      ranks, place.rank, [place, number] { return std::make_unique<ThreadFlight>(place, number); }, std::move(meanwhile));
+      ranks, place.rank, [place, number] { return std::make_unique<ThreadTransfers>(place, number); }, std::move(meanwhile));
 }
 
 /// Boxes are channels of one context, groups channels of another.
@@ -144,10 +144,12 @@ class ThreadMailbox : public Mailbox::Backend {
 
   int rank() const override { return boxes_.rank; }
   int size() const override { return static_cast<int>(boxes_.threads.size()); }
-  void send(int to, Mailbox::Box box, std::string bytes) override {
-    boxes_.world->send(address_of(to, box), {rank(), std::move(bytes)});
+  void send(int to, Mailbox::Recipient recipient, std::string bytes) override {
+    boxes_.world->send(address_of(to, recipient), {rank(), std::move(bytes)});
   }
-  std::optional<Message> receive(Mailbox::Box box) override { return boxes_.world->receive(address_of(rank(), box)); }
+  std::optional<Message> receive(Mailbox::Recipient recipient) override {
+    return boxes_.world->receive(address_of(rank(), recipient));
+  }
   std::vector<int> lost() override {
     auto ranks = all_ranks(boxes_);
     std::erase_if(ranks, [this](int rank) { return boxes_.state(rank) != ThreadWorld::State::dead; });
@@ -158,7 +160,9 @@ class ThreadMailbox : public Mailbox::Backend {
   }
 
  private:
-  Address address_of(int to, Mailbox::Box box) const { return {boxes_.context, static_cast<int>(index_of(box)), -1, to}; }
+  Address address_of(int to, Mailbox::Recipient recipient) const {
+    return {boxes_.context, static_cast<int>(index_of(recipient)), -1, to};
+  }
 
   Place boxes_, groups_;
 };
@@ -168,7 +172,7 @@ class ThreadBackend : public GroupBackend {
  public:
   explicit ThreadBackend(Place const& place)
       : GroupBackend(
-            all_ranks(place), place.rank, [place] { return std::make_unique<ThreadFlight>(place, 0); }, [] {}),
+            all_ranks(place), place.rank, [place] { return std::make_unique<ThreadTransfers>(place, 0); }, [] {}),
         place_(place) {}
 
   Communicator split(int color, int key) const override {

@@ -143,10 +143,10 @@ class PlanAndStatus(WorldTest):
         self.assertEqual((part["phase"], part["ranks"], part["lost"]), ("running", 2, []))
         self.assertEqual([kind["tasks"] for kind in part["tasks"]], list(TASKS.values()))
         for kind in part["tasks"]:
-            self.assertEqual(kind["done"] + kind["running"] + kind["waiting"] + kind["set_aside"], kind["tasks"])
+            self.assertEqual(kind["done"] + kind["running"] + kind["waiting"] + kind["failed"], kind["tasks"])
             self.assertLessEqual(kind["share"], kind["running"])
         text = self.ask("status", run.folder)
-        self.assertRegex(text, r"(?m)^tasks +planned +done +running +waiting +set aside$")
+        self.assertRegex(text, r"(?m)^tasks +planned +done +running +waiting +failed$")
         self.assertRegex(text, r"(?m)^evaluation +20 +\d+ +\d+ +\d+ +0$")
         start.signal(signal.SIGTERM)
         self.expect_ends(start, 75)

@@ -19,10 +19,10 @@ struct Message {
 /// others can go on without it.
 ///
 /// Every rank has two boxes, one for its coordinator and one for its worker, as on rank 0 these are two threads. Sending is open
-/// to all threads; each box is emptied by one.
+/// to all threads; each recipient is emptied by one.
 class Mailbox {
  public:
-  enum class Box { coordinator, worker };
+  enum class Recipient { coordinator, worker };
 
   /// Collective over `world`, construction alone.
   explicit Mailbox(Communicator const& world);
@@ -34,9 +34,9 @@ class Mailbox {
   int size() const;
 
   /// Up to 4 MiB. Does not wait for the receiver; to a rank that is lost: to nowhere.
-  void send(int to, Box box, std::string bytes);
-  /// The next message in a box of this rank, if there is one.
-  std::optional<Message> receive(Box box);
+  void send(int to, Recipient recipient, std::string bytes);
+  /// The next message in a recipient of this rank, if there is one.
+  std::optional<Message> receive(Recipient recipient);
 
   /// Ranks that have died, as far as is known here: grows only. Always empty where MPI ends the whole run with any rank (no
   /// ULFM, or not switched on).

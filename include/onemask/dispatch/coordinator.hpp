@@ -39,7 +39,7 @@ class Coordinator {
  public:
   Coordinator(TaskGraph const& graph, std::vector<bool> const& done, Mailbox& mailbox, CoordinatorOptions options);
 
-  /// Until everything is done, set aside or stopped; then every worker is told to end. Ends at once when `stop` is asked for.
+  /// Until everything is done, failed or stopped; then every worker is told to end. Ends at once when `stop` is asked for.
   /// Returns how it ended, and whether some workers are still in tasks that they cannot leave.
   std::pair<RunEnding, bool> run(std::stop_token const& stop = {});
 
@@ -61,7 +61,7 @@ class Coordinator {
   };
 
   double now() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
-  void tell(int rank, Order const& order) { mailbox_.send(rank, Mailbox::Box::worker, to_bytes(order)); }
+  void tell(int rank, Order const& order) { mailbox_.send(rank, Mailbox::Recipient::worker, to_bytes(order)); }
   bool answer_all();
   void deal();
   void take(int from, WorkerReady const& report);

@@ -30,7 +30,7 @@ class Tally {
   /// A task in hand says which share of it is done.
   void set_share(std::size_t task, double share, double now);
   /// A task that failed too often, and everything that waits for it. Its first reason stays.
-  void set_aside(std::size_t task, std::string reason);
+  void add_failed(std::size_t task, std::string reason);
 
   /// Everything is done.
   bool complete() const;
@@ -44,17 +44,17 @@ class Tally {
   double busy(int ranks, double now) const;
   std::vector<StageRecord> stages() const;
   nlohmann::ordered_json json() const;
-  std::string aside() const;  ///< the first reasons, as a sentence
+  std::string failures() const;  ///< the first reasons, as a sentence
 
  private:
   struct Kind {
-    std::size_t tasks = 0, before = 0, done = 0, running = 0, aside = 0;
+    std::size_t tasks = 0, before = 0, done = 0, running = 0, failed = 0;
     double waiting = 0;  ///< predicted seconds of what nobody has begun, on one rank
     double first = -1, last = 0, busy = 0;
     int ranks = 0;
 
     std::size_t through() const { return before + done; }
-    std::size_t left() const { return tasks - std::min(tasks, through() + running + aside); }  ///< that nobody has begun
+    std::size_t left() const { return tasks - std::min(tasks, through() + running + failed); }  ///< that nobody has begun
   };
   /// A share that is done, and when.
   struct Mark {
@@ -69,7 +69,7 @@ class Tally {
   Kind& kind_of(std::size_t task) { return kinds_[graph_.tasks[task].kind]; }
   double seconds_of(std::size_t task) const { return graph_.tasks[task].seconds; }
   static double share(Running const& running) { return running.marks.empty() ? 0 : running.marks.back().share; }
-  static double pace(Running const& running);
+  static double seconds_of_all(Running const& running);
   double rest(std::size_t task, Running const& running, double scale, double now) const;
   std::vector<double> scales(Measured const& measured) const;
 

@@ -13,10 +13,10 @@ namespace onemask {
 
 /// One fact made ready for editing: its prompt behind every context, in tokens.
 struct EditRequest {
-  /// A sequence and the place in it that the edit reads and writes.
+  /// A sequence and the position in it that the edit reads and writes.
   struct Row {
     std::vector<std::int64_t> ids;
-    std::int64_t lookup = 0;  ///< place of the subject's last token
+    std::int64_t lookup = 0;  ///< position of the subject's last token
   };
   std::int64_t case_id = 0;
   std::vector<std::int64_t> target;  ///< tokens of " " + new object

@@ -25,8 +25,8 @@ struct RomeResult {
 /// Edits every request by itself, all of them in one batch (ROME, arXiv 2202.05262, section 3.1; settings as in its code). With
 /// hparams.mom2_adjustment the key is multiplied by the inverse of `moment`, the second moment of the layer's keys.
 ///
-/// The result of a request depends on the others in the batch only through rounding. What is not finite sets a request aside: its
-/// edit has a `failure`. Throws UserError when the hparams name layers that the model does not have.
+/// The result of a request depends on the others in the batch only through rounding. A request fails whose numbers are not
+/// finite: its edit has a `failure`. Throws UserError when the hparams name layers that the model does not have.
 std::vector<RomeResult> rome(CausalLM const& model, std::span<EditRequest const> requests, EditHparams const& hparams,
                              KeyBasis const* moment = nullptr);
 

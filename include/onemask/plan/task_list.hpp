@@ -19,10 +19,10 @@ constexpr std::size_t task_kinds = 7;
 /// As in tables and messages: "second moments", "edits" …
 std::array<std::string, task_kinds> const& kind_names();
 
-/// Which of a plan's tasks it is: its place in the plan's list of its kind. All second moments are one task.
+/// Which of a plan's tasks it is: its index in the plan's list of its kind. All second moments are one task.
 struct PlannedTask {
   TaskKind kind = TaskKind::edit;
-  std::uint32_t place = 0;
+  std::uint32_t index = 0;
 };
 
 /// The id of a task in the journal, e.g. "edit/0/17".

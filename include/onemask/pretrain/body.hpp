@@ -43,8 +43,8 @@ class TrainingBody {
   ModelConfig config_;
   at::ScalarType type_;
   std::vector<Weight> weights_;
-  std::vector<at::Tensor> leaves_;  ///< by weight, what products read; gradients flow into all but the embeddings
-  at::Tensor tokens_, places_;      ///< float32 embeddings
+  std::vector<at::Tensor> leaves_;          ///< by weight, what products read; gradients flow into all but the embeddings
+  at::Tensor tokens_, position_embedding_;  ///< float32 embeddings
 };
 
 }  // namespace onemask

@@ -14,7 +14,7 @@ namespace onemask {
 struct PackedRows {
   /// A place whose hidden state predicts a token that counts.
   struct Prediction {
-    std::int64_t place;  ///< row * width + column
+    std::int64_t position;  ///< row * width + column
     std::int64_t token;
     float weight;
     bool object;

@@ -24,11 +24,10 @@ struct Assignment {
 /// - The task with the longest way to the end of everything comes first.
 /// - A task that ranks share out gets a group as large as lets all its like end soonest, on one node if it can; free ranks wait
 ///   for the rest of their group only with tasks that are over before the group is together.
-/// - A rank stays on its lane while that is about as urgent as anything else.
+/// - A rank goes on with tasks of the same affinity while they are about as urgent as anything else.
 /// - Ranks that turn out slower than others are not given a task that a faster one, though busy, would end sooner.
-/// - A task that fails is tried again, on another rank if there is one; after `attempts` failures it is set aside, and with it
-/// all
-///   that waits for it.
+/// - A task that fails is tried again, on another rank if there is one; after `attempts` times it has failed for good, and with
+///   it all that waits for it.
 class Scheduler {
  public:
   static constexpr int attempts = 3;
@@ -46,7 +45,7 @@ class Scheduler {
   std::optional<Assignment> next(double now);
   /// `measured`: how long it took tells of others.
   void finish(std::size_t task, double now, bool measured = true);
-  /// Whether the task was set aside. `culprit` is the rank that it failed on.
+  /// Whether the task has failed for good. `culprit` is the rank that it failed on.
   bool fail(std::size_t task, int culprit);
   /// A task that was dropped through no fault of its own is to be done again.
   void give_back(std::size_t task);
@@ -61,7 +60,7 @@ class Scheduler {
   bool over() const { return running_.empty() && ready_count_ == 0; }
   std::size_t free_ranks() const { return free_.size(); }
 
-  enum class State : std::uint8_t { waiting, ready, running, done, aside };
+  enum class State : std::uint8_t { waiting, ready, running, done, failed };
   State state(std::size_t task) const { return states_[task]; }
   Assignment const* running(std::size_t task) const;
   /// When a running task began, and how long it is thought to take [s].
@@ -74,27 +73,27 @@ class Scheduler {
   struct Rank {
     int node = 0;
     double speed = 1;  ///< 2: needs half the time of others
-    std::uint32_t lane = 0;
+    std::uint32_t affinity = 0;
   };
   struct Running {
     Assignment assignment;
     double began, seconds;
   };
-  /// Ready tasks of a lane; a task without a lane has one for itself.
-  struct Lane {
+  /// Ready tasks of one affinity; a task without one is a group of its own.
+  struct AffinityGroup {
     std::set<std::size_t> tasks;
-    int ranks = 0;  ///< on it
+    int ranks = 0;  ///< whose last task was of it
   };
-  /// Order of ready lanes: urgency in steps of some per cent, then those that no rank is on, then the order of the plan.
-  using Place = std::array<std::int64_t, 3>;
+  /// Order of ready groups: urgency in steps of some per cent, then those that no rank works in, then the order of the plan.
+  using Priority = std::array<std::int64_t, 3>;
 
-  std::uint64_t lane_of(std::size_t task) const;
-  Place place_of(std::uint64_t lane) const;
+  std::uint64_t affinity_of(std::size_t task) const;
+  Priority priority_of(std::uint64_t affinity) const;
   template <class Change>
-  void change_lane(std::uint64_t lane, Change const& change);
+  void change_group(std::uint64_t affinity, Change const& change);
   void make_ready(std::size_t task);
   void take(std::size_t task);
-  void set_aside(std::size_t task);
+  void fail_with_followers(std::size_t task);
   void set_done(std::size_t task);
   Assignment release(std::size_t task);
   void measure(Running const& ended, double now);
@@ -112,8 +111,8 @@ class Scheduler {
   std::vector<State> states_;
   std::vector<std::uint32_t> waits_for_;
   std::vector<std::vector<std::uint32_t>> followers_;
-  std::map<std::uint64_t, Lane> lanes_;
-  std::map<Place, std::uint64_t> ready_;             ///< lanes with ready tasks of one rank
+  std::map<std::uint64_t, AffinityGroup> affinity_groups_;
+  std::map<Priority, std::uint64_t> ready_;          ///< affinities of the groups with ready tasks of one rank
   std::set<std::pair<double, std::size_t>> groups_;  ///< ready tasks that ranks share out, most urgent first
   std::size_t ready_count_ = 0;
   std::map<std::size_t, Running> running_;

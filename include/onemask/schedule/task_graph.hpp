@@ -13,7 +13,7 @@ struct Task {
   double seconds = 0;                     ///< predicted, on one rank; 0: see TaskGraph::is_join
   std::uint32_t parts = 1;                ///< equal parts of each of its steps; more than one: a group of ranks shares them out
   std::uint32_t ranks = 0;                ///< in the group, where that is asked for; 0: as many as suit
-  std::uint32_t lane = 0;                 ///< tasks of a lane share what one rank has to prepare; 0: with none
+  std::uint32_t affinity = 0;             ///< tasks of one affinity share what one rank has to prepare; 0: with none
   std::vector<std::uint32_t> after = {};  ///< tasks that must be done before
 };
 

@@ -11,10 +11,10 @@ namespace onemask {
 /// How far the tasks of a kind are.
 struct KindStatus {
   std::string name;
-  std::size_t tasks = 0, done = 0, running = 0, set_aside = 0;
+  std::size_t tasks = 0, done = 0, running = 0, failed = 0;
   double share = 0;  ///< that is done of those that run, added up
 
-  std::size_t waiting() const { return tasks - std::min(tasks, done + running + set_aside); }
+  std::size_t waiting() const { return tasks - std::min(tasks, done + running + failed); }
 };
 
 /// The last start of a run, or of one of its shards.

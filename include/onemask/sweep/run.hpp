@@ -32,7 +32,7 @@ struct RunOutcome {
 };
 
 /// Runs a study over all ranks of `environment`, or what is left of it: plan, edits, masks, evaluation, gather. Collective; the
-/// same bits on any number of ranks and after any interruption. A task that fails is tried twice more, then set aside; the others
+/// same bits on any number of ranks and after any interruption. A task that fails is tried twice more, then given up; the others
 /// go on. Ranks that die or hang are given up, where MPI allows it (ULFM). Throws on every rank that is left: UserError for a
 /// folder that holds another study, or that another process runs in. A run that cannot end otherwise, because ranks are stuck, is
 /// aborted with the exit code.

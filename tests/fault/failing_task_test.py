@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A task that always fails is tried three times, elsewhere where there is a rank, and set aside; the rest of the run is done."""
+"""A task that always fails is tried three times, elsewhere where there is a rank, and given up; the rest of the run is done."""
 
 import json
 import signal

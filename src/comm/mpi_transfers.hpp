@@ -1,6 +1,6 @@
 #pragma once
 
-#include "flight.hpp"
+#include "transfers.hpp"
 
 #include <vector>
 
@@ -9,12 +9,12 @@
 namespace onemask {
 
 /// Through MPI; long messages in pieces, as MPI counts in int. It keeps memory for good when the other rank never answers.
-class MpiFlight : public Flight {
+class MpiTransfers : public Transfers {
  public:
-  MpiFlight(MPI_Comm comm, int tag) : comm_(comm), tag_(tag) {}
-  ~MpiFlight() override;
-  MpiFlight(MpiFlight const&) = delete;
-  MpiFlight& operator=(MpiFlight const&) = delete;
+  MpiTransfers(MPI_Comm comm, int tag) : comm_(comm), tag_(tag) {}
+  ~MpiTransfers() override;
+  MpiTransfers(MpiTransfers const&) = delete;
+  MpiTransfers& operator=(MpiTransfers const&) = delete;
 
   void send(int to, void const* bytes, std::size_t size, std::shared_ptr<void const> owner) override;
   void receive(int from, void* bytes, std::size_t size, std::shared_ptr<void const> owner) override;

@@ -1,4 +1,4 @@
-#include "mpi_flight.hpp"
+#include "mpi_transfers.hpp"
 
 #include "mpi_call.hpp"
 
@@ -21,7 +21,7 @@ void for_messages(std::size_t size, Start const& start) {
 
 }  // namespace
 
-MpiFlight::~MpiFlight() {
+MpiTransfers::~MpiTransfers() {
   if (done()) return;
   for (auto& request : requests_) {
     if (request != MPI_REQUEST_NULL) MPI_Cancel(&request);
@@ -29,7 +29,7 @@ MpiFlight::~MpiFlight() {
   if (!done()) static_cast<void>(new std::vector<std::shared_ptr<void const>>(std::move(owners_)));
 }
 
-void MpiFlight::send(int to, void const* bytes, std::size_t size, std::shared_ptr<void const> owner) {
+void MpiTransfers::send(int to, void const* bytes, std::size_t size, std::shared_ptr<void const> owner) {
   owners_.push_back(std::move(owner));
   for_messages(size, [&](std::size_t first, int count) {
     auto const* const from = static_cast<char const*>(bytes) + first;
@@ -37,7 +37,7 @@ void MpiFlight::send(int to, void const* bytes, std::size_t size, std::shared_pt
   });
 }
 
-void MpiFlight::receive(int from, void* bytes, std::size_t size, std::shared_ptr<void const> owner) {
+void MpiTransfers::receive(int from, void* bytes, std::size_t size, std::shared_ptr<void const> owner) {
   owners_.push_back(std::move(owner));
   for_messages(size, [&](std::size_t first, int count) {
     auto* const into = static_cast<char*>(bytes) + first;
@@ -46,14 +46,14 @@ void MpiFlight::receive(int from, void* bytes, std::size_t size, std::shared_ptr
   });
 }
 
-bool MpiFlight::done() {
+bool MpiTransfers::done() {
   if (requests_.empty()) return true;
   int complete = 0;
   auto const count = static_cast<int>(requests_.size());
   return MPI_Testall(count, requests_.data(), &complete, MPI_STATUSES_IGNORE) != MPI_SUCCESS || complete != 0;
 }
 
-void MpiFlight::wait(std::string const& what, std::function<void()> const& meanwhile) {
+void MpiTransfers::wait(std::string const& what, std::function<void()> const& meanwhile) {
   wait_all(requests_, what, meanwhile);
   owners_.clear();
 }

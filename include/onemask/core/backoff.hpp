@@ -8,9 +8,9 @@ namespace onemask {
 /// How a thread waits for messages: it looks without a pause for a moment after the last one, for they often follow each other
 /// closely, then naps between looks. It does not yield: beside a thread that computes, that gives away a whole time slice at
 /// every look.
-class Pace {
+class Backoff {
  public:
-  explicit Pace(std::chrono::microseconds awake = std::chrono::microseconds(100)) : awake_(awake) {}
+  explicit Backoff(std::chrono::microseconds awake = std::chrono::microseconds(100)) : awake_(awake) {}
 
   void heard() { last_ = Clock::now(); }
 

@@ -8,9 +8,9 @@
 namespace onemask {
 
 /// Bytes on their way between single ranks of a group. It keeps the memory that they are in for as long as it may be touched.
-class Flight {
+class Transfers {
  public:
-  virtual ~Flight() = default;
+  virtual ~Transfers() = default;
 
   /// Both throw RunError, LostRank where the other rank is lost. `owner` keeps `bytes` alive.
   virtual void send(int to, void const* bytes, std::size_t size, std::shared_ptr<void const> owner) = 0;
