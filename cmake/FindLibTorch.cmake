@@ -1,9 +1,10 @@
 # Finds LibTorch without a CUDA toolkit: TorchConfig.cmake of the CUDA wheels asks for nvcc, linking the libraries does not need it.
-#   LIBTORCH_ROOT   folder that holds include/ and lib/ (a wheel's torch folder, or an unpacked libtorch); found in ONEMASK_WHEELS otherwise
+#   LIBTORCH_ROOT   folder that holds include/ and lib/ (a wheel's torch folder, or an unpacked libtorch); found in ONEMASK_WHEELS otherwise,
+#                   in its folder libtorch (without CUDA) or among its packages
 # Gives the target LibTorch::LibTorch, which computes on CPUs, and LibTorch::CUDA, where its CUDA libraries are there: loaded, they make
 # the device exist, although no symbol of theirs is named.
 file(GLOB _torch_in_wheels "${ONEMASK_WHEELS}/lib/python3*/site-packages/torch")
-find_path(LIBTORCH_ROOT NAMES include/ATen/ATen.h HINTS ${LIBTORCH_ROOT} ${_torch_in_wheels} NO_CACHE)
+find_path(LIBTORCH_ROOT NAMES include/ATen/ATen.h HINTS ${LIBTORCH_ROOT} "${ONEMASK_WHEELS}/libtorch" ${_torch_in_wheels} NO_CACHE)
 if(LIBTORCH_ROOT)
   set(_torch_lib "${LIBTORCH_ROOT}/lib")
   # Newer versions, older versions.
