@@ -178,7 +178,7 @@ class Lister {
         if (first_like[m] != m) continue;
         after.push_back(trained_[m]);
       }
-      list_.graph.tasks[add(TaskKind::evaluation, t, std::move(after))].affinity = affinities[place];
+      list_.graph.tasks[add(TaskKind::evaluation, t, std::move(after))].affinity = affinities[index];
     }
   }
 
@@ -253,7 +253,7 @@ std::vector<std::string> objects_of(Plan const& plan, PlannedTask task) {
     case TaskKind::null_space:
       return {plan.null_spaces[index].key};
     case TaskKind::edit: {
-      auto const& edit = plan.edits[place];
+      auto const& edit = plan.edits[index];
       if (!edit.key.empty()) return {edit.key};
       std::vector<std::string> keys;
       for (auto fact : edit.facts) keys.push_back(plan.sets[edit.set].keys[fact]);
@@ -280,7 +280,7 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
     case TaskKind::null_space:
       return 1;
     case TaskKind::edit: {
-      auto const& edit = plan.edits[place];
+      auto const& edit = plan.edits[index];
       return static_cast<double>(edit.facts.size()) * plan.sets[edit.set].options.hparams.v_num_grad_steps;
     }
     case TaskKind::batch_edit:
@@ -291,7 +291,7 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
       return facts * plan.masks[index].options.epochs;
     }
     case TaskKind::evaluation: {
-      auto const& evaluation = plan.evaluations[place];
+      auto const& evaluation = plan.evaluations[index];
       double prompts = 0;
       for (std::size_t f = evaluation.first; f < evaluation.first + evaluation.count; ++f) {
         auto const& fact = plan.facts[f].fact;
