@@ -33,6 +33,8 @@ OWNERS = {
     "Boost::program_options": {"commands", "cli"},
     "spdlog::spdlog": {"core"},
 }
+# What public headers may include of them: LibTorch, and declarations.
+PUBLIC = r"(ATen|torch|c10)/(?!cuda/)|nlohmann/json_fwd\.hpp$"
 # The main functions, and what they may use. The first belongs to the program that is linked without LibTorch.
 MAINS = {"main.cpp": {"commands"}, "compute_main.cpp": {"commands", "cli"}}
 MAIN_LINES = 60
@@ -124,6 +126,13 @@ def check_include(place: str, room: str, allowed: set[str], name: str, rooms: di
     return []
 
 
+def check_public(place: str, name: str) -> list[str]:
+    """What a public header includes, everybody who includes it compiles and must have."""
+    if re.match(PUBLIC, name) or not any(re.match(pattern, name) for pattern, _ in LIBRARIES):
+        return []
+    return [f"{place}: a public header must not include <{name}>: declare its types, and include it in a .cpp file."]
+
+
 def check_header(place: str, text: str) -> list[str]:
     wrong = []
     if not text.startswith("#pragma once\n"):
@@ -148,6 +157,8 @@ def check_file(root: Path, file: Path, rooms: dict[str, set[str]], libraries: di
         include = re.match(r'\s*#\s*include\s*[<"]([^>"]+)[>"]', line)
         if include:
             wrong += check_include(f"{place}:{number}", room, allowed, include[1], rooms, linked)
+            if place.startswith("include/"):
+                wrong += check_public(f"{place}:{number}", include[1])
     if room == "main" and len(text.splitlines()) >= MAIN_LINES:
         wrong.append(f"{place}: a main function must stay under {MAIN_LINES} lines: move work into a room.")
     return wrong
