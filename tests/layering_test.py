@@ -33,6 +33,8 @@ OWNERS = {
     "Boost::program_options": {"commands", "cli"},
     "spdlog::spdlog": {"core"},
 }
+# What public headers may include of them: LibTorch, and declarations.
+PUBLIC = r"(ATen|torch|c10)/(?!cuda/)|nlohmann/json_fwd\.hpp$"
 # The main functions, and what they may use. The first belongs to the program that is linked without LibTorch.
 MAINS = {"main.cpp": {"commands"}, "compute_main.cpp": {"commands", "cli"}}
 MAIN_LINES = 60
@@ -124,6 +126,13 @@ def check_include(place: str, room: str, allowed: set[str], name: str, rooms: di
     return []
 
 
+def check_public(place: str, name: str) -> list[str]:
+    """What a public header includes, everybody who includes it compiles and must have."""
+    if re.match(PUBLIC, name) or not any(re.match(pattern, name) for pattern, _ in LIBRARIES):
+        return []
+    return [f"{place}: a public header must not include <{name}>: declare its types, and include it in a .cpp file."]
+
+
 def check_header(place: str, text: str) -> list[str]:
     wrong = []
     if not text.startswith("#pragma once\n"):
@@ -132,6 +141,35 @@ def check_header(place: str, text: str) -> list[str]:
     if place.startswith("include/") and re.search(r"^\s*#\s*(ifn?def|if|elif)\b(?!\s+NDEBUG\s*$)", text, re.MULTILINE):
         wrong.append(f"{place}: a public header must not depend on the build: move the #if into a .cpp file.")
     return wrong
+
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
+
+
+def check_users(root: Path) -> list[str]:
+    """A public header is there for other rooms: for their sources and tests, or for a public header that they include."""
+    users: dict[str, set[Path]] = {}
+    for folder in ("include", "src", "tests"):
+        for file in (root / folder).rglob("*.[ch]pp"):
+            for name in INCLUDE.findall(file.read_text()):
+                users.setdefault(name, set()).add(file.relative_to(root))
+    headers = {file.relative_to(root / "include").as_posix() for file in (root / "include").rglob("*.hpp")}
+
+    def is_foreign(name: str, user: Path) -> bool:
+        folders = user.parts[2:-1] if user.parts[0] == "include" else user.parts[1:-1]
+        return folders[:1] != (name.split("/")[1],)
+
+    ahead = [name for name in headers if any(is_foreign(name, user) for user in users.get(name, ()))]
+    used = set(ahead)
+    while ahead:
+        header = Path("include") / ahead.pop()
+        reached = {name for name in headers - used if header in users.get(name, ())}
+        used |= reached
+        ahead += reached
+    return [
+        f"include/{name}: no other room uses this header: move it to src/{name.removeprefix('onemask/')}."
+        for name in sorted(headers - used)
+    ]
 
 
 def check_file(root: Path, file: Path, rooms: dict[str, set[str]], libraries: dict[str, set[str]]) -> list[str]:
@@ -145,9 +183,11 @@ def check_file(root: Path, file: Path, rooms: dict[str, set[str]], libraries: di
     allowed = MAINS.get(file.name, set()) if room == "main" else {room} | reachable(room, rooms)
     linked = libraries.get(room, set()) | (libraries["cuda"] if folders[:2] == ("gpu", "module") else set())
     for number, line in enumerate(text.splitlines(), 1):
-        include = re.match(r'\s*#\s*include\s*[<"]([^>"]+)[>"]', line)
+        include = INCLUDE.match(line)
         if include:
             wrong += check_include(f"{place}:{number}", room, allowed, include[1], rooms, linked)
+            if place.startswith("include/"):
+                wrong += check_public(f"{place}:{number}", include[1])
     if room == "main" and len(text.splitlines()) >= MAIN_LINES:
         wrong.append(f"{place}: a main function must stay under {MAIN_LINES} lines: move work into a room.")
     return wrong
@@ -165,6 +205,7 @@ def main() -> int:
         print(f"{root}: found {len(rooms)} rooms and {len(files)} source files; is this the source folder?")
         return 1
     wrong = check_table(rooms) + check_light(rooms, libraries) + check_libraries(libraries)
+    wrong += check_users(root)
     wrong += [sentence for file in files for sentence in check_file(root, file, rooms, libraries)]
     print("\n".join(wrong) if wrong else f"{len(files)} files keep to the table of {len(rooms)} rooms.")
     return 1 if wrong else 0

@@ -2,6 +2,8 @@
 #include <onemask/core/text.hpp>
 #include <onemask/core/yaml_document.hpp>
 
+#include <yaml-cpp/yaml.h>
+
 namespace onemask {
 
 YAML::Node parse_yaml(std::string const& text, std::string const& name) {

@@ -1,7 +1,8 @@
+#include "pretrain/model_folder.hpp"
+
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
-#include <onemask/pretrain/model_folder.hpp>
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>

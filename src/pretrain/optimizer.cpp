@@ -1,7 +1,8 @@
+#include "pretrain/optimizer.hpp"
+
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/model/adam.hpp>
-#include <onemask/pretrain/optimizer.hpp>
 
 #include <algorithm>
 #include <cmath>

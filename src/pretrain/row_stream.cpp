@@ -1,7 +1,8 @@
+#include "pretrain/row_stream.hpp"
+
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/random.hpp>
-#include <onemask/pretrain/row_stream.hpp>
 
 #include <algorithm>
 #include <utility>

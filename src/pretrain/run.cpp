@@ -1,3 +1,4 @@
+#include "pretrain/model_folder.hpp"
 #include "pretrain/report.hpp"
 #include "pretrain/sample.hpp"
 #include "pretrain/trainer.hpp"
@@ -12,7 +13,6 @@
 #include <onemask/data/corpus.hpp>
 #include <onemask/model/causal_lm.hpp>
 #include <onemask/model/device.hpp>
-#include <onemask/pretrain/model_folder.hpp>
 #include <onemask/pretrain/run.hpp>
 #include <onemask/tokenizer/train_tokenizer.hpp>
 

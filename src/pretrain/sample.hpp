@@ -1,7 +1,7 @@
 #pragma once
 
+#include "pretrain/body.hpp"
 #include <onemask/comm/communicator.hpp>
-#include <onemask/pretrain/body.hpp>
 #include <onemask/pretrain/recall.hpp>
 
 #include <string>

@@ -1,10 +1,11 @@
+#include "pretrain/sequences.hpp"
+
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/data/corpus.hpp>
 #include <onemask/data/counterfact.hpp>
 #include <onemask/data/prompt.hpp>
-#include <onemask/pretrain/sequences.hpp>
 
 #include <unordered_set>
 

@@ -6,9 +6,11 @@
 #include <onemask/data/file_pattern.hpp>
 #include <onemask/pretrain/study.hpp>
 
+#include <algorithm>
 #include <sstream>
 
 #include <fmt/core.h>
+#include <yaml-cpp/yaml.h>
 
 namespace onemask {
 namespace {
@@ -18,14 +20,9 @@ using Paths = std::vector<std::filesystem::path>;
 Paths read_files(YamlSection& section, char const* key, std::filesystem::path const& base) {
   Paths files;
   if (!section.has(key)) return files;
-  std::vector<std::string> names;
-  try {
-    auto const node = section.node(key);
-    names = node.IsScalar() ? std::vector{node.as<std::string>()} : node.as<std::vector<std::string>>();
-  } catch (YAML::Exception const&) {
-    throw section.fault(key, "must be a file name or a list of file names");
-  }
-  for (auto const& name : names) {
+  auto const names = section.value(key).texts();
+  if (!names) throw section.fault(key, "must be a file name or a list of file names");
+  for (auto const& name : *names) {
     for (auto& file : matching_files(base / name)) files.push_back(std::move(file));
   }
   return files;

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "pretrain/body.hpp"
+#include "pretrain/optimizer.hpp"
+#include "pretrain/row_stream.hpp"
 #include <onemask/compute/reducer.hpp>
-#include <onemask/pretrain/body.hpp>
-#include <onemask/pretrain/optimizer.hpp>
-#include <onemask/pretrain/row_stream.hpp>
 
 #include <cstdint>
 #include <memory>

@@ -1,5 +1,6 @@
+#include "pretrain/weights.hpp"
+
 #include <onemask/core/random.hpp>
-#include <onemask/pretrain/weights.hpp>
 
 #include <cmath>
 #include <functional>

@@ -1,6 +1,6 @@
+#include "report/finding.hpp"
 #include "report/study_parts.hpp"
 #include <onemask/report/export.hpp>
-#include <onemask/report/finding.hpp>
 
 #include <array>
 #include <charconv>

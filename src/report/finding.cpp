@@ -1,9 +1,10 @@
+#include "report/finding.hpp"
+
 #include "report/cells.hpp"
 #include "report/perplexity.hpp"
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
 #include <onemask/core/reserved_names.hpp>
-#include <onemask/report/finding.hpp>
 
 #include <algorithm>
 #include <cctype>

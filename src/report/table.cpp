@@ -1,4 +1,5 @@
 #include "report/cells.hpp"
+#include "report/finding.hpp"
 #include "report/mixture.hpp"
 #include "report/perplexity.hpp"
 #include "report/published.hpp"
@@ -7,7 +8,6 @@
 #include "report/summary.hpp"
 #include <onemask/core/reserved_names.hpp>
 #include <onemask/core/text.hpp>
-#include <onemask/report/finding.hpp>
 #include <onemask/report/table.hpp>
 #include <onemask/report/text_table.hpp>
 

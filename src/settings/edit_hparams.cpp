@@ -14,8 +14,8 @@ namespace {
 Field<EditHparams> false_or(Field<EditHparams> field) {
   field.type = FieldType::number_or_false;
   field.bounds.words = "false or " + field.bounds.words;
-  field.set = [set = field.set](EditHparams& hparams, YAML::Node const& node) {
-    auto const problem = set(hparams, node.IsScalar() && node.Scalar() == "false" ? YAML::Node(0) : node);
+  field.set = [set = field.set](EditHparams& hparams, YamlValue const& value) {
+    auto const problem = set(hparams, value.is("false") ? YamlValue("0") : value);
     return problem.starts_with("must be ") ? "must be false or " + problem.substr(8) : problem;
   };
   return field;

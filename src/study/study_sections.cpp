@@ -24,7 +24,7 @@ void read_fields(YamlSection& section, Options& options, bool all_must = true) {
   for (auto const& field : fields_of<Options>()) {
     if (field.special) continue;
     if (section.has(field.name)) {
-      auto const problem = field.set(options, section.node(field.name));
+      auto const problem = field.set(options, section.value(field.name));
       if (!problem.empty()) throw section.fault(field.name, problem);
     } else if (field.required && all_must) {
       throw section.fault(field.name, "is missing");
@@ -86,9 +86,9 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
 /// "last", "all" or a list of edited layers.
 std::vector<int> read_masked_layers(YamlSection& section, std::vector<int> const& edited) {
   if (!section.has("layers")) return {edited.back()};
-  auto const node = section.node("layers");
-  if (node.IsScalar() && node.Scalar() == "last") return {edited.back()};
-  if (node.IsScalar() && node.Scalar() == "all") return edited;
+  auto const value = section.value("layers");
+  if (value.is("last")) return {edited.back()};
+  if (value.is("all")) return edited;
   std::vector<int> layers;
   section.read("layers", layers);
   bool const fine = !layers.empty() && std::is_sorted(layers.begin(), layers.end(), std::less_equal<>()) &&
@@ -164,11 +164,12 @@ Published read_published(YamlSection section, std::vector<FactSelection> const& 
   Published published;
   if (section.keys().empty()) return published;
   published.source = section.need<std::string>("source");
-  auto const figures = section.node("figures");
+  auto const list = section.value("figures");
   section.finish();
-  if (!figures || !figures.IsSequence()) throw section.fault("figures", "must be a list of figures");
+  if (!list.is_list()) throw section.fault("figures", "must be a list of figures");
   std::vector<std::string> names{validation_split, every_split};
   for (auto const& split : splits) names.push_back(split.split);
+  auto const figures = list.elements();
   for (std::size_t i = 0; i < figures.size(); ++i) {
     YamlSection part(figures[i], file, fmt::format("published.figures[{}].", i));
     PublishedFigure figure;
@@ -206,9 +207,8 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   root.has("sweep");
   StudyPoint point;
   point.edit = read_edit(root.section("edit"), base);
-  auto const mask = root.node("mask");
   study.masks = false;
-  if (!(mask && mask.IsScalar() && mask.Scalar() == "none")) read_mask(root.section("mask"), point, study);
+  if (!root.value("mask").is("none")) read_mask(root.section("mask"), point, study);
   point.masked = study.masks;
   auto const& moments = study.moments;
   if (needs_moments(point.edit.hparams) && moments.text.empty() && moments.ids.empty() && moments.files.empty()) {

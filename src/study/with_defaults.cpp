@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include <yaml-cpp/yaml.h>
+
 namespace onemask {
 namespace {
 

@@ -1,5 +1,6 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/text.hpp>
 #include <onemask/core/yaml_document.hpp>
 #include <onemask/core/yaml_section.hpp>
 #include <onemask/world/description.hpp>
@@ -10,6 +11,7 @@
 #include <set>
 
 #include <fmt/core.h>
+#include <yaml-cpp/yaml.h>
 
 namespace onemask {
 namespace {
@@ -27,10 +29,10 @@ bool is_plain(std::string const& id) {
 
 /// "a | b | c", or a YAML list of texts.
 std::vector<std::string> read_choices(YamlSection& section, std::string const& key) {
-  auto const node = section.node(key);
-  if (!node || node.IsNull()) throw section.fault(key, "is missing");
+  auto const value = section.value(key);
+  if (value.is_null()) throw section.fault(key, "is missing");
   std::vector<std::string> choices;
-  if (node.IsSequence()) {
+  if (value.is_list()) {
     section.read(key, choices);
   } else {
     for (auto const& piece : split_text(section.need<std::string>(key), '|')) choices.push_back(trimmed(piece));

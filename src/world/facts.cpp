@@ -1,8 +1,9 @@
+#include "world/facts.hpp"
+
 #include "world/detail/item_stream.hpp"
 #include "world/detail/name_book.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/text.hpp>
-#include <onemask/world/facts.hpp>
 
 #include <numeric>
 

@@ -1,6 +1,6 @@
-#include <onemask/world/facts.hpp>
+#include "world/facts.hpp"
+#include "world/prose.hpp"
 #include <onemask/world/products.hpp>
-#include <onemask/world/prose.hpp>
 
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,7 @@
+#include "world/prose.hpp"
+
 #include "world/detail/item_stream.hpp"
 #include <onemask/core/error.hpp>
-#include <onemask/world/prose.hpp>
 
 #include <algorithm>
 #include <string_view>

@@ -1,7 +1,7 @@
+#include "pretrain/model_folder.hpp"
 #include "pretrain/tiny_body.hpp"
 #include <onemask/compute/fixed_point.hpp>
 #include <onemask/model/pass.hpp>
-#include <onemask/pretrain/model_folder.hpp>
 
 #include <cmath>
 

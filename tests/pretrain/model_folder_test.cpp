@@ -1,6 +1,7 @@
+#include "pretrain/model_folder.hpp"
+
 #include "pretrain/tiny_body.hpp"
 #include <onemask/core/error.hpp>
-#include <onemask/pretrain/model_folder.hpp>
 
 #include <cmath>
 

@@ -1,6 +1,7 @@
+#include "pretrain/optimizer.hpp"
+
 #include "pretrain/tiny_body.hpp"
 #include "support/world.hpp"
-#include <onemask/pretrain/optimizer.hpp>
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-#include <onemask/pretrain/row_stream.hpp>
+#include "pretrain/row_stream.hpp"
 
 #include <algorithm>
 #include <map>

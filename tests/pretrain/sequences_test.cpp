@@ -1,9 +1,10 @@
+#include "pretrain/sequences.hpp"
+
 #include "data/records.hpp"
 #include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_tokenizer.hpp"
 #include <onemask/core/error.hpp>
-#include <onemask/pretrain/sequences.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

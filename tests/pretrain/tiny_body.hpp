@@ -1,7 +1,7 @@
 #pragma once
 
+#include "pretrain/body.hpp"
 #include "support/tiny_model.hpp"
-#include <onemask/pretrain/body.hpp>
 
 #include <string>
 

@@ -1,7 +1,8 @@
+#include "report/finding.hpp"
+
 #include "report/example_study.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/report/export.hpp>
-#include <onemask/report/finding.hpp>
 #include <onemask/report/table.hpp>
 
 #include <gmock/gmock.h>

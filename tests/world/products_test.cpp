@@ -1,8 +1,8 @@
 #include "support/temporary_folder.hpp"
+#include "world/facts.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/text.hpp>
-#include <onemask/world/facts.hpp>
 #include <onemask/world/products.hpp>
 
 #include <algorithm>

@@ -4,7 +4,9 @@
 #include <utility>
 #include <vector>
 
-#include <yaml-cpp/yaml.h>
+namespace YAML {
+class Node;
+}
 
 namespace onemask {
 

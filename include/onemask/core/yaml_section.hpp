@@ -1,48 +1,35 @@
 #pragma once
 
 #include <onemask/core/error.hpp>
-#include <onemask/core/text.hpp>
+#include <onemask/core/yaml_value.hpp>
 
-#include <algorithm>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/core.h>
-#include <yaml-cpp/yaml.h>
 
 namespace onemask {
 
 /// One mapping of a YAML file. Every key that is read is remembered; `finish` refuses the rest.
 class YamlSection {
  public:
-  /// `kind` is what the file describes, for messages.
-  YamlSection(YAML::Node node, std::string file, std::string path, std::string kind = "study")
-      : node_(std::move(node)), file_(std::move(file)), path_(std::move(path)), kind_(std::move(kind)) {
-    if (node_ && !node_.IsNull() && !node_.IsMap()) throw fault("", "must be a mapping of names to values");
-    auto names = keys();
-    std::sort(names.begin(), names.end());
-    auto const twice = std::adjacent_find(names.begin(), names.end());
-    if (twice != names.end()) throw fault(*twice, "is given twice");
-  }
+  /// `kind` is what the file describes, for messages. Throws UserError where the value is no mapping, or has a key twice.
+  YamlSection(YamlValue value, std::string file, std::string path, std::string kind = "study");
 
-  bool has(std::string const& key) {
-    known_.push_back(key);
-    return node_ && node_.IsMap() && node_[key];
-  }
-
-  YamlSection section(std::string const& key) { return {has(key) ? node_[key] : YAML::Node(), file_, path_ + key + ".", kind_}; }
-
-  YAML::Node node(std::string const& key) { return has(key) ? node_[key] : YAML::Node(); }
+  bool has(std::string const& key);
+  YamlSection section(std::string const& key);
+  /// Null when the key is not there.
+  YamlValue value(std::string const& key);
 
   /// Replaces `value` when the key is there.
   template <typename T>
   void read(std::string const& key, T& value) {
     if (!has(key)) return;
-    try {
-      value = node_[key].as<T>();
-    } catch (YAML::Exception const&) {
-      throw fault(key, "has a value of the wrong type");
-    }
+    auto given = value_.at(key).as<T>();
+    if (!given) throw fault(key, "has a value of the wrong type");
+    value = *std::move(given);
   }
 
   template <typename T>
@@ -63,30 +50,14 @@ class YamlSection {
   /// For messages: "The study FILE".
   std::string file() const { return "The " + kind_ + " " + file_; }
 
-  std::vector<std::string> keys() const {
-    std::vector<std::string> names;
-    if (node_ && node_.IsMap()) {
-      for (auto const& item : node_) names.push_back(item.first.as<std::string>(""));
-    }
-    return names;
-  }
+  std::vector<std::string> keys() const { return value_.keys(); }
 
-  void finish() const {
-    for (auto const& name : keys()) {
-      if (std::find(known_.begin(), known_.end(), name) == known_.end()) {
-        throw fault(name, "is not a key that a " + kind_ + " knows." + did_you_mean(name, known_), "");
-      }
-    }
-  }
+  void finish() const;
 
-  UserError fault(std::string const& key, std::string const& problem, std::string const& end = ".") const {
-    auto name = path_ + key;
-    if (name.ends_with('.')) name.pop_back();  // the section itself
-    return UserError(file() + ": " + (name.empty() ? "it" : "'" + name + "'") + " " + problem + end);
-  }
+  UserError fault(std::string const& key, std::string const& problem, std::string const& end = ".") const;
 
  private:
-  YAML::Node node_;
+  YamlValue value_;
   std::string file_, path_, kind_;
   std::vector<std::string> known_;
 };

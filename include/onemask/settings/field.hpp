@@ -1,13 +1,11 @@
 #pragma once
 
+#include <onemask/core/yaml_value.hpp>
+
 #include <functional>
 #include <limits>
 #include <string>
 #include <vector>
-
-namespace YAML {
-class Node;
-}
 
 namespace onemask {
 
@@ -75,7 +73,7 @@ struct Field : FieldInfo {
   using Text = std::function<std::string(Options const&)>;
 
   /// Takes the value of a file. What is wrong with it as the end of a sentence, e.g. "must be at least 1"; empty: it was taken.
-  std::function<std::string(Options&, YAML::Node const&)> set;
+  std::function<std::string(Options&, YamlValue const&)> set;
   Text text;                                                 ///< the value as YAML on one line, exactly
   Text hashed;                                               ///< the value as lines that are hashed have it
   Text line = [](Options const&) { return std::string(); };  ///< what it adds to the line of its objects

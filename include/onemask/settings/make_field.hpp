@@ -17,8 +17,6 @@
 #include <utility>
 #include <vector>
 
-#include <yaml-cpp/yaml.h>
-
 namespace onemask {
 
 // Values as YAML on one line.
@@ -36,11 +34,7 @@ inline std::string yaml_text(double value) {
   std::array<char, 32> digits{};
   return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr};
 }
-inline std::string yaml_text(std::string const& value) {
-  YAML::Emitter out;
-  out << value;
-  return out.c_str();
-}
+std::string yaml_text(std::string const& value);
 inline std::string yaml_text(std::filesystem::path const& value) {
   return yaml_text(value.string());
 }
@@ -82,16 +76,13 @@ typename Field<Options>::Text hashed_value(T Options::*member) {
 
 // The makers of fields; `member` is where the struct has the setting.
 
-/// A field whose value yaml-cpp reads as a Read; `take` gives what is wrong with it, or sets it.
+/// A field whose value is read as a Read; `take` gives what is wrong with it, or sets it.
 template <typename Read, typename Options, typename Take>
 Field<Options> make_field(FieldInfo info, Take take, typename Field<Options>::Text text, typename Field<Options>::Text hashed) {
   Field<Options> field{std::move(info), {}, text, hashed};
-  field.set = [take](Options& options, YAML::Node const& node) -> std::string {
-    try {
-      return take(options, node.as<Read>());
-    } catch (YAML::Exception const&) {
-      return "has a value of the wrong type";
-    }
+  field.set = [take](Options& options, YamlValue const& value) -> std::string {
+    auto read = value.as<Read>();
+    return read ? take(options, *std::move(read)) : "has a value of the wrong type";
   };
   return field;
 }
@@ -198,14 +189,11 @@ Field<Options> file(char const* name, std::filesystem::path Options::*member, ch
 template <typename Options, typename File>
 Field<Options> files(char const* name, std::vector<File> Options::*member, char const* meaning) {
   Field<Options> field{{.name = name, .type = FieldType::files, .meaning = meaning}, {}, {}, {}};
-  field.set = [member](Options& options, YAML::Node const& node) -> std::string {
-    try {
-      auto const names = node.IsScalar() ? std::vector{node.as<std::string>()} : node.as<std::vector<std::string>>();
-      options.*member = std::vector<File>(names.begin(), names.end());
-      return "";
-    } catch (YAML::Exception const&) {
-      return "must be a file name or a list of file names";
-    }
+  field.set = [member](Options& options, YamlValue const& value) -> std::string {
+    auto const names = value.texts();
+    if (!names) return "must be a file name or a list of file names";
+    options.*member = std::vector<File>(names->begin(), names->end());
+    return "";
   };
   field.text = field.hashed = [member](Options const& options) { return yaml_text(options.*member); };
   return field;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <onemask/world/facts.hpp>
+#include "world/facts.hpp"
 
 #include <cstdint>
 #include <string>

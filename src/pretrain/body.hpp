@@ -1,8 +1,8 @@
 #pragma once
 
+#include "pretrain/row_stream.hpp"
+#include "pretrain/weights.hpp"
 #include <onemask/checkpoint/config.hpp>
-#include <onemask/pretrain/row_stream.hpp>
-#include <onemask/pretrain/weights.hpp>
 
 #include <cstdint>
 #include <span>

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "pretrain/weights.hpp"
 #include <onemask/comm/communicator.hpp>
 #include <onemask/pretrain/study.hpp>
-#include <onemask/pretrain/weights.hpp>
 
 #include <cstdint>
 #include <map>

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "pretrain/weights.hpp"
 #include <onemask/checkpoint/config.hpp>
-#include <onemask/pretrain/weights.hpp>
 
 #include <filesystem>
 #include <string>

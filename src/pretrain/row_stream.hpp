@@ -1,6 +1,6 @@
 #pragma once
 
-#include <onemask/pretrain/sequences.hpp>
+#include "pretrain/sequences.hpp"
 #include <onemask/pretrain/study.hpp>
 
 #include <cstdint>
