@@ -178,7 +178,7 @@ class Lister {
         if (first_like[m] != m) continue;
         after.push_back(trained_[m]);
       }
-      list_.graph.tasks[add(TaskKind::evaluation, t, std::move(after))].affinity = affinities[index];
+      list_.graph.tasks[add(TaskKind::evaluation, t, std::move(after))].affinity = affinities[place];
     }
   }
 

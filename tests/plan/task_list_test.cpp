@@ -109,7 +109,7 @@ TEST_F(TaskListTest, ASequenceOfBatchesIsAChain) {
   ASSERT_EQ(solves.size(), 3U);
   std::vector<std::size_t> training;
   for (auto solve : solves) {
-    if (plan_.solves[list_.planned[solve].place].facts.front() < 20) training.push_back(solve);
+    if (plan_.solves[list_.planned[solve].index].facts.front() < 20) training.push_back(solve);
   }
   ASSERT_EQ(training.size(), 2U);
   EXPECT_TRUE(before(training[1]).contains(training[0]));

@@ -51,7 +51,7 @@ TEST_F(SequencesTest, StatementsAreReadInOrder) {
   auto const second = write("b.jsonl", R"({"prompt": "B is", "target": " green"})");
   auto const statements = read_statements({first, second});
   EXPECT_THAT(written(statements), ElementsAre("B is | red", "A is |blue"));
-  EXPECT_EQ(statements[1].position, "'" + first.string() + "', line 3");
+  EXPECT_EQ(statements[1].place, "'" + first.string() + "', line 3");
 }
 
 TEST_F(SequencesTest, RecordsGiveAllTheirPrompts) {
