@@ -4,6 +4,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/json_line.hpp>
+#include <onemask/core/posix_file.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/moments/moments.hpp>
 
@@ -157,7 +158,7 @@ CommandResult run_stats(po::variables_map const& values, Environment const& envi
       auto const moment = load_moment(*objects, key, layer, model->config().inner);
       result.output += request.json ? json_of(moment, key) : line_of(moment, key);
       if (!request.exported) continue;
-      std::filesystem::create_directories(*request.exported);
+      make_folder(*request.exported);
       write_file_atomically(*request.exported / fmt::format("moment-{}.safetensors", layer), to_bytes(moment));
     }
   });

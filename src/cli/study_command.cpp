@@ -2,7 +2,6 @@
 #include "cli/study_options.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/commands/result_options.hpp>
-#include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
 

@@ -1,6 +1,5 @@
 #include "mpi_call.hpp"
 #include <onemask/comm/machine.hpp>
-#include <onemask/core/error.hpp>
 
 #include <array>
 #include <cctype>

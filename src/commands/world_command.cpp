@@ -1,6 +1,6 @@
 #include "commands/light_commands.hpp"
-#include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/posix_file.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/world/products.hpp>
 
@@ -18,9 +18,7 @@ CommandResult write_world(po::variables_map const& values) {
   auto const seed = static_cast<std::uint64_t>(positive_number(values, "seed"));
   std::filesystem::path const folder = need_option(values, "out", "the folder to write into");
   auto const files = make_world(world, seed);
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) throw RunError("Cannot make the folder '" + folder.string() + "': " + error.message() + ".");
+  make_folder(folder);
   CommandResult result;
   for (auto const& [name, content] : files) {
     write_file_atomically(folder / name, content);

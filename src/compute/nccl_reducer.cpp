@@ -3,6 +3,7 @@
 #include "compute/summable.hpp"
 #include <onemask/core/backoff.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 
 #include <chrono>
 
@@ -34,12 +35,14 @@ NcclReducer::~NcclReducer() {
 
 void NcclReducer::add(at::Tensor const& values) {
   expect_summable(values, device_);
+  expect_group();
   sums_.push_back(values);
   attempt("sum gradients", [&] { group_->sum(values); });
 }
 
 void NcclReducer::finalize() {
   if (sums_.empty()) return;
+  expect_group();
   attempt("sum gradients", [&] {
     for (Backoff const backoff(awake); !group_->complete();) {
       group_->ready();  // or has failed
@@ -47,6 +50,10 @@ void NcclReducer::finalize() {
     }
   });
   sums_.clear();
+}
+
+void NcclReducer::expect_group() const {
+  invariant(group_ != nullptr, "gradients are summed by a group of GPUs that has failed");
 }
 
 /// Does what NCCL is asked for, and waits until it is under way. A GPU whose partner is lost would wait for ever: when the group

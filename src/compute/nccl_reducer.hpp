@@ -21,13 +21,14 @@ class NcclReducer : public GradientReducer {
   std::string transport() const override { return "NCCL"; }
 
  private:
+  void expect_group() const;
   template <class Action>
   void attempt(std::string const& what, Action const& action);
 
   Communicator comm_;
   c10::Device device_;
-  std::unique_ptr<NcclGroup> group_;
   std::vector<at::Tensor> sums_;
+  std::unique_ptr<NcclGroup> group_;  ///< ends before the tensors that it may still write to; nullptr after a failure
 };
 
 }  // namespace onemask

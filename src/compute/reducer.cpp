@@ -16,13 +16,15 @@
 namespace onemask {
 namespace {
 
-/// Sums in the memory of the host; tensors on GPUs are copied there and back.
+/// Sums in the memory of the host; tensors on GPUs are copied there and back. One rank's numbers are their own sums and stay
+/// where they are.
 class HostReducer : public GradientReducer {
  public:
-  HostReducer(std::unique_ptr<IntegerSums> sums, c10::Device device) : sums_(std::move(sums)), device_(device) {}
+  HostReducer(Communicator const& comm, c10::Device device) : sums_(comm.sums()), device_(device), alone_(comm.size() == 1) {}
 
   void add(at::Tensor const& values) override {
     expect_summable(values, device_);
+    if (alone_) return;
     auto const host = std::make_shared<at::Tensor const>(values.cpu());
     invariant(host->numel() == values.numel() && host->is_contiguous(), "a gradient of ", values.numel(),
               " numbers is summed as ", host->numel());
@@ -43,6 +45,7 @@ class HostReducer : public GradientReducer {
  private:
   std::unique_ptr<IntegerSums> sums_;
   c10::Device device_;
+  bool alone_;
   std::vector<std::pair<at::Tensor, std::shared_ptr<at::Tensor const>>> tensors_;  ///< with the same on the host
 };
 
@@ -59,7 +62,7 @@ std::unique_ptr<GradientReducer> make_reducer(Communicator const& comm, c10::Dev
   if (device.is_cuda() && comm.size() > 1 && nccl() != nullptr && own_gpus(comm, device)) {
     return std::make_unique<NcclReducer>(comm, *nccl(), device);
   }
-  return std::make_unique<HostReducer>(comm.sums(), device);
+  return std::make_unique<HostReducer>(comm, device);
 }
 
 void expect_summable(at::Tensor const& values, c10::Device device) {

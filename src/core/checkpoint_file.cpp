@@ -2,6 +2,9 @@
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/core/posix_file.hpp>
+
+#include <system_error>
 
 namespace onemask {
 namespace {
@@ -22,12 +25,15 @@ std::optional<std::string> CheckpointFile::read() const {
 }
 
 void CheckpointFile::write(std::string const& bytes) const {
-  if (file_.has_parent_path()) std::filesystem::create_directories(file_.parent_path());
+  if (file_.has_parent_path()) make_folder(file_.parent_path());
   write_file_atomically(file_, sha256(bytes) + bytes);
 }
 
 void CheckpointFile::remove() const {
-  std::filesystem::remove(file_);
+  std::error_code error;
+  std::filesystem::remove(file_, error);
+  if (!error) return;
+  log_warning("The checkpoint " + file_.string() + " is no longer needed, but cannot be removed: " + error.message() + ".");
 }
 
 }  // namespace onemask

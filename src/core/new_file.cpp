@@ -29,7 +29,7 @@ void NewFile::appear(bool durable) {
   file_.close();
   rename_file(temporary_, target_);
   appeared_ = true;
-  if (durable) sync_folder(target_.parent_path());
+  if (durable) sync_name(target_);
 }
 
 }  // namespace onemask

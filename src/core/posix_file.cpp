@@ -45,6 +45,11 @@ int flags_of(PosixFile::Mode mode) {
   throw UserError("Cannot read '" + file.string() + "': " + last_error().message() + ". Check the path and its permissions.");
 }
 
+[[noreturn]] void throw_sync_error(std::filesystem::path const& file) {
+  throw DiskError("'" + file.string() + "' was written, but its folder could not be synchronised to the disk: " +
+                  last_error().message() + ". Check the folder, its permissions and the disk, and run the same command again.");
+}
+
 struct stat status_of(int descriptor, std::filesystem::path const& name) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) throw_read_error(name);
@@ -58,6 +63,7 @@ PosixFile::PosixFile(std::filesystem::path const& file, Mode mode, std::filesyst
       descriptor_(uninterrupted([&] { return ::open(file.c_str(), flags_of(mode) | O_CLOEXEC, 0666); })) {
   if (descriptor_ >= 0) return;
   if (mode == Mode::read) throw_read_error(name_);
+  if (mode == Mode::folder) throw_sync_error(name_);
   throw_write_error(name_, last_error());
 }
 
@@ -111,10 +117,11 @@ bool PosixFile::try_lock(Lock kind) {
   throw DiskError("Cannot lock '" + name_.string() + "': " + last_error().message() + ".");
 }
 
-void sync_folder(std::filesystem::path const& folder) {
-  PosixFile const opened(folder.empty() ? "." : folder, PosixFile::Mode::folder);
+void sync_name(std::filesystem::path const& file) {
+  auto const folder = file.parent_path();
+  PosixFile const opened(folder.empty() ? "." : folder, PosixFile::Mode::folder, file);
   if (::fsync(opened.descriptor()) == 0 || errno == EINVAL) return;  // EINVAL: the file system has no such thing
-  throw_write_error(folder, last_error());
+  throw_sync_error(file);
 }
 
 void make_folder(std::filesystem::path const& folder) {

@@ -148,7 +148,7 @@ DiskTrial try_disk(std::filesystem::path const& folder) {
     auto const [created, synced] = put(file, content);
     auto const start = Clock::now();
     rename_file(file, target);
-    sync_folder(folder);
+    sync_name(target);
     renames.push_back(seconds_since(start));
     creates.push_back(created);
     syncs.push_back(synced);

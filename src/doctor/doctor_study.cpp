@@ -72,7 +72,10 @@ Finding memory_finding(Checkpoint const& checkpoint, ModelOptions const& model, 
   if (placement.device.is_cuda()) {
     auto const gpus = std::max(visible_gpus(), 1);
     copies = (copies + gpus - 1) / gpus;
-    available = static_cast<double>(describe_gpu(placement.device.index()).free_memory);
+    auto const gpu = describe_gpu(placement.device.index());
+    if (gpu.memory == 0)
+      return {Verdict::ok, "weights", format_bytes(copy) + " on a GPU; this build cannot ask for its memory (no NCCL)"};
+    available = static_cast<double>(gpu.free_memory);
     where = "of a GPU";
   } else if (weights.all_of_type) {
     copies = 1;

@@ -118,7 +118,7 @@ bool on_gpu(RankFacts const& rank) {
   return rank.device.starts_with("cuda");
 }
 
-/// The device as the other ranks can know it.
+/// The device as the other ranks can know it; empty where it cannot be told.
 std::string place_of(RankFacts const& rank) {
   return on_gpu(rank) && !rank.bus_id.empty() ? rank.host + " " + rank.bus_id : "";
 }
@@ -134,10 +134,10 @@ Findings sharing_findings(Ranks const& ranks) {
     findings.push_back({Verdict::warning, "GPU per rank",
                         ranks_text(sharing) + ": share a GPU with another rank, so NCCL cannot be used and sums go through the "
                                               "memory of the host. Start as many ranks on a host as it has GPUs."});
-  } else if (std::any_of(ranks.begin(), ranks.end(), on_gpu)) {
+  } else if (std::any_of(ranks.begin(), ranks.end(), [](auto const& rank) { return !place_of(rank).empty(); })) {
     findings.push_back({Verdict::ok, "GPU per rank", "every rank has a GPU of its own"});
   }
-  for (auto const& [host, members] : grouped(ranks, [](auto const& rank) { return on_gpu(rank) ? rank.host : ""; })) {
+  for (auto const& [host, members] : grouped(ranks, [](auto const& rank) { return place_of(rank).empty() ? "" : rank.host; })) {
     std::set<std::string> used;
     int visible = 0;
     for (auto const r : members) {

@@ -1,4 +1,3 @@
-#include <onemask/core/error.hpp>
 #include <onemask/core/random.hpp>
 #include <onemask/data/prompt.hpp>
 #include <onemask/edit/context_templates.hpp>
@@ -50,9 +49,10 @@ std::string clean(std::string const& text) {
 
 void require_template_length(ModelConfig const& config, Tokenizer const& tokenizer, int length) {
   std::int64_t const head = head_token(tokenizer) ? 1 : 0, prompt = 1;  // a prompt has more, but not less
-  require_positions(head + length + prompt, config.positions,
-                    fmt::format("A context template of {} tokens (context_template_length_params) with a prompt behind it", length),
-                    "Ask for shorter ones.");
+  require_positions(
+      head + length + prompt, config.positions,
+      fmt::format("A context template of {} tokens (context_template_length_params) with a prompt behind it", length),
+      "Ask for shorter ones.");
 }
 
 ContextTemplates sample_context_templates(CausalLM const& model, Tokenizer const& tokenizer,

@@ -65,7 +65,7 @@ std::string why_no_gpu() {
 
 Nccl const* nccl() {
   bool const loaded = dlopen(name, RTLD_NOW | RTLD_NOLOAD) != nullptr;
-  return loaded ? cuda().module->nccl() : nullptr;
+  return loaded && cuda().module != nullptr ? cuda().module->nccl() : nullptr;
 }
 
 std::string nccl_version() {

@@ -1,4 +1,3 @@
-#include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/random.hpp>
 #include <onemask/mask/baselines.hpp>

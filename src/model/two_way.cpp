@@ -1,4 +1,3 @@
-#include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/model/head_loss.hpp>
 #include <onemask/model/two_way.hpp>

@@ -2,7 +2,6 @@
 
 #include "pretrain/blocks.hpp"
 #include <onemask/compute/fixed_point.hpp>
-#include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/model/layers.hpp>
 

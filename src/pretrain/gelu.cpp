@@ -1,6 +1,5 @@
 #include "pretrain/gelu.hpp"
 
-#include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 
 #include <algorithm>
@@ -10,8 +9,9 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-// The same arithmetic, compiled for wider registers as well; the processor decides when the program starts.
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__)
+// The same arithmetic, compiled for wider registers as well; the processor decides when the program starts, before sanitizers are
+// ready for it.
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define ONEMASK_WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define ONEMASK_WIDE

@@ -1,6 +1,5 @@
 #include "pretrain/optimizer.hpp"
 
-#include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/model/adam.hpp>
 

@@ -1,6 +1,5 @@
 #include "pretrain/row_stream.hpp"
 
-#include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/random.hpp>
 

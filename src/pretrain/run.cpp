@@ -9,6 +9,7 @@
 #include <onemask/core/hash.hpp>
 #include <onemask/core/interrupt.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/core/posix_file.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/data/corpus.hpp>
 #include <onemask/model/causal_lm.hpp>
@@ -117,9 +118,7 @@ void provide_tokenizer(PretrainStudy const& study, std::vector<Statement> const&
     throw UserError("The folder '" + folder.string() +
                     "' holds a model that was not trained here. Choose another folder, or empty it.");
   }
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) throw RunError("Cannot make the folder '" + folder.string() + "': " + error.message() + ".");
+  make_folder(folder);
   if (study.tokenizer) {
     copy_tokenizer(*study.tokenizer, folder);
   } else {

@@ -123,7 +123,7 @@ Journal::Journal(std::filesystem::path const& folder, int rank, int attempt)
     : name_(folder / fmt::format("{}{}-{}{}", kPrefix, rank, attempt, kSuffix)) {
   make_folder(folder);
   file_ = std::make_unique<PosixFile>(name_, PosixFile::Mode::create);
-  sync_folder(folder);
+  sync_name(name_);
 }
 
 Journal::~Journal() = default;

@@ -204,7 +204,7 @@ void ObjectStore::put(std::string const& key, std::string_view payload, std::str
   file.write(payload);
   file.write(end);
   file.appear(durable_);
-  if (durable_ && new_folder) sync_folder(root_);
+  if (durable_ && new_folder) sync_name(name.parent_path());
 }
 
 }  // namespace onemask

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 
 #include <fmt/core.h>
@@ -121,8 +122,8 @@ void read_mask(YamlSection section, StudyPoint& point, Study& study) {
     section.read_at_least("ranks", study.ranks_per_mask, 1);
   }
   read_fields(section, mask);
-  constexpr int most_units = 2047;  // whose integers can be added without overflow
-  if (mask.batch / mask.micro_batch > most_units) throw section.fault("batch", "must be at most 2047 times 'micro_batch'");
+  constexpr std::int64_t most_units = 2047;  // whose integers can be added without overflow
+  if (mask.batch > most_units * mask.micro_batch) throw section.fault("batch", "must be at most 2047 times 'micro_batch'");
   section.finish();
 }
 

@@ -3,6 +3,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/core/posix_file.hpp>
 #include <onemask/store/run_folder.hpp>
 
 #include <nlohmann/json.hpp>
@@ -11,7 +12,7 @@ namespace onemask {
 namespace {
 
 void write_plan(std::filesystem::path const& file, Study const& study, OpenRun const& run, TaskList const& tasks) {
-  std::filesystem::create_directories(file.parent_path());
+  make_folder(file.parent_path());
   auto counts = nlohmann::ordered_json::object();
   for (auto const& name : kind_names()) counts[name] = 0;
   for (std::size_t t = 0; t < tasks.planned.size(); ++t) {

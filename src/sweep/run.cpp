@@ -7,6 +7,7 @@
 #include <onemask/compute/computing.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/core/posix_file.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/dispatch/worker.hpp>
 #include <onemask/gather/gather.hpp>
@@ -117,8 +118,8 @@ void begin_in_folder(Communicator const& world, RunOptions const& options, std::
   auto const part = part_name(options.shard);
   agree(world, [&] {
     if (world.rank() != 0) return;
-    std::filesystem::create_directories(options.folder / "journal");
-    std::filesystem::create_directories(options.folder / "logs");
+    make_folder(options.folder / "journal");
+    make_folder(options.folder / "logs");
     lock.emplace(options.folder, part, std::chrono::seconds(3));  // ranks of a killed start may be dying still
   });
   open_log_file(options.folder / "logs" / (part.empty() ? fmt::format("rank-{}.log", world.rank()) : part + ".log"));

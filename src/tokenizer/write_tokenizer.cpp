@@ -2,9 +2,8 @@
 #include "tokenizer/detail/utf8.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/posix_file.hpp>
 #include <onemask/tokenizer/train_tokenizer.hpp>
-
-#include <system_error>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -43,12 +42,7 @@ void write_tokenizer(TrainedTokenizer const& tokenizer, std::filesystem::path co
         fmt::format("A tokenizer of {} merges must have 257 tokens more, not {} in all. Write one as train_byte_pairs made it.",
                     tokenizer.merges.size(), tokenizer.tokens.size()));
   }
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    throw RunError("Cannot make the folder '" + folder.string() + "': " + error.message() +
-                   ". Check the path and its permissions.");
-  }
+  make_folder(folder);
   std::vector<std::string> written;  // by id
   for (std::string const& token : tokenizer.tokens) written.push_back(detail::token_of_bytes(token));
   written.back() = detail::gpt2_end_of_text;

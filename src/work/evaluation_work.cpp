@@ -1,6 +1,5 @@
 #include "work/stored_results.hpp"
 #include "work/task_work.hpp"
-#include <onemask/core/error.hpp>
 #include <onemask/edit/weight_delta.hpp>
 #include <onemask/eval/metrics.hpp>
 #include <onemask/mask/baselines.hpp>

@@ -1,4 +1,3 @@
-#include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/core/yaml_document.hpp>

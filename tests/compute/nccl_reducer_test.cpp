@@ -3,6 +3,7 @@
 #include "comm/local_backend.hpp"
 #include "support/world.hpp"
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 
 #include <utility>
 #include <vector>
@@ -19,13 +20,17 @@ struct Fate {
   bool sums_fail = false, sums_hang = false;
   int looks = 3;  ///< until something is through
   bool in_peace = false, at_once = false;
+  bool sums_lost = false;  ///< tensors were freed before the group that writes to them
 };
 
 /// A group that sums tensors of the CPU over ranks, and takes its time.
 class PretendedGroup : public NcclGroup {
  public:
   PretendedGroup(Communicator const& comm, Fate& fate) : sums_(make_reducer(comm, at::kCPU)), fate_(fate) { begin(); }
-  ~PretendedGroup() override { (left_ && waits_ == 0 ? fate_.in_peace : fate_.at_once) = true; }
+  ~PretendedGroup() override {
+    (left_ && waits_ == 0 ? fate_.in_peace : fate_.at_once) = true;
+    for (auto const& values : begun_) fate_.sums_lost = fate_.sums_lost || values.use_count() == 1;
+  }
 
   bool ready() override {
     if (fate_.sums_fail && !begun_.empty()) throw NcclError("unhandled system error (a cable)");
@@ -112,6 +117,8 @@ TEST(NcclReducer, SaysWhatFailedAndLeavesAtOnce) {
     EXPECT_THAT(error.what(), testing::StartsWith("NCCL failed to sum gradients: unhandled system error (a cable). Run"));
   }
   EXPECT_TRUE(fate.at_once);
+  EXPECT_THROW(reducer.add(numbers(1)), BrokenInvariant);
+  EXPECT_THROW(reducer.finalize(), BrokenInvariant);
 }
 
 TEST(NcclReducer, LeavesAtOnceWithSumsUnderWay) {
@@ -122,6 +129,7 @@ TEST(NcclReducer, LeavesAtOnceWithSumsUnderWay) {
   }
   EXPECT_TRUE(fate.at_once);
   EXPECT_FALSE(fate.in_peace);
+  EXPECT_FALSE(fate.sums_lost);
 }
 
 /// One rank of a group that is to end.

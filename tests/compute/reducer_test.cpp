@@ -69,6 +69,16 @@ RANK_TEST(GradientReducer, GivesTheSameBitsWhateverTheOrder) {
   EXPECT_TRUE(dealt.equal(from_fixed_point(alone, 40, at::kFloat)));
 }
 
+/// A device without memory: whatever is copied from there throws.
+TEST(GradientReducer, OfOneRankLeavesTensorsOnTheirDevice) {
+  auto const device = c10::Device(c10::DeviceType::Meta);
+  auto const reducer = make_reducer(Communicator(), device);
+  EXPECT_EQ(reducer->transport(), "one rank");
+  reducer->add(at::empty({2, 3}, at::device(device).dtype(at::kLong)));
+  EXPECT_NO_THROW(reducer->finalize());
+  EXPECT_THROW(reducer->add(at::zeros({3}, at::kLong)), std::invalid_argument) << "of another device";
+}
+
 RANK_TEST(GradientReducer, RefusesOtherTensors) {
   auto const reducer = make_reducer(test::world(), at::kCPU);
   EXPECT_THROW(reducer->add(at::zeros({3}, at::kFloat)), std::invalid_argument);

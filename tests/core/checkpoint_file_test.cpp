@@ -28,6 +28,17 @@ TEST_F(CheckpointFileTest, GivesBackWhatWasWrittenLast) {
   EXPECT_NO_THROW(file_.remove());
 }
 
+TEST_F(CheckpointFileTest, AFolderThatCannotBeMadeIsAFaultOfTheDisk) {
+  write_file_atomically(folder_ / "new", "a file");
+  EXPECT_THROW(file_.write("work"), DiskError);
+}
+
+TEST_F(CheckpointFileTest, OneThatCannotBeRemovedStays) {
+  std::filesystem::create_directories(path_ / "full");
+  EXPECT_NO_THROW(file_.remove());
+  EXPECT_TRUE(std::filesystem::exists(path_ / "full"));
+}
+
 TEST_F(CheckpointFileTest, NoDamagedFileIsBelieved) {
   file_.write("forty-two bytes of work that took all night");
   auto const whole = read_file(path_);

@@ -148,6 +148,13 @@ TEST(PosixFile, ErrorsNameTheFileAndTheReason) {
               ThrowsMessage<DiskError>(testing::AllOf(HasSubstr("absent"), HasSubstr("No such file"))));
 }
 
+TEST(PosixFile, ANameThatCannotBeSynchronisedIsThatOfTheFile) {
+  test::TemporaryFolder const folder;
+  EXPECT_NO_THROW(sync_name("here, whether it is there or not"));
+  EXPECT_THAT([&] { sync_name(folder / "absent" / "file"); },
+              ThrowsMessage<DiskError>(testing::AllOf(HasSubstr("absent/file' was written, but"), HasSubstr("No such file"))));
+}
+
 TEST(MappedFile, ShowsTheContent) {
   test::TemporaryFolder const folder;
   write_file_atomically(folder / "file", "content");

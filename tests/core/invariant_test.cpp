@@ -19,20 +19,5 @@ TEST(Invariant, SaysWhatIsBrokenAndWhere) {
   }
 }
 
-TEST(Invariant, CostlyOnesAreAskedInDebugBuildsAlone) {
-  bool asked = false;
-  costly_invariant(
-      [&] {
-        asked = true;
-        return true;
-      },
-      "never seen");
-#ifdef NDEBUG
-  EXPECT_FALSE(asked);
-#else
-  EXPECT_TRUE(asked);
-#endif
-}
-
 }  // namespace
 }  // namespace onemask

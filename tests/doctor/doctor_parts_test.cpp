@@ -138,6 +138,13 @@ TEST(Devices, ThatAreSharedIdleBusyOrMissingAreNamed) {
   EXPECT_EQ(on(judge_devices({rank_on_gpu("00:1", 1), rank_on("b", {0})}), "devices").verdict, Verdict::problem);
 }
 
+TEST(Devices, ThatCannotBeToldApartAreNotJudged) {
+  auto const unknown = rank_on_gpu("", 4);
+  auto const findings = judge_devices({unknown, unknown});
+  EXPECT_EQ(on(findings, "GPU per rank").text, "");
+  EXPECT_EQ(on(findings, "idle GPUs").text, "");
+}
+
 TEST(Devices, ThatAreSlowAreNamed) {
   auto slow = rank_on("b", {0});
   slow.rate = 4e9;

@@ -3,6 +3,7 @@
 #include "support/world.hpp"
 #include <onemask/comm/mailbox.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/mask/trainer.hpp>
 #include <onemask/model/pass.hpp>
 
@@ -205,6 +206,12 @@ TEST_F(Trainer, OrderOfFactsInAnEpochComesFromTheSeed) {
   auto sorted = order(2);
   std::sort(sorted.begin(), sorted.end());
   for (std::size_t i = 0; i < 100; ++i) EXPECT_EQ(sorted[i], i);
+}
+
+TEST_F(Trainer, AnEpochWithAFactTwiceIsADefect) {
+  BatchOrder const right_sum = [](int) { return std::vector<std::size_t>{0, 1, 2, 3, 3, 6, 6}; };
+  MaskTrainer trainer(facts_, options_, theta(), right_sum, {}, *local_);
+  EXPECT_THROW(trainer.run_epoch(), BrokenInvariant);
 }
 
 TEST_F(Trainer, InitialThetaHasTheMeanAndDeviationAskedFor) {

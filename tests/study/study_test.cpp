@@ -334,6 +334,11 @@ TEST_F(StudyTest, ValuesThatAreWrong) {
   }
 }
 
+TEST_F(StudyTest, ABatchHasAtMost2047MicroBatches) {
+  EXPECT_EQ(read({{"mask.micro_batch=2", "mask.batch=4094"}, {}, {}}).points.front().mask.batch, 4094);
+  EXPECT_THAT(complaint({{"mask.micro_batch=2", "mask.batch=4095"}, {}, {}}), HasSubstr("at most 2047 times 'micro_batch'"));
+}
+
 TEST_F(StudyTest, MissingAndMalformed) {
   EXPECT_THAT(complaint({{"edit.layer=1", "edit.layers=[1]"}, {}, {}}), HasSubstr("keep one of them"));
   for (auto const* key : {"name:", "model:", "  checkpoint:", "facts:", "edit:", "  hparams:"}) {

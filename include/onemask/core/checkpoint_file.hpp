@@ -13,8 +13,9 @@ class CheckpointFile {
 
   /// What was written last; nothing, with a warning, when it is damaged.
   std::optional<std::string> read() const;
-  /// Makes the folder where there is none. Throws RunError when the disk fails; what was there stays.
+  /// Makes the folder where there is none. Throws DiskError when the disk fails; what was there stays.
   void write(std::string const& bytes) const;
+  /// Warns when it cannot: what the work came to is safe elsewhere.
   void remove() const;
   std::string name() const { return file_.string(); }
 

@@ -46,12 +46,4 @@ void invariant(Claim const& claim, Parts const&... broken) {
   detail::report_broken(claim.where, (std::string() + ... + detail::text_of(broken)));
 }
 
-/// The same for what costs more: `claim()` is asked in debug builds alone.
-template <class Ask, class... Parts>
-void costly_invariant([[maybe_unused]] Ask const& claim, [[maybe_unused]] Parts const&... broken) {
-#ifndef NDEBUG
-  invariant(claim(), broken...);
-#endif
-}
-
 }  // namespace onemask

@@ -51,8 +51,8 @@ class PosixFile {
   int descriptor_;
 };
 
-/// Waits until names made, or changed, in `folder` are on the disk. Throws DiskError.
-void sync_folder(std::filesystem::path const& folder);
+/// Waits until the name of a file or folder, made or changed, is on the disk. Throws DiskError.
+void sync_name(std::filesystem::path const& file);
 
 /// Makes the folder and its parents. Throws DiskError when it cannot.
 void make_folder(std::filesystem::path const& folder);

@@ -16,9 +16,9 @@ std::string why_no_gpu();
 /// Version of NCCL, e.g. "2.28.9"; empty where CUDA is not loaded, or the build has none.
 std::string nccl_version();
 
-/// A GPU as this process sees it.
+/// A GPU as this process sees it. All is empty and 0 where the build has no CUDA runtime to ask.
 struct Gpu {
-  std::string name;                           ///< e.g. "NVIDIA H100 80GB HBM3"; empty where the build has no CUDA runtime to ask
+  std::string name;                           ///< e.g. "NVIDIA H100 80GB HBM3"
   std::string bus_id;                         ///< names the device on its host, whatever its number
   std::uint64_t memory = 0, free_memory = 0;  ///< [bytes]
 };

@@ -1,7 +1,5 @@
 #include "gpu/cuda_module.hpp"
 
-#include <fmt/core.h>
-
 namespace onemask {
 
 namespace {
@@ -9,7 +7,7 @@ namespace {
 /// Of a build without NCCL and the CUDA runtime: GPUs through LibTorch alone.
 class BareModule : public CudaModule {
  public:
-  Gpu describe(int index) const override { return {"", fmt::format("GPU {}", index), 0, 0}; }
+  Gpu describe(int) const override { return {}; }
   Nccl const* nccl() const override { return nullptr; }
 };
 
