@@ -81,6 +81,8 @@ class PlanAndStatus(WorldTest):
         gpu = ["--device", "cuda", *given]
         self.ask("plan", self.study, "--out", folder, "--device", "cuda")  # its templates would have to be sampled there
         self.assertFalse((folder / "plan.json").exists())
+        self.assertIn("with --objects", self.ask("gather", self.study, "--out", folder, "--device", "cuda", code=2))
+        self.assertFalse((folder / "study.h5").exists())
         self.ask("plan", self.study, "--out", folder, *gpu)
         frozen = json.loads((folder / "plan.json").read_text())
         self.assertRegex(frozen["execution"], "^cuda ")
