@@ -349,25 +349,35 @@ bool Coordinator::may_end() {
       look_for_foreign();  // whoever ends last sees that everything is there, and gathers
       return true;
     }
-    if (now() - asked_ < search_every) return false;
-    asked_ = now();
-    auto const due = foreign_tasks(true);
-    if (options_.owners_live(due)) return false;
-    look_for_foreign();  // they may have ended because all of theirs was done
-    if (changed_) return false;
-    auto const failed = options_.failed_elsewhere ? options_.failed_elsewhere(due) : "";
-    if (failed.empty()) {
-      ask_to_stop(RunEnding::End::interrupted, "The remaining tasks of this shard wait for shards that do not run.");
-    } else {
-      ask_to_stop(RunEnding::End::partial, failed);
-    }
-    return true;
+    return ends_without_others();
   }
   // Nobody is left for what is ready.
   if (ready_.size() < ranks_left()) return false;
   bool const nobody = std::all_of(ready_.begin(), ready_.end(), [&](int rank) { return lost_.contains(rank); });
   if (nobody) ask_to_stop(RunEnding::End::failed, "No working rank is left. Run the same command again.");
   return nobody;
+}
+
+/// Whether nothing that this process waits for will be done by those that are at work. Two of them may wait for each other, each
+/// for what has failed in the other.
+bool Coordinator::ends_without_others() {
+  if (now() - asked_ < search_every) return false;
+  asked_ = now();
+  auto due = foreign_tasks(true);
+  auto const failed = options_.failed_of ? options_.failed_of(due) : std::vector<std::size_t>();
+  std::erase_if(due, [&](std::size_t task) { return std::find(failed.begin(), failed.end(), task) != failed.end(); });
+  if (!due.empty() && options_.owners_live(due)) return false;
+  look_for_foreign();  // they may have ended because all of theirs was done
+  if (changed_) return false;
+  if (!due.empty() || failed.empty()) {
+    ask_to_stop(RunEnding::End::interrupted, "The remaining tasks of this shard wait for shards that do not run.");
+    return true;
+  }
+  auto const owners = options_.owners_of(failed), own = tally_.failures();
+  ask_to_stop(RunEnding::End::partial,
+              fmt::format("{}Tasks of {} failed, and tasks of this shard wait for them. Run {} again, and then this shard.",
+                          own.empty() ? "" : own + "; ", owners, owners));
+  return true;
 }
 
 void Coordinator::gather(std::stop_token const& stop) {

@@ -67,12 +67,13 @@ std::vector<FailedTask> failed_tasks(std::filesystem::path const& journals) {
   return list;
 }
 
-std::string last_phase(std::filesystem::path const& folder, std::string const& part) {
+std::optional<PartStatus> last_state(std::filesystem::path const& folder, std::string const& part) {
   auto const file = state_file(folder, part);
+  if (!std::filesystem::exists(file)) return std::nullopt;
   try {
-    return std::filesystem::exists(file) ? part_of(file).phase : "";
+    return part_of(file);
   } catch (std::runtime_error const&) {
-    return "";  // as if it had never been there
+    return std::nullopt;  // as if it had never been there
   }
 }
 

@@ -72,7 +72,8 @@ CoordinatorOptions coordinator_options(OpenTasks const& tasks, OpenRun const& ru
           .foreign = foreign_tasks(tasks.list, options.shard),
           .done_of = [&](std::vector<std::size_t> const& some) { return done_of(some, tasks.list, run.plan, run.objects); },
           .owners_live = [&](auto const& some) { return are_owners_at_work(some, tasks.list, options); },
-          .failed_elsewhere = [&](auto const& some) { return failed_in_other_shards(some, tasks.list, run.plan, options); }};
+          .failed_of = [&](auto const& some) { return failed_in_other_shards(some, tasks.list, run.plan, options); },
+          .owners_of = [&](auto const& some) { return names_of_owners(some, tasks.list, options.shard); }};
 }
 
 /// Refuses what cannot be begun on these ranks.

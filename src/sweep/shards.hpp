@@ -18,9 +18,11 @@ std::vector<bool> foreign_tasks(TaskList const& tasks, Shard const& shard);
 /// Whether any shard is at work that does some of these tasks.
 bool are_owners_at_work(std::vector<std::size_t> const& some, TaskList const& tasks, RunOptions const& options);
 
-/// What to say where all of these tasks have failed, in shards that went through all of theirs; empty where that is not so. Who
-/// starts those shards again tries the tasks again.
-std::string failed_in_other_shards(std::vector<std::size_t> const& some, TaskList const& tasks, Plan const& plan,
-                                   RunOptions const& options);
+/// Which of these tasks have failed and are tried again only when their shards are started again.
+std::vector<std::size_t> failed_in_other_shards(std::vector<std::size_t> const& some, TaskList const& tasks, Plan const& plan,
+                                                RunOptions const& options);
+
+/// "--shard 0/4 and --shard 2/4": those that do these tasks.
+std::string names_of_owners(std::vector<std::size_t> const& some, TaskList const& tasks, Shard const& shard);
 
 }  // namespace onemask

@@ -292,17 +292,40 @@ RANK_TEST_F(CoordinatorTest, WhatHasFailedElsewhereIsNotWaitedFor) {
   add(1);
   add(1, 1, {0});
   add(1);
-  std::vector<std::size_t> asked;
-  auto const ending = run(done, {.foreign = {true, false, false},
-                                 .done_of = [](auto const&) { return std::vector<std::size_t>(); },
-                                 .owners_live = [](auto const&) { return false; },
-                                 .failed_elsewhere = [&](auto const& tasks) { return asked = tasks, "Run shard 0 again."; }});
+  auto const ending = run(
+      [](RunTask const& order) -> std::optional<Failure> {
+        if (order.task == 2) return Failure{Failure::Kind::error, "it is no good"};
+        return done(order);
+      },
+      {.foreign = {true, false, false},
+       .done_of = [](auto const&) { return std::vector<std::size_t>(); },
+       .owners_live = [](auto const&) { return true; },  // that shard may wait for this one's third task
+       .failed_of = [](auto const& tasks) { return tasks; },
+       .owners_of = [](auto const&) { return "--shard 0/2"; }});
 
   EXPECT_EQ(ending.end, RunEnding::End::partial);
-  EXPECT_EQ(ending.sentence, "Run shard 0 again.");
-  EXPECT_EQ(asked, std::vector<std::size_t>{0});
-  ASSERT_EQ(orders_.size(), 1U);
-  EXPECT_EQ(orders_[0].task, 2);
+  EXPECT_EQ(ending.sentence,
+            "it is no good; Tasks of --shard 0/2 failed, and tasks of this shard wait for them. Run --shard 0/2 again, and then "
+            "this shard.");
+}
+
+RANK_TEST_F(CoordinatorTest, NobodyIsWaitedForWhoOnlyHasWhatFailed) {
+  if (test::world().size() > 1) GTEST_SKIP() << "shards have one rank";
+  for (int i = 0; i < 2; ++i) add(1);
+  add(1, 1, {0, 1});
+  std::vector<std::size_t> asked;
+  auto const ending = run(done, {.foreign = {true, true, false},
+                                 .done_of = [](auto const&) { return std::vector<std::size_t>(); },
+                                 .owners_live =
+                                     [&](auto const& tasks) {
+                                       asked = tasks;
+                                       return false;
+                                     },
+                                 .failed_of = [](auto const&) { return std::vector<std::size_t>{0}; },
+                                 .owners_of = [](auto const&) { return ""; }});
+
+  EXPECT_EQ(ending.end, RunEnding::End::interrupted);
+  EXPECT_EQ(asked, std::vector<std::size_t>{1});
 }
 
 }  // namespace

@@ -52,16 +52,19 @@ TEST_F(FailedTasksTest, ALaterAttemptDecides) {
   EXPECT_THAT(found(), ElementsAre("b: it was lost, and could not be made again, 1"));
 }
 
-TEST(LastPhase, IsWhatTheStateFileSays) {
+TEST(LastState, IsWhatTheFileSays) {
   test::TemporaryFolder const folder;
-  EXPECT_EQ(last_phase(folder.path(), "shard-1-of-2"), "");
+  EXPECT_FALSE(last_state(folder.path(), "shard-1-of-2"));
   auto const file = state_file(folder.path(), "shard-1-of-2");
   write_file_atomically(file, "{\"phase\": \"par");
-  EXPECT_EQ(last_phase(folder.path(), "shard-1-of-2"), "");
+  EXPECT_FALSE(last_state(folder.path(), "shard-1-of-2"));
   write_file_atomically(file,
                         R"({"phase": "partial", "attempt": 1, "host": "node1", "process": 1, "started": 1, "updated": 2,
                             "ranks": 1, "lost": [], "seconds": 1, "seconds_left": 0, "busy": 1, "tasks": []})");
-  EXPECT_EQ(last_phase(folder.path(), "shard-1-of-2"), "partial");
+  auto const state = last_state(folder.path(), "shard-1-of-2");
+  ASSERT_TRUE(state);
+  EXPECT_EQ(state->phase, "partial");
+  EXPECT_EQ(state->attempt, 1);
 }
 
 }  // namespace

@@ -34,8 +34,9 @@ struct CoordinatorOptions {
   std::vector<bool> foreign = {};
   std::function<std::vector<std::size_t>(std::vector<std::size_t> const&)> done_of = {};
   std::function<bool(std::vector<std::size_t> const&)> owners_live = {};
-  /// Of some that nobody does any more: what to say where all have failed; empty where they have not.
-  std::function<std::string(std::vector<std::size_t> const&)> failed_elsewhere = {};
+  /// Which of some have failed and are not tried again by these processes; how to name those that do some.
+  std::function<std::vector<std::size_t>(std::vector<std::size_t> const&)> failed_of = {};
+  std::function<std::string(std::vector<std::size_t> const&)> owners_of = {};
 };
 
 /// Deals the tasks out to the ranks' workers, from a thread of rank 0 of its own, and goes on without ranks that are lost.
@@ -95,6 +96,7 @@ class Coordinator {
   void stop_for(Failure const& failure);
   std::vector<std::size_t> foreign_tasks(bool due) const;
   bool may_end();
+  bool ends_without_others();
   void gather(std::stop_token const& stop);
   void ping();
   void check_presence();
