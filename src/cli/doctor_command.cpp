@@ -53,12 +53,18 @@ Command doctor_command() {
       no_options(),
       examine};
   using Texts = std::vector<std::string>;
-  command.options->add_options()                                                                                 //
-      ("out", po::value<std::string>()->value_name("RUN"), "check this folder for a run; it need not exist")     //
-      ("objects", po::value<std::string>()->value_name("DIR"), "check this folder for edits, masks and scores")  //
-      ("set", po::value<Texts>()->value_name("KEY=VALUE"), "replaces a value of the study; may be repeated")     //
-      ("device", po::value<std::string>()->value_name("D"), "cpu, cuda, cuda:N or auto; --set model.device=D")   //
-      ("dtype", po::value<std::string>()->value_name("T"), "float32, bfloat16 or float16; --set model.dtype=T")  //
+  command.options->add_options()                                                                                             //
+      ("out", po::value<std::string>()->value_name("RUN"), "check this folder for a run; it need not exist")                 //
+      ("objects", po::value<std::string>()->value_name("DIR"), "check this folder for edits, masks and scores")              //
+      ("set", po::value<Texts>()->value_name("KEY=VALUE"), "replaces a value of the study; may be repeated")                 //
+      ("sweep", po::value<Texts>()->value_name("KEY=LIST"), "one study point per value; several sweeps: every combination")  //
+      ("limit", po::value<std::string>()->value_name("N"), "at most N facts of each split")                                  //
+      ("peer-compatible", "prompts and comparisons as in the published code; --set peer_compatible=true")                    //
+      ("device", po::value<std::string>()->value_name("D"), "cpu, cuda, cuda:N or auto; --set model.device=D")               //
+      ("dtype", po::value<std::string>()->value_name("T"), "float32, bfloat16 or float16; --set model.dtype=T")              //
+      ("time-limit", po::value<std::string>()->value_name("T"), "of the run; not examined")                                  //
+      ("deadline", po::value<std::string>()->value_name("T"), "of the run; not examined")                                    //
+      ("shard", po::value<std::string>()->value_name("I/N"), "of the run; not examined")                                     //
       ("json", "a JSON object: verdict, sections");
   return command;
 }

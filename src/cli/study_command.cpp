@@ -48,7 +48,8 @@ std::string products_line(StageCommand const& stage, RunOptions const& options, 
   if (ending.end == RunEnding::End::complete)
     return std::string("Every planned ") + stage.product + " is in " + objects.string() + ".\n";
   return std::string("PARTIAL: not every planned ") + stage.product + " is in " + objects.string() +
-         ", because tasks failed: " + ending.sentence + ". The same command tries them again.\n";
+         ", because tasks failed: " + ending.sentence +
+         (options.shard.count == 1 ? ". The same command tries them again.\n" : ". Run the shards again whose tasks failed.\n");
 }
 
 CommandResult::Ranks ranks_left(RunEnding const& ending) {
@@ -76,14 +77,19 @@ CommandResult run_stages(StageCommand const& stage, po::variables_map const& val
     return result;
   }
   if (environment.world().rank() != 0) return result;
+  auto const study_file = (options.folder / "study.h5").string();
+  if (options.shard.count > 1 && ending.end == RunEnding::End::partial && ending.sentence.empty()) {
+    result.output = "This shard's tasks are done" + (gathers ? "; the last shard writes " + study_file : "") + ".\n";
+    result.code = 0;
+    return result;
+  }
   if (gathers && !ending.sentence.empty()) log_warning("The results are PARTIAL, because tasks failed: " + ending.sentence);
   if (!gathers) {
     result.output = products_line(stage, options, outcome);
   } else if (!outcome.study_file.empty()) {
     result.output = format_results(outcome.study_file, results);
   } else {
-    result.output = "This shard's tasks are done; the last shard writes " + (options.folder / "study.h5").string() + ".\n";
-    result.code = ending.sentence.empty() ? 0 : 3;
+    result.output = "PARTIAL: tasks are left; the shard that does the last one writes " + study_file + ".\n";
   }
   return result;
 }

@@ -6,6 +6,7 @@
 #include <onemask/dispatch/coordinator.hpp>
 
 #include <algorithm>
+#include <exception>
 #include <thread>
 
 #include <fmt/core.h>
@@ -14,12 +15,18 @@
 namespace onemask {
 namespace {
 
-constexpr double look_every = 0.005, ping_every = 5, search_every = 2, publish_every = 1;  // [s]
-constexpr double least_deadline = 1800, deadline_factor = 20;                              // [s], times the prediction
-constexpr double least_unmeasured_deadline = 4 * 3600;      // [s], until a task of the kind has ended
+constexpr double look_every = 0.005, search_every = 2, publish_every = 1;  // [s]
+constexpr double least_deadline = 1800, deadline_factor = 20;              // [s], times the prediction
+constexpr double least_unmeasured_deadline = 4 * 3600;                     // [s], until a task of the kind has ended
 constexpr double leave_time = 10;                           // [s] that ranks have to leave a group that is given up
 constexpr double all_ready_time = 10;                       // [s] that the first task waits for all ranks to come
 constexpr double answer_time = 5, hurried_answer_time = 3;  // [s] that idle ranks have to show that they are there at the end
+
+/// Of a rank that was given up such a report counts too.
+bool is_of_no_task(Report const& report) {
+  return std::holds_alternative<Present>(report) || std::holds_alternative<SignalReceived>(report) ||
+         std::holds_alternative<ResultsGathered>(report) || std::holds_alternative<GatherFailed>(report);
+}
 
 }  // namespace
 
@@ -28,11 +35,20 @@ Coordinator::Coordinator(TaskGraph const& graph, std::vector<bool> const& done, 
       mailbox_(mailbox),
       options_(std::move(options)),
       scheduler_(graph, done, options_.foreign),
-      tally_(graph, done) {
+      tally_(graph, done, options_.foreign) {
   publish();
 }
 
 std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
+  try {
+    return coordinate(stop);
+  } catch (...) {
+    end_all(ending_of([]() -> int { throw; }));
+    throw;
+  }
+}
+
+std::pair<RunEnding, bool> Coordinator::coordinate(std::stop_token const& stop) {
   Backoff backoff;
   for (;;) {
     bool const heard = answer_all();
@@ -63,6 +79,7 @@ std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
       ending_.sentence = "Results of finished tasks are damaged or missing; run the same command again to compute them again.";
     }
   }
+  bool const leader_hung = hung_.contains(0);
   check_presence();
   ending_.stuck = !active_.empty() || !hung_.empty();
   ending_.dead.assign(dead_.begin(), dead_.end());
@@ -72,7 +89,24 @@ std::pair<RunEnding, bool> Coordinator::run(std::stop_token const& stop) {
   for (int rank = 0; rank < mailbox_.size(); ++rank) {
     if (!dead_.contains(rank)) tell(rank, EndWork{ending_});
   }
-  return {ending_, !active_.empty()};
+  return {ending_, !active_.empty() || (leader_hung && hung_.contains(0))};
+}
+
+/// After a failure of the coordinator's own: no worker hears of it any more.
+void Coordinator::end_all(Ending const& failure) {
+  using End = RunEnding::End;
+  ending_.end = failure.code == 2 ? End::refused : failure.code == 75 ? End::interrupted : End::failed;
+  ending_.sentence = failure.sentence;
+  ending_.dead.assign(dead_.begin(), dead_.end());
+  try {
+    for (int rank = 0; rank < mailbox_.size(); ++rank) {
+      if (dead_.contains(rank)) continue;
+      tell(rank, StopTask{});
+      tell(rank, EndWork{ending_});
+    }
+  } catch (std::exception const&) {
+    log_error(failure.sentence);  // the workers will only say that nobody answers
+  }
 }
 
 bool Coordinator::answer_all() {
@@ -80,7 +114,7 @@ bool Coordinator::answer_all() {
   while (auto const message = mailbox_.receive(Mailbox::Recipient::coordinator)) {
     heard = true;
     auto const report = report_from_bytes(message->bytes);
-    if (!lost_.contains(message->from) || std::holds_alternative<Present>(report))
+    if (!lost_.contains(message->from) || is_of_no_task(report))
       std::visit([&](auto const& one) { take(message->from, one); }, report);
     look_for_signal();  // before a task that was dropped for it is dealt out again
     deal();
@@ -139,7 +173,8 @@ void Coordinator::take(int from, TaskDropped const& report) {
 void Coordinator::take(int from, TaskFailed const& report) {
   auto* const active = part_ended(from, report.group, report.task);
   if (active == nullptr) return;
-  if (!active->failure) active->failure = {from, report.failure};
+  // Others of the group may only say that this one failed.
+  if (!active->failure || report.failure.kind == Failure::Kind::defect) active->failure = {from, report.failure};
   abandon(report.task);
   conclude_if_all_ended(report.task);
 }
@@ -188,11 +223,12 @@ void Coordinator::conclude(std::size_t task) {
   if (!active.failure) return scheduler_.give_back(task);
 
   auto const& [rank, failure] = *active.failure;
-  if (failure.kind == Failure::Kind::user || failure.kind == Failure::Kind::disk) {
+  using Kind = Failure::Kind;
+  if (failure.kind == Kind::user || failure.kind == Kind::disk || failure.kind == Kind::defect) {
     scheduler_.give_back(task);
     return stop_for(failure);
   }
-  if (failure.kind == Failure::Kind::device) lose(rank, "its device no longer responds", false);
+  if (failure.kind == Kind::device) lose(rank, "its device no longer responds", false);
   if (!scheduler_.fail(task, rank)) return;
   auto const reason = failure.text.substr(0, failure.text.find('\n'));
   log_error(fmt::format("A task of the kind '{}' has failed {} times and is not tried again in this run: {}",
@@ -313,13 +349,7 @@ bool Coordinator::may_end() {
       look_for_foreign();  // whoever ends last sees that everything is there, and gathers
       return true;
     }
-    if (now() - asked_ < search_every) return false;
-    asked_ = now();
-    if (options_.owners_live(foreign_tasks(true))) return false;
-    look_for_foreign();  // they may have ended because all of theirs was done
-    if (changed_) return false;
-    ask_to_stop(RunEnding::End::interrupted, "The remaining tasks of this shard wait for shards that do not run.");
-    return true;
+    return ends_without_others();
   }
   // Nobody is left for what is ready.
   if (ready_.size() < ranks_left()) return false;
@@ -328,7 +358,33 @@ bool Coordinator::may_end() {
   return nobody;
 }
 
+/// Whether nothing that this process waits for will be done by those that are at work. Two of them may wait for each other, each
+/// for what has failed in the other.
+bool Coordinator::ends_without_others() {
+  if (now() - asked_ < search_every) return false;
+  asked_ = now();
+  auto due = foreign_tasks(true);
+  auto const failed = options_.failed_of ? options_.failed_of(due) : std::vector<std::size_t>();
+  std::erase_if(due, [&](std::size_t task) { return std::find(failed.begin(), failed.end(), task) != failed.end(); });
+  if (!due.empty() && options_.owners_live(due)) return false;
+  look_for_foreign();  // they may have ended because all of theirs was done
+  if (changed_) return false;
+  if (!due.empty() || failed.empty()) {
+    ask_to_stop(RunEnding::End::interrupted, "The remaining tasks of this shard wait for shards that do not run.");
+    return true;
+  }
+  auto const owners = options_.owners_of(failed), own = tally_.failures();
+  ask_to_stop(RunEnding::End::partial,
+              fmt::format("{}Tasks of {} failed, and tasks of this shard wait for them. Run {} again, and then this shard.",
+                          own.empty() ? "" : own + "; ", owners, owners));
+  return true;
+}
+
 void Coordinator::gather(std::stop_token const& stop) {
+  if (hung_.contains(0)) {  // in a task that has long been given to others
+    call({0});
+    if (!absent_.empty()) return ask_to_stop(RunEnding::End::interrupted, "Rank 0 hangs, so study.h5 is not written.");
+  }
   {
     std::lock_guard const lock(mutex_);
     stages_ = tally_.stages();
@@ -344,23 +400,30 @@ void Coordinator::gather(std::stop_token const& stop) {
   if (gather_failure_) stop_for(*gather_failure_);
 }
 
-/// So that no worker gives the coordinator up, that of rank 0 neither.
+/// So that no worker gives the coordinator up: not that of rank 0, nor one that was given up itself and has to come to the end.
 void Coordinator::ping() {
-  if (now() - pinged_ < ping_every) return;
+  if (now() - pinged_ < options_.ping_every) return;
   pinged_ = now();
   for (int rank = 0; rank < mailbox_.size(); ++rank) {
-    if (!lost_.contains(rank)) tell(rank, Alive{});
+    if (!dead_.contains(rank)) tell(rank, Alive{});
   }
 }
 
 /// Ranks that do not answer would not come to the end either. Some that were given up may be there again.
 void Coordinator::check_presence() {
   if (!active_.empty()) return;  // then nobody waits for all ranks any more
+  std::set<int> ranks;
   for (int rank = 0; rank < mailbox_.size(); ++rank) {
-    if (dead_.contains(rank)) continue;
-    absent_.insert(rank);
-    tell(rank, CheckPresence{});
+    if (!dead_.contains(rank)) ranks.insert(rank);
   }
+  call(ranks);
+  for (auto rank : absent_) lose(rank, "it does not respond", false);
+}
+
+/// Waits until these ranks have answered, but not for long; `absent_` are those that have not.
+void Coordinator::call(std::set<int> const& ranks) {
+  absent_ = ranks;
+  for (auto rank : ranks) tell(rank, CheckPresence{});
   auto const end = now() + (stopping_ ? hurried_answer_time : answer_time);
   while (!absent_.empty() && now() < end) {
     if (!answer_all()) std::this_thread::sleep_for(std::chrono::microseconds(150));
@@ -369,7 +432,6 @@ void Coordinator::check_presence() {
     look_for_losses();
     for (auto rank : mailbox_.lost()) absent_.erase(rank);
   }
-  for (auto rank : absent_) lose(rank, "it does not respond", false);
 }
 
 Tally::Measured Coordinator::measured() const {

@@ -12,7 +12,7 @@ constexpr RunEnding::End last_of(RunEnding::End) {
   return RunEnding::End::refused;
 }
 constexpr Failure::Kind last_of(Failure::Kind) {
-  return Failure::Kind::device;
+  return Failure::Kind::defect;
 }
 
 /// All ranks run the same program on the same kind of machine, so numbers travel as they are.

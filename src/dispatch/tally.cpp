@@ -2,6 +2,7 @@
 #include <onemask/dispatch/tally.hpp>
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -13,7 +14,8 @@ constexpr double worth_telling = 10;  // [s] that a task runs before it is said 
 
 }  // namespace
 
-Tally::Tally(TaskGraph const& graph, std::vector<bool> const& done) : graph_(graph), kinds_(graph.kinds.size()) {
+Tally::Tally(TaskGraph const& graph, std::vector<bool> const& done, std::vector<bool> foreign)
+    : graph_(graph), foreign_(std::move(foreign)), kinds_(graph.kinds.size()) {
   invariant(done.size() == graph.tasks.size(), "it is known of ", done.size(), " tasks whether they are done, but there are ",
             graph.tasks.size());
   for (std::size_t t = 0; t < done.size(); ++t) {

@@ -78,7 +78,7 @@ class Worker {
       if (auto order = receive()) return *order;
       tell_signal();
       if (!backoff.wait() || !is_time_to_look()) continue;
-      if (auto const reason = loss_of_coordinator(); !reason.empty()) throw RunError(reason);
+      if (auto const reason = loss_of_coordinator(); !reason.empty()) throw LostRank(reason);
     }
   }
 
@@ -134,15 +134,18 @@ class Worker {
         listen();
         return stopped_ || abandoned_ || interrupted();
       };
+      double before = 0;
+      auto const resumes = [&before](double share) { before = share; };
       // A rank that was lost just before its report may have finished the task.
       bool const there = group.broadcast(leads && tasks_.is_done(task) ? "1" : "", 0) == "1";
-      bool const finished = there || tasks_.run(task, {group, stopped, progress});
+      bool const finished = there || tasks_.run(task, {group, stopped, progress, resumes});
       listen();
       if (abandoned_) throw LostRank("The task was given to other ranks because this rank seemed to hang.");
       record.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+      record.units *= 1 - before;
       if (!finished) return TaskDropped{group_, task};
       if (leads && !there) journal_.append(record);
-      return TaskDone{group_, task, there};
+      return TaskDone{group_, task, there || before > 0};
     } catch (LostRank const&) {
       return TaskDropped{group_, task};
     } catch (Interrupted const&) {
@@ -151,6 +154,8 @@ class Worker {
       return failed(order, record, {Failure::Kind::user, error.what()});
     } catch (DiskError const& error) {
       return failed(order, record, {Failure::Kind::disk, error.what()});
+    } catch (BrokenInvariant const& error) {
+      return failed(order, record, {tasks_.is_fit() ? Failure::Kind::defect : Failure::Kind::device, error.what()});
     } catch (std::exception const& error) {
       return failed(order, record, {tasks_.is_fit() ? Failure::Kind::error : Failure::Kind::device, error.what()});
     }

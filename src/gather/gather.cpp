@@ -114,15 +114,20 @@ class Gatherer {
   auto read(std::string const& key, FromBytes from_bytes) -> std::optional<decltype(from_bytes(std::string(), std::string()))> {
     auto object = source_.objects.read(key);
     if (!object) return std::nullopt;
-    ++objects_by_maker_[object->made_by];
+    count(key, object->made_by);
     return from_bytes(std::move(object->payload), "object " + key);
   }
 
   /// Whether an object is there that is not read.
   bool find(std::string const& key) {
     auto const made_by = source_.objects.maker_of(key);
-    if (made_by) ++objects_by_maker_[*made_by];
+    if (made_by) count(key, *made_by);
     return made_by.has_value();
+  }
+
+  /// Several tasks may name one object: masks that differ in the threshold alone, ways of editing that come to the same.
+  void count(std::string const& key, std::string const& made_by) {
+    if (counted_.insert(key).second) ++objects_by_maker_[made_by];
   }
 
   [[noreturn]] static void refuse(std::string const& key, std::string const& what) {
@@ -250,7 +255,8 @@ class Gatherer {
   std::vector<double> zeros_;                     // by mask
   std::map<std::string, std::string> checksums_;  // of results, by name
   std::map<std::string, std::size_t> objects_by_maker_;
-  std::size_t done_ = 0;  // tasks
+  std::set<std::string> counted_;  // objects
+  std::size_t done_ = 0;           // tasks
 };
 
 }  // namespace

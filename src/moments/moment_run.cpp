@@ -289,6 +289,7 @@ void compute_moments(MomentRun const& run, std::map<int, std::string> const& key
     own += tokens;
     if (earliest->sections_done > 0 && unit < sections[earliest->sections_done - 1].last) through += tokens;
   }
+  if (run.resumes && through > 0) run.resumes(static_cast<double>(through) / static_cast<double>(own));
   std::optional<Progress> line;
   if (world.rank() == 0) line.emplace("second moments", world.size() > 1 ? "tokens of this rank" : "tokens", own, through);
   CheckpointClock clock(checkpoint_bytes(run, works.size()));

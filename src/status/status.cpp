@@ -1,10 +1,12 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/status/run_state.hpp>
 #include <onemask/status/status.hpp>
 #include <onemask/store/journal.hpp>
 
 #include <algorithm>
 #include <map>
+#include <stdexcept>
 
 #include <nlohmann/json.hpp>
 
@@ -44,13 +46,19 @@ PartStatus part_of(std::filesystem::path const& file) {
   return part;
 }
 
+}  // namespace
+
 std::vector<FailedTask> failed_tasks(std::filesystem::path const& journals) {
+  auto const records = read_journals(journals);
+  std::map<std::string, int> done;  // in which attempt; what failed in it failed before, perhaps on a rank that is read later
+  for (auto const& record : records) {
+    if (record.status == TaskStatus::done) done[record.task] = record.attempt;
+  }
   std::map<std::string, FailedTask> failed;
-  for (auto const& record : read_journals(journals)) {
-    if (record.status == TaskStatus::done) {
-      failed.erase(record.task);
-      continue;
-    }
+  for (auto const& record : records) {
+    if (record.status == TaskStatus::done) continue;
+    auto const last = done.find(record.task);
+    if (last != done.end() && record.attempt <= last->second) continue;
     auto& task = failed[record.task];
     task = {record.task, record.note, record.host, record.rank, task.times + 1};
   }
@@ -59,7 +67,15 @@ std::vector<FailedTask> failed_tasks(std::filesystem::path const& journals) {
   return list;
 }
 
-}  // namespace
+std::optional<PartStatus> last_state(std::filesystem::path const& folder, std::string const& part) {
+  auto const file = state_file(folder, part);
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  try {
+    return part_of(file);
+  } catch (std::runtime_error const&) {
+    return std::nullopt;  // as if it had never been there
+  }
+}
 
 bool PartStatus::silent(long long now) const {
   return phase == "running" && now - updated > silence;

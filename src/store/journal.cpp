@@ -99,8 +99,8 @@ std::vector<JournalFile> list_journals(std::filesystem::path const& folder) {
   return files;
 }
 
-void read_journal(std::filesystem::path const& file, std::vector<JournalRecord>& records) {
-  std::string const content = read_file(file);
+void read_journal(JournalFile const& file, std::vector<JournalRecord>& records) {
+  std::string const content = read_file(file.path);
   std::size_t number = 0;
   for (std::size_t first = 0; first < content.size();) {
     ++number;
@@ -108,10 +108,11 @@ void read_journal(std::filesystem::path const& file, std::vector<JournalRecord>&
     bool const torn = end == std::string::npos;
     auto record = torn ? std::nullopt : from_line(std::string_view(content).substr(first, end - first));
     if (record) {
+      record->attempt = file.attempt;
       records.push_back(std::move(*record));
     } else {
       log_warning(fmt::format("Line {} of the journal '{}' is {} and ignored; the objects show what is done.", number,
-                              file.string(), torn ? "incomplete" : "damaged"));
+                              file.path.string(), torn ? "incomplete" : "damaged"));
     }
     first = torn ? content.size() : end + 1;
   }
@@ -156,7 +157,7 @@ int next_attempt(std::filesystem::path const& folder) {
 
 std::vector<JournalRecord> read_journals(std::filesystem::path const& folder) {
   std::vector<JournalRecord> records;
-  for (auto const& file : list_journals(folder)) read_journal(file.path, records);
+  for (auto const& file : list_journals(folder)) read_journal(file, records);
   return records;
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <nlohmann/json.hpp>
+#include <yaml-cpp/yaml.h>
 
 namespace onemask {
 namespace {
@@ -132,6 +133,11 @@ class Reference {
     keys_.back().required = true;
     return *this;
   }
+  /// What stands for the last one is no value that it takes.
+  Reference& in_words() {
+    keys_.back().in_words = true;
+    return *this;
+  }
   /// One whose values no type says.
   Reference& key(char const* name, char const* standard, char const* values, Json const& schema, char const* meaning) {
     keys_.push_back({name, standard, values, "", meaning, schema.dump(), false});
@@ -160,8 +166,23 @@ Json figures_schema() {
 /// Where the schema has the properties of the section `name`.
 Json& section_of(Json& schema, std::string const& name) {
   auto& section = name == "SPLIT" ? schema["additionalProperties"] : schema["properties"][name];
-  if (!section.contains("type")) section = {{"type", "object"}, {"properties", Json::object()}, {"additionalProperties", false}};
+  if (section.contains("type")) return section;
+  bool const may_be_empty = name != "model" && name != "facts" && name != "SPLIT";
+  section["type"] = may_be_empty ? Json::array({"object", "null"}) : Json("object");
+  section["properties"] = Json::object();
+  section["additionalProperties"] = false;
   return section;
+}
+
+/// A default as JSON: the reference has it as YAML, where texts in lists have no quotes.
+Json default_of(std::string const& standard) {
+  auto const json = Json::parse(standard, nullptr, false);
+  if (!json.is_discarded()) return json;
+  auto const node = YAML::Load(standard);
+  if (!node.IsSequence()) return standard;
+  Json list = Json::array();
+  for (auto const& item : node) list.push_back(item.Scalar());
+  return list;
 }
 
 }  // namespace
@@ -182,10 +203,12 @@ std::vector<StudyKey> study_keys() {
       .key("edit.layer", of_the_file, FieldType::whole, "layer: 5 is layers: [5]")
       .fields<EditOptions>("edit")
       .key("edit.templates", "sampled", FieldType::file, "a JSON file: a list of context templates, the first \"{}\"")
+      .in_words()
       .fields<MomentsOptions>("moments")
       .key("mask", "", "none", none, "none in place of the section: a study of edits alone")
       .key("mask.methods", "all", "a list of methods", list_schema({{"enum", list_of(edit_method_names)}}),
            "the methods of editing that masks are trained for; edits by others are scored without")
+      .in_words()
       .key("mask.layers", "last", "last, all, a list of edited layers", layers,
            "a mask of several layers has their matrices below each other")
       .key("mask.seed", "0", FieldType::whole, "of the initial mask and the order of the facts")
@@ -218,10 +241,7 @@ std::string study_schema() {
     for (auto const& part : parts) section = &section_of(*section, part);
     auto value = Json::parse(item.schema);
     value["description"] = item.meaning + (item.unit.empty() ? "" : " [" + item.unit + "]");
-    if (!item.standard.empty() && item.standard != of_the_file) {
-      auto const standard = Json::parse(item.standard, nullptr, false);
-      value["default"] = standard.is_discarded() ? Json(item.standard) : standard;
-    }
+    if (!item.standard.empty() && item.standard != of_the_file && !item.in_words) value["default"] = default_of(item.standard);
     if (name == "KEY") {
       (*section)["additionalProperties"] = value;
     } else {

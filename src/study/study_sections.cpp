@@ -50,6 +50,8 @@ std::vector<FactSelection> read_facts(YamlSection section) {
   for (auto const& split : section.keys()) {
     if (split == validation_split)
       throw section.fault(split, "is the name of the facts held back from training; give the split another name");
+    if (split == every_split)
+      throw section.fault(split, "stands for models in which no fact is edited; give the split another name");
     auto part = section.section(split);
     FactSelection selection;
     selection.split = split;

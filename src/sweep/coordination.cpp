@@ -23,14 +23,14 @@ Coordination::Coordination(Environment const& environment, TaskGraph const& grap
 
 void Coordination::finish(RunEnding::End end) {
   thread_.join();
+  writer_.finish(failure_ ? RunEnding::End::failed : end);
   if (failure_) std::rethrow_exception(failure_);
-  writer_.finish(end);
 }
 
 /// Some ranks, this one perhaps, are deep in tasks and will not come to the end in time. What they have not finished is dropped.
 void Coordination::end_now(Environment const& environment, RunEnding const& ending) {
   writer_.finish(ending.end);
-  log_error(ending.sentence + " Running tasks that took too long were stopped.");
+  log_error((ending.sentence.empty() ? "" : ending.sentence + " ") + "Running tasks that took too long were stopped.");
   environment.abort_world(exit_code(ending.end));
 }
 

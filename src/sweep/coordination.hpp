@@ -18,7 +18,7 @@ class Coordination {
 
   std::vector<StageRecord> stages() const { return coordinator_.stages(); }
 
-  /// Waits for the coordinator, and throws what it threw.
+  /// Waits for the coordinator, says how the run ended, and throws what the coordinator threw.
   void finish(RunEnding::End end);
 
  private:

@@ -1,6 +1,7 @@
 #include "sweep/coordination.hpp"
 #include "sweep/frozen_plan.hpp"
 #include "sweep/open_run.hpp"
+#include "sweep/shards.hpp"
 #include "sweep/task_rates.hpp"
 #include "sweep/tidy.hpp"
 #include <onemask/comm/agree.hpp>
@@ -19,7 +20,6 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
-#include <set>
 
 #include <fmt/core.h>
 
@@ -27,10 +27,6 @@ namespace onemask {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::string part_name(Shard const& shard) {
-  return shard.count == 1 ? "" : fmt::format("shard-{}-of-{}", shard.index, shard.count);
-}
 
 bool gather_all(Study const& study, OpenRun const& run, RunOptions const& options, std::vector<StageRecord> const& stages) {
   return gather({run.plan, study, run.objects, options.folder / "journal", run.fingerprints.model, run.fingerprints.tokenizer,
@@ -49,21 +45,6 @@ int node_of(Communicator const& world) {
     if (found == known.end()) known.push_back(hosts[rank]);
   }
   return mine;
-}
-
-/// The shard that does a task. Tasks of a affinity stay together.
-int owner_of(std::size_t task, TaskList const& tasks, Shard const& shard) {
-  auto const affinity = tasks.graph.tasks[task].affinity;
-  return static_cast<int>((affinity != 0 ? affinity : task) % static_cast<std::size_t>(shard.count));
-}
-
-/// Which tasks other shards do.
-std::vector<bool> foreign_tasks(TaskList const& tasks, Shard const& shard) {
-  if (shard.count == 1) return {};
-  std::vector<bool> foreign(tasks.planned.size());
-  for (std::size_t t = 0; t < foreign.size(); ++t)
-    foreign[t] = !tasks.graph.is_join(t) && owner_of(t, tasks, shard) != shard.index;
-  return foreign;
 }
 
 /// The tasks that this start of a run has to do, and what is done of them.
@@ -91,14 +72,9 @@ CoordinatorOptions coordinator_options(OpenTasks const& tasks, OpenRun const& ru
           .time_limit = time_limit,
           .foreign = foreign_tasks(tasks.list, options.shard),
           .done_of = [&](std::vector<std::size_t> const& some) { return done_of(some, tasks.list, run.plan, run.objects); },
-          .owners_live =
-              [&](std::vector<std::size_t> const& some) {
-                std::set<int> owners;
-                for (auto task : some) owners.insert(owner_of(task, tasks.list, options.shard));
-                return std::any_of(owners.begin(), owners.end(), [&](int owner) {
-                  return is_at_work(options.folder, part_name({owner, options.shard.count}));
-                });
-              }};
+          .owners_live = [&](auto const& some) { return are_owners_at_work(some, tasks.list, options); },
+          .failed_of = [&](auto const& some) { return failed_in_other_shards(some, tasks.list, run.plan, options); },
+          .owners_of = [&](auto const& some) { return names_of_owners(some, tasks.list, options.shard); }};
 }
 
 /// Refuses what cannot be begun on these ranks.
@@ -133,6 +109,10 @@ RunOutcome gather_study(Environment const& environment, Study const& study, RunO
   std::int64_t complete = 0;
   agree(world, [&] {
     if (world.rank() != 0) return;
+    if (run.provisional) {
+      throw UserError("The context templates of this study are not in '" + options.objects_folder().string() +
+                      "', so it is not known which results belong to it. Name the objects folder of the run with --objects.");
+    }
     freeze_plan(options.folder, study, run, make_task_list(run.plan, study, {}, Stage::gather), Tasks::done_elsewhere);
     complete = gather_all(study, run, options, {});
   });

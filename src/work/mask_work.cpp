@@ -34,6 +34,7 @@ bool train(WorkContext const& run, MaskTask const& task, TrainingSet const& fact
   auto made_by = joined_kinds(group, run.objects.made_by());
   if (!saved.empty()) {
     trainer.restore(saved, file.name());
+    context.resumes(static_cast<double>(trainer.next_epoch()) / task.options.epochs);
     made_by = joined_kinds({made_by, makers_in(saved, file.name())});
   }
   auto const save = [&] {

@@ -83,7 +83,7 @@ class Predict(unittest.TestCase):
         self.assertAlmostEqual(sum(p["probability"] for p in predictions), 1, places=9)
 
     def test_prompts_that_do_not_fit_are_refused(self):
-        for prompt, part in [("", "empty"), (" a" * 129, "129 tokens")]:
+        for prompt, part in [("", "empty"), (" a" * 129, "129 positions")]:
             result = onemask("predict", "--model", MODEL, "--device", "cpu", prompt)
             self.assertEqual((result.returncode, result.stdout), (2, ""))
             self.assertIn(part, result.stderr)

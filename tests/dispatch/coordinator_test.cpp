@@ -1,5 +1,6 @@
 #include "support/world.hpp"
 #include <onemask/comm/agree.hpp>
+#include <onemask/core/error.hpp>
 #include <onemask/dispatch/coordinator.hpp>
 
 #include <algorithm>
@@ -29,7 +30,13 @@ struct CoordinatorTest {
     std::jthread thread;
     if (mailbox.rank() == 0) {
       coordinator.emplace(graph_, std::vector<bool>(graph_.tasks.size()), mailbox, options);
-      thread = std::jthread([&] { static_cast<void>(coordinator->run()); });
+      thread = std::jthread([&] {
+        try {
+          coordinator->run();
+        } catch (std::exception const& error) {
+          thrown_ = error.what();
+        }
+      });
     }
     auto const say = [&](Report const& report) { mailbox.send(0, Recipient::coordinator, to_bytes(report)); };
     say(WorkerReady{});
@@ -75,6 +82,7 @@ struct CoordinatorTest {
   std::vector<RunTask> orders_;
   std::vector<StageRecord> stages_;
   nlohmann::ordered_json snapshot_;
+  std::string thrown_;
   bool gathers_ = true, all_gathered_ = true;
 };
 
@@ -177,6 +185,51 @@ RANK_TEST_F(CoordinatorTest, ARankWithoutItsDeviceGetsNoMoreTasks) {
   }
 }
 
+RANK_TEST_F(CoordinatorTest, RankZeroGathersWithoutItsDevice) {
+  if (test::world().size() == 1) GTEST_SKIP() << "one rank has nobody to leave its tasks to";
+  for (int i = 0; i < 50; ++i) add(1);
+
+  auto const ending = run([](RunTask const& order) -> std::optional<Failure> {
+    if (test::world().rank() == 0) return Failure{Failure::Kind::device, "the device is gone"};
+    return done(order);
+  });
+
+  EXPECT_EQ(ending.end, RunEnding::End::complete) << ending.sentence;
+  EXPECT_FALSE(ending.stuck);
+  if (test::world().rank() == 0) {
+    EXPECT_EQ(snapshot_["lost"], std::vector<int>{0});
+  }
+}
+
+RANK_TEST_F(CoordinatorTest, ADefectEndsTheRun) {
+  for (int i = 0; i < 1000; ++i) add(1);
+
+  auto const ending = run([](RunTask const& order) -> std::optional<Failure> {
+    if (order.task == 10) return Failure{Failure::Kind::defect, "Internal error: it is broken."};
+    if (order.task > 10) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return done(order);
+  });
+
+  EXPECT_EQ(ending.end, RunEnding::End::failed);
+  EXPECT_EQ(ending.sentence, "Internal error: it is broken.");
+  EXPECT_EQ(begun()[10], 1);
+}
+
+RANK_TEST_F(CoordinatorTest, WhatItThrowsItselfAllRanksAreTold) {
+  add(1);
+  add(1);
+  auto const ending =
+      run(done, {.foreign = {true, false},
+                 .done_of = [](auto const&) -> std::vector<std::size_t> { throw RunError("The folder is gone."); },
+                 .owners_live = [](auto const&) { return true; }});
+
+  EXPECT_EQ(ending.end, RunEnding::End::failed);
+  EXPECT_EQ(ending.sentence, "The folder is gone.");
+  if (test::world().rank() == 0) {
+    EXPECT_EQ(thrown_, "The folder is gone.");
+  }
+}
+
 RANK_TEST_F(CoordinatorTest, TheTimeLimitStopsIt) {
   for (int i = 0; i < 1000; ++i) add(1);
 
@@ -232,6 +285,47 @@ RANK_TEST_F(CoordinatorTest, NobodyIsWaitedForWhoIsNotThere) {
 
   EXPECT_EQ(ending.end, RunEnding::End::interrupted);
   EXPECT_THAT(ending.sentence, HasSubstr("shards that do not run"));
+}
+
+RANK_TEST_F(CoordinatorTest, WhatHasFailedElsewhereIsNotWaitedFor) {
+  if (test::world().size() > 1) GTEST_SKIP() << "shards have one rank";
+  add(1);
+  add(1, 1, {0});
+  add(1);
+  auto const ending = run(
+      [](RunTask const& order) -> std::optional<Failure> {
+        if (order.task == 2) return Failure{Failure::Kind::error, "it is no good"};
+        return done(order);
+      },
+      {.foreign = {true, false, false},
+       .done_of = [](auto const&) { return std::vector<std::size_t>(); },
+       .owners_live = [](auto const&) { return true; },  // that shard may wait for this one's third task
+       .failed_of = [](auto const& tasks) { return tasks; },
+       .owners_of = [](auto const&) { return "--shard 0/2"; }});
+
+  EXPECT_EQ(ending.end, RunEnding::End::partial);
+  EXPECT_EQ(ending.sentence,
+            "it is no good; Tasks of --shard 0/2 failed, and tasks of this shard wait for them. Run --shard 0/2 again, and then "
+            "this shard.");
+}
+
+RANK_TEST_F(CoordinatorTest, NobodyIsWaitedForWhoOnlyHasWhatFailed) {
+  if (test::world().size() > 1) GTEST_SKIP() << "shards have one rank";
+  for (int i = 0; i < 2; ++i) add(1);
+  add(1, 1, {0, 1});
+  std::vector<std::size_t> asked;
+  auto const ending = run(done, {.foreign = {true, true, false},
+                                 .done_of = [](auto const&) { return std::vector<std::size_t>(); },
+                                 .owners_live =
+                                     [&](auto const& tasks) {
+                                       asked = tasks;
+                                       return false;
+                                     },
+                                 .failed_of = [](auto const&) { return std::vector<std::size_t>{0}; },
+                                 .owners_of = [](auto const&) { return ""; }});
+
+  EXPECT_EQ(ending.end, RunEnding::End::interrupted);
+  EXPECT_EQ(asked, std::vector<std::size_t>{1});
 }
 
 }  // namespace

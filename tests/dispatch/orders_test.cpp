@@ -56,7 +56,7 @@ TEST(Orders, UnknownKindsAreRefused) {
 
 TEST(Orders, UnknownKindsOfFailuresAndEndsAreRefused) {
   auto const past = [](auto last) { return static_cast<decltype(last)>(static_cast<int>(last) + 1); };
-  EXPECT_THROW(static_cast<void>(report_from_bytes(to_bytes(Report{GatherFailed{{past(Failure::Kind::device), ""}}}))),
+  EXPECT_THROW(static_cast<void>(report_from_bytes(to_bytes(Report{GatherFailed{{past(Failure::Kind::defect), ""}}}))),
                std::logic_error);
   EXPECT_THROW(static_cast<void>(order_from_bytes(to_bytes(Order{EndWork{{past(RunEnding::End::refused)}}}))), std::logic_error);
 }

@@ -101,6 +101,20 @@ TEST_F(TallyTest, WhatIsSetAsideOrDoneElsewhereIsNotWaitedFor) {
   EXPECT_DOUBLE_EQ(left(5), 10);
 }
 
+TEST_F(TallyTest, TimeLeftIsThatOfTheOwnTasks) {
+  Tally shard(graph_, std::vector<bool>(5), {false, true, true, true, false});
+  auto const its_left = [&] { return shard.seconds_left(measured_, 1, 0); };
+  EXPECT_DOUBLE_EQ(its_left(), 110);
+  shard.found(1);
+  EXPECT_DOUBLE_EQ(its_left(), 110);
+  shard.add_failed(mask, "reason");
+  EXPECT_DOUBLE_EQ(its_left(), 110);
+  shard.begin(0, 1, 0);
+  shard.end(0, 0, true);
+  EXPECT_DOUBLE_EQ(its_left(), 100);
+  EXPECT_EQ(shard.line(measured_, 0), "edits 2 of 3, 1 waiting");
+}
+
 TEST_F(TallyTest, AGroupSharesItsTaskOut) {
   graph_.tasks[mask].parts = 4;
   do_edits({0, 1, 2});

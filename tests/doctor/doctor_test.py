@@ -60,6 +60,12 @@ class Doctor(unittest.TestCase):
             self.assertEqual(("devices", "sums") in findings, ranks == 2)
             self.assertEqual(sorted(p.name for p in self.folder.iterdir()), ["world"])
 
+    def test_it_takes_the_options_of_a_run(self):
+        options = ["--sweep", "mask.seed=0..4", "--limit", "3", "--peer-compatible", "--time-limit", "1h", "--deadline", "1h", "--shard", "0/2"]
+        findings = self.examined(self.study, *options)
+        self.assertIn("5 of them with masks", findings["study", "study"]["text"])
+        self.assertEqual(findings["study", "facts"]["text"], "train 3, heldout 3, ood 3")
+
     def test_the_report_is_aligned_lines(self):
         result = onemask("doctor", ranks=2)
         self.assertEqual(result.returncode, 0, result.stderr)

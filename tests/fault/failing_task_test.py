@@ -71,7 +71,7 @@ class SetAside(SubjectTest):
 
         self.expect_goes_on(run)
         text, for_programs = status(run)
-        self.assertNotIn("failed", text)
+        self.assertNotIn("failed and not done", text)
         self.assertEqual(for_programs["failed"], [])
 
     def test_a_mask_whose_training_overflows(self):

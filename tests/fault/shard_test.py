@@ -7,12 +7,12 @@ import time
 import unittest
 
 from subjects import rome
-from runs import Start, freeze
+from runs import Run, Start, freeze
 from subject_runs import SECONDS, SubjectTest
 from watched_run import WatchedRun
 
 COUNT = 4
-INTERRUPTED = 75
+PARTIAL, INTERRUPTED = 3, 75
 ROUNDS = 4  # of starts after which all are done
 
 
@@ -59,6 +59,30 @@ class Shards(SubjectTest):
                 time.sleep(1)
                 starts[index] = self.shard(run, index)
                 self.finish_all(run, starts)
+
+    def test_masks_that_fail_in_every_shard(self):
+        run = Run(self.study, self.folder / "overflow", "--sweep", "mask.learning_rate=0.1,1e38", "--sweep", "mask.seed=0,1")
+
+        def start(index: int) -> Start:
+            begun = run.start(0, "--shard", f"{index}/2")
+            self.addCleanup(self.end, begun)
+            return begun
+
+        starts = [start(0), start(1)]
+        for _ in range(ROUNDS):
+            codes = [begun.finish(SECONDS) for begun in starts]
+            if INTERRUPTED not in codes:
+                break
+            starts = [begun if code != INTERRUPTED else start(index) for index, (begun, code) in enumerate(zip(starts, codes))]
+        said = "\n".join(begun.said() for begun in starts)
+        self.assertEqual(codes, [PARTIAL, PARTIAL], said)
+        self.assertRegex(said, r"Run\s+--shard\s+[01]/2\s+again")
+
+    def test_a_single_stage(self):
+        for index in (0, 1):  # the first does not wait for the second
+            start = Start(0, "edit", self.study, "--out", self.folder / "edits", "--shard", f"{index}/2")
+            self.addCleanup(self.end, start)
+            self.expect_ends(start, 0, SECONDS)
 
     def test_what_is_refused(self):
         run = self.new_run(self.rome)

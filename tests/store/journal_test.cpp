@@ -87,6 +87,7 @@ TEST_F(JournalTest, ReadsAttemptsInOrderThenRanks) {
     std::ofstream(folder_ / other) << "something else\n";
   }
   EXPECT_THAT(tasks(folder_.path()), testing::ElementsAre("rank 9, attempt 2", "rank 10, attempt 2", "rank 0, attempt 10"));
+  EXPECT_EQ(read_journals(folder_.path()).back().attempt, 10);
   EXPECT_EQ(next_attempt(folder_.path()), 11);
   EXPECT_THROW(Journal(folder_.path(), 9, 2), RunError);
 }

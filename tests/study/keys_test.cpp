@@ -2,6 +2,7 @@
 #include <onemask/study/keys.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -36,6 +37,88 @@ TEST(StudyKeys, TheSchemaHasEveryKey) {
   EXPECT_TRUE(facts["properties"].contains("files"));
   EXPECT_EQ(facts["required"], nlohmann::json::array({"files"}));
   EXPECT_EQ(schema["required"], nlohmann::json::array({"name", "model", "facts"}));
+}
+
+/// Whether a value is what a part of the schema allows, as far as studies' schema goes.
+bool fits(nlohmann::json const& value, nlohmann::json const& schema) {
+  auto const is = [&](std::string const& type) {
+    return type == "object"    ? value.is_object()
+           : type == "array"   ? value.is_array()
+           : type == "string"  ? value.is_string()
+           : type == "boolean" ? value.is_boolean()
+           : type == "integer" ? value.is_number_integer()
+           : type == "number"  ? value.is_number()
+                               : value.is_null();
+  };
+  for (auto const& [word, said] : schema.items()) {
+    auto const& claim = said;
+    auto const fits_it = [&](auto const& other) { return fits(value, other); };
+    bool holds = true;
+    if (word == "type") {
+      holds = claim.is_array() ? std::any_of(claim.begin(), claim.end(), [&](auto const& type) { return is(type); }) : is(claim);
+    } else if (word == "const") {
+      holds = value == claim;
+    } else if (word == "enum") {
+      holds = std::find(claim.begin(), claim.end(), value) != claim.end();
+    } else if (word == "anyOf") {
+      holds = std::any_of(claim.begin(), claim.end(), fits_it);
+    } else if (word == "items") {
+      holds = std::all_of(value.begin(), value.end(), [&](auto const& item) { return fits(item, claim); });
+    } else if (word == "minimum") {
+      holds = value >= claim;
+    } else if (word == "exclusiveMinimum") {
+      holds = value > claim;
+    } else if (word == "maximum") {
+      holds = value <= claim;
+    } else if (word == "exclusiveMaximum") {
+      holds = value < claim;
+    }
+    if (!holds) return false;
+  }
+  return true;
+}
+
+/// Calls `look` with the schema of every key and section.
+void for_every_key(nlohmann::json const& schema, std::string const& name,
+                   std::function<void(std::string const& name, nlohmann::json const& schema)> const& look) {
+  look(name, schema);
+  if (schema.contains("properties")) {
+    for (auto const& [key, its] : schema["properties"].items()) for_every_key(its, name + "." + key, look);
+  }
+  if (schema.contains("anyOf")) {
+    for (auto const& its : schema["anyOf"]) for_every_key(its, name, look);
+  }
+  if (schema.contains("additionalProperties") && schema["additionalProperties"].is_object())
+    for_every_key(schema["additionalProperties"], name + ".*", look);
+}
+
+TEST(StudyKeys, EveryDefaultIsWhatItsOwnSchemaAllows) {
+  std::size_t defaults = 0;
+  for_every_key(nlohmann::json::parse(study_schema()), "", [&](std::string const& name, nlohmann::json const& schema) {
+    if (!schema.contains("default")) return;
+    ++defaults;
+    EXPECT_TRUE(fits(schema["default"], schema)) << name << ": " << schema;
+  });
+  EXPECT_GT(defaults, 40U);
+  EXPECT_FALSE(fits("[random]", {{"type", "array"}}));
+  EXPECT_FALSE(fits(0, {{"type", "integer"}, {"minimum", 1}}));
+}
+
+TEST(StudyKeys, DefaultsAreValuesAndNotTheirDescriptions) {
+  auto const schema = nlohmann::json::parse(study_schema());
+  auto const& sections = schema["properties"];
+  EXPECT_EQ(sections["evaluation"]["properties"]["baselines"]["default"],
+            nlohmann::json::array({"random", "magnitude", "delta_magnitude"}));
+  EXPECT_FALSE(sections["edit"]["properties"]["templates"].contains("default"));
+  EXPECT_FALSE(sections["mask"]["anyOf"][1]["properties"]["methods"].contains("default"));
+  EXPECT_EQ(sections["mask"]["anyOf"][1]["properties"]["layers"]["default"], "last");
+}
+
+TEST(StudyKeys, ASectionMayBeEmptyWhereNothingInItMustBeGiven) {
+  auto const schema = nlohmann::json::parse(study_schema());
+  for (auto const* name : {"moments", "evaluation", "perplexity", "published", "mask", "sweep"})
+    EXPECT_TRUE(fits(nullptr, schema["properties"][name])) << name;
+  for (auto const* name : {"model", "facts"}) EXPECT_FALSE(fits(nullptr, schema["properties"][name])) << name;
 }
 
 class DefaultsTest : public StudyFolder {};

@@ -357,6 +357,7 @@ TEST_F(StudyTest, MissingAndMalformed) {
 
 TEST_F(StudyTest, TheSplitForValidationIsNoSplitOfTheFile) {
   EXPECT_THAT(complaint({{"facts.validation.files=heldout.json"}, {}, {}}), HasSubstr("validation"));
+  EXPECT_THAT(complaint({{"facts.all.files=heldout.json"}, {}, {}}), HasSubstr("give the split another name"));
 }
 
 TEST_F(StudyTest, TheLimitIsForEverySplitAndOnlyLowers) {

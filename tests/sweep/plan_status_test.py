@@ -81,6 +81,8 @@ class PlanAndStatus(WorldTest):
         gpu = ["--device", "cuda", *given]
         self.ask("plan", self.study, "--out", folder, "--device", "cuda")  # its templates would have to be sampled there
         self.assertFalse((folder / "plan.json").exists())
+        self.assertIn("with --objects", self.ask("gather", self.study, "--out", folder, "--device", "cuda", code=2))
+        self.assertFalse((folder / "study.h5").exists())
         self.ask("plan", self.study, "--out", folder, *gpu)
         frozen = json.loads((folder / "plan.json").read_text())
         self.assertRegex(frozen["execution"], "^cuda ")
@@ -111,7 +113,7 @@ class PlanAndStatus(WorldTest):
         self.assertRegex(text, r"(?m)^complete, attempt 1 on \S+ \(process \d+\), 2 ranks, since .* UTC, ended .* UTC$")
         for kind, count in TASKS.items():
             self.assertRegex(text, rf"(?m)^{kind} +{count} +{count} +0 +0 +0$")
-        self.assertNotIn("failed", text)
+        self.assertNotIn("failed and not done", text)
 
         # A second study with the same objects finds the edits, and all that an added seed does not touch.
         other = json.loads(self.ask("plan", self.study, "--out", self.folder / "more", "--objects", run.folder / "objects",

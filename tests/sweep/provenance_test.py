@@ -90,6 +90,11 @@ class Provenance(WorldTest):
         self.assertIn("come from several kinds of machines", said)
         self.assertIn(f"1 from LibTorch 1.0 on another; 1 from {both}; {len(files) - 4} from {kind}; 2 of unknown origin.", said)
 
+    def test_objects_that_several_tasks_share_count_once(self):
+        run = Run(self.study, self.folder / "shared", "--sweep", "mask.seed=0", "--sweep", "mask.threshold=0.4,0.6,0.8")
+        self.expect_ends(run.start(2), 0)
+        self.assertEqual(sum(self.makers(run.results()).values()), len(run.object_files()))
+
     def test_a_mask_that_goes_on_elsewhere_names_both(self):
         run = Run(self.study, self.folder / "stopped", "--set", "mask.epochs=200", "--sweep", "mask.seed=0")
         start = run.start(1)

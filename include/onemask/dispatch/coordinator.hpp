@@ -2,6 +2,7 @@
 
 #include <onemask/comm/mailbox.hpp>
 #include <onemask/core/status_line.hpp>
+#include <onemask/dispatch/ending.hpp>
 #include <onemask/dispatch/orders.hpp>
 #include <onemask/dispatch/tally.hpp>
 #include <onemask/schedule/scheduler.hpp>
@@ -28,10 +29,14 @@ struct CoordinatorOptions {
   double deadline = 0;    ///< [s] without a sign of life after which a task is thought to hang; 0: from predictions
   double time_limit = 0;  ///< [s] after which the run stops as after a signal; 0: none
   double grace = 6;       ///< [s] that tasks in hand have to end after that
+  double ping_every = 5;  ///< [s] between signs of life to the ranks; far less than the patience of their workers
   /// Tasks that other processes do; which of some are done; whether any process lives that does some.
   std::vector<bool> foreign = {};
   std::function<std::vector<std::size_t>(std::vector<std::size_t> const&)> done_of = {};
   std::function<bool(std::vector<std::size_t> const&)> owners_live = {};
+  /// Which of some have failed and are not tried again by these processes; how to name those that do some.
+  std::function<std::vector<std::size_t>(std::vector<std::size_t> const&)> failed_of = {};
+  std::function<std::string(std::vector<std::size_t> const&)> owners_of = {};
 };
 
 /// Deals the tasks out to the ranks' workers, from a thread of rank 0 of its own, and goes on without ranks that are lost.
@@ -40,7 +45,8 @@ class Coordinator {
   Coordinator(TaskGraph const& graph, std::vector<bool> const& done, Mailbox& mailbox, CoordinatorOptions options);
 
   /// Until everything is done, failed or stopped; then every worker is told to end. Ends at once when `stop` is asked for.
-  /// Returns how it ended, and whether some workers are still in tasks that they cannot leave.
+  /// Returns how it ended, and whether some workers, or that of rank 0, are still in tasks that they cannot leave. What it throws
+  /// the workers have been told as the end.
   std::pair<RunEnding, bool> run(std::stop_token const& stop = {});
 
   /// Safe to call from other threads.
@@ -62,6 +68,8 @@ class Coordinator {
 
   double now() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
   void tell(int rank, Order const& order) { mailbox_.send(rank, Mailbox::Recipient::worker, to_bytes(order)); }
+  std::pair<RunEnding, bool> coordinate(std::stop_token const& stop);
+  void end_all(Ending const& failure);
   bool answer_all();
   void deal();
   void take(int from, WorkerReady const& report);
@@ -88,9 +96,11 @@ class Coordinator {
   void stop_for(Failure const& failure);
   std::vector<std::size_t> foreign_tasks(bool due) const;
   bool may_end();
+  bool ends_without_others();
   void gather(std::stop_token const& stop);
   void ping();
   void check_presence();
+  void call(std::set<int> const& ranks);
   void publish();
   std::size_t ranks_left() const { return static_cast<std::size_t>(mailbox_.size()) - lost_.size(); }
   Tally::Measured measured() const;

@@ -65,6 +65,7 @@ struct Failure {
     user,    ///< a mistake of the user's: no other rank would survive it either
     disk,    ///< the disk is full or broken: nor this
     device,  ///< as `error`, and this rank's device is lost: it can do no more
+    defect,  ///< of the program: results would be wrong on every rank
   };
   Kind kind = Kind::error;
   std::string text = {};
@@ -83,7 +84,7 @@ struct WorkerReady {
 struct TaskDone {
   std::int32_t group = 0;
   std::size_t task = 0;
-  bool was_there = false;  ///< it was in the store already: the time that this took says nothing of the task
+  bool was_there = false;  ///< it was in the store, or in part in a checkpoint: the time that this took says nothing of the task
 
   bool operator==(TaskDone const&) const = default;
 };

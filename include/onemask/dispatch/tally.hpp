@@ -20,7 +20,8 @@ class Tally {
   /// Measured seconds of tasks of a kind by predicted ones, from those that have ended; 0: none has.
   using Measured = std::function<double(std::size_t kind)>;
 
-  Tally(TaskGraph const& graph, std::vector<bool> const& done);
+  /// `foreign[t]`: others do task t, so that its time is not waited for; empty: none.
+  Tally(TaskGraph const& graph, std::vector<bool> const& done, std::vector<bool> foreign = {});
 
   /// At `now` [s since the beginning] a task begins on so many ranks, or is through.
   void begin(std::size_t task, int ranks, double now);
@@ -49,7 +50,7 @@ class Tally {
  private:
   struct Kind {
     std::size_t tasks = 0, before = 0, done = 0, running = 0, failed = 0;
-    double waiting = 0;  ///< predicted seconds of what nobody has begun, on one rank
+    double waiting = 0;  ///< predicted seconds of what nobody has begun, on one rank; without what others do
     double first = -1, last = 0, busy = 0;
     int ranks = 0;
 
@@ -67,13 +68,14 @@ class Tally {
   };
   void expect_sense(std::size_t task);
   Kind& kind_of(std::size_t task) { return kinds_[graph_.tasks[task].kind]; }
-  double seconds_of(std::size_t task) const { return graph_.tasks[task].seconds; }
+  double seconds_of(std::size_t task) const { return !foreign_.empty() && foreign_[task] ? 0 : graph_.tasks[task].seconds; }
   static double share(Running const& running) { return running.marks.empty() ? 0 : running.marks.back().share; }
   static double seconds_of_all(Running const& running);
   double rest(std::size_t task, Running const& running, double scale, double now) const;
   std::vector<double> scales(Measured const& measured) const;
 
   TaskGraph const& graph_;
+  std::vector<bool> foreign_;
   std::vector<Kind> kinds_;
   std::map<std::size_t, Running> running_;
   std::map<std::size_t, std::string> reasons_;

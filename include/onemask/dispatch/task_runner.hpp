@@ -13,6 +13,7 @@ struct TaskContext {
   Communicator group;                    ///< ranks that do it together
   std::function<bool()> stopped;         ///< whether it is to end soon, so that it can go on later
   std::function<void(double)> progress;  ///< takes the share that is done
+  std::function<void(double)> resumes;   ///< takes the share that was done before, where the task goes on from a checkpoint
 };
 
 /// How a rank does tasks. `task` is an index in the run's graph.

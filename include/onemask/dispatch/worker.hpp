@@ -18,7 +18,7 @@ struct WorkerOptions {
 };
 
 /// Does on this rank what the coordinator orders, until it says that there is no more. Every finished task is in the store, then
-/// in the journal, then reported. Throws RunError when the coordinator is lost.
+/// in the journal, then reported. Throws LostRank when the coordinator is lost.
 RunEnding work(TaskRunner& tasks, Mailbox& mailbox, Journal& journal, WorkerOptions const& options);
 
 }  // namespace onemask

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,12 @@ struct RunStatus {
   std::vector<PartStatus> parts;
   std::vector<FailedTask> failed;
 };
+
+/// From the journals in this folder.
+std::vector<FailedTask> failed_tasks(std::filesystem::path const& journals);
+
+/// What the last start of a run, or of one of its shards, said of itself at last; nothing where none has.
+std::optional<PartStatus> last_state(std::filesystem::path const& folder, std::string const& part);
 
 /// What the files of a run say about it, whether it goes on or has ended. Only reads. Throws UserError when the folder has no
 /// run.

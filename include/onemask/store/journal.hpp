@@ -22,6 +22,7 @@ struct JournalRecord {
   std::string note = {};  ///< why it failed
   double units = 0;       ///< how much work it was, in units of its kind; 0: not known
   int ranks = 1;          ///< that did it together
+  int attempt = 0;        ///< start of the run that wrote it, as the journal's name says; not in its lines
 };
 
 /// The list of finished tasks that one process keeps: FOLDER/rank-<rank>-<attempt>.jsonl, a line per record, each a checksum and
@@ -46,8 +47,8 @@ class Journal {
 /// One more than the highest attempt that left a journal in the folder; 1 where there is none. Rank 0 asks and tells the others.
 int next_attempt(std::filesystem::path const& folder);
 
-/// The records of all ranks and attempts, ordered by attempt, then rank, then line: of two about one task the later counts. A
-/// damaged or torn line is left out, with a warning. A missing folder has no records.
+/// The records of all ranks and attempts, ordered by attempt, then rank, then line: within an attempt, this is
+/// not the order in time. A damaged or torn line is left out, with a warning. A missing folder has no records.
 std::vector<JournalRecord> read_journals(std::filesystem::path const& folder);
 
 }  // namespace onemask

@@ -16,6 +16,7 @@ struct StudyKey {
   std::string meaning;  ///< one line
   std::string schema;   ///< JSON schema of its value
   bool required = false;
+  bool in_words = false;  ///< `standard` says what happens, and is no value
 };
 
 /// Every key, section after section.
