@@ -8,20 +8,20 @@ namespace onemask::test {
 namespace {
 
 /// A golden training, named after its files.
-struct Training {
+struct GoldenTraining {
   GoldenSource source;
   std::string name;
 };
 
-std::ostream& operator<<(std::ostream& out, Training const& training) {
+std::ostream& operator<<(std::ostream& out, GoldenTraining const& training) {
   return out << training.source << '_' << training.name;
 }
 
 /// Of cf-gpt2 the one at the larger rate; with ONEMASK_LONG=1 also the minutes of that at the published rate.
-std::vector<Training> trainings() {
+std::vector<GoldenTraining> trainings() {
   std::vector<std::string> names{"mask_train_lr05"};
   if (std::getenv("ONEMASK_LONG") != nullptr) names.push_back("mask_train");
-  std::vector<Training> result;
+  std::vector<GoldenTraining> result;
   for (auto const& source : golden_sources()) {
     for (auto const& name : source.name == "cf_gpt2" ? names : std::vector<std::string>{"mask_train"}) {
       result.push_back({source, name});
@@ -30,7 +30,7 @@ std::vector<Training> trainings() {
   return result;
 }
 
-class TrainerGolden : public testing::TestWithParam<Training>, protected Golden {
+class TrainerGolden : public testing::TestWithParam<GoldenTraining>, protected Golden {
  protected:
   TrainerGolden() : Golden(GetParam().source) {}
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kSkipped = 77;
 
-TEST(StudyFile, IsReadByH5pyAndPandas) {
+TEST(StudyFileInterop, IsReadByH5pyAndPandas) {
   StudyFile study;
   study.attributes = {{"title", "Größe"}, {"empty", ""}};
   study.tables["edits/scores"] = {

@@ -72,7 +72,7 @@ json by_metaspace(std::string const& scheme, std::vector<std::string> const& mer
   return content;
 }
 
-Tokenizer open(json const& content, json const& config = json::object()) {
+Tokenizer open_characters(json const& content, json const& config = json::object()) {
   test::TemporaryFolder const folder;
   test::write_text(folder / "tokenizer.json", content.dump());
   test::write_text(folder / "tokenizer_config.json", config.dump());
@@ -80,11 +80,11 @@ Tokenizer open(json const& content, json const& config = json::object()) {
 }
 
 std::string complaint(json const& content, json const& config = json::object()) {
-  return test::complaint_of([&] { open(content, config); });
+  return test::complaint_of([&] { open_characters(content, config); });
 }
 
 TEST(CharacterTokenizer, CharactersWithoutATokenBecomeTheirBytes) {
-  Tokenizer const tokenizer = open(by_normalizer());
+  Tokenizer const tokenizer = open_characters(by_normalizer());
   EXPECT_THAT(tokenizer.encode("é\n"), ElementsAre(space, byte_id(0xC3), byte_id(0xA9), byte_id('\n')));
   EXPECT_THAT(tokenizer.encode("<0x0A>"), testing::Not(testing::Contains(byte_id('\n'))));
   EXPECT_EQ(tokenizer.token_text(byte_id(0xC3)), "\xC3");
@@ -96,17 +96,17 @@ TEST(CharacterTokenizer, CharactersOfSeveralBytesMergeAsOne) {
   content["model"]["vocab"]["é"] = 286;
   content["model"]["vocab"]["éa"] = 287;
   content["model"]["merges"] = {"é a"};
-  EXPECT_THAT(open(content).encode("éaé"), ElementsAre(space, 287, 286));
+  EXPECT_THAT(open_characters(content).encode("éaé"), ElementsAre(space, 287, 286));
 }
 
 TEST(CharacterTokenizer, TheWholeTextIsOneWord) {
-  Tokenizer const tokenizer = open(by_normalizer({"a ▁", "▁ b"}));
+  Tokenizer const tokenizer = open_characters(by_normalizer({"a ▁", "▁ b"}));
   EXPECT_THAT(tokenizer.encode("a b"), ElementsAre(space, 286, letter_id('b')));
   EXPECT_EQ(tokenizer.token_text(287), " b");
 }
 
 TEST(CharacterTokenizer, TheNormalizerPutsASpaceBeforeEveryPart) {
-  Tokenizer const tokenizer = open(by_normalizer());
+  Tokenizer const tokenizer = open_characters(by_normalizer());
   EXPECT_TRUE(tokenizer.begins_with_space());
   EXPECT_THAT(tokenizer.encode("a b"), ElementsAre(space, letter_id('a'), space, letter_id('b')));
   EXPECT_THAT(tokenizer.encode(" a"), ElementsAre(space, space, letter_id('a')));
@@ -118,16 +118,16 @@ TEST(CharacterTokenizer, TheNormalizerPutsASpaceBeforeEveryPart) {
 TEST(CharacterTokenizer, MetaspacePutsASpaceWhereThereIsNone) {
   Ids const a{space, letter_id('a')};
   for (std::string const scheme : {"first", "always"}) {
-    Tokenizer const tokenizer = open(by_metaspace(scheme));
+    Tokenizer const tokenizer = open_characters(by_metaspace(scheme));
     EXPECT_TRUE(tokenizer.begins_with_space());
     EXPECT_EQ(tokenizer.encode("a"), a);
     EXPECT_EQ(tokenizer.encode(" a"), a);
     EXPECT_THAT(tokenizer.encode("  a"), ElementsAre(space, space, letter_id('a')));
   }
-  EXPECT_THAT(open(by_metaspace("first")).encode("a<s>b"), ElementsAre(space, letter_id('a'), begin_of_text, letter_id('b')));
-  EXPECT_THAT(open(by_metaspace("first")).encode("<s>b"), ElementsAre(begin_of_text, letter_id('b')));
-  EXPECT_THAT(open(by_metaspace("always")).encode("<s>b"), ElementsAre(begin_of_text, space, letter_id('b')));
-  Tokenizer const never = open(by_metaspace("never"));
+  EXPECT_THAT(open_characters(by_metaspace("first")).encode("a<s>b"), ElementsAre(space, letter_id('a'), begin_of_text, letter_id('b')));
+  EXPECT_THAT(open_characters(by_metaspace("first")).encode("<s>b"), ElementsAre(begin_of_text, letter_id('b')));
+  EXPECT_THAT(open_characters(by_metaspace("always")).encode("<s>b"), ElementsAre(begin_of_text, space, letter_id('b')));
+  Tokenizer const never = open_characters(by_metaspace("never"));
   EXPECT_FALSE(never.begins_with_space());
   EXPECT_THAT(never.encode("a b"), ElementsAre(letter_id('a'), space, letter_id('b')));
 }
@@ -135,7 +135,7 @@ TEST(CharacterTokenizer, MetaspacePutsASpaceWhereThereIsNone) {
 TEST(CharacterTokenizer, NormalizedTokensAreLookedForInTheNormalizedText) {
   json content = by_normalizer();
   content["added_tokens"].push_back({{"id", 300}, {"content", "x y"}, {"normalized", true}});
-  Tokenizer const tokenizer = open(content);
+  Tokenizer const tokenizer = open_characters(content);
   EXPECT_THAT(tokenizer.encode("x y"), ElementsAre(300));
   EXPECT_THAT(tokenizer.encode("a x y"), ElementsAre(space, letter_id('a'), 300));
   EXPECT_THAT(tokenizer.encode("ax y"), ElementsAre(space, letter_id('a'), letter_id('x'), space, letter_id('y')));
@@ -145,25 +145,25 @@ TEST(CharacterTokenizer, WholeTextsAreOneTokenWithIgnoreMerges) {
   json content = by_normalizer();
   content["model"]["vocab"]["▁xyz"] = 300;
   content["model"]["ignore_merges"] = true;
-  EXPECT_THAT(open(content).encode("xyz"), ElementsAre(300));
+  EXPECT_THAT(open_characters(content).encode("xyz"), ElementsAre(300));
 }
 
 TEST(CharacterTokenizer, DecodesWhatItEncoded) {
   std::vector<std::string> const pieces{"a", "b", "the", " ", "\n", "é", "東", "😀", "\x01", "<0x41>", "<", "Z", "e\u0301"};
   RandomStream random({4});
   for (auto const& content : {by_normalizer({"t h", "th e", "▁ the", "▁ ▁"}), by_metaspace("never"), by_metaspace("first")}) {
-    Tokenizer const tokenizer = open(content);
+    Tokenizer const tokenizer = open_characters(content);
     for (int i = 0; i < 1000; ++i) {
       std::string text = i % 2 ? "a" : "é";  // Metaspace drops a space at the beginning
       for (auto count = random.below(12); count > 0; --count) text += pieces[random.below(pieces.size())];
       ASSERT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
     }
   }
-  EXPECT_EQ(open(by_normalizer()).decode(open(by_normalizer()).encode("  a")), "  a");
+  EXPECT_EQ(open_characters(by_normalizer()).decode(open_characters(by_normalizer()).encode("  a")), "  a");
 }
 
 TEST(CharacterTokenizer, EncodesALongTextInTime) {
-  Tokenizer const tokenizer = open(by_normalizer({"a a", "aa aa", "aaaa aaaa"}));
+  Tokenizer const tokenizer = open_characters(by_normalizer({"a a", "aa aa", "aaaa aaaa"}));
   Ids expected(50'000, 288);
   expected.insert(expected.begin(), space);
   EXPECT_EQ(tokenizer.encode(std::string(400'000, 'a')), expected);
@@ -175,7 +175,7 @@ TEST(Prompt, TargetsContinueThem) {
   json levels = test::tiny_tokenizer({"Ġ p", "Ġp a", "i s", "Ġ is"});
   for (auto const& content : {by_normalizer(merges), by_metaspace("first", merges), by_metaspace("always", merges),
                               by_metaspace("never", merges), levels}) {
-    Tokenizer const tokenizer = open(content);
+    Tokenizer const tokenizer = open_characters(content);
     for (std::string const prompt : {"the capital of france is", "a", "the native language of zoë is"}) {
       for (std::string const target : {"paris", "is", "münchen", "p q"}) {
         auto ids = encode_prompt(tokenizer, prompt);
@@ -186,7 +186,7 @@ TEST(Prompt, TargetsContinueThem) {
     }
     EXPECT_THROW(encode_target(tokenizer, "  "), UserError);
   }
-  EXPECT_THAT(encode_target(open(by_normalizer(merges)), "paris"), ElementsAre(291));
+  EXPECT_THAT(encode_target(open_characters(by_normalizer(merges)), "paris"), ElementsAre(291));
 }
 
 TEST(Prompt, BeginsWithTheTokenOfTheTemplate) {
@@ -195,9 +195,9 @@ TEST(Prompt, BeginsWithTheTokenOfTheTemplate) {
       {"type", "TemplateProcessing"},
       {"single", {{{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}}, {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
       {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", {1}}, {"tokens", {"<s>"}}}}}}};
-  EXPECT_THAT(encode_prompt(open(content), "a"), ElementsAre(begin_of_text, space, letter_id('a')));
-  EXPECT_THAT(encode_prompt(open(content), "a", true), ElementsAre(begin_of_text, space, letter_id('a')));
-  EXPECT_THAT(encode_target(open(content), "a"), ElementsAre(space, letter_id('a')));
+  EXPECT_THAT(encode_prompt(open_characters(content), "a"), ElementsAre(begin_of_text, space, letter_id('a')));
+  EXPECT_THAT(encode_prompt(open_characters(content), "a", true), ElementsAre(begin_of_text, space, letter_id('a')));
+  EXPECT_THAT(encode_target(open_characters(content), "a"), ElementsAre(space, letter_id('a')));
 }
 
 TEST(FormC, ComesBeforeTheBytes) {
@@ -205,7 +205,7 @@ TEST(FormC, ComesBeforeTheBytes) {
   content["normalizer"] = {{"type", "NFC"}};
   content["added_tokens"] = {{{"id", 300}, {"content", "<e\u0301>"}, {"normalized", true}, {"special", true}},
                              {{"id", 301}, {"content", "[e\u0301]"}, {"normalized", false}, {"special", true}}};
-  Tokenizer const tokenizer = open(content);
+  Tokenizer const tokenizer = open_characters(content);
   EXPECT_FALSE(tokenizer.begins_with_space());
   EXPECT_THAT(tokenizer.encode("e\u0301"), ElementsAre(0xC3, 0xA9));             // é
   EXPECT_THAT(tokenizer.encode("\u1100\u1161"), ElementsAre(0xEA, 0xB0, 0x80));  // 가
@@ -214,12 +214,12 @@ TEST(FormC, ComesBeforeTheBytes) {
   EXPECT_EQ(tokenizer.encode("[é]").size(), 4U);
   std::string const zero("a\0e\u0301", 5);
   EXPECT_EQ(tokenizer.decode(tokenizer.encode(zero)), std::string("a\0é", 4));
-  EXPECT_NE(tokenizer.fingerprint(), open(test::tiny_tokenizer()).fingerprint());
+  EXPECT_NE(tokenizer.fingerprint(), open_characters(test::tiny_tokenizer()).fingerprint());
 }
 
 TEST(CharacterTokenizer, FingerprintsTellTheFormsApart) {
-  std::vector<std::string> fingerprints{open(characters()).fingerprint(), open(by_normalizer()).fingerprint()};
-  for (auto const* scheme : {"never", "first", "always"}) fingerprints.push_back(open(by_metaspace(scheme)).fingerprint());
+  std::vector<std::string> fingerprints{open_characters(characters()).fingerprint(), open_characters(by_normalizer()).fingerprint()};
+  for (auto const* scheme : {"never", "first", "always"}) fingerprints.push_back(open_characters(by_metaspace(scheme)).fingerprint());
   for (std::size_t i = 0; i < fingerprints.size(); ++i)
     for (std::size_t k = 0; k < i; ++k) EXPECT_NE(fingerprints[i], fingerprints[k]) << i << " and " << k;
 }

@@ -15,11 +15,11 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-std::string const shipped = std::string(ONEMASK_SOURCE_DIR) + "/res/worlds/small.yaml";
+std::string const shipped_file = std::string(ONEMASK_SOURCE_DIR) + "/res/worlds/small.yaml";
 
 /// What the reader says about the shipped world with one place changed.
 std::string message_with(std::string const& old_text, std::string const& new_text) {
-  auto text = read_file(shipped);
+  auto text = read_file(shipped_file);
   auto const place = text.find(old_text);
   if (place == text.npos) return "the test's text '" + old_text + "' is not there";
   test::TemporaryFolder const folder;
@@ -28,7 +28,7 @@ std::string message_with(std::string const& old_text, std::string const& new_tex
 }
 
 TEST(WorldDescription, ReadsTheShippedWorld) {
-  auto const world = read_world(shipped);
+  auto const world = read_world(shipped_file);
   ASSERT_EQ(world.relations.size(), 15U);
   auto const& first = world.relations.front();
   EXPECT_EQ(first.id, "W01");
