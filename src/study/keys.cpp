@@ -168,9 +168,9 @@ Json& section_of(Json& schema, std::string const& name) {
   auto& section = name == "SPLIT" ? schema["additionalProperties"] : schema["properties"][name];
   if (section.contains("type")) return section;
   bool const may_be_empty = name != "model" && name != "facts" && name != "SPLIT";
-  section["type"] = may_be_empty ? Json::array({"object", "null"}) : Json("object");
-  section["properties"] = Json::object();
-  section["additionalProperties"] = false;
+  section = {{"type", may_be_empty ? Json::array({"object", "null"}) : Json("object")},
+             {"properties", Json::object()},
+             {"additionalProperties", false}};
   return section;
 }
 

@@ -124,7 +124,8 @@ TEST(CharacterTokenizer, MetaspacePutsASpaceWhereThereIsNone) {
     EXPECT_EQ(tokenizer.encode(" a"), a);
     EXPECT_THAT(tokenizer.encode("  a"), ElementsAre(space, space, letter_id('a')));
   }
-  EXPECT_THAT(open_characters(by_metaspace("first")).encode("a<s>b"), ElementsAre(space, letter_id('a'), begin_of_text, letter_id('b')));
+  EXPECT_THAT(open_characters(by_metaspace("first")).encode("a<s>b"),
+              ElementsAre(space, letter_id('a'), begin_of_text, letter_id('b')));
   EXPECT_THAT(open_characters(by_metaspace("first")).encode("<s>b"), ElementsAre(begin_of_text, letter_id('b')));
   EXPECT_THAT(open_characters(by_metaspace("always")).encode("<s>b"), ElementsAre(begin_of_text, space, letter_id('b')));
   Tokenizer const never = open_characters(by_metaspace("never"));
@@ -218,8 +219,10 @@ TEST(FormC, ComesBeforeTheBytes) {
 }
 
 TEST(CharacterTokenizer, FingerprintsTellTheFormsApart) {
-  std::vector<std::string> fingerprints{open_characters(characters()).fingerprint(), open_characters(by_normalizer()).fingerprint()};
-  for (auto const* scheme : {"never", "first", "always"}) fingerprints.push_back(open_characters(by_metaspace(scheme)).fingerprint());
+  std::vector<std::string> fingerprints{open_characters(characters()).fingerprint(),
+                                        open_characters(by_normalizer()).fingerprint()};
+  for (auto const* scheme : {"never", "first", "always"})
+    fingerprints.push_back(open_characters(by_metaspace(scheme)).fingerprint());
   for (std::size_t i = 0; i < fingerprints.size(); ++i)
     for (std::size_t k = 0; k < i; ++k) EXPECT_NE(fingerprints[i], fingerprints[k]) << i << " and " << k;
 }
