@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <string>
 
 namespace onemask {
 
@@ -13,6 +14,7 @@ struct TaskContext {
   Communicator group;                    ///< ranks that do it together
   std::function<bool()> stopped;         ///< whether it is to end soon, so that it can go on later
   std::function<void(double)> progress;  ///< takes the share that is done
+  std::function<void(std::string const&)> sums_through = [](std::string const&) {};  ///< takes what carries the group's sums
 };
 
 /// How a rank does tasks. `task` is an index in the run's graph.

@@ -22,6 +22,7 @@ struct JournalRecord {
   std::string note = {};  ///< why it failed
   double units = 0;       ///< how much work it was, in units of its kind; 0: not known
   int ranks = 1;          ///< that did it together
+  std::string sums = {};  ///< what carried the sums over them; empty where there were none
 };
 
 /// The list of finished tasks that one process keeps: FOLDER/rank-<rank>-<attempt>.jsonl, a line per record, each a checksum and
