@@ -217,7 +217,9 @@ TEST(PretendedNccl, ALostPartnerEndsTheSumsAndTheOthersGoOn) {
     auto const rest = mailbox.group({ranks.begin(), ranks.end() - 1}, 2, [] {});
     expect_right_sums(rest, *reducer_of(rest));
   });
-  if (left_open) EXPECT_THAT(said, HasSubstr("1 sum through NCCL was never asked for, and is given up."));
+  if (left_open) {
+    EXPECT_THAT(said, HasSubstr("1 sum through NCCL was never asked for, and is given up."));
+  }
 }
 
 TEST(PretendedNccl, SumsLeftOpenAreTold) {
