@@ -1,13 +1,18 @@
 #include "compute/nccl_reducer.hpp"
+#include "compute/reducer_choice.hpp"
 #include "compute/summable.hpp"
+#include <onemask/comm/agree.hpp>
 #include <onemask/comm/environment.hpp>
 #include <onemask/comm/integer_sums.hpp>
 #include <onemask/compute/reducer.hpp>
 #include <onemask/core/invariant.hpp>
+#include <onemask/core/log.hpp>
 #include <onemask/gpu/gpus.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -40,7 +45,7 @@ class HostReducer : public GradientReducer {
     tensors_.clear();
   }
 
-  std::string transport() const override { return sums_->transport(); }
+  std::string transport() const override { return alone_ ? "one rank" : sums_->transport(); }
 
  private:
   std::unique_ptr<IntegerSums> sums_;
@@ -50,25 +55,52 @@ class HostReducer : public GradientReducer {
 };
 
 /// NCCL refuses GPUs that ranks share. Collective.
-bool own_gpus(Communicator const& comm, c10::Device device) {
-  auto gpus = comm.all_gather(host_name() + " " + describe_gpu(device.index()).bus_id);
+bool own_gpus(Communicator const& comm, std::string const& gpu) {
+  auto gpus = comm.all_gather(gpu);
   std::sort(gpus.begin(), gpus.end());
-  return std::adjacent_find(gpus.begin(), gpus.end()) == gpus.end();
+  return !gpus.front().empty() && std::adjacent_find(gpus.begin(), gpus.end()) == gpus.end();
+}
+
+/// One that no other GPU has; hosts may have the same name, and one host several.
+std::string gpu_name(c10::Device device) {
+  auto const gpu = describe_gpu(device.index());
+  return gpu.uuid.empty() ? host_name() + " " + gpu.bus_id : gpu.uuid;
 }
 
 }  // namespace
 
 std::unique_ptr<GradientReducer> make_reducer(Communicator const& comm, c10::Device device) {
-  if (device.is_cuda() && comm.size() > 1 && nccl() != nullptr && own_gpus(comm, device)) {
-    return std::make_unique<NcclReducer>(comm, *nccl(), device);
+  std::string gpu;
+  if (comm.size() > 1) {
+    agree(comm, [&] {
+      if (device.is_cuda() && nccl() != nullptr) gpu = gpu_name(device);
+    });
+  }
+  return choose_reducer(comm, device, nccl(), gpu);
+}
+
+std::unique_ptr<GradientReducer> choose_reducer(Communicator const& comm, c10::Device device, Nccl const* nccl,
+                                                std::string const& gpu) {
+  if (comm.size() > 1 && own_gpus(comm, gpu)) {
+    try {
+      return std::make_unique<NcclReducer>(comm, *nccl, device);
+    } catch (NcclError const& error) {
+      if (comm.rank() == 0) {
+        log_warning(std::string(error.what()) +
+                    ". Gradients are summed in the memory of the hosts instead, which takes longer and gives the same bits. "
+                    "NCCL_DEBUG=INFO prints more details.");
+      }
+    }
   }
   return std::make_unique<HostReducer>(comm, device);
 }
 
 void expect_summable(at::Tensor const& values, c10::Device device) {
-  if (values.scalar_type() != at::kLong || !values.is_contiguous() || values.device().type() != device.type()) {
+  auto const place = values.device();
+  bool const elsewhere = place.has_index() && device.has_index() && place.index() != device.index();
+  if (values.scalar_type() != at::kLong || !values.is_contiguous() || place.type() != device.type() || elsewhere) {
     throw std::invalid_argument("a gradient to be summed must be a contiguous int64 tensor on " + device.str() + ", not " +
-                                values.toString() + " on " + values.device().str());
+                                values.toString() + " on " + place.str());
   }
 }
 

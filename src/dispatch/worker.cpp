@@ -136,9 +136,10 @@ class Worker {
       };
       double before = 0;
       auto const resumes = [&before](double share) { before = share; };
+      auto const sums_through = [&](std::string const& transport) { record.sums = transport; };
       // A rank that was lost just before its report may have finished the task.
       bool const there = group.broadcast(leads && tasks_.is_done(task) ? "1" : "", 0) == "1";
-      bool const finished = there || tasks_.run(task, {group, stopped, progress, resumes});
+      bool const finished = there || tasks_.run(task, {group, stopped, progress, resumes, sums_through});
       listen();
       if (abandoned_) throw LostRank("The task was given to other ranks because this rank seemed to hang.");
       record.seconds = std::chrono::duration<double>(Clock::now() - start).count();

@@ -142,6 +142,7 @@ Table tasks_table(std::vector<JournalRecord> const& records) {
            {"rank", column<std::int64_t>(records, [](auto const& r) { return r.rank; })},
            {"ranks", column<std::int64_t>(records, [](auto const& r) { return r.ranks; })},
            {"units", column<double>(records, [](auto const& r) { return r.units; })},
+           {"sums", text([](auto const& r) { return r.sums; })},
            {"note", text([](auto const& r) { return r.note; })}}};
 }
 

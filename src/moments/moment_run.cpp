@@ -280,6 +280,7 @@ void compute_moments(MomentRun const& run, std::map<int, std::string> const& key
   auto const made_by = joined_kinds(world, run.objects.made_by());
   for (auto& work : works) work.made_by = joined_kinds({made_by, work.made_by});
   auto const reducer = make_reducer(world, run.model.device());
+  if (run.sums_through) run.sums_through(reducer->transport());
 
   auto const earliest = std::min_element(works.begin(), works.end(),
                                          [](auto const& a, auto const& b) { return a.sections_done < b.sections_done; });

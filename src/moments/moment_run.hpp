@@ -23,6 +23,7 @@ struct MomentRun {
   std::function<bool()> const& stopped;         ///< whether it is to end early
   std::function<void(double)> const& progress;  ///< takes the share of this rank's tokens that is done; may be empty
   std::function<void(double)> const& resumes;   ///< takes the share that a checkpoint has, where there is one; may be empty
+  std::function<void(std::string const&)> const& sums_through;  ///< takes what carries the sums; may be empty
 };
 
 /// Computes the second moments of some layers, in one pass over the corpus, and stores them under the given keys. Collective; see

@@ -119,7 +119,8 @@ std::map<int, std::string> make_moments(Communicator const& world, CausalLM cons
                                         MomentsOptions const& options, std::vector<int> const& layers, ObjectStore const& objects,
                                         std::filesystem::path const& checkpoints, Fingerprints const& fingerprints,
                                         std::function<bool()> const& stopped, std::function<void(double)> const& progress,
-                                        std::function<void(double)> const& resumes) {
+                                        std::function<void(double)> const& resumes,
+                                        std::function<void(std::string const&)> const& sums_through) {
   Sources sources;
   Reading reading{options.tokens, 0, model.config().vocabulary};
   agree(world, [&] {
@@ -155,8 +156,9 @@ std::map<int, std::string> make_moments(Communicator const& world, CausalLM cons
                          sources.keys.size()));
   }
   if (!to_compute.empty()) {
-    compute_moments({world, model, tokenizer, *sources.corpus, reading, objects, checkpoints, stopped, progress, resumes},
-                    to_compute);
+    compute_moments(
+        {world, model, tokenizer, *sources.corpus, reading, objects, checkpoints, stopped, progress, resumes, sums_through},
+        to_compute);
   }
   return sources.keys;
 }

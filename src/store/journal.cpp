@@ -37,6 +37,7 @@ std::string to_line(JournalRecord const& record) {
   json["note"] = record.note;
   json["units"] = std::isfinite(record.units) ? record.units : 0.0;
   json["ranks"] = record.ranks;
+  json["sums"] = record.sums;
   // A note may quote anything; bytes that are no UTF-8 become replacement characters.
   std::string const text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   return sha256(text).substr(0, kChecksum) + " " + text + "\n";
@@ -61,6 +62,7 @@ std::optional<JournalRecord> from_line(std::string_view line) {
     record.note = json.at("note").get<std::string>();
     record.units = json.value("units", 0.0);
     record.ranks = json.value("ranks", 1);
+    record.sums = json.value("sums", "");
     return record;
   } catch (Json::exception const&) {
     return std::nullopt;

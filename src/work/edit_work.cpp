@@ -49,7 +49,7 @@ class EditWork : public TaskWork {
     for (auto const& [layer, key] : run_.plan.moments) layers.push_back(layer);
     try {
       make_moments(context.group, run_.model, run_.tokenizer, run_.study.moments, layers, run_.objects, run_.checkpoints,
-                   run_.fingerprints, context.stopped, context.progress, context.resumes);
+                   run_.fingerprints, context.stopped, context.progress, context.resumes, context.sums_through);
     } catch (Interrupted const&) {
       return false;
     }

@@ -28,6 +28,7 @@ bool train(WorkContext const& run, MaskTask const& task, TrainingSet const& fact
   bool const leads = group.rank() == 0;
   CheckpointFile const file(run.checkpoints / (task.key + ".safetensors"));
   auto const reducer = make_reducer(group, run.model.device());
+  context.sums_through(reducer->transport());
   MaskTrainer trainer(facts, task.options, initial_theta(task.options, facts.mask_shape(), task.seed),
                       shuffled(task.seed, facts.size()), {group.rank(), group.size()}, *reducer);
   auto const saved = group.broadcast(leads ? file.read().value_or("") : "", 0);

@@ -28,7 +28,7 @@ class PretendedGroup : public NcclGroup {
  public:
   PretendedGroup(Communicator const& comm, Fate& fate) : sums_(make_reducer(comm, at::kCPU)), fate_(fate) { begin(); }
   ~PretendedGroup() override {
-    (left_ && waits_ == 0 ? fate_.in_peace : fate_.at_once) = true;
+    (left_ && waits_ == 0 && !aborted_ ? fate_.in_peace : fate_.at_once) = true;
     for (auto const& values : begun_) fate_.sums_lost = fate_.sums_lost || values.use_count() == 1;
   }
 
@@ -41,6 +41,7 @@ class PretendedGroup : public NcclGroup {
     begun_.push_back(values);
   }
   bool complete() override {
+    if (aborted_) return true;
     if (fate_.sums_hang) return false;
     for (auto const& values : begun_) sums_->add(values);
     sums_->finalize();
@@ -51,6 +52,7 @@ class PretendedGroup : public NcclGroup {
     begin();
     left_ = true;
   }
+  void abort() noexcept override { aborted_ = true; }
 
  private:
   void begin() {
@@ -62,7 +64,7 @@ class PretendedGroup : public NcclGroup {
   std::vector<at::Tensor> begun_;
   Fate& fate_;
   int waits_ = 0;
-  bool left_ = false;
+  bool left_ = false, aborted_ = false;
 };
 
 class PretendedNccl : public Nccl {

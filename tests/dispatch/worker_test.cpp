@@ -123,6 +123,7 @@ class WorkerTest : public testing::TestWithParam<int> {
 /// Adds a gradient up over a task's ranks, as masks do.
 void sum_up(TaskContext const& context) {
   auto const reducer = make_reducer(context.group, at::kCPU);
+  context.sums_through(reducer->transport());
   std::int64_t const size = context.group.size(), rank = context.group.rank();
   auto const values = at::arange(1000, at::kLong).mul(rank + 1);
   reducer->add(values);
@@ -143,6 +144,7 @@ TEST_P(WorkerTest, TasksOfOneRankAndOfGroupsAreDoneOnce) {
     EXPECT_THAT(ending.dead, IsEmpty());
   });
   expect_all_done_once();
+  for (auto const& record : read_journals(folder_.path())) EXPECT_EQ(record.sums, record.ranks > 1 ? "messages" : "one rank");
 }
 
 TEST_P(WorkerTest, OthersDoTheTasksOfARankThatDies) {

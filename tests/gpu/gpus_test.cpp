@@ -35,6 +35,10 @@ TEST(Gpus, HoldTensors) {
   auto const gpu = describe_gpu(0);
   EXPECT_EQ(gpu.bus_id.empty(), gpu.memory == 0) << "unknown is unknown";
   EXPECT_LE(gpu.free_memory, gpu.memory);
+  if (!gpu.uuid.empty()) {
+    EXPECT_THAT(gpu.uuid, testing::MatchesRegex("GPU-[0-9a-f]+-[0-9a-f]+-[0-9a-f]+-[0-9a-f]+-[0-9a-f]+"));
+    EXPECT_EQ(gpu.uuid.size(), 40u);
+  }
 }
 
 }  // namespace

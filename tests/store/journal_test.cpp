@@ -24,6 +24,7 @@ JournalRecord record_of(std::string task) {
   record.seconds = 0.1 + 0.2;
   record.host = "node1";
   record.rank = 3;
+  record.sums = "NCCL";
   return record;
 }
 
@@ -63,6 +64,7 @@ TEST_F(JournalTest, GivesBackWhatWasAppended) {
   EXPECT_EQ(records[0].seconds, 0.1 + 0.2);
   EXPECT_EQ(records[0].host, "node1");
   EXPECT_EQ(records[0].rank, 3);
+  EXPECT_EQ(records[0].sums, "NCCL");
   EXPECT_EQ(records[1].status, TaskStatus::failed);
   EXPECT_EQ(records[1].note, failed.note);
 }

@@ -15,8 +15,14 @@ class SameBits(WorldTest):
         self.assertNotIn("PARTIAL", said)
         return run.results()
 
+    def carriers(self, results: Results) -> set[str]:
+        """What carried the sums of masks."""
+        tasks = zip(results.texts("provenance/tasks/task"), results.texts("provenance/tasks/sums"))
+        return {sums for task, sums in tasks if task.startswith("mask/")}
+
     def test_any_number_of_ranks(self):
         one = self.run_on(1, "one")
+        self.assertEqual(self.carriers(one), {"one rank"})
         # The comparison below must compare something: masks that differ from seed to seed and delete a part of the weights.
         masks = [one.values[f"masks/{i}"][2] for i in range(3)]
         self.assertEqual(len(set(masks)), 3)
@@ -33,7 +39,10 @@ class SameBits(WorldTest):
         for name, ranks, words in [("two", 2, []), ("three", 3, []), ("pair", 2, ["--set", "mask.ranks=2"]),
                                    ("pair and one", 3, ["--set", "mask.ranks=2"]), ("all", 3, ["--set", "mask.ranks=3"])]:  # fmt: skip
             with self.subTest(name):
-                self.expect_same_results(self.run_on(ranks, name, *words), one)
+                results = self.run_on(ranks, name, *words)
+                self.expect_same_results(results, one)
+                if name in ("pair", "all"):
+                    self.assertEqual(self.carriers(results), {"messages"})
 
     def test_equal_masks_are_trained_once(self):
         runs = [Run(self.study, self.folder / f"thresholds on {ranks}", "--sweep", "mask.seed=0", "--sweep", "mask.threshold=0.6,0.7")

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <string>
 
 namespace onemask {
 
@@ -14,6 +15,7 @@ struct TaskContext {
   std::function<bool()> stopped;         ///< whether it is to end soon, so that it can go on later
   std::function<void(double)> progress;  ///< takes the share that is done
   std::function<void(double)> resumes;   ///< takes the share that was done before, where the task goes on from a checkpoint
+  std::function<void(std::string const&)> sums_through = [](std::string const&) {};  ///< takes what carries the group's sums
 };
 
 /// How a rank does tasks. `task` is an index in the run's graph.

@@ -20,6 +20,7 @@ std::string nccl_version();
 struct Gpu {
   std::string name;                           ///< e.g. "NVIDIA H100 80GB HBM3"
   std::string bus_id;                         ///< names the device on its host, whatever its number
+  std::string uuid;                           ///< names the device among those of all hosts; empty where the driver has none
   std::uint64_t memory = 0, free_memory = 0;  ///< [bytes]
 };
 

@@ -15,11 +15,11 @@ class NcclError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// One rank's end of a group of GPUs. No function waits for other ranks; each throws NcclError when it, or anything begun before,
-/// failed.
+/// One rank's end of a group of GPUs. No function waits for other ranks; each but `abort` throws NcclError when it, or anything
+/// begun before, failed.
 class NcclGroup {
  public:
-  /// Leaves at once, whatever other ranks and sums are at, unless `leave` is through.
+  /// Leaves as `abort` does, unless `leave` is through.
   virtual ~NcclGroup() = default;
 
   /// Whether what was begun last, joining included, is under way: the next may begin only then.
@@ -27,10 +27,12 @@ class NcclGroup {
   /// Begins to sum `values` over all ranks, in place, after the work that their GPU was given before. int64, contiguous, alive
   /// until the sum is complete.
   virtual void sum(at::Tensor const& values) = 0;
-  /// Whether every sum that was begun is complete.
+  /// Whether the GPU is done with every sum that was begun, after `abort` too: until then it may write to their tensors.
   virtual bool complete() = 0;
   /// Begins to leave in peace; through once `ready`.
   virtual void leave() = 0;
+  /// Leaves at once, whatever other ranks and sums are at; then only `complete` may be called.
+  virtual void abort() noexcept = 0;
 };
 
 /// NCCL, or what stands for it in a test.

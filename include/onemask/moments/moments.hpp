@@ -30,13 +30,14 @@ std::map<int, std::string> moment_keys(MomentsOptions const& options, std::vecto
 /// go to files in `checkpoints`, unless writing them would take a good part of the time since the last ones; a later call goes on
 /// there. Returns the names of the objects, by layer. Collective; throws on every rank when one fails, Interrupted when
 /// `stopped` says so on any rank. `progress` takes the share of this rank's tokens that is done, `resumes` that which
-/// was done before, where it goes on from such files.
+/// was done before, where it goes on from such files; `sums_through` takes what carries the sums over the ranks.
 std::map<int, std::string> make_moments(Communicator const& world, CausalLM const& model, Tokenizer const& tokenizer,
                                         MomentsOptions const& options, std::vector<int> const& layers, ObjectStore const& objects,
                                         std::filesystem::path const& checkpoints, Fingerprints const& fingerprints,
                                         std::function<bool()> const& stopped = interrupted,
                                         std::function<void(double)> const& progress = {},
-                                        std::function<void(double)> const& resumes = {});
+                                        std::function<void(double)> const& resumes = {},
+                                        std::function<void(std::string const&)> const& sums_through = {});
 
 /// A stored second moment. Throws RunError when it is not there, ShapeError when it is not of this layer and size [inner, inner].
 SecondMoment load_moment(ObjectStore const& objects, std::string const& key, int layer, std::int64_t inner);

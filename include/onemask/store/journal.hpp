@@ -23,6 +23,7 @@ struct JournalRecord {
   double units = 0;       ///< how much work it was, in units of its kind; 0: not known
   int ranks = 1;          ///< that did it together
   int attempt = 0;        ///< start of the run that wrote it, as the journal's name says; not in its lines
+  std::string sums = {};  ///< what carried the sums over them; empty where there were none
 };
 
 /// The list of finished tasks that one process keeps: FOLDER/rank-<rank>-<attempt>.jsonl, a line per record, each a checksum and

@@ -1,10 +1,13 @@
 #include "gpu/cuda_module.hpp"
 
-#include "gpu/module/cuda_nccl.hpp"
+#include "gpu/module/cuda_stream.hpp"
+#include "gpu/module/nccl_library.hpp"
 #include <onemask/core/error.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cuda_runtime_api.h>
+#include <string>
 
 #include <fmt/core.h>
 
@@ -14,9 +17,21 @@ namespace {
 
 void check(cudaError_t code, int index) {
   if (code == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());  // where the GPU can still be used, LibTorch would take this for a failure of its own
   throw RunError(
       fmt::format("GPU {} cannot be used: {}. Check it with nvidia-smi; another process may be using it or its memory.", index,
                   cudaGetErrorString(code)));
+}
+
+/// As nvidia-smi writes it; empty where the driver knows none.
+std::string uuid_text(cudaUUID_t const& uuid) {
+  if (std::all_of(std::begin(uuid.bytes), std::end(uuid.bytes), [](char byte) { return byte == 0; })) return "";
+  std::string text = "GPU-";
+  for (std::size_t i = 0; i < sizeof uuid.bytes; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += fmt::format("{:02x}", static_cast<unsigned char>(uuid.bytes[i]));
+  }
+  return text;
 }
 
 class Module : public CudaModule {
@@ -29,13 +44,13 @@ class Module : public CudaModule {
     check(cudaDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), index), index);
     check(cudaSetDevice(index), index);
     check(cudaMemGetInfo(&free_memory, &memory), index);
-    return {properties.name, bus.data(), memory, free_memory};
+    return {properties.name, bus.data(), uuid_text(properties.uuid), memory, free_memory};
   }
 
   Nccl const* nccl() const override { return &nccl_; }
 
  private:
-  CudaNccl nccl_;
+  NcclLibrary nccl_{open_cuda_stream};
 };
 
 }  // namespace
