@@ -41,7 +41,8 @@ as_root=()
 apt_install() {
   echo "bootstrap: installing Debian packages: $*" >&2
   "${as_root[@]}" apt-get update -qq >&2 &&
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+      -o APT::Keep-Downloaded-Packages=false "$@" >&2
 }
 
 mapfile -t absent < <(missing "${packages[@]}")
