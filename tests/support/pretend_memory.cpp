@@ -21,7 +21,7 @@ namespace {
 
 using Address = std::uintptr_t;
 
-constexpr std::size_t range_size = std::size_t{1} << 36;  // of one device: addresses only, no memory
+constexpr std::size_t range_size = std::size_t{1} << 34;  // of one device: addresses only, no memory
 constexpr std::size_t step = 512;                         // CUDA's alignment
 
 Address all_ranges = 0;
@@ -142,7 +142,8 @@ void answer_host(int signal, siginfo_t* info, void* context) {
     say(index);
     say(". Copy the tensor to the CPU first.\n");
   }
-  sigaction(signal, &answer_before, nullptr);  // returns to what faulted, and to whoever answered before
+  sigaction(signal, &answer_before, nullptr);
+  if (info->si_code <= 0) raise(signal);  // it was sent; a fault comes again when this returns
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 #include <gmock/gmock.h>
