@@ -19,6 +19,14 @@ class PretendDeviceTest : public testing::Test {
   }
   void TearDown() override { limit_pretend_memory(first, 0); }
 
+  /// What the first device is asked for.
+  template <class Work>
+  PretendCounts counts_of(Work const& work) const {
+    reset_pretend_counts();
+    work();
+    return pretend_counts(first);
+  }
+
   c10::Device const first = pretend_device(0), second = pretend_device(1);
 };
 
