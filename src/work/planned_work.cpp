@@ -1,25 +1,13 @@
 #include "work/task_work.hpp"
-#include <onemask/core/error.hpp>
 #include <onemask/work/done_tasks.hpp>
 #include <onemask/work/planned_work.hpp>
 
 #include <exception>
-#include <string>
 
 #include <ATen/ATen.h>
-#include <c10/util/Exception.h>
-#include <fmt/core.h>
 
 namespace onemask {
 namespace {
-
-/// What decides how much memory a task of this kind needs; nothing where no setting does, or where the task itself needs less
-/// then.
-char const* setting_of_memory(TaskKind kind) {
-  if (kind == TaskKind::mask) return "mask.micro_batch";
-  if (kind == TaskKind::evaluation) return "evaluation.batch";
-  return "";
-}
 
 class PlannedWork : public TaskRunner {
  public:
@@ -31,14 +19,7 @@ class PlannedWork : public TaskRunner {
 
   bool run(std::size_t task, TaskContext const& context) override {
     auto const planned = tasks_.planned.at(task);
-    try {
-      return work_of(planned.kind).run(planned, context);
-    } catch (c10::OutOfMemoryError const& error) {
-      std::string const setting = setting_of_memory(planned.kind);
-      if (setting.empty()) throw;
-      throw RunError(fmt::format("The device has too little memory for this task. Set {} to a smaller number. {}", setting,
-                                 error.what_without_backtrace()));
-    }
+    return work_of(planned.kind).run(planned, context);
   }
 
   JournalRecord record(std::size_t task) const override {
