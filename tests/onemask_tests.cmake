@@ -26,7 +26,7 @@ function(onemask_test_program)
   add_dependencies(test_programs ${program})
 endfunction()
 
-# onemask_add_test(FILE.cpp [NP 1 2 4] [THREADS 2 3] [GPU] [SHARED] [LABELS label...] [TIMEOUT seconds])
+# onemask_add_test(FILE.cpp [NP 1 2 4] [THREADS 2 3] [GPU] [SHARED] [PRETEND [test...]] [LABELS label...] [TIMEOUT seconds])
 #
 # Adds FILE.cpp to the program of its folder and registers its tests with ctest, named after its path (comm/reducer_test.cpp ->
 # comm_reducer_test):
@@ -35,10 +35,12 @@ endfunction()
 #            many; with the labels unit and threads
 #   GPU      takes the resource lock "gpu" and the label gpu; the tests themselves skip, saying so, where there is none
 #   SHARED   what it compares with the numbers of the folder shared/ takes minutes: a test of the long tier, as NAME/shared
+#   PRETEND  once more on the pretend accelerator, as NAME/pretend: those of its tests that are named, all but those of shared/ unless
+#            any is. All of them are a test of the long tier, NAME/pretend_all. They take their device from test_device()
 #   LABELS   unit (the default), mpi, golden, fault, interop
 #   TIMEOUT  seconds, 120 by default
 function(onemask_add_test file)
-  cmake_parse_arguments(arg "GPU;SHARED" "TIMEOUT" "NP;THREADS;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "GPU;SHARED" "TIMEOUT" "NP;THREADS;PRETEND;LABELS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -61,6 +63,7 @@ function(onemask_add_test file)
   list(REMOVE_DUPLICATES suites)
   set(filter "")
   set(filter_of_shared "")
+  set(filter_of_pretend "")
   foreach(suite ${suites})
     get_property(owner GLOBAL PROPERTY onemask_suite_${folder}_${suite})
     if(owner)
@@ -69,9 +72,13 @@ function(onemask_add_test file)
     set_property(GLOBAL PROPERTY onemask_suite_${folder}_${suite} "${file}")
     list(APPEND filter "${suite}.*" "${suite}/*" "*/${suite}.*")
     list(APPEND filter_of_shared "*/${suite}.*/cf_*")
+    foreach(test ${arg_PRETEND})
+      list(APPEND filter_of_pretend "${suite}.${test}" "*/${suite}.${test}/*")
+    endforeach()
   endforeach()
   list(JOIN filter ":" filter)
   list(JOIN filter_of_shared ":" filter_of_shared)
+  list(JOIN filter_of_pretend ":" filter_of_pretend)
   set(command $<TARGET_FILE:${program}> "--gtest_filter=${filter}")
 
   set(environment ${test_environment}
@@ -105,6 +112,16 @@ function(onemask_add_test file)
     list(APPEND tests ${name}/threads${ranks})
   endforeach()
   set_tests_properties(${tests} PROPERTIES TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${environment}")
+  if(arg_PRETEND OR "PRETEND" IN_LIST arg_KEYWORDS_MISSING_VALUES)
+    if(NOT filter_of_pretend)
+      set(filter_of_pretend "${filter}")
+    endif()
+    add_test(NAME ${name}/pretend COMMAND ${program} "--gtest_filter=${filter_of_pretend}:-*/cf_*")
+    add_test(NAME ${name}/pretend_all COMMAND ${command} CONFIGURATIONS long)
+    set_tests_properties(${name}/pretend ${name}/pretend_all PROPERTIES TIMEOUT ${arg_TIMEOUT}
+      ENVIRONMENT "${environment};ONEMASK_TEST_DEVICE=pretend:1" LABELS "${arg_LABELS}")
+    set_tests_properties(${name}/pretend_all PROPERTIES LABELS "${arg_LABELS};long" COST 200)
+  endif()
   if(arg_SHARED)
     set_tests_properties(${name}/shared PROPERTIES LABELS "${arg_LABELS};long" COST 150 SKIP_REGULAR_EXPRESSION "no test ran")
   endif()

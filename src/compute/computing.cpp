@@ -54,7 +54,9 @@ std::string processor_name(std::filesystem::path const& cpuinfo) {
 
 std::string kind_of_numbers(c10::Device device) {
   auto const libtorch = "LibTorch " + setting_of_libtorch("TORCH_VERSION");
-  if (!device.is_cuda()) return libtorch + " on " + processor_name() + ", " + at::get_cpu_capability();
+  auto const processor = processor_name() + ", " + at::get_cpu_capability();
+  if (device.is_cpu()) return libtorch + " on " + processor;
+  if (!device.is_cuda()) return libtorch + " on " + c10::DeviceTypeName(device.type(), true) + " of " + processor;
   auto const gpu = describe_gpu(device.index()).name;
   return libtorch + ", CUDA " + setting_of_libtorch("CUDA_VERSION") + " on " + (gpu.empty() ? "a GPU" : gpu);
 }

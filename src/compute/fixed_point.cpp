@@ -22,6 +22,11 @@ void expect_fraction_bits(int fraction_bits) {
   }
 }
 
+/// Of what is read or written number by number.
+void expect_on_host(at::Tensor const& numbers) {
+  invariant(numbers.is_cpu(), "numbers in fixed point are read by the host, but lie on ", numbers.device().str());
+}
+
 [[noreturn]] void refuse(double largest, double limit, int fraction_bits) {
   std::ostringstream message;
   message << "A gradient cannot be summed exactly: its largest magnitude is " << largest << ", but fixed point with "
@@ -72,6 +77,8 @@ void check_and_add(at::Tensor const& values, int fraction_bits, at::Tensor const
 
 void add_fixed_point(at::Tensor const& values, int fraction_bits, at::Tensor const& sum) {
   expect_fraction_bits(fraction_bits);
+  expect_on_host(values);
+  expect_on_host(sum);
   if (!values.is_contiguous() || !sum.is_contiguous() || values.numel() != sum.numel() || sum.scalar_type() != at::kLong) {
     throw std::invalid_argument("fixed point is added to as many contiguous int64 numbers");
   }
@@ -101,6 +108,8 @@ at::Tensor from_fixed_point(at::Tensor const& integers, int fraction_bits, at::S
 
 void read_fixed_point(at::Tensor const& integers, int fraction_bits, at::Tensor const& values) {
   expect_fraction_bits(fraction_bits);
+  expect_on_host(integers);
+  expect_on_host(values);
   if (!values.is_contiguous() || !integers.is_contiguous() || values.numel() != integers.numel()) {
     throw std::invalid_argument("fixed point is read into as many contiguous numbers");
   }

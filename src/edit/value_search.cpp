@@ -5,6 +5,7 @@
 #include <onemask/model/head_loss.hpp>
 #include <onemask/model/pass.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -165,9 +166,16 @@ class DeltaOptimizer {
   int steps_ = 0;
 };
 
-std::vector<double> to_doubles(at::Tensor const& values) {
-  auto const flat = values.to(at::kCPU, at::kDouble).contiguous();
-  return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
+/// Columns of as many numbers, on the host: of a device that is one wait, and not one for each.
+std::vector<std::vector<double>> to_doubles(std::vector<at::Tensor> columns) {
+  for (auto& column : columns) column = column.to(at::kDouble).flatten();
+  auto const table = at::stack(columns).to(at::kCPU);
+  auto const numbers = table.accessor<double, 2>();
+  std::vector<std::vector<double>> result(columns.size());
+  for (std::int64_t i = 0; i < table.size(0); ++i) {
+    for (std::int64_t k = 0; k < table.size(1); ++k) result[static_cast<std::size_t>(i)].push_back(numbers[i][k]);
+  }
+  return result;
 }
 
 /// Sums of rows [n, …] by the group that each belongs to, in order: [groups, …].
@@ -238,14 +246,8 @@ FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requ
   auto delta = at::zeros_like(found.origin);
   DeltaOptimizer optimizer(delta, hparams.v_lr);
   auto active = at::ones({count, 1}, at::TensorOptions().dtype(at::kBool).device(device));
-  auto const exclude = [&](at::Tensor const& fine, char const* what, int step) {
-    auto const still = to_doubles(active), is_fine = to_doubles(fine);
-    for (std::size_t v = 0; v < still.size(); ++v) {
-      if (still[v] != 0 && is_fine[v] == 0) found.failures[v] = fmt::format("the {} is not finite in step {}", what, step);
-    }
-    active = active.logical_and(fine);
-  };
-  at::Tensor reference;  // log-probabilities at the essence positions before any change
+  std::vector<double> before;  // which values were to be moved in the last step
+  at::Tensor reference;        // log-probabilities at the essence positions before any change
   for (int step = 0; step < hparams.v_num_grad_steps; ++step) {
     auto leaf = delta.detach().clone().requires_grad_(true);
     at::Tensor normed;
@@ -268,15 +270,21 @@ FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requ
     auto const penalty = (decay * norm).squeeze(1);
     auto const loss = nll + kl + penalty;
 
-    auto const still = to_doubles(active);
-    auto const losses = to_doubles(loss), nlls = to_doubles(nll), kls = to_doubles(kl), penalties = to_doubles(penalty),
-               ps = to_doubles(p_new);
+    auto const searching = active.logical_and(loss.isfinite().logical_and(loss >= early_stop_loss).unsqueeze(1));
+    auto const seen = to_doubles({active, loss, nll, kl, penalty, p_new, searching});
+    auto const& still = seen[0];
     for (std::size_t v = 0; v < still.size(); ++v) {
-      if (still[v] != 0) found.steps[v].push_back({losses[v], nlls[v], kls[v], penalties[v], ps[v]});
+      if (still[v] != 0) {
+        found.steps[v].push_back({seen[1][v], seen[2][v], seen[3][v], seen[4][v], seen[5][v]});
+        if (!std::isfinite(seen[1][v])) found.failures[v] = fmt::format("the loss is not finite in step {}", step);
+      } else if (!before.empty() && before[v] != 0) {
+        found.failures[v] = fmt::format("the gradient is not finite in step {}", step - 1);
+      }
     }
-    exclude(loss.isfinite().unsqueeze(1), "loss", step);
-    active = active.logical_and(loss.unsqueeze(1) >= early_stop_loss);
-    if (step + 1 == hparams.v_num_grad_steps || !active.any().item<bool>()) break;
+    active = searching;
+    before = seen.back();
+    bool const none = std::all_of(before.begin(), before.end(), [](double value) { return value == 0; });
+    if (step + 1 == hparams.v_num_grad_steps || none) break;
 
     auto state_gradient = at::zeros_like(hidden);
     state_gradient.index_copy_(0, context_positions, likelihood.gradient * weights.to(model.dtype()).unsqueeze(1));
@@ -285,7 +293,7 @@ FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requ
     normed.backward(state_gradient);
     auto const pull = at::where(norm > 0, delta * (decay / norm), at::zeros_like(delta));
     auto const gradient = leaf.grad().to(at::kFloat) + pull;
-    exclude(gradient.isfinite().all(1, true), "gradient", step);
+    active = active.logical_and(gradient.isfinite().all(1, true));
     optimizer.step(delta, gradient, active, radius);
   }
   found.delta = delta;

@@ -182,8 +182,11 @@ void MaskTrainer::run_epoch() {
   for (auto* value : {&mean.restoration, &mean.distillation, &mean.sparsity, &mean.gradient_norm}) *value /= steps;
   mean.validation_n = facts_.validation_size();
   mean.validation_rsr = validate();
-  for (std::size_t i = 0; i < mean.zeros.size(); ++i)
-    mean.zeros[i] = soft_.lt(threshold_of(i)).sum().item<double>() / static_cast<double>(soft_.numel());
+  std::vector<at::Tensor> zeros;
+  for (std::size_t i = 0; i < mean.zeros.size(); ++i) zeros.push_back(soft_.lt(threshold_of(i)).sum());
+  auto const counts = at::stack(zeros).to(at::kCPU, at::kDouble);  // at once: a GPU is waited for
+  for (std::size_t i = 0; i < zeros.size(); ++i)
+    mean.zeros[i] = counts[static_cast<std::int64_t>(i)].item<double>() / static_cast<double>(soft_.numel());
   mask_epochs_.push_back(mean);
 }
 

@@ -4,9 +4,11 @@
 #include <onemask/model/device.hpp>
 
 #include <charconv>
+#include <optional>
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <fmt/core.h>
 
 namespace onemask {
@@ -16,8 +18,19 @@ c10::Device gpu(int index) {
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(index)};
 }
 
+/// A kind of device that something has registered with LibTorch under a name of its own, as the tests' pretend accelerator.
+std::optional<c10::Device> registered_device(std::string const& name, int local_rank) {
+  if (!c10::is_privateuse1_backend_registered() || name.substr(0, name.find(':')) != c10::get_privateuse1_backend()) return {};
+  int const count = c10::impl::getDeviceGuardImpl(c10::kPrivateUse1)->deviceCount();
+  c10::Device device(name);
+  if (!device.has_index()) device.set_index(static_cast<c10::DeviceIndex>(local_rank % count));
+  if (device.index() >= count) throw UserError(fmt::format("The device '{}' does not exist; there are {}.", name, count));
+  return device;
+}
+
 c10::Device parse_device(std::string const& name, int local_rank) {
   if (name == "cpu") return c10::kCPU;
+  if (auto const own = registered_device(name, local_rank)) return *own;
   int const gpus = visible_gpus();
   if (name == "auto" && gpus == 0) return c10::kCPU;
   bool const any = name == "auto" || name == "cuda";
@@ -64,7 +77,7 @@ void set_threads(int threads) {
 }
 
 void use_repeatable_sums(c10::Device device) {
-  if (!device.is_cuda()) return;
+  if (device.is_cpu()) return;
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
 }

@@ -15,6 +15,11 @@ struct RowPlan {
   std::vector<std::int64_t> prompt_of_row;
 };
 
+/// A token whose log-probability is part of an object's: read at a place, summed into a prompt.
+struct TermPlan {
+  std::vector<std::int64_t> place, token, prompt;
+};
+
 /// prompt + all but the last token of target
 std::vector<std::int64_t> joined(std::vector<std::int64_t> prompt, std::vector<std::int64_t> const& target) {
   prompt.insert(prompt.end(), target.begin(), target.end() - 1);
@@ -36,8 +41,10 @@ TwoWayBatch::TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPro
   c10::NoGradGuard const no_gradients;
   invariant(!prompts.empty() && edit.size() == prompts.size(), "of ", prompts.size(), " prompts, ", edit.size(), " have an edit");
   RowPlan plan;
+  TermPlan of_true, of_new;
+  std::vector<std::int64_t> next;
   std::int64_t place = 0;
-  auto const add_row = [&](std::size_t prompt, std::vector<std::int64_t> const& target, Terms& terms, std::int64_t first) {
+  auto const add_row = [&](std::size_t prompt, std::vector<std::int64_t> const& target, TermPlan& terms, std::int64_t first) {
     auto const end = static_cast<std::int64_t>(prompts[prompt].prompt.size());
     plan.rows.push_back(joined(prompts[prompt].prompt, target));
     plan.prompt_of_row.push_back(static_cast<std::int64_t>(prompt));
@@ -50,12 +57,12 @@ TwoWayBatch::TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPro
     }
   };
   for (std::size_t p = 0; p < prompts.size(); ++p) {
-    auto const first = place;
-    add_row(p, prompts[p].target_true, true_, 0);
-    new_.place.push_back(first);
-    new_.token.push_back(prompts[p].target_new.front());
-    new_.prompt.push_back(static_cast<std::int64_t>(p));
-    if (prompts[p].target_new.size() > 1) add_row(p, prompts[p].target_new, new_, 1);
+    next.push_back(place);
+    of_new.place.push_back(place);
+    of_new.token.push_back(prompts[p].target_new.front());
+    of_new.prompt.push_back(static_cast<std::int64_t>(p));
+    add_row(p, prompts[p].target_true, of_true, 0);
+    if (prompts[p].target_new.size() > 1) add_row(p, prompts[p].target_new, of_new, 1);
   }
   rows_ = all_rows(model, layer, plan.rows);
   read_ = want(rows_.layout, plan.offsets);
@@ -63,13 +70,19 @@ TwoWayBatch::TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPro
             " prompts with objects, ", read_.tokens.numel(), " tokens are read instead of ", place);
   std::vector<std::int64_t> edit_of_row;
   for (auto prompt : plan.prompt_of_row) edit_of_row.push_back(edit[static_cast<std::size_t>(prompt)]);
-  edit_ = index_tensor(edit_of_row, model.device()).index_select(0, rows_.layout.row);
+  auto const device = model.device();
+  edit_ = index_tensor(edit_of_row, device).index_select(0, rows_.layout.row);
+  next_ = index_tensor(next, device);
+  auto const on_device = [&](TermPlan const& terms) {
+    return Terms{index_tensor(terms.place, device), index_tensor(terms.token, device), index_tensor(terms.prompt, device)};
+  };
+  true_ = on_device(of_true);
+  new_ = on_device(of_new);
 }
 
 at::Tensor TwoWayBatch::sum(at::Tensor const& table, Terms const& terms) const {
-  auto const device = table.device();
-  auto const values = table.index({index_tensor(terms.place, device), index_tensor(terms.token, device)}).to(at::kDouble);
-  return at::zeros({prompts_}, values.options()).index_add(0, index_tensor(terms.prompt, device), values).to(at::kCPU);
+  auto const values = table.index({terms.place, terms.token}).to(at::kDouble);
+  return at::zeros({prompts_}, values.options()).index_add(0, terms.prompt, values);
 }
 
 TwoWayBatch::Scores TwoWayBatch::score(EditedProjection const& change, CausalLM const& model) const {
@@ -81,12 +94,8 @@ TwoWayBatch::Scores TwoWayBatch::score(EditedProjection const& change, CausalLM 
   auto const table = log_probabilities(model, model.final_norm(hidden));
   invariant(table.size(0) == read_.tokens.numel(), table.size(0), " distributions were made for ", read_.tokens.numel(),
             " tokens");
-  std::vector<std::int64_t> first(static_cast<std::size_t>(prompts_));
-  for (std::size_t i = 0; i < new_.place.size(); ++i) {
-    auto const prompt = static_cast<std::size_t>(new_.prompt[i]);
-    if (i == 0 || new_.prompt[i] != new_.prompt[i - 1]) first[prompt] = new_.place[i];
-  }
-  return {table.index_select(0, index_tensor(first, table.device())), sum(table, true_), sum(table, new_)};
+  auto const sums = at::stack({sum(table, true_), sum(table, new_)}).to(at::kCPU);
+  return {table.index_select(0, next_), sums[0], sums[1]};
 }
 
 }  // namespace onemask

@@ -30,7 +30,7 @@ std::optional<ContextTemplates> templates_of(Communicator const& world, OpenRun&
     if (world.rank() != 0) return;
     if (auto stored = run.objects.get(key)) {
       bytes = *stored;
-    } else if (run.on_gpus == run.model->device().is_cuda()) {
+    } else if (run.worker == run.model->device().type()) {
       auto const sampled =
           sample_context_templates(*run.model, run.tokenizer, edit.hparams.context_template_length_params, edit.template_seed);
       bytes = nlohmann::json(sampled).dump();
@@ -102,7 +102,7 @@ OpenRun open_run(Environment const& environment, Study const& study, std::filesy
                               execution_of(worker, m.dtype, m.products, m.threads)};
     auto text = read_text(study.perplexity, tokenizer, model->config());
     run.emplace(OpenRun{ObjectStore(objects, true, kind_of_numbers(placement.device)), std::move(model), std::move(tokenizer),
-                        std::move(fingerprints), std::move(text), worker == c10::kCUDA});
+                        std::move(fingerprints), std::move(text), worker});
   });
   add_plan(world, study, *run);
   return std::move(*run);

@@ -22,8 +22,8 @@ struct OpenRun {
   std::unique_ptr<CausalLM> model;
   Tokenizer tokenizer;
   Fingerprints fingerprints;
-  std::vector<TextWindows> text;  ///< what perplexity is taken over
-  bool on_gpus = false;           ///< the tasks, wherever this process runs
+  std::vector<TextWindows> text;       ///< what perplexity is taken over
+  c10::DeviceType worker = c10::kCPU;  ///< what the tasks are done on, wherever this process runs
   Plan plan = {};
   std::set<std::string> templates = {};  ///< objects of sampled context templates
   bool provisional = false;              ///< the plan: its context templates can only be sampled elsewhere

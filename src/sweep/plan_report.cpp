@@ -87,7 +87,7 @@ PlanReport plan_study(Environment const& environment, Study const& study, RunOpt
       auto const other = read_journals(question.like / "journal");
       journal.insert(journal.end(), other.begin(), other.end());
     }
-    auto const rates = task_rates(journal, run.model->config(), run.on_gpus);
+    auto const rates = task_rates(journal, run.model->config(), run.worker != c10::kCPU);
     auto const tasks = make_task_list(run.plan, study, rates, options.last);
     freeze_plan(options.folder, study, run, tasks, Tasks::done_elsewhere);
     auto const done = stored_tasks(tasks, run.plan, run.objects);

@@ -56,7 +56,7 @@ struct OpenTasks {
 OpenTasks open_tasks(Communicator const& world, Study const& study, OpenRun const& run, RunOptions const& options) {
   bool const leads = world.rank() == 0;
   auto const journal = leads ? read_journals(options.folder / "journal") : std::vector<JournalRecord>();
-  auto const rates = task_rates(journal, run.model->config(), run.on_gpus);
+  auto const rates = task_rates(journal, run.model->config(), run.worker != c10::kCPU);
   auto tasks = make_task_list(run.plan, study, rates, options.last);
   agree(world, [&] {
     if (!leads) return;

@@ -1,3 +1,4 @@
+#include "work/memory_setting.hpp"
 #include "work/stored_results.hpp"
 #include "work/task_work.hpp"
 #include <onemask/edit/weight_delta.hpp>
@@ -128,6 +129,12 @@ class EvaluationWork : public TaskWork {
 
   bool run(PlannedTask planned, TaskContext const&) override {
     auto const& task = run_.plan.evaluations[planned.index];
+    with_memory_set_by("evaluation.batch", [&] { score(task); });
+    return true;
+  }
+
+ private:
+  void score(EvaluationTask const& task) {
     if (!maker_ || set_ != task.set) {
       facts_.clear();
       conditions_ = {};
@@ -143,10 +150,8 @@ class EvaluationWork : public TaskWork {
       rows.insert(rows.end(), found.begin(), found.end());
     }
     run_.objects.put(task.key, to_bytes(rows));
-    return true;
   }
 
- private:
   /// Facts that share an edited model are scored together.
   void prepare(EvaluationTask const& task) {
     facts_.clear();

@@ -1,3 +1,4 @@
+#include "work/memory_setting.hpp"
 #include "work/stored_results.hpp"
 #include "work/task_work.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
@@ -49,7 +50,7 @@ bool train(WorkContext const& run, MaskTask const& task, TrainingSet const& fact
       save();
       return false;
     }
-    trainer.run_epoch();
+    with_memory_set_by("mask.micro_batch", [&] { trainer.run_epoch(); });
     if (!trainer.done() && trainer.next_epoch() % task.options.checkpoint_every == 0) save();
     context.progress(static_cast<double>(trainer.next_epoch()) / task.options.epochs);
   }

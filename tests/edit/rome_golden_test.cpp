@@ -138,7 +138,7 @@ TEST_P(RomeGolden, ProbabilitiesAfterTheEdit) {
                         {probe.at("first_true").get<std::int64_t>()},
                         {probe.at("first_new").get<std::int64_t>()}};
     TwoWayBatch const batch(*lm, edits.results.front().edit.layer, {prompt}, {0});
-    return batch.score({left, right, {}});
+    return batch.score({left.to(lm->device()), right.to(lm->device()), {}});
   };
   int close = 0, probes = 0;
   for (std::size_t i = 0; i < edits.results.size(); ++i) {

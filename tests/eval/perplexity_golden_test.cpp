@@ -19,9 +19,9 @@ class PerplexityGolden : public GoldenTest {
       auto const found = edits.place.find(case_id);
       if (found == edits.place.end()) continue;
       auto const& edit = edits.edits[found->second];
-      auto weight = model.projection(edits.layer).weight.to(at::kFloat) + at::matmul(edit.left.t(), edit.right);
+      auto weight = model.projection(edits.layer).weight.to(at::kCPU, at::kFloat) + at::matmul(edit.left.t(), edit.right);
       if (condition.starts_with("pruned")) weight = weight * tensors("eval_mask.safetensors").tensor("mask").t();
-      return model.with_projections({{edits.layer, weight}});
+      return model.with_projections({{edits.layer, weight.to(model.device())}});
     }
     throw std::out_of_range("no edit of case " + std::to_string(case_id));
   }

@@ -41,7 +41,7 @@ class TrainerGolden : public testing::TestWithParam<GoldenTraining>, protected G
     MaskOptions options;
     BatchOrder order;
     at::Tensor theta;
-    std::unique_ptr<GradientReducer> reducer = make_reducer(Communicator(), at::kCPU);
+    std::unique_ptr<GradientReducer> reducer = make_reducer(Communicator(), test_device());
 
     MaskTrainer trainer() { return {*facts, options, theta, order, {}, *reducer}; }
   };

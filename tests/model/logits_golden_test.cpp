@@ -18,7 +18,7 @@ TEST_P(LogitsGolden, EveryPromptAloneAndAllInOnePack) {
   std::vector<std::vector<std::int64_t>> rows;
   for (auto const& item : golden) rows.push_back(item.at("ids").get<std::vector<std::int64_t>>());
   auto const last = static_cast<int>(lm->config().layers) - 1;
-  auto const packed = pack_rows(rows, at::kCPU);
+  auto const packed = pack_rows(rows, lm->device());
   Pass const pass(*lm, packed.layout);
   auto const wanted = want(packed.layout, std::vector<std::vector<std::int64_t>>(rows.size(), {-1}));
   auto const hidden = lm->final_norm(pass.run(0, last, pass.embed(packed.ids), wanted.layout, wanted.tokens));
@@ -32,7 +32,7 @@ TEST_P(LogitsGolden, EveryPromptAloneAndAllInOnePack) {
     for (std::size_t k = 0; k < ids.size(); ++k) expect_logit_near(logits[index][ids[k]].item<double>(), values[k]);
     expect_logit_near(logits[index].logsumexp(0).item<double>(), item.at("logsumexp").get<double>());
 
-    auto const alone = pack_rows({rows[i]}, at::kCPU);
+    auto const alone = pack_rows({rows[i]}, lm->device());
     Pass const single(*lm, alone.layout);
     auto const residual = single.run(0, last, single.embed(alone.ids));
     EXPECT_LT(relative_error(lm->final_norm(residual).select(0, -1), hidden[index]), 1e-5)
@@ -61,13 +61,13 @@ TEST_P(LogitsGolden, WholeTargets) {
 TEST_P(LogitsGolden, SuffixWithPastEqualsWholePass) {
   auto const lm = model();
   auto const last = static_cast<int>(lm->config().layers) - 1;
-  auto const packed = pack_rows({{64, 268, 330, 286, 397, 318}, {64, 280, 236}}, at::kCPU);
+  auto const packed = pack_rows({{64, 268, 330, 286, 397, 318}, {64, 280, 236}}, lm->device());
   Pass const whole(*lm, packed.layout);
   std::vector<KeyValue> seen;
   auto const expected = whole.run(0, last, whole.embed(packed.ids), &seen);
 
-  auto const suffix = make_layout({{4, 5}, {1, 2}}, at::kCPU);
-  auto const tokens = index_tensor({4, 5, 7, 8}, at::kCPU);
+  auto const suffix = make_layout({{4, 5}, {1, 2}}, lm->device());
+  auto const tokens = index_tensor({4, 5, 7, 8}, lm->device());
   Pass const rest(*lm, suffix, make_past(packed.layout, seen, 0, {4, 1}));
   auto const residual = lm->embed(packed.ids.index_select(0, tokens), suffix.positions);
   EXPECT_LT(relative_error(rest.run(0, last, residual), expected.index_select(0, tokens)), 1e-5);

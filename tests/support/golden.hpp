@@ -1,6 +1,7 @@
 #pragma once
 
 #include "support/golden_sources.hpp"
+#include "support/test_device.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/model/causal_lm.hpp>
@@ -26,7 +27,9 @@ class Golden {
   nlohmann::json json(std::string const& name) const { return nlohmann::json::parse(read_file(source_.numbers / name)); }
   SafetensorsFile tensors(std::string const& name) const { return SafetensorsFile::open(source_.numbers / name); }
 
-  std::unique_ptr<CausalLM> model() const { return load_causal_lm(Checkpoint::open(source_.checkpoint), {at::kCPU, at::kFloat}); }
+  std::unique_ptr<CausalLM> model() const {
+    return load_causal_lm(Checkpoint::open(source_.checkpoint), {test_device(), at::kFloat});
+  }
   Tokenizer tokenizer() const { return Tokenizer::open(source_.checkpoint); }
 
  private:
@@ -46,7 +49,8 @@ inline at::Tensor stored_rows(at::Tensor const& matrix, at::Tensor const& stored
 
 /// |a - b| / |b|
 inline double relative_error(at::Tensor const& a, at::Tensor const& b) {
-  return ((a.to(at::kDouble) - b.to(at::kDouble)).norm() / b.to(at::kDouble).norm()).item<double>();
+  auto const right = b.to(at::kCPU, at::kDouble);
+  return ((a.to(at::kCPU, at::kDouble) - right).norm() / right.norm()).item<double>();
 }
 
 /// Within the golden tolerance of logits: 1e-4 relative or 1e-3 absolute, whichever is larger.

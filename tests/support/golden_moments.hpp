@@ -22,8 +22,8 @@ inline std::map<int, SecondMoment> golden_moments(CausalLM const& model, Safeten
       auto const* const begin = ids.data_ptr<std::int64_t>() + row * length;
       rows.emplace_back(begin, begin + length);
     }
-    visit_keys(model, pack_rows(rows, at::kCPU), layers, [&](int layer, at::Tensor const& keys) {
-      auto const sum = sums.try_emplace(layer, keys.size(1), MomentSum::suitable_exponent(keys), at::kCPU).first;
+    visit_keys(model, pack_rows(rows, model.device()), layers, [&](int layer, at::Tensor const& keys) {
+      auto const sum = sums.try_emplace(layer, keys.size(1), MomentSum::suitable_exponent(keys), model.device()).first;
       sum->second.add(keys);
     });
   }

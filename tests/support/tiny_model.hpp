@@ -32,10 +32,10 @@ struct TinyCheckpoint {
   std::map<std::string, at::Tensor> tensors;
 
   /// The model, from files that are gone when this returns (weights stay mapped).
-  std::unique_ptr<CausalLM> load(at::ScalarType dtype = at::kFloat) const {
+  std::unique_ptr<CausalLM> load(at::ScalarType dtype = at::kFloat, at::Device device = at::kCPU) const {
     TemporaryFolder const folder;
     write_to(folder.path());
-    return load_causal_lm(Checkpoint::open(folder.path()), {at::kCPU, dtype});
+    return load_causal_lm(Checkpoint::open(folder.path()), {device, dtype});
   }
 
   void write_to(std::filesystem::path const& folder) const {

@@ -32,12 +32,13 @@ class TwoWayBatch {
   };
   Scores score(EditedProjection const& change) const { return score(change, model_); }
   /// The same under a model that differs from the batch's own in the layers above the edited one, or in that one's projection.
+  /// It waits for a GPU once.
   Scores score(EditedProjection const& change, CausalLM const& model) const;
 
  private:
   /// A token whose log-probability is part of an object's: read at a place, summed into a prompt.
   struct Terms {
-    std::vector<std::int64_t> place, token, prompt;
+    at::Tensor place, token, prompt;  ///< int64, on the model's device
   };
 
   at::Tensor sum(at::Tensor const& table, Terms const& terms) const;
@@ -48,6 +49,7 @@ class TwoWayBatch {
   CachedRows::Batch rows_;
   Wanted read_;      ///< every place that an object is read at
   at::Tensor edit_;  ///< [tokens] the edit of each token
+  at::Tensor next_;  ///< [prompts] the place after each prompt
   Terms true_, new_;
 };
 
