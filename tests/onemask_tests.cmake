@@ -35,8 +35,8 @@ endfunction()
 #            many; with the labels unit and threads
 #   GPU      takes the resource lock "gpu" and the label gpu; the tests themselves skip, saying so, where there is none
 #   SHARED   what it compares with the numbers of the folder shared/ takes minutes: a test of the long tier, as NAME/shared
-#   PRETEND  once more on the pretend accelerator, as NAME/pretend: those of its tests that are named, all but those of shared/ unless
-#            any is. All of them are a test of the long tier, NAME/pretend_all. They take their device from test_device()
+#   PRETEND  once more on the pretend accelerator, as NAME/pretend: those of its tests that are named, all unless any is. All are a test
+#            of the long tier, NAME/pretend_all. Neither takes numbers of shared/. Their device is that of test_device()
 #   LABELS   unit (the default), mpi, golden, fault, interop
 #   TIMEOUT  seconds, 120 by default
 function(onemask_add_test file)
@@ -117,7 +117,7 @@ function(onemask_add_test file)
       set(filter_of_pretend "${filter}")
     endif()
     add_test(NAME ${name}/pretend COMMAND ${program} "--gtest_filter=${filter_of_pretend}:-*/cf_*")
-    add_test(NAME ${name}/pretend_all COMMAND ${command} CONFIGURATIONS long)
+    add_test(NAME ${name}/pretend_all COMMAND ${command}:-*/cf_* CONFIGURATIONS long)
     set_tests_properties(${name}/pretend ${name}/pretend_all PROPERTIES TIMEOUT ${arg_TIMEOUT}
       ENVIRONMENT "${environment};ONEMASK_TEST_DEVICE=pretend:1" LABELS "${arg_LABELS}")
     set_tests_properties(${name}/pretend_all PROPERTIES LABELS "${arg_LABELS};long" COST 200)
