@@ -1,5 +1,6 @@
 #include "edit/tiny_request.hpp"
 #include "support/pretend_fixture.hpp"
+#include <onemask/edit/fine_tune.hpp>
 #include <onemask/edit/fit_memory.hpp>
 #include <onemask/edit/rome.hpp>
 
@@ -33,6 +34,18 @@ TEST_F(RomeWaits, OnceAStep) {
   EXPECT_GT(six.operators, five.operators + 100);
   EXPECT_EQ(six.copies_to_host - five.copies_to_host, 1);
   EXPECT_EQ(six.synchronisations() - five.synchronisations(), 1);
+}
+
+TEST_F(RomeWaits, FineTuningTwiceAStep) {
+  auto const model = tiny_gpt2().load(at::kFloat, first);
+  hparams_.method = EditMethod::ft_l;
+  hparams_.lr = 0.01;
+  hparams_.norm_constraint = 0.025;
+  auto const counts_of_steps = [&](int steps) {
+    hparams_.num_steps = steps;
+    return counts_of([&] { fine_tune(*model, requests_, hparams_); }).synchronisations();
+  };
+  EXPECT_EQ(counts_of_steps(4) - counts_of_steps(3), 2);
 }
 
 TEST_F(RomeWaits, GivesTheBitsOfTheCpu) {

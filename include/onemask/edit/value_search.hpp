@@ -40,7 +40,7 @@ struct FoundValues {
 ///
 /// Only what depends on delta is computed again in a step: the layers above the edited one, on the tokens from the subject's last
 /// one onwards; everything before is kept from one pass over the whole rows. A value depends on the others in the batch only
-/// through rounding. A loss or gradient that is not finite makes the search of a value fail.
+/// through rounding. A loss or gradient that is not finite makes the search of a value fail. A step waits for a GPU once.
 /// Throws UserError when the hparams name layers that the model does not have.
 FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requests, std::span<std::int64_t const> value_of,
                         EditHparams const& hparams, ValueOrigin origin);

@@ -37,7 +37,8 @@ struct TextScore {
   std::int64_t tokens = 0;  ///< scored ones
 };
 
-/// The sum is of float32 log-probabilities in doubles, window by window in order.
+/// The sum is of float32 log-probabilities in doubles, window by window in order. It waits for a GPU once for every 256 tokens
+/// that are scored, and 14 times for every pack of up to 2048 to prepare it.
 TextScore score_text(CausalLM const& model, std::span<TextWindow const> windows);
 
 /// A safetensors file.

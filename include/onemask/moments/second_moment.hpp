@@ -64,7 +64,8 @@ class MomentSum {
   MomentSum(std::int64_t inner, int exponent, at::Device device);
 
   int exponent() const { return exponent_; }
-  /// Adds the keys [tokens, in] of some tokens. Throws RunError when one is not finite or the sum would leave its range.
+  /// Adds the keys [tokens, in] of some tokens. Throws RunError when one is not finite or the sum would leave its range, for
+  /// which it waits for a GPU once.
   void add(at::Tensor const& keys);
   void clear();
 
