@@ -1,12 +1,16 @@
 #include "support/world.hpp"
+#include <onemask/comm/integer_sums.hpp>
 #include <onemask/comm/mailbox.hpp>
 #include <onemask/compute/reducer.hpp>
 #include <onemask/core/error.hpp>
 
 #include <chrono>
+#include <cstdint>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -140,10 +144,11 @@ RANK_TEST(Mailbox, MemberThatStaysAwayDoesNotHoldTheOthers) {
     auto const group = mailbox.group(ranks, 11, [&] {
       if (std::chrono::steady_clock::now() > end) throw RunError("enough");
     });
-    auto const reducer = make_reducer(group, at::kCPU);
-    auto const values = at::ones({1'000'000}, at::kLong);
-    reducer->add(values);
-    EXPECT_THROW(reducer->finalize(), RunError);
+    auto const sums = group.sums();
+    auto const values = std::make_shared<std::vector<std::int64_t>>(1'000'000, 1);
+    sums->start(values->data(), std::ssize(*values), values);
+    EXPECT_THROW(sums->finish(), RunError);
+    EXPECT_THROW(static_cast<void>(make_reducer(group, at::kCPU)), RunError);
     EXPECT_THROW(static_cast<void>(group.broadcast("", 0)), RunError);
   }
   test::world().barrier();

@@ -61,10 +61,10 @@ TEST(ThreadRanks, TheDeadAreLostAndTheOthersGoOn) {
     });
     EXPECT_TRUE(mailbox.lost().empty());
     EXPECT_EQ(whole.all_reduce_sum(1), 3);
+    auto const reducer = make_reducer(whole, at::kCPU);
     world.barrier();
     if (world.rank() == 1) throw Death();
 
-    auto const reducer = make_reducer(whole, at::kCPU);
     auto const values = at::ones({1000}, at::kLong);
     reducer->add(values);
     EXPECT_THROW(reducer->finalize(), LostRank);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <source_location>
 #include <stdexcept>
 #include <string>
 
@@ -14,15 +13,18 @@ class BrokenInvariant : public std::logic_error {
 
 /// What must hold, and where that is claimed.
 struct Claim {
-  constexpr Claim(bool is_so, std::source_location const& place = std::source_location::current()) : holds(is_so), where(place) {}
+  // Not std::source_location, which older versions of Clang do not have.
+  constexpr Claim(bool is_so, char const* of_file = __builtin_FILE(), int of_line = __builtin_LINE())
+      : holds(is_so), file(of_file), line(of_line) {}
 
   bool holds;
-  std::source_location where;
+  char const* file;
+  int line;
 };
 
 namespace detail {
 
-[[noreturn]] void report_broken(std::source_location const& where, std::string const& what);
+[[noreturn]] void report_broken(Claim const& claim, std::string const& what);
 
 inline std::string const& text_of(std::string const& text) {
   return text;
@@ -43,7 +45,7 @@ template <class... Parts>
 void invariant(Claim const& claim, Parts const&... broken) {
   if (claim.holds) [[likely]]
     return;
-  detail::report_broken(claim.where, (std::string() + ... + detail::text_of(broken)));
+  detail::report_broken(claim, (std::string() + ... + detail::text_of(broken)));
 }
 
 }  // namespace onemask
