@@ -36,7 +36,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Tasks such as evaluations are: many to a affinity.
+/// Tasks such as evaluations are: many to one affinity.
 TaskGraph empty_tasks(std::size_t count) {
   TaskGraph graph{{"empty"}, std::vector<Task>(count)};
   for (std::size_t t = 0; t < count; ++t) {

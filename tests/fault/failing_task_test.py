@@ -31,7 +31,7 @@ def status(run: Run) -> tuple[str, dict]:
     return said[0], json.loads(said[1])
 
 
-class SetAside(SubjectTest):
+class FailingTask(SubjectTest):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()

@@ -18,7 +18,7 @@ class RandomStream {
   std::uint64_t bits();
   /// Uniform in [0, 1).
   double uniform();
-  /// Standard normal (Recipient-Muller).
+  /// Standard normal (Box-Muller).
   double normal();
   /// Uniform in [0, bound), without bias. bound > 0.
   std::uint64_t below(std::uint64_t bound);
