@@ -1,5 +1,6 @@
 #include "doctor/disk_trial.hpp"
 
+#include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
@@ -17,16 +18,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-
-template <class Work>
-std::string failure_of(Work const& work) {
-  try {
-    work();
-  } catch (RunError const& error) {
-    return error.what();
-  }
-  return "";
-}
 
 /// A small file system in memory.
 class Mounted {
@@ -65,7 +56,8 @@ TEST(ScratchFolder, KeepsWhatWasThere) {
   std::ofstream(folder / "file") << "mine";
   { ScratchFolder const scratch(folder / "empty"); }
   EXPECT_TRUE(std::filesystem::is_empty(folder / "empty"));
-  EXPECT_THAT(failure_of([&] { ScratchFolder const scratch(folder / "file" / "run"); }), HasSubstr("Cannot make the folder"));
+  EXPECT_THAT(test::complaint_of<RunError>([&] { ScratchFolder const scratch(folder / "file" / "run"); }),
+              HasSubstr("Cannot make the folder"));
   EXPECT_EQ(read_file(folder / "file"), "mine");
 }
 
@@ -97,7 +89,7 @@ TEST(DiskTrial, NamesAFileSystem) {
   EXPECT_GE(system.size, system.free);
   EXPECT_GE(system.files, system.free_files);
   EXPECT_THAT(file_system_of("/proc").type, HasSubstr("0x00009fa0"));
-  EXPECT_THAT(failure_of([&] { file_system_of(folder / "none"); }), HasSubstr(std::strerror(ENOENT)));
+  EXPECT_THAT(test::complaint_of<RunError>([&] { file_system_of(folder / "none"); }), HasSubstr(std::strerror(ENOENT)));
 }
 
 TEST(DiskTrial, TellsOfAFullDiskAndOfAReadOnlyOne) {
@@ -108,11 +100,12 @@ TEST(DiskTrial, TellsOfAFullDiskAndOfAReadOnlyOne) {
   EXPECT_EQ(system.type, "tmpfs");
   EXPECT_TRUE(system.in_memory);
   EXPECT_LE(system.free, 1u << 20);
-  EXPECT_THAT(failure_of([&] { try_disk(folder.path()); }), HasSubstr(std::strerror(ENOSPC)));
-  EXPECT_THAT(failure_of([&] { try_study_file(folder.path()); }), HasSubstr("No space left"));
+  EXPECT_THAT(test::complaint_of<RunError>([&] { try_disk(folder.path()); }), HasSubstr(std::strerror(ENOSPC)));
+  EXPECT_THAT(test::complaint_of<RunError>([&] { try_study_file(folder.path()); }), HasSubstr("No space left"));
   ASSERT_TRUE(small.make_read_only());
-  EXPECT_THAT(failure_of([&] { ScratchFolder const scratch(folder / "run"); }), HasSubstr(std::strerror(EROFS)));
-  EXPECT_THAT(failure_of([&] { ScratchFolder const scratch(folder.path()); }), HasSubstr(std::strerror(EROFS)));
+  EXPECT_THAT(test::complaint_of<RunError>([&] { ScratchFolder const scratch(folder / "run"); }),
+              HasSubstr(std::strerror(EROFS)));
+  EXPECT_THAT(test::complaint_of<RunError>([&] { ScratchFolder const scratch(folder.path()); }), HasSubstr(std::strerror(EROFS)));
 }
 
 TEST(DiskTrial, WaitsForAFileOfAnotherRank) {
@@ -123,7 +116,7 @@ TEST(DiskTrial, WaitsForAFileOfAnotherRank) {
     write_file_atomically(folder / "a", "new");
   });
   EXPECT_GE(await_file(folder / "a", "new", 60s), 0.05);
-  EXPECT_THAT(failure_of([&] { await_file(folder / "b", "x", 50ms); }), HasSubstr("is not seen here"));
+  EXPECT_THAT(test::complaint_of<RunError>([&] { await_file(folder / "b", "x", 50ms); }), HasSubstr("is not seen here"));
 }
 
 }  // namespace

@@ -6,12 +6,12 @@
 
 namespace onemask::test {
 
-/// The sentence of the UserError that `act` throws; empty when it throws none.
-template <class Act>
+/// The sentence of the Error that `act` throws; empty when it throws none.
+template <class Error = UserError, class Act>
 std::string complaint_of(Act const& act) {
   try {
     act();
-  } catch (UserError const& error) {
+  } catch (Error const& error) {
     return error.what();
   }
   return "";
