@@ -9,25 +9,13 @@ import sys
 import unittest
 from collections.abc import Sequence
 
-from batch_edit_test import HPARAMS as MEMIT
-from runs import MPIRUN, PROGRAM, Results, Run, WorldTest
+from pretend_runs import PretendTest, on_devices, options_of
+from runs import MPIRUN, PROGRAM
 
-PRETEND = os.environ["ONEMASK_PRETEND"]  # the library
-# What holds the names of objects, in which the device is.
-NAMES = {"conditions/mask_key", "edits/object"}
 ENOUGH_FOR_SOME = 4_000_000  # bytes: some facts at once, but not all
 
 
-def on_devices(count: int = 2, memory: int = 0) -> dict[str, str]:
-    """Variables of a process that has pretend devices, with so many bytes each; 0: no limit."""
-    return {"LD_PRELOAD": PRETEND, "ONEMASK_PRETEND_DEVICES": str(count), "ONEMASK_PRETEND_MEMORY": str(memory)}
-
-
-def options_of(variables: dict[str, str]) -> list[str]:
-    return [word for name, value in variables.items() for word in ("-x", f"{name}={value}")]
-
-
-class PretendDevices(WorldTest):
+class PretendDevices(PretendTest):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
@@ -37,17 +25,8 @@ class PretendDevices(WorldTest):
         words = ["".join(choice.choices("abcdefghijklmnopqrstuvwxyz", k=choice.randint(1, 8))) for _ in range(900)]
         cls.corpus = world / "corpus.txt"
         cls.corpus.write_text("\n\n".join(" ".join(words[first : first + 15]) for first in range(0, 900, 15)))
-        (world / "memit.yaml").write_text(MEMIT)
-        text = cls.study.read_text().replace("hparams: hparams.yaml", "hparams: memit.yaml").replace("0..2", "0")
         cls.edit_study = world / "edits.yaml"  # without masks
         cls.edit_study.write_text("mask: none\n".join([cls.study.read_text().split("mask:")[0], "evaluation: {neighborhood: true}\n"]))
-        cls.batch_study = world / "batch.yaml"
-        cls.batch_study.write_text(text + "moments: {text: corpus.txt, tokens: 2000}\nperplexity: {text: corpus.txt, tokens: 500}\n")
-
-    def run_on(self, device: str, ranks: int, name: str, *words: object, study=None, memory: int = 0, code: int = 0) -> tuple[Run, str]:
-        run = Run(study or self.study, self.folder / f"{name} on {device}", "--set", f"model.device={device}", *words)
-        options = [] if device == "cpu" else options_of(on_devices(memory=memory))
-        return run, self.expect_ends(run.start(ranks, options=options), code)
 
     def said_by(self, *words: object, ranks: int = 0) -> subprocess.CompletedProcess:
         variables = on_devices()
@@ -57,36 +36,6 @@ class PretendDevices(WorldTest):
         result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
         self.assertEqual(result.returncode, 0, result.stderr + result.stdout)
         return result
-
-    def expect_same_numbers(self, results: Results, expected: Results) -> None:
-        """All but names have the same bits."""
-        self.assertEqual(results.attributes["status"], "COMPLETE")
-
-        def numbers(of: Results) -> dict[str, tuple]:
-            return {
-                name: (*value[:3], [attribute for attribute in value[3] if attribute[0] != "object"])
-                for name, value in of.without_provenance().items()
-                if name not in NAMES
-            }
-
-        ours, others = numbers(results), numbers(expected)
-        self.assertEqual(ours.keys(), others.keys())
-        self.assertGreater(len(ours), 40)
-        self.assertEqual([name for name in ours if ours[name] != others[name]], [])
-        for name in NAMES:
-            self.assertNotEqual(results.values[name][2], expected.values[name][2], name)
-
-    def test_a_study_on_a_device_for_each_rank(self):
-        # Kinds of tasks: edits, masks by a group of two ranks, scores, texts.
-        words = ["--set", "mask.ranks=2", "--set", f"perplexity.text={self.corpus}"]
-        there, _ = self.run_on("pretend", 2, "study", *words)
-        here, _ = self.run_on("cpu", 2, "study", *words)
-        self.expect_same_numbers(there.results(), here.results())
-
-    def test_facts_of_one_model(self):
-        there, _ = self.run_on("pretend", 2, "batch", study=self.batch_study)
-        here, _ = self.run_on("cpu", 1, "batch", study=self.batch_study)
-        self.expect_same_numbers(there.results(), here.results())
 
     def test_predict(self):
         words = ["predict", "--model", self.model, "--top", 5, "--json", "Alma Ott is in"]
@@ -124,6 +73,15 @@ class PretendDevices(WorldTest):
                 words = [*words, "--set", "edit.batch=1", "--set", f"{setting}={value}"]
                 _, said = self.run_on("pretend", 1, f"{setting} of {value}", *words, study=study, memory=memory, code=code)
                 self.assertEqual(f"too little memory for this task. Set {setting} to a smaller number" in said, code == 3, said)
+
+    def test_facts_that_masks_are_trained_on_must_fit(self):
+        words = ["--sweep", "mask.seed=0", "--set", "mask.epochs=1", "--set", "mask.batch=2", "--set", "mask.micro_batch=2",
+                 "--set", "edit.batch=1", "--set", "evaluation.batch=1"]  # fmt: skip
+        remedies = "It holds 18 facts of the split 'train' while masks are trained on them. Set facts.train.limit to a smaller number, or model.dtype to bfloat16."
+        for name, setting, code in [("all", "facts.train.limit=22", 3), ("few", "facts.train.limit=4", 0), ("short", "model.dtype=bfloat16", 0)]:
+            with self.subTest(setting):
+                _, said = self.run_on("pretend", 1, f"{name} facts", *words, "--set", setting, memory=1_500_000, code=code)
+                self.assertEqual(f"too little memory for this task. {remedies}" in said, code == 3, said)
 
 
 if __name__ == "__main__":
