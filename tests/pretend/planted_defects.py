@@ -132,7 +132,7 @@ class Trial:
 
     def build(self, target: str) -> str:
         """What the compiler says where it fails."""
-        result = subprocess.run(["ninja", "-C", self.folder, f"tests/{target}_tests"], capture_output=True, text=True, check=False)
+        result = subprocess.run(["ninja", "-C", self.folder, "-j", "2", f"tests/{target}_tests"], capture_output=True, text=True, check=False)
         return result.stdout + result.stderr if result.returncode else ""
 
     def failure(self, test: str) -> str | None:
