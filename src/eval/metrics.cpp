@@ -21,8 +21,16 @@ struct Batch {
   std::vector<EvaluationFact> facts;  ///< of each prompt
   std::vector<std::int64_t> numbers;  ///< place of each prompt in its fact
   std::vector<PromptKind> kinds;      ///< of each prompt
+  at::Tensor first_true, first_new;   ///< [prompts, 1] first tokens of the objects, on the model's device
   at::Tensor left, right;
 };
+
+/// [prompts, 1] on the host
+at::Tensor first_tokens(std::vector<TwoWayPrompt> const& prompts, std::vector<std::int64_t> TwoWayPrompt::*target) {
+  std::vector<std::int64_t> tokens;
+  for (auto const& prompt : prompts) tokens.push_back((prompt.*target).front());
+  return index_tensor(tokens, at::kCPU).unsqueeze(1);
+}
 
 Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& facts, EvaluationOptions const& options,
                  bool edited, CausalLM const& model) {
@@ -60,26 +68,33 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
     batch.left = at::stack(lefts).to(model.device());
     batch.right = at::stack(rights).to(model.device());
   }
+  batch.first_true = first_tokens(batch.prompts, &TwoWayPrompt::target_true);
+  batch.first_new = first_tokens(batch.prompts, &TwoWayPrompt::target_new);
+  IndexMove().add(batch.first_true).add(batch.first_new).to(model.device());
   return batch;
 }
 
-/// Place of each prompt's token in its distribution, from 1: one more than the number of likelier tokens; -1 where there is none.
-at::Tensor ranks(at::Tensor const& table, std::vector<TwoWayPrompt> const& prompts,
-                 std::vector<std::int64_t> TwoWayPrompt::*target) {
-  std::vector<std::int64_t> tokens;
-  for (auto const& prompt : prompts) tokens.push_back((prompt.*target).front());
-  auto const own = table.gather(1, index_tensor(tokens, table.device()).unsqueeze(1));
-  return (table > own).sum(1).add(1).masked_fill(own.isnan().squeeze(1), -1).to(at::kCPU);
+/// Place of each prompt's token [prompts, 1] in its distribution, from 1: one more than the number of likelier tokens; -1 where
+/// there is none.
+at::Tensor ranks(at::Tensor const& table, at::Tensor const& tokens) {
+  auto const own = table.gather(1, tokens);
+  return (table > own).sum(1, true).add(1).masked_fill(own.isnan(), -1);
 }
 
-void compare(Tokenizer const& tokenizer, Batch const& batch, TwoWayBatch::Scores const& original,
+void compare(Tokenizer const& tokenizer, Batch const& batch, TwoWayBatch::Scores const& original, TopTokens const& original_top,
              TwoWayBatch::Scores const& scores, std::int64_t condition, bool compare_texts, std::vector<PromptMetrics>& rows) {
   auto const& base = original.log_probabilities;
   auto const& table = scores.log_probabilities;
-  auto const kl = (base.exp() * (base - table)).sum(1, false, at::kDouble).to(at::kCPU);
-  auto const rank_true = ranks(table, batch.prompts, &TwoWayPrompt::target_true);
-  auto const rank_new = ranks(table, batch.prompts, &TwoWayPrompt::target_new);
-  TopTokens const top(table), original_top(base);
+  auto const kl_on_device = (base.exp() * (base - table)).sum(1, true, at::kDouble);
+  // All numbers of a prompt side by side, as doubles, which hold the integers: one copy to the host.
+  auto const numbers = at::cat({kl_on_device, ranks(table, batch.first_true).to(at::kDouble),
+                                ranks(table, batch.first_new).to(at::kDouble), TopTokens::likeliest(table).to(at::kDouble)},
+                               1)
+                           .to(at::kCPU);
+  auto const kl = numbers.select(1, 0);
+  auto const integers_of_prompts = numbers.narrow(1, 1, numbers.size(1) - 1).to(at::kLong);
+  auto const rank_true = integers_of_prompts.select(1, 0), rank_new = integers_of_prompts.select(1, 1);
+  TopTokens const top(integers_of_prompts.narrow(1, 2, integers_of_prompts.size(1) - 2));
   auto const count = std::ssize(batch.prompts);
   invariant(table.size(0) == count && table.sizes() == base.sizes(), "there are distributions of ", table.size(0), " prompts of ",
             count);
@@ -135,6 +150,7 @@ struct FactScorer::Part {
   Batch batch;
   TwoWayBatch prompts;
   TwoWayBatch::Scores original;
+  TopTokens original_top;
 };
 
 FactScorer::~FactScorer() = default;
@@ -150,7 +166,8 @@ FactScorer::FactScorer(CausalLM const& model, Tokenizer const& tokenizer, int la
     if (batch.prompts.empty()) return;
     TwoWayBatch prompts(model, layer, batch.prompts, batch.edit);
     auto original = prompts.score({});
-    parts_.push_back({unedited, edited, std::move(batch), std::move(prompts), std::move(original)});
+    TopTokens const original_top(TopTokens::likeliest(original.log_probabilities).to(at::kCPU));
+    parts_.push_back({unedited, edited, std::move(batch), std::move(prompts), std::move(original), original_top});
   };
   if (std::all_of(facts.begin(), facts.end(), [](auto const& item) { return item.edit != nullptr; })) {
     add(true, true);
@@ -174,7 +191,8 @@ std::vector<PromptMetrics> FactScorer::score(std::vector<Condition> const& condi
         return mask.defined() ? part.prompts.score({{}, {}, mask}) : part.original;
       };
       auto const scores = score();
-      compare(*tokenizer_, part.batch, part.original, scores, static_cast<std::int64_t>(c), compare_texts_, rows);
+      compare(*tokenizer_, part.batch, part.original, part.original_top, scores, static_cast<std::int64_t>(c), compare_texts_,
+              rows);
     }
   }
   return rows;

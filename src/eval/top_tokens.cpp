@@ -17,9 +17,8 @@ bool is_ascii(std::string const& text) {
 
 }  // namespace
 
-TopTokens::TopTokens(at::Tensor const& log_probabilities)
-    : ids_(
-          std::get<1>(log_probabilities.topk(std::min<std::int64_t>(100, log_probabilities.size(1)))).to(at::kCPU).contiguous()) {
+at::Tensor TopTokens::likeliest(at::Tensor const& log_probabilities) {
+  return std::get<1>(log_probabilities.topk(std::min<std::int64_t>(100, log_probabilities.size(1))));
 }
 
 double TopTokens::overlap(TopTokens const& other, std::int64_t prompt, std::int64_t k) const {

@@ -13,7 +13,11 @@ namespace onemask {
 /// The 100 likeliest tokens of each prompt (all, where the vocabulary is smaller), likeliest first.
 class TopTokens {
  public:
-  explicit TopTokens(at::Tensor const& log_probabilities);
+  /// `ids` [prompts, count] int64 on the CPU, as `likeliest` gives them.
+  explicit TopTokens(at::Tensor const& ids) : ids_(ids.contiguous()) {}
+
+  /// Of log-probabilities [prompts, vocabulary]; where they lie.
+  static at::Tensor likeliest(at::Tensor const& log_probabilities);
 
   std::int64_t count() const { return ids_.size(1); }
   std::int64_t token(std::int64_t prompt, std::int64_t place) const {

@@ -89,6 +89,8 @@ TrainingSet::TrainingSet(CausalLM const& original, CausalLM const& edited, std::
     entry.left = on(device, fact.left);
     entry.right = on(device, fact.right);
     entry.objects = index_tensor(objects, device).view({-1, 2});
+    auto const prompts = std::ssize(fact.prompts);
+    entry.weight = at::full({prompts}, 1.0F / static_cast<float>(prompts), at::TensorOptions().dtype(at::kFloat).device(device));
     facts_.push_back(std::move(entry));
   }
   for (std::size_t first = 0; first < facts_.size(); first += facts_at_once) {
@@ -137,27 +139,26 @@ std::unique_ptr<CausalLM> TrainingSet::masked_above(at::Tensor const& mask) cons
 
 TrainingSet::MicroBatch TrainingSet::micro_batch(std::span<std::size_t const> facts) const {
   std::vector<std::int64_t> rows, fact_of_row;
-  std::vector<at::Tensor> lefts, rights, references, objects;
-  std::vector<float> weights;
+  std::vector<at::Tensor> lefts, rights, references, objects, weights;
   for (std::size_t i = 0; i < facts.size(); ++i) {
     invariant(facts[i] < facts_.size(), "a batch has fact ", facts[i], " of ", facts_.size());
     auto const& entry = facts_[facts[i]];
     rows.insert(rows.end(), entry.rows.begin(), entry.rows.end());
     fact_of_row.insert(fact_of_row.end(), entry.rows.size(), static_cast<std::int64_t>(i));
-    weights.insert(weights.end(), entry.rows.size(), 1.0F / static_cast<float>(entry.rows.size()));
+    weights.push_back(entry.weight);
     lefts.push_back(entry.left);
     rights.push_back(entry.right);
     references.push_back(entry.reference);
     objects.push_back(entry.objects);
   }
-  auto const device = model_.device();
-  auto batch = cache_.batch(rows);
+  auto batch = cache_.batch_with_host_layout(rows);
   auto last = last_tokens(batch.layout);
-  auto edit = index_tensor(fact_of_row, device).index_select(0, batch.layout.row);
+  auto edit = index_tensor(fact_of_row, at::kCPU).index_select(0, batch.layout.row);
+  IndexMove().add(batch.layout).add(last.layout).add(last.tokens).add(edit).to(model_.device());
   invariant(batch.layout.counts.size() == rows.size() && last.tokens.numel() == std::ssize(rows), "a batch of ", rows.size(),
             " prompts has ", batch.layout.counts.size(), " rows");
   return {std::move(batch), std::move(last),     std::move(edit),  stacked(lefts),
-          stacked(rights),  at::cat(references), at::cat(objects), at::tensor(weights).to(device)};
+          stacked(rights),  at::cat(references), at::cat(objects), at::cat(weights)};
 }
 
 }  // namespace onemask

@@ -31,6 +31,12 @@ CachedRows::CachedRows(CausalLM const& model, int layer, std::vector<std::vector
 }
 
 CachedRows::Batch CachedRows::batch(std::span<std::int64_t const> rows) const {
+  auto batch = batch_with_host_layout(rows);
+  IndexMove().add(batch.layout).to(device_);
+  return batch;
+}
+
+CachedRows::Batch CachedRows::batch_with_host_layout(std::span<std::int64_t const> rows) const {
   std::vector<std::vector<std::int64_t>> positions;
   std::vector<at::Tensor> residuals, keys;
   for (auto row : rows) {
@@ -41,7 +47,7 @@ CachedRows::Batch CachedRows::batch(std::span<std::int64_t const> rows) const {
     residuals.push_back(half.residual);
     keys.push_back(half.key);
   }
-  return {make_layout(positions, device_), {at::cat(residuals), at::cat(keys)}};
+  return {make_layout(positions, at::kCPU), {at::cat(residuals), at::cat(keys)}};
 }
 
 }  // namespace onemask

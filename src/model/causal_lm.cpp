@@ -5,9 +5,21 @@
 
 #include <map>
 
+#include <ATen/Context.h>
 #include <fmt/core.h>
 
 namespace onemask {
+namespace {
+
+/// Makes sums by index on a GPU come out the same in every run; their order is left to chance otherwise. CPUs need nothing.
+/// LibTorch has this setting once for a process, so it holds from the first model on a GPU on.
+void use_repeatable_sums(c10::Device device) {
+  if (device.is_cpu()) return;
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
+}
+
+}  // namespace
 
 std::unique_ptr<CausalLM> load_causal_lm(Checkpoint const& checkpoint, Placement placement) {
   using Maker = std::unique_ptr<CausalLM> (*)(Checkpoint const&, Placement);
@@ -18,6 +30,7 @@ std::unique_ptr<CausalLM> load_causal_lm(Checkpoint const& checkpoint, Placement
     throw UserError("The checkpoint " + checkpoint.folder().string() + " is of the family '" + checkpoint.config().family +
                     "', which onemask does not support; it supports gpt2, gptj, llama, mistral and qwen2.");
   }
+  use_repeatable_sums(placement.device);
   return maker->second(checkpoint, placement);
 }
 

@@ -79,12 +79,6 @@ void set_threads(int threads) {
   at::set_num_threads(threads);
 }
 
-void use_repeatable_sums(c10::Device device) {
-  if (device.is_cpu()) return;
-  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
-  at::globalContext().setDeterministicFillUninitializedMemory(false);
-}
-
 void set_product_precision(std::string const& precision) {
   if (precision != "float32" && precision != "bfloat16")
     throw UserError("The precision of products '" + precision + "' is not known; choose float32 or bfloat16.");

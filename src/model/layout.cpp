@@ -37,11 +37,12 @@ Layout make_layout(std::vector<std::vector<std::int64_t>> const& positions, at::
       }
     }
   }
-  layout.positions = index_tensor(flat, device);
-  layout.row = index_tensor(row_of, device);
-  layout.pad = index_tensor(pad, device);
-  layout.unpad = index_tensor(unpad, device);
-  layout.padded_positions = index_tensor(padded, device).view({layout.rows(), layout.width});
+  layout.positions = index_tensor(flat, at::kCPU);
+  layout.row = index_tensor(row_of, at::kCPU);
+  layout.pad = index_tensor(pad, at::kCPU);
+  layout.unpad = index_tensor(unpad, at::kCPU);
+  layout.padded_positions = index_tensor(padded, at::kCPU).view({layout.rows(), layout.width});
+  IndexMove().add(layout).to(device);
   return layout;
 }
 
@@ -53,7 +54,32 @@ TokenRows pack_rows(std::vector<std::vector<std::int64_t>> const& rows, at::Devi
     std::iota(positions.back().begin(), positions.back().end(), std::int64_t{0});
     ids.insert(ids.end(), row.begin(), row.end());
   }
-  return {make_layout(positions, device), index_tensor(ids, device)};
+  TokenRows packed{make_layout(positions, at::kCPU), index_tensor(ids, at::kCPU)};
+  IndexMove().add(packed).to(device);
+  return packed;
+}
+
+IndexMove& IndexMove::add(at::Tensor& indices) {
+  invariant(indices.is_cpu() && indices.scalar_type() == at::kLong, "indices to be moved together lie on ",
+            indices.device().str());
+  tensors_.push_back(&indices);
+  return *this;
+}
+
+IndexMove& IndexMove::add(Layout& layout) {
+  return add(layout.positions).add(layout.row).add(layout.pad).add(layout.unpad).add(layout.padded_positions);
+}
+
+void IndexMove::to(at::Device device) {
+  if (device.is_cpu() || tensors_.empty()) return;
+  std::vector<at::Tensor> flat;
+  std::vector<std::int64_t> sizes;
+  for (auto const* tensor : tensors_) {
+    flat.push_back(tensor->flatten());
+    sizes.push_back(tensor->numel());
+  }
+  auto const moved = at::cat(flat).to(device).split_with_sizes(sizes);
+  for (std::size_t i = 0; i < moved.size(); ++i) *tensors_[i] = moved[i].view(tensors_[i]->sizes());
 }
 
 }  // namespace onemask

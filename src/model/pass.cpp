@@ -108,8 +108,9 @@ Wanted want(Layout const& layout, std::vector<std::vector<std::int64_t>> const& 
     }
     begin += layout.counts[row];
   }
-  auto const device = layout.positions.device();
-  return {make_layout(wanted, device), index_tensor(tokens, device)};
+  Wanted result{make_layout(wanted, at::kCPU), index_tensor(tokens, at::kCPU)};
+  IndexMove().add(result.layout).add(result.tokens).to(layout.positions.device());
+  return result;
 }
 
 Past make_past(Layout const& layout, std::vector<KeyValue> const& seen, int first, std::vector<std::int64_t> const& counts) {

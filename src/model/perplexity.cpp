@@ -31,12 +31,13 @@ double sum_of_nll(CausalLM const& model, std::span<TextWindow const> windows) {
     std::iota(before.begin(), before.end(), static_cast<std::int64_t>(scored) - 1);
     targets.insert(targets.end(), ids.begin() + static_cast<std::ptrdiff_t>(scored), ids.end());
   }
-  auto const packed = pack_rows(rows, model.device());
+  auto packed = pack_rows(rows, at::kCPU);
+  auto wanted = want(packed.layout, offsets);
+  auto target = index_tensor(targets, at::kCPU).unsqueeze(1);
+  IndexMove().add(packed).add(wanted.layout).add(wanted.tokens).add(target).to(model.device());
   Pass const pass(model, packed.layout);
-  auto const wanted = want(packed.layout, offsets);
   auto const last = static_cast<int>(model.config().layers) - 1;
   auto const normed = model.final_norm(pass.run(0, last, pass.embed(packed.ids), wanted.layout, wanted.tokens));
-  auto const target = index_tensor(targets, model.device()).unsqueeze(1);
   invariant(normed.size(0) == target.size(0), normed.size(0), " tokens are predicted where ", target.size(0), " are scored");
   double sum = 0;
   for (std::int64_t first = 0; first < normed.size(0); first += tokens_of_slice) {

@@ -26,11 +26,12 @@ std::vector<std::int64_t> joined(std::vector<std::int64_t> prompt, std::vector<s
   return prompt;
 }
 
+/// Their layout is on the host.
 CachedRows::Batch all_rows(CausalLM const& model, int layer, std::vector<std::vector<std::int64_t>> const& rows) {
   CachedRows const cached(model, layer, rows);
   std::vector<std::int64_t> all(rows.size());
   std::iota(all.begin(), all.end(), std::int64_t{0});
-  return cached.batch(all);
+  return cached.batch_with_host_layout(all);
 }
 
 }  // namespace
@@ -70,14 +71,18 @@ TwoWayBatch::TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPro
             " prompts with objects, ", read_.tokens.numel(), " tokens are read instead of ", place);
   std::vector<std::int64_t> edit_of_row;
   for (auto prompt : plan.prompt_of_row) edit_of_row.push_back(edit[static_cast<std::size_t>(prompt)]);
-  auto const device = model.device();
-  edit_ = index_tensor(edit_of_row, device).index_select(0, rows_.layout.row);
-  next_ = index_tensor(next, device);
-  auto const on_device = [&](TermPlan const& terms) {
-    return Terms{index_tensor(terms.place, device), index_tensor(terms.token, device), index_tensor(terms.prompt, device)};
+  edit_ = index_tensor(edit_of_row, at::kCPU).index_select(0, rows_.layout.row);
+  next_ = index_tensor(next, at::kCPU);
+  IndexMove move;
+  move.add(rows_.layout).add(read_.layout).add(read_.tokens).add(edit_).add(next_);
+  auto const take = [&](TermPlan const& planned, Terms& terms) {
+    terms = {index_tensor(planned.place, at::kCPU), index_tensor(planned.token, at::kCPU),
+             index_tensor(planned.prompt, at::kCPU)};
+    move.add(terms.place).add(terms.token).add(terms.prompt);
   };
-  true_ = on_device(of_true);
-  new_ = on_device(of_new);
+  take(of_true, true_);
+  take(of_new, new_);
+  move.to(model.device());
 }
 
 at::Tensor TwoWayBatch::sum(at::Tensor const& table, Terms const& terms) const {

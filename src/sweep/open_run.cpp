@@ -94,7 +94,6 @@ OpenRun open_run(Environment const& environment, Study const& study, std::filesy
   std::optional<OpenRun> run;
   agree(world, [&] {
     auto const worker = m.device.starts_with("cuda") ? c10::kCUDA : placement.device.type();
-    use_repeatable_sums(placement.device);
     auto model = load_causal_lm(Checkpoint::open(m.checkpoint), placement);
     auto tokenizer = Tokenizer::open(m.checkpoint);
     check(study, *model, tokenizer);

@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <optional>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -22,6 +24,14 @@ std::string makers_in(std::string const& checkpoint, std::string const& name) {
   return found == metadata.end() ? "" : found->second;
 }
 
+/// What makes room for the facts that are kept on the device while masks are trained, and for the masks.
+std::string remedy_for_training_set(WorkContext const& run, std::size_t facts) {
+  return fmt::format(
+      "It holds {} facts of the split '{}' while masks are trained on them. Set facts.{}.limit to a smaller number, or "
+      "model.dtype to bfloat16.",
+      facts, run.study.train_split, run.study.train_split);
+}
+
 /// Trains one mask over a group, from its last checkpoint if there is one. Returns false when it was stopped; its checkpoint is
 /// written then.
 bool train(WorkContext const& run, MaskTask const& task, TrainingSet const& facts, TaskContext const& context) {
@@ -30,8 +40,10 @@ bool train(WorkContext const& run, MaskTask const& task, TrainingSet const& fact
   CheckpointFile const file(run.checkpoints / (task.key + ".safetensors"));
   auto const reducer = make_reducer(group, run.model.device());
   context.sums_through(reducer->transport());
-  MaskTrainer trainer(facts, task.options, initial_theta(task.options, facts.mask_shape(), task.seed),
-                      shuffled(task.seed, facts.size()), {group.rank(), group.size()}, *reducer);
+  auto trainer = with_remedy_for_memory(remedy_for_training_set(run, facts.size()), [&] {
+    return MaskTrainer(facts, task.options, initial_theta(task.options, facts.mask_shape(), task.seed),
+                       shuffled(task.seed, facts.size()), {group.rank(), group.size()}, *reducer);
+  });
   auto const saved = group.broadcast(leads ? file.read().value_or("") : "", 0);
   auto made_by = joined_kinds(group, run.objects.made_by());
   if (!saved.empty()) {
@@ -66,10 +78,12 @@ class Trainee {
  public:
   Trainee(WorkContext const& run, std::size_t set, std::vector<int> const& layers) : set_(set), layers_(layers) {
     StoredResults results(run.objects, run.plan);
-    edited_ = edited_model(run, run.plan.sets[set], results);
     auto const training = mask_facts(run, run.study.train_split, results),
                validation = mask_facts(run, validation_split, results);
-    facts_.emplace(run.model, edited_ ? *edited_ : run.model, layers, training, validation);
+    with_remedy_for_memory(remedy_for_training_set(run, training.size()), [&] {
+      edited_ = edited_model(run, run.plan.sets[set], results);
+      facts_.emplace(run.model, edited_ ? *edited_ : run.model, layers, training, validation);
+    });
   }
 
   bool is(std::size_t set, std::vector<int> const& layers) const { return set == set_ && layers == layers_; }

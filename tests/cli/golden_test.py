@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""tokenize and predict on the model that ships, against its golden numbers."""
+"""tokenize and predict on the model that ships, against its golden numbers. predict runs on the device ONEMASK_TEST_DEVICE (cpu)."""
 
 import json
 import os
@@ -13,6 +13,7 @@ SOURCE = Path(os.environ["ONEMASK_SOURCE"])
 MODEL = str(SOURCE / "res" / "models" / "world-gpt2")
 LOGITS = json.loads((SOURCE / "tests" / "golden" / "world-gpt2" / "logits.json").read_text())
 PROMPT = "Corlen Ferorshaw grew up in a home that spoke"
+PREDICT = ("predict", "--model", MODEL, "--device", os.environ.get("ONEMASK_TEST_DEVICE", "cpu"))
 
 
 class Tokenize(unittest.TestCase):
@@ -54,7 +55,7 @@ class Tokenize(unittest.TestCase):
 
 class Predict(unittest.TestCase):
     def test_the_fact_comes_first(self):
-        result = onemask("predict", "--model", MODEL, "--device", "cpu", "--top", "3", PROMPT)
+        result = onemask(*PREDICT, "--top", "3", PROMPT)
         self.assertEqual(result.returncode, 0, result.stderr)
         lines = result.stdout.splitlines()
         self.assertEqual((len(lines), lines[1]), (5, PROMPT))
@@ -65,7 +66,7 @@ class Predict(unittest.TestCase):
     def test_logits_are_the_reference_ones(self):
         golden = LOGITS[:4]
         prompts = [item["prompt"] for item in golden]
-        result = onemask("predict", "--model", MODEL, "--device", "cpu", "--top", "20", "--json", *prompts)
+        result = onemask(*PREDICT, "--top", "20", "--json", *prompts)
         self.assertEqual(result.returncode, 0, result.stderr)
         answers = [json.loads(line) for line in result.stdout.splitlines()]
         self.assertEqual([answer["prompt"] for answer in answers], prompts)
@@ -77,20 +78,20 @@ class Predict(unittest.TestCase):
             self.assertAlmostEqual(likeliest["probability"], 2.718281828459045 ** (item["top20_logits"][0] - item["logsumexp"]), delta=1e-5)
 
     def test_every_token_of_the_vocabulary_can_be_asked_for(self):
-        result = onemask("predict", "--model", MODEL, "--device", "cpu", "--top", "1000000", "--json", PROMPT)
+        result = onemask(*PREDICT, "--top", "1000000", "--json", PROMPT)
         predictions = json.loads(result.stdout)["predictions"]
         self.assertEqual(len({p["id"] for p in predictions}), 4096)
         self.assertAlmostEqual(sum(p["probability"] for p in predictions), 1, places=9)
 
     def test_prompts_that_do_not_fit_are_refused(self):
         for prompt, part in [("", "empty"), (" a" * 129, "129 positions")]:
-            result = onemask("predict", "--model", MODEL, "--device", "cpu", prompt)
+            result = onemask(*PREDICT, prompt)
             self.assertEqual((result.returncode, result.stdout), (2, ""))
             self.assertIn(part, result.stderr)
-        self.assertEqual(onemask("predict", "--model", MODEL, "--device", "cpu", " a" * 128).returncode, 0)
+        self.assertEqual(onemask(*PREDICT, " a" * 128).returncode, 0)
 
     def test_one_rank_answers(self):
-        result = onemask("predict", "--model", MODEL, "--device", "cpu", "--top", "1", "--json", PROMPT, ranks=2)
+        result = onemask(*PREDICT, "--top", "1", "--json", PROMPT, ranks=2)
         self.assertEqual((result.returncode, result.stdout.count("Italian")), (0, 1), result.stderr)
 
 

@@ -1,6 +1,7 @@
 #include "compute/nccl_reducer.hpp"
 
 #include "comm/local_backend.hpp"
+#include "support/time_limit.hpp"
 #include "support/world.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
@@ -145,6 +146,7 @@ TEST(NcclReducer, EndsWithItsGroup) {
   fate.sums_hang = true;
   NcclReducer reducer(Communicator(std::make_shared<EndedBackend const>()), PretendedNccl(alone, fate), at::kCPU);
   reducer.add(numbers(1));
+  test::TimeLimit const limit("a sum whose group is to end");
   EXPECT_THROW(reducer.finalize(), LostRank);
   EXPECT_TRUE(fate.at_once);
 }

@@ -5,6 +5,7 @@
 #include "compute/reducer_choice.hpp"
 #include "gpu/module/nccl_library.hpp"
 #include "support/host_stream.hpp"
+#include "support/time_limit.hpp"
 #include "support/world.hpp"
 #include <onemask/comm/mailbox.hpp>
 #include <onemask/core/error.hpp>
@@ -162,6 +163,7 @@ RANK_TEST(PretendedNccl, IsUsedWhereEveryRankHasAGpu) {
 class FailingNccl : public testing::TestWithParam<char const*> {};
 
 TEST_P(FailingNccl, EndsTheSumsOfAllRanksAndTheyGoOn) {
+  test::TimeLimit const limit("what ranks sum where NCCL fails");
   auto const start = std::chrono::steady_clock::now();
   {
     PretendNccl const orders(GetParam());
@@ -186,6 +188,7 @@ INSTANTIATE_TEST_SUITE_P(Behaviours, FailingNccl,
                                          "fail_after=1,slow=30,rank=last"));
 
 TEST(PretendedNccl, ALostPartnerEndsTheSumsAndTheOthersGoOn) {
+  test::TimeLimit const limit("what ranks sum whose partner is lost");
   std::optional<PretendNccl> orders(std::in_place, "lose=last");
   std::once_flag over;
   std::atomic<bool> left_open = false;
@@ -425,6 +428,7 @@ void expect_end_by_loss(bool told_by_nccl) {
     if (told_by_nccl) sum_once(reducer);
     kill(getpid(), SIGKILL);
   });
+  test::TimeLimit const limit("what a rank sums whose partner was killed");
   auto const start = std::chrono::steady_clock::now();
   auto const comm = pair.first(!told_by_nccl);
   auto const reducer = reducer_of(comm);

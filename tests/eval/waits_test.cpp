@@ -30,7 +30,7 @@ TEST_F(EvaluationWaits, PerConditionWhateverTheNumberOfFacts) {
                                                                       scorer.score({condition, condition});
                                                                     });
     EXPECT_EQ(two.scalars, 0);
-    EXPECT_EQ(two.synchronisations() - one.synchronisations(), 8) << count;
+    EXPECT_EQ(two.synchronisations() - one.synchronisations(), 2) << count;
   }
 }
 

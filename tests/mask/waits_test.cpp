@@ -48,7 +48,7 @@ TEST_F(MaskWaits, MicroBatchesStepsAndEpochs) {
   auto const micro_batch = two.synchronisations() - one.synchronisations();
   auto const gradient = one.synchronisations() - micro_batch;
   EXPECT_EQ(two.scalars - one.scalars, 2) << "whether the gradient and the losses fit into fixed point";
-  EXPECT_EQ(micro_batch, 16);
+  EXPECT_EQ(micro_batch, 3);
   EXPECT_EQ(gradient, 2);
   auto const epoch = counts_of([&] { alone.run_epoch(); }).synchronisations();
   EXPECT_EQ(epoch, 2 * (2 * micro_batch + gradient + 1) + 1) << "two steps with the norm of their gradient; the shares of zeros";

@@ -1,4 +1,7 @@
+#include "compute/reducer_choice.hpp"
 #include "support/pretend_fixture.hpp"
+#include "support/thread_ranks.hpp"
+#include "support/tiny_model.hpp"
 #include <onemask/compute/computing.hpp>
 #include <onemask/compute/fixed_point.hpp>
 #include <onemask/compute/reducer.hpp>
@@ -6,6 +9,7 @@
 #include <onemask/core/invariant.hpp>
 #include <onemask/model/device.hpp>
 
+#include <ATen/Context.h>
 #include <gmock/gmock.h>
 
 namespace onemask::test {
@@ -26,6 +30,32 @@ TEST_F(PretendPlacement, RanksTakeDevicesInTurn) {
 TEST_F(PretendPlacement, NumbersBearItsName) {
   EXPECT_EQ(execution_of(first.type(), "float32", "float32", 1), "pretend float32 float32 threads 1");
   EXPECT_THAT(kind_of_numbers(second), testing::HasSubstr(" on pretend of "));
+}
+
+TEST_F(PretendPlacement, ModelsOnItMakeSumsRepeatable) {
+  auto& context = at::globalContext();
+  context.setDeterministicAlgorithms(false, false);
+  tiny_gpt2().load();
+  EXPECT_FALSE(context.deterministicAlgorithms());
+  tiny_gpt2().load(at::kFloat, second);
+  EXPECT_TRUE(context.deterministicAlgorithms());
+  EXPECT_TRUE(context.deterministicAlgorithmsWarnOnly()) << "an operator without such a form is no error";
+  EXPECT_FALSE(context.deterministicFillUninitializedMemory()) << "which costs time";
+}
+
+// Without NCCL, the sums of ranks go through the host and back.
+TEST_F(PretendPlacement, RanksSumWhatLiesOnTheirDevices) {
+  run_ranks(2, [&](Communicator const& world) {
+    auto const device = pretend_device(world.rank());
+    auto const reducer = choose_reducer(world, device, nullptr, "");
+    auto const large = at::arange(100'000, at::device(device).dtype(at::kLong)) * (world.rank() + 1),
+               small = at::ones_like(large[0]);
+    reducer->add(large);
+    reducer->add(small);
+    reducer->finalize();
+    EXPECT_TRUE(large.cpu().equal(at::arange(100'000, at::kLong) * 3));
+    EXPECT_EQ(small.item<std::int64_t>(), 2);
+  });
 }
 
 TEST_F(PretendPlacement, HostsDoNotReadItsNumbersInFixedPoint) {

@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <nccl.h>
 
 namespace onemask::test {
@@ -225,9 +226,20 @@ using onemask::test::last_error;
 using onemask::test::Member;
 using onemask::test::refuse;
 
+namespace {
+
+/// The number of this thread's device, among those that something has registered with LibTorch; 0 where nothing has.
+c10::DeviceIndex current_device() {
+  constexpr auto type = c10::DeviceType::PrivateUse1;
+  return c10::impl::hasDeviceGuardImpl(type) ? c10::impl::getDeviceGuardImpl(type)->getDevice().index() : c10::DeviceIndex{0};
+}
+
+}  // namespace
+
 struct ncclComm {
   std::shared_ptr<Member> member;
-  int waits = 0;  ///< answers until what was begun is under way; < 0: for ever
+  c10::DeviceIndex device = current_device();  ///< NCCL takes the calling thread's
+  int waits = 0;                               ///< answers until what was begun is under way; < 0: for ever
   int sums = 0;
   std::size_t chunks = 0;
   bool leaving = false;
@@ -251,6 +263,7 @@ ncclResult_t state_of(ncclComm& comm) {
 
 /// NCCL takes nothing new before the last is under way.
 ncclResult_t expect_ready(ncclComm& comm) {
+  if (comm.device != current_device()) return refuse("the thread's device is another than the group's");
   if (comm.member->error() != ncclSuccess) return comm.member->error();
   if (comm.waits != 0 || !comm.member->all_came()) return refuse("the last call is still in progress");
   return comm.leaving ? refuse("the group was left") : ncclSuccess;

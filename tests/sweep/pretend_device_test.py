@@ -9,7 +9,6 @@ import sys
 import unittest
 from collections.abc import Sequence
 
-from batch_edit_test import HPARAMS as MEMIT
 from pretend_runs import PretendTest, on_devices, options_of
 from runs import MPIRUN, PROGRAM
 
@@ -26,12 +25,8 @@ class PretendDevices(PretendTest):
         words = ["".join(choice.choices("abcdefghijklmnopqrstuvwxyz", k=choice.randint(1, 8))) for _ in range(900)]
         cls.corpus = world / "corpus.txt"
         cls.corpus.write_text("\n\n".join(" ".join(words[first : first + 15]) for first in range(0, 900, 15)))
-        (world / "memit.yaml").write_text(MEMIT)
-        text = cls.study.read_text().replace("hparams: hparams.yaml", "hparams: memit.yaml").replace("0..2", "0")
         cls.edit_study = world / "edits.yaml"  # without masks
         cls.edit_study.write_text("mask: none\n".join([cls.study.read_text().split("mask:")[0], "evaluation: {neighborhood: true}\n"]))
-        cls.batch_study = world / "batch.yaml"
-        cls.batch_study.write_text(text + "moments: {text: corpus.txt, tokens: 2000}\nperplexity: {text: corpus.txt, tokens: 500}\n")
 
     def said_by(self, *words: object, ranks: int = 0) -> subprocess.CompletedProcess:
         variables = on_devices()
@@ -41,18 +36,6 @@ class PretendDevices(PretendTest):
         result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
         self.assertEqual(result.returncode, 0, result.stderr + result.stdout)
         return result
-
-    def test_a_study_on_a_device_for_each_rank(self):
-        # Kinds of tasks: edits, masks by a group of two ranks, scores, texts.
-        words = ["--set", "mask.ranks=2", "--set", f"perplexity.text={self.corpus}"]
-        there, _ = self.run_on("pretend", 2, "study", *words)
-        here, _ = self.run_on("cpu", 2, "study", *words)
-        self.expect_same_numbers(there.results(), here.results())
-
-    def test_facts_of_one_model(self):
-        there, _ = self.run_on("pretend", 2, "batch", study=self.batch_study)
-        here, _ = self.run_on("cpu", 1, "batch", study=self.batch_study)
-        self.expect_same_numbers(there.results(), here.results())
 
     def test_predict(self):
         words = ["predict", "--model", self.model, "--top", 5, "--json", "Alma Ott is in"]
@@ -90,6 +73,15 @@ class PretendDevices(PretendTest):
                 words = [*words, "--set", "edit.batch=1", "--set", f"{setting}={value}"]
                 _, said = self.run_on("pretend", 1, f"{setting} of {value}", *words, study=study, memory=memory, code=code)
                 self.assertEqual(f"too little memory for this task. Set {setting} to a smaller number" in said, code == 3, said)
+
+    def test_facts_that_masks_are_trained_on_must_fit(self):
+        words = ["--sweep", "mask.seed=0", "--set", "mask.epochs=1", "--set", "mask.batch=2", "--set", "mask.micro_batch=2",
+                 "--set", "edit.batch=1", "--set", "evaluation.batch=1"]  # fmt: skip
+        remedies = "It holds 18 facts of the split 'train' while masks are trained on them. Set facts.train.limit to a smaller number, or model.dtype to bfloat16."
+        for name, setting, code in [("all", "facts.train.limit=22", 3), ("few", "facts.train.limit=4", 0), ("short", "model.dtype=bfloat16", 0)]:
+            with self.subTest(setting):
+                _, said = self.run_on("pretend", 1, f"{name} facts", *words, "--set", setting, memory=1_500_000, code=code)
+                self.assertEqual(f"too little memory for this task. {remedies}" in said, code == 3, said)
 
 
 if __name__ == "__main__":

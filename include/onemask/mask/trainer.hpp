@@ -37,7 +37,7 @@ class MaskTrainer {
 
   int next_epoch() const { return static_cast<int>(mask_epochs_.size()); }
   bool done() const { return next_epoch() >= options_.epochs; }
-  /// Waits for a GPU 16 times a micro-batch, 3 times a step, once an epoch, and once for every 32 validation facts and once
+  /// Waits for a GPU 3 times a micro-batch, 3 times a step, once an epoch, and once for every 32 validation facts and once
   /// more to add them up.
   void run_epoch();
 

@@ -67,8 +67,8 @@ class TrainingSet {
 
  private:
   struct Entry {
-    std::vector<std::int64_t> rows;  ///< in the cache
-    at::Tensor left, right, reference, objects;
+    std::vector<std::int64_t> rows;                      ///< in the cache
+    at::Tensor left, right, reference, objects, weight;  ///< as in a micro-batch
   };
 
   CausalLM const& model_;

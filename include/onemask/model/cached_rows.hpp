@@ -22,6 +22,8 @@ class CachedRows {
     Halfway half;
   };
   Batch batch(std::span<std::int64_t const> rows) const;
+  /// The same, its layout on the host: for who has more to move to the device.
+  Batch batch_with_host_layout(std::span<std::int64_t const> rows) const;
 
  private:
   at::Device device_;

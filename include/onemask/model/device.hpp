@@ -26,9 +26,6 @@ Placement parse_placement_without_work(std::string const& device, std::string co
 /// results.
 void set_threads(int threads);
 
-/// Makes sums by index on a GPU come out the same in every run; their order is left to chance otherwise. CPUs need nothing.
-void use_repeatable_sums(c10::Device device);
-
 /// How products of float32 matrices are computed: "float32", exactly so, or "bfloat16", which permits less: inputs rounded to
 /// bfloat16 on CPUs with matrix units for it, to TF32 on GPUs. CPUs without such units (AMX) then use other float32 kernels,
 /// which are still faster at times. Throws UserError for another name.

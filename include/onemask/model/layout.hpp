@@ -35,6 +35,19 @@ struct TokenRows {
   at::Tensor ids;  ///< [tokens] int64
 };
 
+/// int64 tensors of the host that go to a device in one copy: a GPU is waited for once, not once for each. They stay where they
+/// are until `to`, which puts those of the device in their place.
+class IndexMove {
+ public:
+  IndexMove& add(at::Tensor& indices);
+  IndexMove& add(Layout& layout);
+  IndexMove& add(TokenRows& rows) { return add(rows.layout).add(rows.ids); }
+  void to(at::Device device);
+
+ private:
+  std::vector<at::Tensor*> tensors_;
+};
+
 TokenRows pack_rows(std::vector<std::vector<std::int64_t>> const& rows, at::Device device);
 
 /// int64 tensor on `device`.

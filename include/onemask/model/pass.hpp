@@ -70,7 +70,8 @@ struct Wanted {
   at::Tensor tokens;  ///< [tokens] int64, indices in the pack
 };
 
-/// `offsets[row]` are the offsets of the wanted tokens in that row (negative: from its end), ascending, at least one.
+/// `offsets[row]` are the offsets of the wanted tokens in that row (negative: from its end), ascending, at least one. The result
+/// lies where the layout does; a GPU is waited for twice.
 Wanted want(Layout const& layout, std::vector<std::vector<std::int64_t>> const& offsets);
 
 /// Residual streams laid out by row of the past: the keys and values of each row's first `counts[row]` tokens, for layers

@@ -38,7 +38,7 @@ struct TextScore {
 };
 
 /// The sum is of float32 log-probabilities in doubles, window by window in order. It waits for a GPU once for every 256 tokens
-/// that are scored, and 14 times for every pack of up to 2048 to prepare it.
+/// that are scored, and once for every pack of up to 2048 to prepare it.
 TextScore score_text(CausalLM const& model, std::span<TextWindow const> windows);
 
 /// A safetensors file.
