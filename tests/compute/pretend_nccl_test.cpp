@@ -104,6 +104,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 /// What is written to stderr while all ranks do this. A rank that is a process has its own.
 std::string said_by_ranks(std::function<void()> const& body) {
+  test::TimeLimit const limit("what ranks do together");
   testing::internal::CaptureStderr();
   try {
     test::on_ranks(body);
@@ -188,7 +189,6 @@ INSTANTIATE_TEST_SUITE_P(Behaviours, FailingNccl,
                                          "fail_after=1,slow=30,rank=last"));
 
 TEST(PretendedNccl, ALostPartnerEndsTheSumsAndTheOthersGoOn) {
-  test::TimeLimit const limit("what ranks sum whose partner is lost");
   std::optional<PretendNccl> orders(std::in_place, "lose=last");
   std::once_flag over;
   std::atomic<bool> left_open = false;
