@@ -35,8 +35,8 @@ endfunction()
 #            many; with the labels unit and threads
 #   GPU      takes the resource lock "gpu" and the label gpu; the tests themselves skip, saying so, where there is none
 #   SHARED   what it compares with the numbers of the folder shared/ takes minutes: a test of the long tier, as NAME/shared
-#   PRETEND  once more on the pretend accelerator, as NAME/pretend: those of its tests that are named, all unless any is. All are a test
-#            of the long tier, NAME/pretend_all. Neither takes numbers of shared/. Their device is that of test_device()
+#   PRETEND  once more on the pretend accelerator, as NAME/pretend: those of its tests that are named, all unless any is. Where some
+#            are, all are a test of the long tier, NAME/pretend_all. Neither takes numbers of shared/. Their device is that of test_device()
 #   LABELS   unit (the default), mpi, golden, fault, interop
 #   TIMEOUT  seconds, 120 by default
 function(onemask_add_test file)
@@ -117,10 +117,16 @@ function(onemask_add_test file)
       set(filter_of_pretend "${filter}")
     endif()
     add_test(NAME ${name}/pretend COMMAND ${program} "--gtest_filter=${filter_of_pretend}:-*/cf_*")
-    add_test(NAME ${name}/pretend_all COMMAND ${command}:-*/cf_* CONFIGURATIONS long)
-    set_tests_properties(${name}/pretend ${name}/pretend_all PROPERTIES TIMEOUT ${arg_TIMEOUT}
+    set(tests_of_pretend ${name}/pretend)
+    if(arg_PRETEND)
+      add_test(NAME ${name}/pretend_all COMMAND ${command}:-*/cf_* CONFIGURATIONS long)
+      list(APPEND tests_of_pretend ${name}/pretend_all)
+    endif()
+    set_tests_properties(${tests_of_pretend} PROPERTIES TIMEOUT ${arg_TIMEOUT}
       ENVIRONMENT "${environment};ONEMASK_TEST_DEVICE=pretend:1" LABELS "${arg_LABELS}")
-    set_tests_properties(${name}/pretend_all PROPERTIES LABELS "${arg_LABELS};long" COST 200)
+    if(arg_PRETEND)
+      set_tests_properties(${name}/pretend_all PROPERTIES LABELS "${arg_LABELS};long" COST 200)
+    endif()
   endif()
   if(arg_SHARED)
     set_tests_properties(${name}/shared PROPERTIES LABELS "${arg_LABELS};long" COST 150 SKIP_REGULAR_EXPRESSION "no test ran")

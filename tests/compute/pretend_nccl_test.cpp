@@ -84,6 +84,7 @@ void expect_right_sums(Communicator const& comm, GradientReducer& reducer) {
 /// What a rank says when `action` fails; empty where it does not.
 template <class Failure>
 std::string failure_of(std::function<void()> const& action) {
+  test::TimeLimit const limit("what is to fail");
   try {
     action();
   } catch (Failure const& error) {
@@ -104,6 +105,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 /// What is written to stderr while all ranks do this. A rank that is a process has its own.
 std::string said_by_ranks(std::function<void()> const& body) {
+  test::TimeLimit const limit("what ranks do together");
   testing::internal::CaptureStderr();
   try {
     test::on_ranks(body);
@@ -163,7 +165,6 @@ RANK_TEST(PretendedNccl, IsUsedWhereEveryRankHasAGpu) {
 class FailingNccl : public testing::TestWithParam<char const*> {};
 
 TEST_P(FailingNccl, EndsTheSumsOfAllRanksAndTheyGoOn) {
-  test::TimeLimit const limit("what ranks sum where NCCL fails");
   auto const start = std::chrono::steady_clock::now();
   {
     PretendNccl const orders(GetParam());
@@ -188,7 +189,6 @@ INSTANTIATE_TEST_SUITE_P(Behaviours, FailingNccl,
                                          "fail_after=1,slow=30,rank=last"));
 
 TEST(PretendedNccl, ALostPartnerEndsTheSumsAndTheOthersGoOn) {
-  test::TimeLimit const limit("what ranks sum whose partner is lost");
   std::optional<PretendNccl> orders(std::in_place, "lose=last");
   std::once_flag over;
   std::atomic<bool> left_open = false;
@@ -428,7 +428,6 @@ void expect_end_by_loss(bool told_by_nccl) {
     if (told_by_nccl) sum_once(reducer);
     kill(getpid(), SIGKILL);
   });
-  test::TimeLimit const limit("what a rank sums whose partner was killed");
   auto const start = std::chrono::steady_clock::now();
   auto const comm = pair.first(!told_by_nccl);
   auto const reducer = reducer_of(comm);

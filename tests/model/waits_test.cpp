@@ -1,5 +1,6 @@
 #include "support/pretend_fixture.hpp"
 #include "support/tiny_model.hpp"
+#include <onemask/core/invariant.hpp>
 #include <onemask/model/perplexity.hpp>
 #include <onemask/model/two_way.hpp>
 
@@ -32,6 +33,21 @@ TEST_F(ModelWaits, TwiceToPrepareABatch) {
   auto const counts = counts_of([&] { TwoWayBatch(*model_, 1, prompts, {0, 0}); });
   EXPECT_EQ(counts.copies_to_device, 2) << "indices of the rows as they are cached, and of what is read of them";
   EXPECT_EQ(counts.synchronisations(), 2);
+}
+
+TEST_F(ModelWaits, IndicesGoInOneCopy) {
+  auto rows = pack_rows({{3, 1}, {4, 1, 5}}, at::kCPU), expected = pack_rows({{3, 1}, {4, 1, 5}}, at::kCPU);
+  auto none = index_tensor({}, at::kCPU), table = index_tensor({9, 8, 7, 6}, at::kCPU).view({2, 2}).t();
+  auto const counts = counts_of([&] { IndexMove().add(rows).add(none).add(table).to(first); });
+  EXPECT_EQ(counts.copies_to_device, 1);
+  EXPECT_EQ(counts.synchronisations(), 1);
+  expect_same_bits(rows.ids, expected.ids);
+  expect_same_bits(rows.layout.padded_positions, expected.layout.padded_positions);
+  expect_same_bits(rows.layout.unpad, expected.layout.unpad);
+  expect_same_bits(table, index_tensor({9, 7, 8, 6}, at::kCPU).view({2, 2}));
+  EXPECT_EQ(none.device(), first);
+  EXPECT_EQ(none.numel(), 0);
+  EXPECT_THROW(IndexMove().add(rows), BrokenInvariant) << "they are there already";
 }
 
 TEST_F(ModelWaits, OnceASliceOfAText) {

@@ -9,14 +9,15 @@
 
 namespace onemask::test {
 
-/// Ends the process with a sentence when a part of a test has not come to its end in time: what hangs cannot say so itself.
+/// Ends the process with a sentence when a part of a test has not come to its end in time: what hangs cannot say so itself. The
+/// sentence goes to stdout, as tests may capture stderr.
 class TimeLimit {
  public:
   explicit TimeLimit(char const* part, std::chrono::seconds time = std::chrono::seconds(60))
       : watch_([this, part, time] {
           std::unique_lock lock(mutex_);
           if (over_.wait_for(lock, time, [this] { return reached_; })) return;
-          std::cerr << "It hangs: " << part << " has not ended after " << time.count() << " s." << std::endl;
+          std::cout << "It hangs: " << part << " has not ended after " << time.count() << " s." << std::endl;
           std::_Exit(1);
         }) {}
   ~TimeLimit() {
