@@ -10,24 +10,13 @@ import unittest
 from collections.abc import Sequence
 
 from batch_edit_test import HPARAMS as MEMIT
-from runs import MPIRUN, PROGRAM, Results, Run, WorldTest
+from pretend_runs import PretendTest, on_devices, options_of
+from runs import MPIRUN, PROGRAM
 
-PRETEND = os.environ["ONEMASK_PRETEND"]  # the library
-# What holds the names of objects, in which the device is.
-NAMES = {"conditions/mask_key", "edits/object"}
 ENOUGH_FOR_SOME = 4_000_000  # bytes: some facts at once, but not all
 
 
-def on_devices(count: int = 2, memory: int = 0) -> dict[str, str]:
-    """Variables of a process that has pretend devices, with so many bytes each; 0: no limit."""
-    return {"LD_PRELOAD": PRETEND, "ONEMASK_PRETEND_DEVICES": str(count), "ONEMASK_PRETEND_MEMORY": str(memory)}
-
-
-def options_of(variables: dict[str, str]) -> list[str]:
-    return [word for name, value in variables.items() for word in ("-x", f"{name}={value}")]
-
-
-class PretendDevices(WorldTest):
+class PretendDevices(PretendTest):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
@@ -44,11 +33,6 @@ class PretendDevices(WorldTest):
         cls.batch_study = world / "batch.yaml"
         cls.batch_study.write_text(text + "moments: {text: corpus.txt, tokens: 2000}\nperplexity: {text: corpus.txt, tokens: 500}\n")
 
-    def run_on(self, device: str, ranks: int, name: str, *words: object, study=None, memory: int = 0, code: int = 0) -> tuple[Run, str]:
-        run = Run(study or self.study, self.folder / f"{name} on {device}", "--set", f"model.device={device}", *words)
-        options = [] if device == "cpu" else options_of(on_devices(memory=memory))
-        return run, self.expect_ends(run.start(ranks, options=options), code)
-
     def said_by(self, *words: object, ranks: int = 0) -> subprocess.CompletedProcess:
         variables = on_devices()
         launcher: Sequence[object] = [MPIRUN, *options_of(variables), "-n", ranks, "--oversubscribe", "--bind-to", "none"] if ranks else []
@@ -57,24 +41,6 @@ class PretendDevices(WorldTest):
         result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
         self.assertEqual(result.returncode, 0, result.stderr + result.stdout)
         return result
-
-    def expect_same_numbers(self, results: Results, expected: Results) -> None:
-        """All but names have the same bits."""
-        self.assertEqual(results.attributes["status"], "COMPLETE")
-
-        def numbers(of: Results) -> dict[str, tuple]:
-            return {
-                name: (*value[:3], [attribute for attribute in value[3] if attribute[0] != "object"])
-                for name, value in of.without_provenance().items()
-                if name not in NAMES
-            }
-
-        ours, others = numbers(results), numbers(expected)
-        self.assertEqual(ours.keys(), others.keys())
-        self.assertGreater(len(ours), 40)
-        self.assertEqual([name for name in ours if ours[name] != others[name]], [])
-        for name in NAMES:
-            self.assertNotEqual(results.values[name][2], expected.values[name][2], name)
 
     def test_a_study_on_a_device_for_each_rank(self):
         # Kinds of tasks: edits, masks by a group of two ranks, scores, texts.
