@@ -32,6 +32,27 @@ echo "=== job $SLURM_JOB_ID${SLURM_ARRAY_TASK_ID:+ (task $SLURM_ARRAY_TASK_ID of
   "restart $restarts of at most $max_restarts, on $SLURM_JOB_NODELIST (tasks per node: $SLURM_TASKS_PER_NODE)," \
   "$(date '+%F %T') ==="
 
+# Ranks and GPUs of a node that differ in number. SLURM says how many GPUs this node has for the job; the others have as many if they
+# were requested per node.
+check_gpus() {
+  local gpus=${SLURM_GPUS_ON_NODE:-0} ranks
+  [[ $gpus =~ ^[1-9][0-9]*$ ]] || return 0
+  if [[ -n ${SLURM_GPUS_PER_TASK:-} ]] && ((SLURM_NTASKS > 1)); then
+    echo "warning: --gpus-per-task leaves the ranks of a node only one rank's GPUs. Request them with --gpus-per-node." >&2
+    return 0
+  fi
+  for ranks in ${SLURM_TASKS_PER_NODE//,/ }; do # as in 4(x2),3
+    ranks=${ranks%(*}
+    if ((ranks != gpus)); then
+      echo "warning: a node of this job has $gpus GPU(s) and $ranks rank(s). Ranks that share a GPU slow each other down, and a GPU" \
+        "without a rank is idle: submit with --ntasks-per-node=$gpus --ntasks=$((gpus * ${SLURM_JOB_NUM_NODES:-1}))." >&2
+      return 0
+    fi
+    [[ -n ${SLURM_GPUS_PER_NODE:-} ]] || return 0
+  done
+}
+check_gpus
+
 # How the last start of a run on all its nodes has ended, and its number: "complete 2".
 ending_of() {
   build/release/onemask status "$1" --json 2>/dev/null |

@@ -22,6 +22,9 @@ std::optional<c10::Device> registered_device(std::string const& name, int local_
   if (!c10::is_privateuse1_backend_registered() || name.substr(0, name.find(':')) != c10::get_privateuse1_backend()) return {};
   int const count = visible_devices(c10::kPrivateUse1);
   c10::Device device(name);
+  if (count == 0)
+    throw UserError("The device '" + name +
+                    "' was requested, but none is visible; choose cpu, or check the driver and the allocation.");
   if (!device.has_index()) device.set_index(static_cast<c10::DeviceIndex>(local_rank % count));
   if (device.index() >= count) throw UserError(fmt::format("The device '{}' does not exist; there are {}.", name, count));
   return device;

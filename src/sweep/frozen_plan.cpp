@@ -29,6 +29,14 @@ void write_plan(std::filesystem::path const& file, Study const& study, OpenRun c
   write_file_atomically(file, plan.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
+/// The remedy's first words. Where the kinds of device differ, the frozen run's may only be missing here (see execution_of).
+std::string remedy(std::string const& frozen, std::string const& own) {
+  auto const device_of = [](std::string const& execution) { return execution.substr(0, execution.find(' ')); };
+  auto const device = device_of(frozen);
+  if (device == device_of(own)) return "Use";
+  return "To continue that run, start it with --device " + device + " where such a device is visible. Otherwise use";
+}
+
 /// Whether a run other than this one has come to its tasks here, so that every rank has a journal, or is about to.
 bool has_begun(std::filesystem::path const& folder, Tasks tasks) {
   std::error_code none;
@@ -64,7 +72,8 @@ void freeze_plan(std::filesystem::path const& folder, Study const& study, OpenRu
   }
   throw UserError("The folder " + folder.string() + " holds a run of another study (plan " + id.substr(0, 12) + ", this one is " +
                   run.plan.id.substr(0, 12) + "): " + (same_execution ? "the study, its facts or its model differ" : executions) +
-                  ". Use another folder for --out; finished edits and masks are found again when both runs name the same "
+                  ". " + remedy(execution, run.fingerprints.execution) +
+                  " another folder for --out; finished edits and masks are found again when both runs name the same "
                   "--objects folder.");
 }
 

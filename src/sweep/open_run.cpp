@@ -1,5 +1,6 @@
 #include "sweep/open_run.hpp"
 
+#include "sweep/rank_devices.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/compute/computing.hpp>
 #include <onemask/core/error.hpp>
@@ -89,10 +90,9 @@ OpenRun open_run(Environment const& environment, Study const& study, std::filesy
     set_threads(m.threads);
     set_product_precision(m.products);
   });
+  auto const placement = place_rank(environment, m, tasks);
   std::optional<OpenRun> run;
   agree(world, [&] {
-    auto const place = tasks == Tasks::done_here ? parse_placement : parse_placement_without_work;
-    auto const placement = place(m.device, m.dtype, environment.local_rank());
     auto const worker = m.device.starts_with("cuda") ? c10::kCUDA : placement.device.type();
     use_repeatable_sums(placement.device);
     auto model = load_causal_lm(Checkpoint::open(m.checkpoint), placement);

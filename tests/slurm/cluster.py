@@ -2,6 +2,7 @@
 
 Where the kernel lets it, a node has a host name of its own, so that programs on it know on which node they are."""
 
+import itertools
 import os
 import pwd
 import random
@@ -18,6 +19,7 @@ from runs import processes_and_parents
 
 SLURM = ["munged", "slurmctld", "slurmd", "sbatch", "sinfo", "squeue", "scontrol", "scancel", "srun"]
 NODES = {"n1": 4, "n2": 2}  # and their CPUs: nodes that differ
+GPUS = 2  # of every node, by word of its configuration: files stand for the devices
 CHECK_EVERY = 30  # seconds between slurmctld's looks at time limits, from its start on
 
 # No task plugin and no cgroups, which would take more of the machine than processes of our own. Times are short: a lost node is
@@ -49,6 +51,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerParameters=sched_interval=1,bf_interval=1
 SlurmdParameters=config_overrides
+GresTypes=gpu
 ReturnToService=2
 SlurmdTimeout=10
 BatchStartTimeout=60
@@ -169,10 +172,15 @@ class Cluster:
         host = socket.gethostname().split(".")[0]
         port, *ports = free_ports(1 + len(NODES))
         nodes = "\n".join(
-            f"NodeName={name} NodeHostname={self.hosts[name]} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory=65536"
+            f"NodeName={name} NodeHostname={self.hosts[name]} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory=65536 Gres=gpu:{GPUS}"
             for (name, cpus), port in zip(NODES.items(), ports)
         )
         self._configuration.write_text(CONFIGURATION.format(host=host, port=port, folder=self._folder, nodes=nodes))
+        devices = {name: [self._folder / f"{name}-gpu{number}" for number in range(GPUS)] for name in NODES}
+        for file in itertools.chain(*devices.values()):
+            file.touch()
+        gres = [f"NodeName={name} Name=gpu File={','.join(map(str, files))}\n" for name, files in devices.items()]
+        (self._folder / "gres.conf").write_text("".join(gres))
         for name in ["state", *(f"{kind}-{node}" for node in NODES for kind in ("spool", "tmp"))]:
             (self._folder / name).mkdir()
 

@@ -47,6 +47,13 @@ class Scripts(unittest.TestCase):
             ["bash", SOURCE / "launch" / script, *words], env=environment, text=True, capture_output=True, check=False, timeout=30
         )
 
+    def start_job(self, **variables: str) -> str:
+        """What launch/slurm.sh says when it is sourced."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")} | JOB | variables
+        text = f'set -euo pipefail; source "{SOURCE}/launch/slurm.sh"'
+        return subprocess.run(["bash", "-c", text], env=environment, text=True, stderr=subprocess.STDOUT, stdout=subprocess.PIPE,
+                              check=True, timeout=30).stdout  # fmt: skip
+
     def expect_refused(self, ended: subprocess.CompletedProcess, pattern: str) -> None:
         self.assertEqual(ended.returncode, 2, ended.stderr)
         self.assertRegex(ended.stderr, pattern)
@@ -72,6 +79,28 @@ class Scripts(unittest.TestCase):
     def test_too_few_words(self):
         self.expect_refused(self.start("sweep.sbatch", "study.yaml"), "^usage, .*sbatch launch/sweep.sbatch")
         self.expect_refused(self.start("array.sbatch", "study.yaml", SLURM_ARRAY_TASK_MIN="0"), "^usage")
+
+    def warning_of(self, tasks_per_node: str, **variables: str) -> str:
+        """What a job of two nodes says of its GPUs."""
+        said = self.start_job(**{"SLURM_TASKS_PER_NODE": tasks_per_node, "SLURM_JOB_NUM_NODES": "2"} | variables)
+        lines = [line for line in said.splitlines() if line.startswith("warning: ")]
+        self.assertLessEqual(len(lines), 1, said)
+        return "".join(lines)
+
+    def test_ranks_and_gpus_that_differ(self):
+        for tasks, gpus in [("2(x2)", {"GPUS_ON_NODE": "2", "GPUS_PER_NODE": "2"}), ("4,3", {}), ("4,3", {"GPUS_ON_NODE": "4"}),
+                            ("1", {"GPUS_ON_NODE": "1", "GPUS_PER_TASK": "1"})]:  # fmt: skip
+            with self.subTest(tasks, gpus=gpus):
+                variables = {f"SLURM_{name}": value for name, value in gpus.items()}
+                self.assertEqual(self.warning_of(tasks, **variables), "")
+        for tasks, ranks in [("4(x2)", 4), ("1", 1), ("2,3", 3), ("2(x3),1", 1)]:
+            with self.subTest(tasks):
+                warning = self.warning_of(tasks, SLURM_GPUS_ON_NODE="2", SLURM_GPUS_PER_NODE="a100:2")
+                self.assertIn(f"has 2 GPU(s) and {ranks} rank(s)", warning)
+                self.assertIn("submit with --ntasks-per-node=2 --ntasks=4.", warning)
+        self.assertIn("3 rank(s)", self.warning_of("3,1", SLURM_GPUS_ON_NODE="2"))
+        several = {"SLURM_GPUS_ON_NODE": "2", "SLURM_GPUS_PER_TASK": "1", "SLURM_NTASKS": "4"}
+        self.assertIn("--gpus-per-node", self.warning_of("2(x2)", **several))
 
     def test_array_with_gaps_or_no_array(self):
         arrays = [{}, {"MIN": "1", "MAX": "3", "COUNT": "3"}, {"MIN": "0", "MAX": "6", "COUNT": "4"}]

@@ -9,8 +9,9 @@ import unittest
 from pathlib import Path
 
 import cluster
-from cluster import Cluster, wait_for
-from runs import MPIRUN, PROGRAM, Run, WorldTest, keep_traces_in, rank_of, runs_program
+from cluster import GPUS, Cluster, wait_for
+from pretend_runs import PretendTest, on_devices
+from runs import MPIRUN, PROGRAM, Run, keep_traces_in, rank_of, runs_program
 
 SKIPPED = 77
 SOURCE = Path(__file__).resolve().parents[2]
@@ -20,18 +21,22 @@ SLOW = ["--set", "edit.batch=1", "--set", "edit.v_num_grad_steps=250", "--set", 
 FACTS = 34
 LASTING = re.compile("PENDING|RUNNING|COMPLETING|REQUEUED|CONFIGURING")
 TWO_NODES = ["--nodes=2", "--ntasks=2", "--ntasks-per-node=1"]
+ON_GPUS = ["--nodes=2", f"--ntasks={2 * GPUS}", f"--ntasks-per-node={GPUS}", f"--gpus-per-node={GPUS}"]
+# A small study: every kind of task, in seconds on a device.
+SMALL = ["--sweep", "mask.seed=0", "--set", "mask.epochs=2"]
 
 
 class Job:
     """A job of a script in launch, or an array of jobs, and the folder of its run."""
 
-    def __init__(self, test: "Slurm", name: str, script: str, *options: str):
+    def __init__(self, test: "Slurm", name: str, script: str, *options: str, words: list[str] = SLOW, source: Path | None = None):
         self._cluster = test.cluster
         self._call = test.cluster.call
-        self._log = (test.source, name)
-        self.run = Run(test.study, test.folder / name, *SLOW)
-        command = ["sbatch", "--parsable", f"--job-name={name}", *options, f"launch/{script}", test.study, self.run.folder, *SLOW]
-        self.number = self._call(*command, cwd=test.source)
+        source = source or test.source
+        self._log = (source, name)
+        self.run = Run(test.study, test.folder / name, *words)
+        command = ["sbatch", "--parsable", f"--job-name={name}", *options, f"launch/{script}", test.study, self.run.folder, *words]
+        self.number = self._call(*command, cwd=source)
 
     def field(self, name: str) -> str:
         """All values that it has in the jobs of an array."""
@@ -55,6 +60,26 @@ class Job:
         return wait_for(lambda: (state := self.field("JobState")) and not LASTING.search(state) and state, self.story, seconds)
 
 
+def source_folder(folder: Path) -> Path:
+    """What a job needs of one, but for the build."""
+    (folder / "build").mkdir(parents=True)
+    (folder / "launch").symlink_to(SOURCE / "launch")
+    return folder
+
+
+def source_folder_with_devices(folder: Path) -> Path:
+    """One whose program, but nothing else of a job, has as many pretend devices as SLURM tells of GPUs."""
+    release = source_folder(folder) / "build/release"
+    release.mkdir()
+    for name in ("mpirun", "CMakeCache.txt"):
+        (release / name).symlink_to(PROGRAM.parent / name)
+    variables = " ".join(f"{name}='{value}'" for name, value in on_devices(GPUS).items())
+    program = release / "onemask"
+    program.write_text(f"#!/bin/sh\n{variables} exec '{PROGRAM}' \"$@\"\n")
+    program.chmod(0o755)
+    return folder
+
+
 def status_of(job: Job) -> dict:
     """What `onemask status` says here, outside the cluster, of a run's last start; its tasks by their kind."""
     said = subprocess.run([PROGRAM, "status", job.run.folder, "--json"], capture_output=True, check=True).stdout
@@ -62,15 +87,13 @@ def status_of(job: Job) -> dict:
     return part | {kind["kind"]: kind for kind in part["tasks"]}
 
 
-class Slurm(WorldTest):
+class Slurm(PretendTest):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
         keep_traces_in(cls.folder / "mpi")
         cls.cluster = cls.enterClassContext(Cluster())
-        cls.source = cls.folder / "source"
-        (cls.source / "build").mkdir(parents=True)
-        (cls.source / "launch").symlink_to(SOURCE / "launch")
+        cls.source = source_folder(cls.folder / "source")
         (cls.source / "build/release").symlink_to(PROGRAM.parent)
         # SLURM warns when its next look at time limits might be too late: in this job of a minute, for which a test waits, at the
         # first look after two seconds. It is submitted to begin six seconds before one, and has time enough after that.
@@ -105,6 +128,23 @@ class Slurm(WorldTest):
         self.expect_completed(job, 0)
         self.assertIn("on n[1-2] (tasks per node: 2,1)", job.log())
         self.assertEqual(len(list((job.run.folder / "journal").glob("rank-*.jsonl"))), 3)
+
+    def test_a_device_for_each_rank_of_both_nodes(self):
+        source = source_folder_with_devices(self.folder / "source with devices")
+        words = [*SMALL, "--set", "mask.ranks=4", "--device", "pretend"]
+        job = Job(self, "devices", "sweep.sbatch", "--time=10", *ON_GPUS, words=words, source=source)
+        here = Run(self.study, self.folder / "on the CPU", *SMALL)
+        self.expect_ends(here.start(2), 0)
+        self.assertEqual(job.wait_for_end(), "COMPLETED", job.story())
+        self.expect_same_numbers(job.run.results(), here.results())
+        self.expect_done_once(job)
+        self.assertNotIn("warning: ", job.log())
+        nodes = list(self.cluster.hosts.values())
+        devices = [f"pretend:{rank % GPUS}.* of {nodes[rank // GPUS]}, " for rank in range(2 * GPUS)]
+        for rank, device in enumerate(devices):
+            self.assertRegex((job.run.folder / f"logs/rank-{rank}.log").read_text(), f"This rank computes on {device}")
+        (trained,) = [record for record in job.run.records() if record["task"].startswith("mask/")]
+        self.assertEqual(trained["ranks"], 4)
 
     def test_doctor_sees_both_nodes(self):
         said = self.folder / "doctor.json"

@@ -53,7 +53,7 @@ void install_pretend_devices() {
 void install_pretend_devices(int count) {
   static std::once_flag once;
   std::call_once(once, [&] {
-    TORCH_CHECK(count >= 1 && count <= most_pretend_devices, "There can be 1 to ", most_pretend_devices, " pretend devices, not ",
+    TORCH_CHECK(count >= 0 && count <= most_pretend_devices, "There can be 0 to ", most_pretend_devices, " pretend devices, not ",
                 count);
     c10::register_privateuse1_backend("pretend");
     install_pretend_memory();
