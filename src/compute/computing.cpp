@@ -57,7 +57,7 @@ std::string kind_of_numbers(c10::Device device) {
   auto const processor = processor_name() + ", " + at::get_cpu_capability();
   if (device.is_cpu()) return libtorch + " on " + processor;
   if (!device.is_cuda()) return libtorch + " on " + c10::DeviceTypeName(device.type(), true) + " of " + processor;
-  auto const gpu = describe_gpu(device.index()).name;
+  auto const gpu = describe_gpu(device).name;
   return libtorch + ", CUDA " + setting_of_libtorch("CUDA_VERSION") + " on " + (gpu.empty() ? "a GPU" : gpu);
 }
 
@@ -75,8 +75,8 @@ std::string joined_kinds(Communicator const& group, std::string const& own) {
   return joined_kinds(group.all_gather(own));
 }
 
-std::map<std::string, std::string> runtime_info() {
-  auto const nccl = nccl_version();
+std::map<std::string, std::string> runtime_info(c10::DeviceType device) {
+  auto const nccl = nccl_version(device);
   return {{"libtorch", setting_of_libtorch("TORCH_VERSION")},
           {"mpi", message_passing().library},
           {"nccl", nccl.empty() ? "none" : nccl},

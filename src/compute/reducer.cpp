@@ -63,7 +63,7 @@ bool own_gpus(Communicator const& comm, std::string const& gpu) {
 
 /// One that no other GPU has; hosts may have the same name, and one host several.
 std::string gpu_name(c10::Device device) {
-  auto const gpu = describe_gpu(device.index());
+  auto const gpu = describe_gpu(device);
   return gpu.uuid.empty() ? host_name() + " " + gpu.bus_id : gpu.uuid;
 }
 
@@ -73,10 +73,10 @@ std::unique_ptr<GradientReducer> make_reducer(Communicator const& comm, c10::Dev
   std::string gpu;
   if (comm.size() > 1) {
     agree(comm, [&] {
-      if (device.is_cuda() && nccl() != nullptr) gpu = gpu_name(device);
+      if (nccl(device.type()) != nullptr) gpu = gpu_name(device);
     });
   }
-  return choose_reducer(comm, device, nccl(), gpu);
+  return choose_reducer(comm, device, nccl(device.type()), gpu);
 }
 
 std::unique_ptr<GradientReducer> choose_reducer(Communicator const& comm, c10::Device device, Nccl const* nccl,

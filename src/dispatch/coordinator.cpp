@@ -215,11 +215,17 @@ void Coordinator::abandon(std::size_t task) {
 }
 
 void Coordinator::conclude(std::size_t task) {
-  auto const active = active_.extract(task).mapped();
+  auto active = active_.extract(task).mapped();
   changed_ = true;
   bool const finished = active.lead_done && !active.failure;
   tally_.end(task, now(), finished);
   if (finished) return scheduler_.finish(task, now(), active.measured);
+  // All are there, but together they do not come on, as where a network loses messages.
+  if (active.hung && !active.failure) {
+    Failure const failure{Failure::Kind::error, "its ranks waited for each other without progress"};
+    log_warning(fmt::format("A task of the kind '{}' failed: {}.", graph_.kinds[graph_.tasks[task].kind], failure.text));
+    active.failure = {active.ranks.back(), failure};
+  }
   if (!active.failure) return scheduler_.give_back(task);
 
   auto const& [rank, failure] = *active.failure;
@@ -293,7 +299,10 @@ void Coordinator::look_for_hangs() {
       limit = std::max(least, deadline_factor * scheduler_.predicted(task));
     }
     if (now() - active.seen < limit) continue;
-    if (active.ranks.size() > 1 && active.abandoned < 0) abandon(task);
+    if (active.ranks.size() > 1 && active.abandoned < 0) {
+      active.hung = true;
+      abandon(task);
+    }
     if (active.ranks.size() > 1 && now() - active.abandoned < leave_time) continue;
     hanging.insert(hanging.end(), active.waiting.begin(), active.waiting.end());
   }

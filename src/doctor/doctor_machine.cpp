@@ -35,8 +35,10 @@ Findings program_findings() {
   } else {
     findings.push_back({Verdict::ok, "MPI", messages.library + ", not started: one process without a launcher"});
   }
-  if (visible_gpus() > 0 && !nccl_version().empty()) findings.push_back({Verdict::ok, "NCCL", nccl_version()});
-  if (visible_gpus() > 0 && nccl_version().empty()) {
+  if (visible_gpus() > 0 && !nccl_version(c10::kCUDA).empty()) {
+    findings.push_back({Verdict::ok, "NCCL", nccl_version(c10::kCUDA)});
+  }
+  if (visible_gpus() > 0 && nccl_version(c10::kCUDA).empty()) {
     findings.push_back({Verdict::warning, "NCCL",
                         "This build has none, so sums over GPUs go through the memory of the hosts. To train masks on several "
                         "GPUs, build with NCCL."});
@@ -106,8 +108,8 @@ void examine_machine(Examination& examination, ModelOptions const& model) {
   auto placement = parse_placement("cpu", "float32", 0);
   bool usable = examination.each_rank("device", true, [&] {
     placement = parse_placement(model.device, model.dtype, examination.environment().local_rank());
-    if (placement.device.is_cuda()) {
-      auto const gpu = describe_gpu(placement.device.index());
+    if (!placement.device.is_cpu()) {
+      auto const gpu = describe_gpu(placement.device);
       own.gpu = gpu.name;
       own.bus_id = gpu.bus_id;
       own.gpu_memory = gpu.memory;
@@ -126,7 +128,7 @@ void examine_machine(Examination& examination, ModelOptions const& model) {
   });
   judge(examination, "devices", own, judge_devices);
   auto const ranks = examination.world().size();
-  auto const on_gpus = examination.world().all_reduce_sum(placement.device.is_cuda() ? 1 : 0);
+  auto const on_gpus = examination.world().all_reduce_sum(placement.device.is_cpu() ? 0 : 1);
   if (!usable || ranks == 1 || (on_gpus != 0 && on_gpus != ranks)) return;
   examination.together("sums", [&] {
     auto const trial = try_sums(examination.world(), placement.device);

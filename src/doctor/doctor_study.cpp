@@ -69,10 +69,10 @@ Finding memory_finding(Checkpoint const& checkpoint, ModelOptions const& model, 
   auto copies = environment.local_size();
   auto available = static_cast<double>(memory_of().available);
   std::string where = "of this host";
-  if (placement.device.is_cuda()) {
-    auto const gpus = std::max(visible_gpus(), 1);
+  if (!placement.device.is_cpu()) {
+    auto const gpus = std::max(visible_devices(placement.device.type()), 1);
     copies = (copies + gpus - 1) / gpus;
-    auto const gpu = describe_gpu(placement.device.index());
+    auto const gpu = describe_gpu(placement.device);
     if (gpu.memory == 0)
       return {Verdict::ok, "weights", format_bytes(copy) + " on a GPU; this build cannot ask for its memory (no NCCL)"};
     available = static_cast<double>(gpu.free_memory);

@@ -1,11 +1,13 @@
-#include "cuda_module.hpp"
+#include "device_module.hpp"
 #include <onemask/core/error.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
 
 #include <dlfcn.h>
 #include <stdexcept>
 
 #include <ATen/Context.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <fmt/core.h>
 
 namespace onemask {
@@ -15,11 +17,18 @@ namespace {
 constexpr auto* name = "libonemask_cuda.so";
 
 struct Loaded {
-  CudaModule const* module = nullptr;
+  DeviceModule const* module = nullptr;
   std::string error = {};  ///< why there is none
 };
 
-/// The module, loaded by the first call, and with it LibTorch's CUDA libraries.
+/// The module of a kind of device, looked up in a library or, with RTLD_DEFAULT, in all that are loaded.
+Loaded module_in(void* library, c10::DeviceType type) {
+  auto const function = "onemask_" + c10::DeviceTypeName(type, /*lower_case=*/true) + "_module";
+  auto* const module = reinterpret_cast<decltype(&onemask_cuda_module)>(dlsym(library, function.c_str()));
+  return module != nullptr ? Loaded{module()} : Loaded{nullptr, dlerror()};
+}
+
+/// The module of CUDA, loaded by the first call, and with it LibTorch's CUDA libraries.
 Loaded const& cuda() {
   static Loaded const loaded = [] {
     void* const library = dlopen(name, RTLD_NOW | RTLD_GLOBAL);
@@ -27,10 +36,15 @@ Loaded const& cuda() {
     if (!at::globalContext().hasCUDART()) {
       throw std::logic_error("internal error: LibTorch was asked for CUDA before the program was; it asks itself only once");
     }
-    auto* const module = reinterpret_cast<decltype(&onemask_cuda_module)>(dlsym(library, "onemask_cuda_module"));
-    return module != nullptr ? Loaded{module()} : Loaded{nullptr, dlerror()};
+    return module_in(library, c10::kCUDA);
   }();
   return loaded;
+}
+
+/// The module of a kind of device that something has registered with LibTorch; nullptr where that brings none.
+DeviceModule const* registered() {
+  static auto const* const module = module_in(RTLD_DEFAULT, c10::kPrivateUse1).module;
+  return module;
 }
 
 /// By word of the driver, which is there wherever a GPU can be used.
@@ -63,18 +77,27 @@ std::string why_no_gpu() {
          "); choose cpu, or run 'launch/bootstrap.sh --cuda' and build with what it prints.";
 }
 
-Nccl const* nccl() {
-  bool const loaded = dlopen(name, RTLD_NOW | RTLD_NOLOAD) != nullptr;
-  return loaded && cuda().module != nullptr ? cuda().module->nccl() : nullptr;
+int visible_devices(c10::DeviceType type) {
+  if (type == c10::kCUDA) return visible_gpus();
+  return type == c10::kPrivateUse1 ? c10::impl::getDeviceGuardImpl(type)->deviceCount() : 0;
 }
 
-std::string nccl_version() {
-  return nccl() != nullptr ? nccl()->version() : "";
+Nccl const* nccl(c10::DeviceType type) {
+  DeviceModule const* module = nullptr;
+  if (type == c10::kPrivateUse1) module = registered();
+  if (type == c10::kCUDA && dlopen(name, RTLD_NOW | RTLD_NOLOAD) != nullptr) module = cuda().module;
+  return module != nullptr ? module->nccl() : nullptr;
 }
 
-Gpu describe_gpu(int index) {
-  if (cuda().module == nullptr) throw RunError(fmt::format("GPU {} cannot be used: {}", index, why_no_gpu()));
-  return cuda().module->describe(index);
+std::string nccl_version(c10::DeviceType type) {
+  return nccl(type) != nullptr ? nccl(type)->version() : "";
+}
+
+Gpu describe_gpu(c10::Device device) {
+  invariant(!device.is_cpu() && device.has_index(), "the device ", device.str(), " is no GPU with a number");
+  if (!device.is_cuda()) return registered() != nullptr ? registered()->describe(device.index()) : Gpu();
+  if (cuda().module == nullptr) throw RunError(fmt::format("GPU {} cannot be used: {}", int{device.index()}, why_no_gpu()));
+  return cuda().module->describe(device.index());
 }
 
 }  // namespace onemask

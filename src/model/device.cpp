@@ -8,7 +8,6 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <fmt/core.h>
 
 namespace onemask {
@@ -21,7 +20,7 @@ c10::Device gpu(int index) {
 /// A kind of device that something has registered with LibTorch under a name of its own, as the tests' pretend accelerator.
 std::optional<c10::Device> registered_device(std::string const& name, int local_rank) {
   if (!c10::is_privateuse1_backend_registered() || name.substr(0, name.find(':')) != c10::get_privateuse1_backend()) return {};
-  int const count = c10::impl::getDeviceGuardImpl(c10::kPrivateUse1)->deviceCount();
+  int const count = visible_devices(c10::kPrivateUse1);
   c10::Device device(name);
   if (count == 0)
     throw UserError("The device '" + name +

@@ -104,7 +104,7 @@ Placement place_rank(Environment const& environment, ModelOptions const& model, 
   try {
     auto const place = tasks == Tasks::done_here ? parse_placement : parse_placement_without_work;
     placement = place(model.device, model.dtype, environment.local_rank());
-    if (placement->device.is_cuda()) gpu = describe_gpu(placement->device.index());
+    if (!placement->device.is_cpu()) gpu = describe_gpu(placement->device);
     if (!placement->device.is_cpu()) own.device = placement->device.str();
     own.id = !gpu.uuid.empty() ? gpu.uuid : !gpu.bus_id.empty() ? gpu.bus_id : own.device;
     if (!gpu.bus_id.empty()) own.near_cores = common(cores_near(gpu.bus_id), usable_cores());

@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 
 bool gather_all(Study const& study, OpenRun const& run, RunOptions const& options, std::vector<StageRecord> const& stages) {
   return gather({run.plan, study, run.objects, options.folder / "journal", run.fingerprints.model, run.fingerprints.tokenizer,
-                 stages, runtime_info(), run.templates},
+                 stages, runtime_info(run.worker), run.templates},
                 options.folder / "study.h5");
 }
 

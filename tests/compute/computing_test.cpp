@@ -29,12 +29,13 @@ TEST(Computing, NamesTheProcessor) {
 }
 
 TEST(Computing, NamesTheKindThatNumbersComeFrom) {
-  auto const info = runtime_info();
+  auto const info = runtime_info(c10::kCPU);
   EXPECT_EQ(kind_of_numbers(c10::kCPU),
             "LibTorch " + info.at("libtorch") + " on " + info.at("processor") + ", " + info.at("instruction_set"));
   EXPECT_THAT(info.at("libtorch"), MatchesRegex("[0-9]+\\.[0-9]+.*"));
   if (visible_gpus() == 0) return;
-  EXPECT_THAT(kind_of_numbers({c10::kCUDA, 0}), HasSubstr("CUDA " + info.at("cuda") + " on " + describe_gpu(0).name));
+  EXPECT_THAT(kind_of_numbers({c10::kCUDA, 0}),
+              HasSubstr("CUDA " + info.at("cuda") + " on " + describe_gpu({c10::kCUDA, 0}).name));
 }
 
 TEST(Computing, ListsEveryKindOnce) {
@@ -46,7 +47,7 @@ TEST(Computing, ListsEveryKindOnce) {
 }
 
 TEST(Computing, LeavesNoVersionOut) {
-  for (auto const& [key, value] : runtime_info()) EXPECT_FALSE(value.empty()) << key;
+  for (auto const& [key, value] : runtime_info(c10::kCPU)) EXPECT_FALSE(value.empty()) << key;
 }
 
 }  // namespace

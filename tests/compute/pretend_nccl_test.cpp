@@ -5,6 +5,8 @@
 #include "compute/reducer_choice.hpp"
 #include "gpu/module/nccl_library.hpp"
 #include "support/host_stream.hpp"
+#include "support/pretend_device.hpp"
+#include "support/pretend_module.hpp"
 #include "support/time_limit.hpp"
 #include "support/world.hpp"
 #include <onemask/comm/mailbox.hpp>
@@ -22,6 +24,7 @@
 #include <new>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <string>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -160,6 +163,45 @@ RANK_TEST(PretendedNccl, IsUsedWhereEveryRankHasAGpu) {
   EXPECT_EQ(transport(""), otherwise);
   EXPECT_EQ(transport(world.rank() == 0 ? "" : own), otherwise) << "one rank has none";
   EXPECT_EQ(transport("GPU 0"), otherwise) << "they share one";
+}
+
+/// A device for each rank, as a program that is started with the pretend accelerator has it.
+c10::Device own_device() {
+  test::install_pretend_devices(3);
+  return test::pretend_device(test::world().rank());
+}
+
+// Those of devices' numbers, which a late copy has still to bring there.
+RANK_TEST(PretendedNccl, SumsNumbersOfDevices) {
+  auto const world = test::world();
+  auto const device = own_device();
+  auto const& module = *onemask_pretend_module();
+  auto const reducer = std::make_unique<NcclReducer>(world, *module.nccl(), device);
+  auto const oracle = make_reducer(world, at::kCPU);
+  for (int round = 0; round < 2; ++round) {
+    auto const expected = gradient(70'000, round), mine = expected.clone();
+    auto const got = mine.to(device, /*non_blocking=*/true);
+    auto const part = got.slice(0, 1000, 69'000);  // an address in the middle of its memory
+    reducer->add(part);
+    reducer->finalize();
+    oracle->add(expected.slice(0, 1000, 69'000));
+    oracle->finalize();
+    EXPECT_TRUE(got.cpu().equal(expected));
+  }
+  EXPECT_THROW(reducer->add(gradient(3, 0)), std::invalid_argument);
+}
+
+RANK_TEST(PretendedNccl, DevicesAreDescribed) {
+  auto const device = own_device();
+  auto const describe = [&] { return onemask_pretend_module()->describe(device.index()); };
+  auto const before = describe();
+  auto const tensor = at::zeros({1000}, at::device(device).dtype(at::kLong));
+  auto const after = describe();
+  EXPECT_EQ(before.free_memory - after.free_memory, 8000u);
+  EXPECT_EQ(before.memory, after.memory);
+  auto const buses = test::world().all_gather(before.bus_id), names = test::world().all_gather(before.uuid);
+  EXPECT_EQ(std::set<std::string>(buses.begin(), buses.end()).size(), buses.size());
+  EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), names.size());
 }
 
 class FailingNccl : public testing::TestWithParam<char const*> {};

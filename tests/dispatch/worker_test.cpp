@@ -176,6 +176,27 @@ TEST_P(WorkerTest, AGroupThatLosesARankIsFormedAgain) {
   expect_all_done_once();
 }
 
+TEST_P(WorkerTest, AGroupThatWaitsForItselfFailsAndASmallerOneIsFormed) {
+  add(1, 8);
+  std::atomic<int> waiting = 0;
+  run_ranks(GetParam(), [&](Communicator const& world) {
+    auto const ending = take_part(world,
+                                  [&](std::size_t, TaskContext const& context) {
+                                    while (context.group.size() > 1) {
+                                      ++waiting;
+                                      context.group.poll();  // until the group is given up
+                                      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                                    }
+                                    return true;
+                                  },
+                                  {.deadline = 0.2});
+    EXPECT_EQ(ending.end, RunEnding::End::complete) << ending.sentence;
+    EXPECT_FALSE(ending.stuck);
+  });
+  EXPECT_GT(waiting, 0);
+  expect_all_done_once();
+}
+
 TEST_P(WorkerTest, TheFailureOfOneRankOfAGroupIsThatOfTheTask) {
   add(3, 8);
   run_ranks(GetParam(), [&](Communicator const& world) {

@@ -22,7 +22,7 @@ TEST(Gpus, AreRefusedWhereThereIsNone) {
   if (visible_gpus() > 0) GTEST_SKIP() << "this machine has a GPU";
   EXPECT_THAT(why_no_gpu(), testing::AnyOf(StartsWith("no GPU is visible; "), StartsWith("this build cannot use CUDA (")));
   try {
-    EXPECT_EQ(describe_gpu(0).memory, 0u) << "a build with CUDA but without NCCL";
+    EXPECT_EQ(describe_gpu({c10::kCUDA, 0}).memory, 0u) << "a build with CUDA but without NCCL";
   } catch (RunError const& error) {
     EXPECT_THAT(error.what(), StartsWith("GPU 0 cannot be used: "));
   }
@@ -32,7 +32,7 @@ TEST(Gpus, HoldTensors) {
   if (visible_gpus() == 0) GTEST_SKIP() << "this machine has no GPU";
   auto const numbers = at::arange(1000, at::device(at::Device(at::kCUDA, 0)).dtype(at::kLong));
   EXPECT_EQ(numbers.sum().item<std::int64_t>(), 499500);
-  auto const gpu = describe_gpu(0);
+  auto const gpu = describe_gpu({c10::kCUDA, 0});
   EXPECT_EQ(gpu.bus_id.empty(), gpu.memory == 0) << "unknown is unknown";
   EXPECT_LE(gpu.free_memory, gpu.memory);
   if (!gpu.uuid.empty()) {

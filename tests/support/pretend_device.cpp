@@ -73,6 +73,11 @@ void limit_pretend_memory(c10::Device device, std::size_t bytes) {
   pretend_account(device.index()).limit = bytes;
 }
 
+std::size_t pretend_memory_of(c10::Device device) {
+  auto const limit = pretend_account(device.index()).limit.load();
+  return limit != 0 ? limit : pretend_addresses;
+}
+
 std::size_t pretend_memory_in_use(c10::Device device) {
   return pretend_account(device.index()).in_use;
 }

@@ -37,6 +37,8 @@ c10::Device pretend_device(int index);
 
 /// For what is allocated from now on; 0 lifts the limit. At first ONEMASK_PRETEND_MEMORY, in bytes, or none.
 void limit_pretend_memory(c10::Device device, std::size_t bytes);
+/// The limit, or what there are addresses for.
+std::size_t pretend_memory_of(c10::Device device);
 /// Bytes that tensors hold.
 std::size_t pretend_memory_in_use(c10::Device device);
 std::size_t pretend_memory_peak(c10::Device device);  ///< since the last reset_pretend_counts()

@@ -21,8 +21,8 @@ namespace {
 
 using Address = std::uintptr_t;
 
-constexpr std::size_t range_size = std::size_t{1} << 34;  // of one device: addresses only, no memory
-constexpr std::size_t step = 512;                         // CUDA's alignment
+constexpr auto range_size = pretend_addresses;  // addresses only, no memory
+constexpr std::size_t step = 512;               // CUDA's alignment
 
 Address all_ranges = 0;
 std::array<PretendAccount, most_pretend_devices> accounts;
@@ -31,7 +31,7 @@ struct sigaction answer_before;
 /// The addresses of a device. A freed one is not given again soon.
 class Addresses {
  public:
-  Address take(c10::DeviceIndex device, std::size_t bytes) {
+  Address take(c10::DeviceIndex device, std::size_t bytes, void* numbers) {
     std::lock_guard const lock(mutex_);
     auto const begin = all_ranges + static_cast<std::size_t>(device) * range_size, end = begin + range_size;
     if (next_ == 0) next_ = begin;
@@ -39,11 +39,11 @@ class Addresses {
       for (auto used = used_.lower_bound(next_);; ++used) {
         auto const limit = used == used_.end() ? end : used->first;
         if (limit - next_ >= bytes) {
-          used_.emplace(next_, bytes);
+          used_.emplace(next_, Piece{bytes, numbers});
           return std::exchange(next_, next_ + bytes);
         }
         if (used == used_.end()) break;
-        next_ = used->first + used->second;
+        next_ = used->first + used->second.bytes;
       }
     }
     TORCH_CHECK_WITH(OutOfMemoryError, false, "The pretend device has no addresses left for ", bytes, " bytes");
@@ -54,9 +54,23 @@ class Addresses {
     used_.erase(address);
   }
 
+  /// The place in the host's memory; nullptr where nothing lies at this address.
+  void* numbers_at(Address address) {
+    std::lock_guard const lock(mutex_);
+    auto const next = used_.upper_bound(address);
+    if (next == used_.begin()) return nullptr;
+    auto const& [begin, piece] = *std::prev(next);
+    return address - begin < piece.bytes ? static_cast<char*>(piece.numbers) + (address - begin) : nullptr;
+  }
+
  private:
+  struct Piece {
+    std::size_t bytes;
+    void* numbers;
+  };
+
   std::mutex mutex_;
-  std::map<Address, std::size_t> used_;  ///< sizes
+  std::map<Address, Piece> used_;
   Address next_ = 0;
 };
 
@@ -77,7 +91,7 @@ struct Block {
     }
     for (auto peak = account.peak.load(); in_use > peak && !account.peak.compare_exchange_weak(peak, in_use);) {
     }
-    address = addresses_of(device).take(device, std::max((bytes + step - 1) / step, std::size_t{1}) * step);
+    address = addresses_of(device).take(device, std::max((bytes + step - 1) / step, std::size_t{1}) * step, host.mutable_data());
   }
   Block(Block const&) = delete;
   Block& operator=(Block const&) = delete;
@@ -171,6 +185,12 @@ c10::Storage pretend_storage(c10::Storage host, c10::DeviceIndex device) {
 
 c10::Storage host_storage(c10::Storage const& storage) {
   return block_of(storage).host;
+}
+
+void* host_address(void* address) {
+  auto const place = reinterpret_cast<Address>(address) - all_ranges;
+  if (all_ranges == 0 || place >= most_pretend_devices * range_size) return address;
+  return addresses_of(static_cast<c10::DeviceIndex>(place / range_size)).numbers_at(reinterpret_cast<Address>(address));
 }
 
 void follow_host_storage(c10::Storage const& storage) {

@@ -12,6 +12,7 @@ namespace onemask::test {
 
 inline constexpr int most_pretend_devices = 8;
 inline constexpr int poison = 0xff;
+inline constexpr std::size_t pretend_addresses = std::size_t{1} << 34;  // of one device [bytes]
 
 /// The account of one device.
 struct PretendAccount {
@@ -27,6 +28,8 @@ void install_pretend_memory();
 c10::Storage pretend_storage(c10::Storage host, c10::DeviceIndex device);
 /// The numbers of a storage of a pretend device.
 c10::Storage host_storage(c10::Storage const& storage);
+/// Where the number at an address of a pretend device lies; another address as it is.
+void* host_address(void* address);
 /// After its numbers have grown: new addresses, more memory in use.
 void follow_host_storage(c10::Storage const& storage);
 

@@ -2,6 +2,7 @@
 #include "support/pretend_nccl.hpp"
 
 #include "support/host_stream.hpp"
+#include "support/pretend_memory.hpp"
 
 #include <algorithm>
 #include <array>
@@ -307,9 +308,10 @@ ncclResult_t ncclAllReduce(void const* from, void* to, std::size_t count, ncclDa
   if (type != ncclInt64 || operation != ncclSum) return refuse("the operation");
   if (auto const result = expect_ready(*comm); result != ncclSuccess) return result;
   bool const fails = comm->sums++ == comm->member->orders.fail_after;
-  HostStream::queue(stream, [member = comm->member, to, count, first = comm->chunks, fails] {
-    member->sum(static_cast<std::uint64_t*>(to), count, first, fails);
-  });
+  auto* const values = static_cast<std::uint64_t*>(onemask::test::host_address(to));
+  if (values == nullptr) return refuse("the memory");
+  HostStream::queue(
+      stream, [member = comm->member, values, count, first = comm->chunks, fails] { member->sum(values, count, first, fails); });
   comm->chunks += (count + onemask::test::chunk - 1) / onemask::test::chunk;
   comm->waits = comm->member->orders.in_progress;
   return ncclInProgress;

@@ -5,7 +5,8 @@
 namespace onemask::test {
 
 /// The pretended NCCL (pretend_nccl.cpp) sums in memory that the processes or threads of one host share, on HostStreams. Until
-/// this ends, groups that are joined behave as told, in words between commas:
+/// this ends, groups that are joined behave as told, in words between commas. ONEMASK_PRETEND_NCCL tells the same to a program
+/// that is started with the pretend accelerator:
 ///   slow=MS        every sum takes so long at least
 ///   in_progress=N  the answer is ncclInProgress so many times after every call, or for ever (-1)
 ///   fail_after=N   so many sums succeed, the next fails

@@ -24,8 +24,9 @@ std::string joined_kinds(std::vector<std::string> const& lists);
 /// Those of all ranks of a group. Collective.
 std::string joined_kinds(Communicator const& group, std::string const& own);
 
-/// Versions of what this process runs with, and its processor: libtorch, mpi, nccl, cuda, processor, instruction_set (that
-/// LibTorch chooses for its kernels). "none" where there is none. Keys are stable; they go into result files.
-std::map<std::string, std::string> runtime_info();
+/// Versions of what this process runs with on such devices, and its processor: libtorch, mpi, nccl, cuda, processor,
+/// instruction_set (that LibTorch chooses for its kernels). "none" where there is none. Keys are stable; they go into result
+/// files.
+std::map<std::string, std::string> runtime_info(c10::DeviceType device);
 
 }  // namespace onemask

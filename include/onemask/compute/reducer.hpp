@@ -30,8 +30,8 @@ class GradientReducer {
   virtual void finalize() = 0;
 };
 
-/// The reducer that suits `device` and the group: NCCL for CUDA devices, where the build has it and every rank has a GPU to
-/// itself; otherwise what the group talks through (CUDA tensors go through host memory), also where NCCL cannot be set up, with a
+/// The reducer that suits `device` and the group: NCCL where there is one for such devices and every rank has a GPU to itself;
+/// otherwise what the group talks through (a GPU's tensors go through host memory), also where NCCL cannot be set up, with a
 /// warning; nothing to do for one rank. Collective.
 std::unique_ptr<GradientReducer> make_reducer(Communicator const& comm, c10::Device device);
 

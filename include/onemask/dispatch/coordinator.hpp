@@ -61,7 +61,7 @@ class Coordinator {
     std::int32_t group;
     std::set<int> waiting;  ///< ranks that have not reported
     double seen;            ///< [s] when it began, or was heard of last
-    bool lead_done = false, measured = false;
+    bool lead_done = false, measured = false, hung = false;
     double abandoned = -1;                                ///< [s] when its ranks were told
     std::optional<std::pair<int, Failure>> failure = {};  ///< and the rank that it happened on
   };

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include <c10/core/Device.h>
+
 namespace onemask {
 
 /// Number of GPUs that this process sees and can use. Where the driver tells of some, the first call loads CUDA into LibTorch,
@@ -13,10 +15,15 @@ int visible_gpus();
 /// Why visible_gpus() is 0, the end of a sentence, with what to do: "no GPU is visible; …".
 std::string why_no_gpu();
 
-/// Version of NCCL, e.g. "2.28.9"; empty where CUDA is not loaded, or the build has none.
-std::string nccl_version();
+/// Number of devices of a kind that this process sees: visible_gpus(), or those that something else has registered with LibTorch,
+/// as the tests' pretend accelerator; 0 for the CPU.
+int visible_devices(c10::DeviceType type);
 
-/// A GPU as this process sees it. All is empty and 0 where the build has no CUDA runtime to ask.
+/// Version of the NCCL that sums over such devices, e.g. "2.28.9"; empty where there is none.
+std::string nccl_version(c10::DeviceType type);
+
+/// A GPU, or another accelerator, as this process sees it. All is empty and 0 where there is nobody to ask: in a build without
+/// the CUDA runtime, or where what registered the device does not describe it.
 struct Gpu {
   std::string name;                           ///< e.g. "NVIDIA H100 80GB HBM3"
   std::string bus_id;                         ///< names the device on its host, whatever its number
@@ -24,7 +31,7 @@ struct Gpu {
   std::uint64_t memory = 0, free_memory = 0;  ///< [bytes]
 };
 
-/// The GPU of this number; begins to use it. Throws RunError when it cannot be used.
-Gpu describe_gpu(int index);
+/// The device, which has a number and is not the CPU; begins to use it. Throws RunError when it cannot be used.
+Gpu describe_gpu(c10::Device device);
 
 }  // namespace onemask

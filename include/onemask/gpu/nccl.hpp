@@ -47,7 +47,7 @@ class Nccl {
   virtual std::unique_ptr<NcclGroup> join(std::string const& group, int rank, int ranks, c10::Device device) const = 0;
 };
 
-/// The NCCL of this build; nullptr where CUDA is not loaded, or the build has none.
-Nccl const* nccl();
+/// The NCCL for such devices; nullptr for the CPU, where CUDA is not loaded, and where the build or the kind of device has none.
+Nccl const* nccl(c10::DeviceType type);
 
 }  // namespace onemask

@@ -1,11 +1,11 @@
-#include "gpu/cuda_module.hpp"
+#include "gpu/device_module.hpp"
 
 namespace onemask {
 
 namespace {
 
 /// Of a build without NCCL and the CUDA runtime: GPUs through LibTorch alone.
-class BareModule : public CudaModule {
+class BareModule : public DeviceModule {
  public:
   Gpu describe(int) const override { return {}; }
   Nccl const* nccl() const override { return nullptr; }
@@ -15,7 +15,7 @@ class BareModule : public CudaModule {
 
 }  // namespace onemask
 
-onemask::CudaModule const* onemask_cuda_module() {
+onemask::DeviceModule const* onemask_cuda_module() {
   static onemask::BareModule const module;
   return &module;
 }

@@ -1,5 +1,4 @@
-#include "gpu/cuda_module.hpp"
-
+#include "gpu/device_module.hpp"
 #include "gpu/module/cuda_stream.hpp"
 #include "gpu/module/nccl_library.hpp"
 #include <onemask/core/error.hpp>
@@ -34,7 +33,7 @@ std::string uuid_text(cudaUUID_t const& uuid) {
   return text;
 }
 
-class Module : public CudaModule {
+class Module : public DeviceModule {
  public:
   Gpu describe(int index) const override {
     cudaDeviceProp properties{};
@@ -57,7 +56,7 @@ class Module : public CudaModule {
 
 }  // namespace onemask
 
-onemask::CudaModule const* onemask_cuda_module() {
+onemask::DeviceModule const* onemask_cuda_module() {
   static onemask::Module const module;
   return &module;
 }
