@@ -5,15 +5,22 @@
 #include <onemask/core/deadline.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/core/text.hpp>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <string_view>
 #include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <fmt/core.h>
 
 namespace onemask {
 
@@ -24,9 +31,64 @@ bool started_by_launcher() {
   return std::any_of(variables.begin(), variables.end(), [](char const* name) { return std::getenv(name) != nullptr; });
 }
 
+int number_in(char const* variable) {
+  auto const* text = std::getenv(variable);
+  return text == nullptr ? 0 : std::atoi(text);
+}
+
+/// The names of variables that launchers set for MPI.
+std::vector<std::string> launcher_variables() {
+  std::vector<std::string> names;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    std::string_view const text(*variable);
+    if (text.starts_with("PMIX_") || text.starts_with("PMI_") || text.starts_with("OMPI_COMM_"))
+      names.emplace_back(text.substr(0, text.find('=')));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// While it lives, a crash ends the process with a sentence. MPI takes the address of a server from the environment, and crashes
+/// where that is gone or of another kind.
+class CrashWatch {
+ public:
+  CrashWatch() {
+    auto const names = launcher_variables();
+    sentence() =
+        "onemask: MPI crashed as it started. Variables of a launcher are set, which may be left over from one that is gone, "
+        "or of a kind that this MPI does not know: " +
+        join(names, ", ") + ". Start the command with the mpirun of this MPI, or, for a single process, by env -u " +
+        join(names, " -u ") + " onemask ...\n";
+    struct sigaction action {};
+    action.sa_handler = [](int) {
+      auto const& text = sentence();
+      [[maybe_unused]] auto const written = ::write(STDERR_FILENO, text.data(), text.size());
+      ::_exit(1);
+    };
+    for (std::size_t i = 0; i < signals.size(); ++i) ::sigaction(signals[i], &action, &before_[i]);
+  }
+  ~CrashWatch() {
+    for (std::size_t i = 0; i < signals.size(); ++i) ::sigaction(signals[i], &before_[i], nullptr);
+  }
+  CrashWatch(CrashWatch const&) = delete;
+  CrashWatch& operator=(CrashWatch const&) = delete;
+
+ private:
+  static std::string& sentence() {
+    static std::string text;
+    return text;
+  }
+
+  static constexpr std::array signals{SIGSEGV, SIGBUS, SIGABRT};
+  std::array<struct sigaction, signals.size()> before_{};
+};
+
 void start_mpi(int& argc, char**& argv) {
   int provided = 0;
-  check_mpi(MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided), "start");
+  {
+    CrashWatch const watch;
+    check_mpi(MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided), "start");
+  }
   if (provided < MPI_THREAD_MULTIPLE) {
     MPI_Finalize();
     throw RunError(
@@ -35,6 +97,8 @@ void start_mpi(int& argc, char**& argv) {
 }
 
 }  // namespace
+
+Environment::Environment() : launched_(false), exceptions_(std::uncaught_exceptions()) {}
 
 Environment::Environment(int& argc, char**& argv) : launched_(started_by_launcher()), exceptions_(std::uncaught_exceptions()) {
   if (!launched_) return;
@@ -64,6 +128,29 @@ void Environment::abort_world(int code) const {
   std::fflush(nullptr);
   if (launched_) MPI_Abort(MPI_COMM_WORLD, code);
   std::_Exit(code);
+}
+
+int rank_by_mpirun() {
+  return number_in("OMPI_COMM_WORLD_RANK");
+}
+
+void require_one_run(Communicator const& world) {
+  if (world.size() > 1 || number_in("OMPI_COMM_WORLD_SIZE") == 1) return;
+  constexpr std::array<std::pair<char const*, char const*>, 3> counts{
+      {{"OMPI_COMM_WORLD_SIZE", "an mpirun"}, {"SLURM_STEP_NUM_TASKS", "srun"}, {"PMI_SIZE", "the mpirun of another MPI"}}};
+  for (auto const& [variable, launcher] : counts) {
+    auto const processes = number_in(variable);
+    if (processes < 2) continue;
+    throw UserError(fmt::format(
+        "This is one of {0} processes that {1} started ({2}), but they do not know each other: {1} does not speak this "
+        "MPI's PMIx. Start them with mpirun -n {0} of the MPI that onemask was built with, as launch/sweep.sbatch does; "
+        "or give each a part of the study by --shard I/{0}.",
+        processes, launcher, variable));
+  }
+  if (auto const tasks = number_in("SLURM_NTASKS"); tasks > 1) {
+    log_warning(fmt::format(
+        "The SLURM job has {0} tasks, but this is a single process. To use them all, start with mpirun -n {0}.", tasks));
+  }
 }
 
 std::string host_name() {
