@@ -8,14 +8,20 @@
 #include <onemask/core/text.hpp>
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <netinet/in.h>
+#include <optional>
 #include <string_view>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -48,17 +54,48 @@ std::vector<std::string> launcher_variables() {
   return names;
 }
 
-/// While it lives, a crash ends the process with a sentence. MPI takes the address of a server from the environment, and crashes
-/// where that is gone or of another kind.
+/// What to do where they do harm.
+std::string advice_on_variables() {
+  auto const names = launcher_variables();
+  return "These variables say that a launcher started it: " + join(names, ", ") +
+         ". They may be left over from one that is gone, or be of a kind that this MPI does not know. Start the command with the "
+         "mpirun of this MPI, or, for a single process, by env -u " +
+         join(names, " -u ") + " onemask ...";
+}
+
+/// "tcp4://127.0.0.1:4711", the last part of what a launcher says of its server; nothing for another kind of address.
+std::optional<sockaddr_in> address_in(std::string const& uri) {
+  auto const scheme = uri.find("tcp4://"), colon = uri.rfind(':');
+  if (scheme == std::string::npos || colon < scheme + 7) return std::nullopt;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(uri.c_str() + colon + 1)));
+  auto const host = uri.substr(scheme + 7, colon - scheme - 7);
+  return ::inet_pton(AF_INET, host.c_str(), &address.sin_addr) == 1 ? std::optional(address) : std::nullopt;
+}
+
+/// Whether the launcher's server that the environment names answers no more. MPI starts without it, and crashes as it ends.
+bool server_is_gone() {
+  for (auto const& name : launcher_variables()) {
+    auto const address = name.starts_with("PMIX_SERVER_URI") ? address_in(std::getenv(name.c_str())) : std::nullopt;
+    if (!address) continue;
+    int const descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return false;
+    bool const refused =
+        ::connect(descriptor, reinterpret_cast<sockaddr const*>(&*address), sizeof *address) != 0 && errno == ECONNREFUSED;
+    ::close(descriptor);
+    return refused;
+  }
+  return false;
+}
+
+/// While it lives, a crash ends the process with a sentence. Where mpirun started the process, MPI shows the stack instead.
 class CrashWatch {
  public:
   CrashWatch() {
-    auto const names = launcher_variables();
-    sentence() =
-        "onemask: MPI crashed as it started. Variables of a launcher are set, which may be left over from one that is gone, "
-        "or of a kind that this MPI does not know: " +
-        join(names, ", ") + ". Start the command with the mpirun of this MPI, or, for a single process, by env -u " +
-        join(names, " -u ") + " onemask ...\n";
+    if (std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr) return;
+    watches_ = true;
+    sentence() = "onemask: MPI crashed. " + advice_on_variables() + "\n";
     struct sigaction action {};
     action.sa_handler = [](int) {
       auto const& text = sentence();
@@ -68,7 +105,7 @@ class CrashWatch {
     for (std::size_t i = 0; i < signals.size(); ++i) ::sigaction(signals[i], &action, &before_[i]);
   }
   ~CrashWatch() {
-    for (std::size_t i = 0; i < signals.size(); ++i) ::sigaction(signals[i], &before_[i], nullptr);
+    for (std::size_t i = 0; watches_ && i < signals.size(); ++i) ::sigaction(signals[i], &before_[i], nullptr);
   }
   CrashWatch(CrashWatch const&) = delete;
   CrashWatch& operator=(CrashWatch const&) = delete;
@@ -81,10 +118,13 @@ class CrashWatch {
 
   static constexpr std::array signals{SIGSEGV, SIGBUS, SIGABRT};
   std::array<struct sigaction, signals.size()> before_{};
+  bool watches_ = false;
 };
 
 void start_mpi(int& argc, char**& argv) {
   int provided = 0;
+  if (server_is_gone())
+    throw RunError("MPI cannot start, because the server of its launcher does not answer. " + advice_on_variables());
   {
     CrashWatch const watch;
     check_mpi(MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided), "start");
@@ -121,6 +161,7 @@ Environment::~Environment() {
     log_warning("Some ranks hang at the end of the run; they are killed.");
     abort_world(code_);
   });
+  CrashWatch const watch;
   MPI_Finalize();
 }
 

@@ -81,7 +81,7 @@ TEST_F(CorpusTest, FilesThatAreNoTextAreRefused) {
   EXPECT_THAT(refusal("version https://git-lfs.github.com/spec/v1\noid sha256:00\n"),
               AllOf(HasSubstr("a.txt"), HasSubstr("git lfs pull")));
   EXPECT_THAT(refusal("\x1f\x8b\x08"), HasSubstr("gunzip"));
-  EXPECT_THAT(refusal(std::string("\xff\xfea\0", 4)), HasSubstr("UTF-16"));
+  EXPECT_THAT(refusal(std::string("\xff\xfe[\0", 4)), HasSubstr("UTF-16"));
 }
 
 TEST_F(CorpusTest, LongDocumentsAreCutIntoSegments) {
