@@ -49,12 +49,14 @@ bool mean_the_same(YAML::Node const& node, std::string_view text) {
          (YAML::convert<bool>::decode(node, flag) && YAML::convert<bool>::decode(other, other_flag) && flag == other_flag);
 }
 
-/// Whether a template of module names is that of the matrix that is edited here, the second one of the MLP.
-bool is_second_projection(std::string_view module) {
-  if (module.ends_with(".weight")) module.remove_suffix(7);
-  constexpr std::array<std::string_view, 6> names{".c_proj", ".fc_out", ".down_proj", ".dense_4h_to_h", ".fc2", ".w2"};
-  bool const named = std::any_of(names.begin(), names.end(), [&](auto name) { return module.ends_with(name); });
-  return named && module.find("attn") == module.npos && module.find("attention") == module.npos;
+/// "c_proj" of "transformer.h.{}.mlp.c_proj", the second matrix of the MLP; nothing of a template for other modules.
+std::optional<std::string> second_projection(std::string module) {
+  if (module.ends_with(".weight")) module.resize(module.size() - 7);
+  constexpr std::array<std::string_view, 6> names{"c_proj", "fc_out", "down_proj", "dense_4h_to_h", "fc2", "w2"};
+  auto const last = module.substr(module.rfind('.') + 1);
+  bool const named = std::find(names.begin(), names.end(), last) != names.end();
+  bool const attends = module.find("attn") != std::string::npos || module.find("attention") != std::string::npos;
+  return named && !attends ? std::optional(last) : std::nullopt;
 }
 
 /// Methods as EasyEdit's files name them.
@@ -116,6 +118,12 @@ class HparamsReader {
       }
     }
     check_edited_layers(hparams, "The hparams file " + file_);
+    if (auto const named = root_[module_key]) {
+      auto const module = second_projection(named.as<std::string>(""));
+      if (!module)
+        throw fault(module_key, "is " + YamlValue(named).text() + ", but what is edited here is the second matrix of the MLP");
+      hparams.module = *module;
+    }
     bool const drifts = hparams.method == EditMethod::ft_l && root_["kl_factor"] && !mean_the_same(root_["kl_factor"], "0");
     if (drifts) throw fault("kl_factor", "must be 0 or absent: FT has no such term, here as in the published code");
     bool const single = !edits_in_batches(hparams.method) && hparams.batch_size > 1;
@@ -150,9 +158,6 @@ class HparamsReader {
         throw UserError(fmt::format("The hparams file {}: '{}' is {}, but only {} is supported. {}", file_, key,
                                     YamlValue(node).text(), value, reason));
     }
-    auto const module = root_[module_key];
-    if (module && !is_second_projection(module.as<std::string>("")))
-      throw fault(module_key, "is " + YamlValue(module).text() + ", but what is edited here is the second matrix of the MLP");
   }
 
   EditMethod method() const {

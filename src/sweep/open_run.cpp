@@ -58,12 +58,25 @@ void require_invertible(MomentsOptions const& moments, EditHparams const& hparam
                   moments.tokens, to_string(hparams.method), config.inner));
 }
 
+/// Whether a hparams file was made for a model like this one, as far as it says so.
+void require_module(EditHparams const& hparams, CausalLM const& model, std::string const& where) {
+  auto name = model.projection(hparams.layer()).name;
+  if (name.ends_with(".weight")) name.resize(name.size() - 7);
+  auto const own = name.substr(name.rfind('.') + 1);
+  if (hparams.module.empty() || hparams.module == own) return;
+  throw UserError(
+      fmt::format("{}: its hparams file edits the matrix '{}' (rewrite_module_tmp), but that of this model is '{}'. The file "
+                  "belongs to another model. Use one for this model, or remove the line.",
+                  where, hparams.module, own));
+}
+
 /// What would otherwise be found out only after hours of work.
 void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer) {
   tokenizer.require_within(model.config().vocabulary);
   auto const where = "The study '" + study.name + "'";
   for (auto const& point : study.points) {
     for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);
+    require_module(point.edit.hparams, model, where);
     if (point.edit.hparams.method != EditMethod::ft_l) require_loss_layer(model, point.edit.hparams);
     require_invertible(study.moments, point.edit.hparams, model.config());
     for (auto const& [length, count] : point.edit.hparams.context_template_length_params) {

@@ -87,6 +87,11 @@ class PlanAndStatus(WorldTest):
         study = self.study
         self.assertIn("v_loss_layer", refusal(study, "--set", "edit.v_loss_layer=3"))
         self.assertIn("below the edited layer", refusal(study, "--set", "edit.v_loss_layer=0"))
+        other = self.folder / "other.yaml"
+        other.write_text((study.parent / "hparams.yaml").read_text() + "rewrite_module_tmp: model.layers.{}.mlp.down_proj\n")
+        said = refusal(study, "--set", f"edit.hparams={other}")
+        self.assertIn("'down_proj'", said)
+        self.assertIn("'c_proj'", said)
         (self.folder / "text.txt").write_text("Every word of it is read. " * 200)
         moments = ["--set", "edit.mom2_adjustment=true", "--set"]
         self.assertIn("97 positions", refusal(study, *moments, f"moments={{text: {self.folder}/text.txt, segment: 97}}"))

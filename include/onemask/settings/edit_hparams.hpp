@@ -64,6 +64,8 @@ struct EditHparams {
   /// Sampled contexts: pairs of a length [tokens] and a count.
   std::vector<std::pair<int, int>> context_template_length_params = {{5, 10}, {10, 10}};
 
+  std::string module = {};  ///< last part of the edited matrix' name, such as "c_proj", where a file says it; else empty
+
   /// The highest edited layer, where values are searched for.
   int layer() const { return layers.back(); }
 };
