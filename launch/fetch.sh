@@ -48,6 +48,11 @@ git_blob_of() {
   { printf 'blob %d\0' "$(stat -c %s "$1")" && cat "$1"; } | sha1sum | cut -d ' ' -f 1
 }
 
+# Whether a file is what a clone without Git LFS has in place of a large one.
+is_lfs_pointer() {
+  [[ $(head -c 35 "$1" | tr -d '\0') == "version https://git-lfs.github.com/" ]]
+}
+
 # install_file FILE NAME: renames what is complete, once the disk has it.
 install_file() {
   sync "$1"

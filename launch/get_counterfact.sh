@@ -58,7 +58,7 @@ if [[ -z $expected && -f $sums ]]; then
 fi
 expected=${expected:-$published}
 
-if [[ -f $file ]]; then
+if [[ -f $file ]] && ! is_lfs_pointer "$file"; then
   sum=$(sha256_of "$file")
   [[ $sum == "$expected" ]] ||
     fail 2 "'$file' has the SHA-256 $sum instead of $expected: it was changed since it was downloaded, or is another file." \

@@ -85,8 +85,12 @@ while read -r size kind digest name; do
   file=$folder/$name part=$folder/.$name.part
   if [[ -f $file ]]; then
     if fits "$file" "$size" "$kind" "$digest"; then continue; fi
-    [[ -f $sums ]] || fail 2 "'$file' is there already and is not that of '$model': remove it, or give another folder."
-    echo "'$file' differs from that of '$model'; downloading it again." >&2
+    if is_lfs_pointer "$file"; then
+      echo "'$file' is a Git LFS pointer; downloading the file itself." >&2
+    else
+      [[ -f $sums ]] || fail 2 "'$file' is there already and is not that of '$model': remove it, or give another folder."
+      echo "'$file' differs from that of '$model'; downloading it again." >&2
+    fi
   fi
   echo "$name: $size bytes" >&2
   if [[ ! -f $part || $(stat -c %s "$part") != "$size" ]]; then

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 CONFIGURATION = ["config.json", "generation_config.json"]
-TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt"]
+TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt", "added_tokens.json"]
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARD = re.compile(r"model-[0-9]{5}-of-([0-9]{5})\.safetensors")
 

@@ -23,6 +23,7 @@ LIBRARIES = [
     (r"pcre2\.h$", {"PkgConfig::PCRE2"}),
     (r"utf8proc\.h$", {"PkgConfig::UTF8PROC"}),
     (r"zip\.h$", {"PkgConfig::LIBZIP"}),
+    (r"zlib\.h$", {"ZLIB::ZLIB"}),
     (r"(nccl|cuda_runtime\w*)\.h$", {"NCCL::NCCL"}),
     (r"c10/cuda/", {"LibTorch::CUDA"}),
 ]

@@ -4,6 +4,7 @@
 #include <onemask/core/file.hpp>
 #include <onemask/core/mapped_file.hpp>
 #include <onemask/core/text.hpp>
+#include <onemask/core/text_file.hpp>
 
 #include <algorithm>
 #include <array>
@@ -133,6 +134,7 @@ Content content_of(std::map<std::string, at::Tensor> const& tensors, std::map<st
 SafetensorsFile SafetensorsFile::open(std::filesystem::path const& file) {
   auto mapping = std::make_shared<MappedFile const>(file);
   auto content = mapping->content();
+  refuse_lfs_pointer(content, file);
   return SafetensorsFile(std::move(mapping), content, file.string());
 }
 

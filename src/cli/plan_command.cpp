@@ -121,7 +121,7 @@ Command plan_command() {
       "  onemask plan study.yaml --out results/study\n"
       "  onemask plan study.yaml --out results/study --ranks 1024 --like results/trial --json\n",
       1,
-      true,
+      false,
       no_options(),
       plan};
   add_study_options(*command.options);

@@ -14,6 +14,7 @@ CommandResult run(po::variables_map const& values, Environment const& environmen
   std::string folder;
   agree(world, [&] {
     folder = need_option(values, "out", "the folder of the model");
+    require_one_run(world);
     std::vector<std::string> settings;
     if (values.contains("set")) settings = values["set"].as<std::vector<std::string>>();
     study = read_pretrain_study(only_operand(values, "STUDY.yaml, the study's file,"), settings);

@@ -137,6 +137,7 @@ CommandResult run_stats(po::variables_map const& values, Environment const& envi
   std::string execution;
   agree(world, [&] {
     request = stats_request_of(values);
+    require_one_run(world);
     set_threads(request.threads);
     set_product_precision("float32");
     auto const placement = parse_placement(request.device, request.dtype, environment.local_rank());

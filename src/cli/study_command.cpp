@@ -67,6 +67,7 @@ CommandResult run_stages(StageCommand const& stage, po::variables_map const& val
     options = run_options_of(values);
     options.last = stage.last;
     if (gathers) results = result_options_of(values);
+    if (options.shard.count == 1) require_one_run(environment.world());
     study = study_of(values);
   });
   auto const outcome = (stage.only_gather ? gather_study : run_study)(environment, study, options);

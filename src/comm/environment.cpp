@@ -5,15 +5,28 @@
 #include <onemask/core/deadline.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/core/text.hpp>
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <netinet/in.h>
+#include <optional>
+#include <string_view>
+#include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <fmt/core.h>
 
 namespace onemask {
 
@@ -24,9 +37,98 @@ bool started_by_launcher() {
   return std::any_of(variables.begin(), variables.end(), [](char const* name) { return std::getenv(name) != nullptr; });
 }
 
+int number_in(char const* variable) {
+  auto const* text = std::getenv(variable);
+  return text == nullptr ? 0 : std::atoi(text);
+}
+
+/// The names of variables that launchers set for MPI.
+std::vector<std::string> launcher_variables() {
+  std::vector<std::string> names;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    std::string_view const text(*variable);
+    if (text.starts_with("PMIX_") || text.starts_with("PMI_") || text.starts_with("OMPI_COMM_"))
+      names.emplace_back(text.substr(0, text.find('=')));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// What to do where they do harm.
+std::string advice_on_variables() {
+  auto const names = launcher_variables();
+  return "These variables say that a launcher started it: " + join(names, ", ") +
+         ". They may be left over from one that is gone, or be of a kind that this MPI does not know. Start the command with the "
+         "mpirun of this MPI, or, for a single process, by env -u " +
+         join(names, " -u ") + " onemask ...";
+}
+
+/// "tcp4://127.0.0.1:4711", the last part of what a launcher says of its server; nothing for another kind of address.
+std::optional<sockaddr_in> address_in(std::string const& uri) {
+  auto const scheme = uri.find("tcp4://"), colon = uri.rfind(':');
+  if (scheme == std::string::npos || colon < scheme + 7) return std::nullopt;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(uri.c_str() + colon + 1)));
+  auto const host = uri.substr(scheme + 7, colon - scheme - 7);
+  return ::inet_pton(AF_INET, host.c_str(), &address.sin_addr) == 1 ? std::optional(address) : std::nullopt;
+}
+
+/// Whether the launcher's server that the environment names answers no more. MPI starts without it, and crashes as it ends.
+bool server_is_gone() {
+  for (auto const& name : launcher_variables()) {
+    auto const address = name.starts_with("PMIX_SERVER_URI") ? address_in(std::getenv(name.c_str())) : std::nullopt;
+    if (!address) continue;
+    int const descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return false;
+    bool const refused =
+        ::connect(descriptor, reinterpret_cast<sockaddr const*>(&*address), sizeof *address) != 0 && errno == ECONNREFUSED;
+    ::close(descriptor);
+    return refused;
+  }
+  return false;
+}
+
+/// While it lives, a crash ends the process with a sentence. Where mpirun started the process, MPI shows the stack instead.
+class CrashWatch {
+ public:
+  CrashWatch() {
+    if (std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr) return;
+    watches_ = true;
+    sentence() = "onemask: MPI crashed. " + advice_on_variables() + "\n";
+    struct sigaction action {};
+    action.sa_handler = [](int) {
+      auto const& text = sentence();
+      [[maybe_unused]] auto const written = ::write(STDERR_FILENO, text.data(), text.size());
+      ::_exit(1);
+    };
+    for (std::size_t i = 0; i < signals.size(); ++i) ::sigaction(signals[i], &action, &before_[i]);
+  }
+  ~CrashWatch() {
+    for (std::size_t i = 0; watches_ && i < signals.size(); ++i) ::sigaction(signals[i], &before_[i], nullptr);
+  }
+  CrashWatch(CrashWatch const&) = delete;
+  CrashWatch& operator=(CrashWatch const&) = delete;
+
+ private:
+  static std::string& sentence() {
+    static std::string text;
+    return text;
+  }
+
+  static constexpr std::array signals{SIGSEGV, SIGBUS, SIGABRT};
+  std::array<struct sigaction, signals.size()> before_{};
+  bool watches_ = false;
+};
+
 void start_mpi(int& argc, char**& argv) {
   int provided = 0;
-  check_mpi(MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided), "start");
+  if (server_is_gone())
+    throw RunError("MPI cannot start, because the server of its launcher does not answer. " + advice_on_variables());
+  {
+    CrashWatch const watch;
+    check_mpi(MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided), "start");
+  }
   if (provided < MPI_THREAD_MULTIPLE) {
     MPI_Finalize();
     throw RunError(
@@ -35,6 +137,8 @@ void start_mpi(int& argc, char**& argv) {
 }
 
 }  // namespace
+
+Environment::Environment() : launched_(false), exceptions_(std::uncaught_exceptions()) {}
 
 Environment::Environment(int& argc, char**& argv) : launched_(started_by_launcher()), exceptions_(std::uncaught_exceptions()) {
   if (!launched_) return;
@@ -57,6 +161,7 @@ Environment::~Environment() {
     log_warning("Some ranks hang at the end of the run; they are killed.");
     abort_world(code_);
   });
+  CrashWatch const watch;
   MPI_Finalize();
 }
 
@@ -64,6 +169,29 @@ void Environment::abort_world(int code) const {
   std::fflush(nullptr);
   if (launched_) MPI_Abort(MPI_COMM_WORLD, code);
   std::_Exit(code);
+}
+
+int rank_by_mpirun() {
+  return number_in("OMPI_COMM_WORLD_RANK");
+}
+
+void require_one_run(Communicator const& world) {
+  if (world.size() > 1 || number_in("OMPI_COMM_WORLD_SIZE") == 1) return;
+  constexpr std::array<std::pair<char const*, char const*>, 3> counts{
+      {{"OMPI_COMM_WORLD_SIZE", "an mpirun"}, {"SLURM_STEP_NUM_TASKS", "srun"}, {"PMI_SIZE", "the mpirun of another MPI"}}};
+  for (auto const& [variable, launcher] : counts) {
+    auto const processes = number_in(variable);
+    if (processes < 2) continue;
+    throw UserError(fmt::format(
+        "This is one of {0} processes that {1} started ({2}), but they do not know each other: {1} does not speak this "
+        "MPI's PMIx. Start them with mpirun -n {0} of the MPI that onemask was built with, as launch/sweep.sbatch does; "
+        "or give each a part of the study by --shard I/{0}.",
+        processes, launcher, variable));
+  }
+  if (auto const tasks = number_in("SLURM_NTASKS"); tasks > 1) {
+    log_warning(fmt::format(
+        "The SLURM job has {0} tasks, but this is a single process. To use them all, start with mpirun -n {0}.", tasks));
+  }
 }
 
 std::string host_name() {

@@ -30,6 +30,31 @@ std::vector<std::string> option_names(Command const& command) {
   return names;
 }
 
+/// Advice for settings that are given as other programs take them: "mask.epochs=3", "+mask.epochs=3", "--mask.epochs=3",
+/// "--set mask.epochs 3".
+std::string set_advice(Command const& command, std::vector<std::string> const& words) {
+  auto const is_option = [&](std::string const& name) { return command.options->find_nothrow(name, false) != nullptr; };
+  auto const advice = [](std::string const& key, std::string const& value) {
+    return " A value of the study is replaced by --set " + key + "=" + value + ", and swept by --sweep " + key + "=0,1,2.";
+  };
+  if (!is_option("set")) return "";
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    auto const& word = words[i];
+    bool const is_value = i > 0 && words[i - 1].starts_with("--") && words[i - 1].find('=') == std::string::npos;
+    auto const equals = word.find('=');
+    if (is_value) {
+      bool const apart = (words[i - 1] == "--set" || words[i - 1] == "--sweep") && equals == std::string::npos;
+      if (apart && i + 1 < words.size()) return advice(word.substr(0, word.find(':')), words[i + 1]);
+      continue;
+    }
+    auto const begin = word.find_first_not_of("+-");
+    if (begin == std::string::npos || equals == std::string::npos || equals <= begin) continue;
+    auto const key = word.substr(begin, equals - begin);
+    if (!is_option(key) && key.find('/') == std::string::npos) return advice(key, word.substr(equals + 1));
+  }
+  return "";
+}
+
 /// Boost's message as a sentence.
 std::string sentence(std::string text) {
   if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
@@ -67,10 +92,10 @@ po::variables_map parse(Command const& command, std::vector<std::string> const& 
   } catch (po::unknown_option const& error) {
     auto const option = with_dashes(error.get_option_name());
     throw UserError("'onemask " + command.name + "' has no option '" + option + "'." +
-                    did_you_mean(option, option_names(command)) + see_help(command));
+                    did_you_mean(option, option_names(command)) + set_advice(command, words) + see_help(command));
   } catch (po::too_many_positional_options_error const&) {
-    throw UserError(fmt::format("'onemask {}' takes only {} operand: onemask {} {}.{}", command.name, command.most_operands,
-                                command.name, command.operands, see_help(command)));
+    throw UserError(fmt::format("'onemask {}' takes only {} operand: onemask {} {}.{}{}", command.name, command.most_operands,
+                                command.name, command.operands, set_advice(command, words), see_help(command)));
   } catch (po::error const& error) {
     throw UserError(sentence(error.what()) + see_help(command));
   }

@@ -100,17 +100,33 @@ void wait_for_the_end() {
   if (!message_passing().survives_failure) std::this_thread::sleep_for(std::chrono::minutes(10));
 }
 
+/// Without MPI, which may be in no state to start. Of several processes of an mpirun the first runs the command.
+int run_alone(Command const& command, std::vector<std::string> const& words) {
+  if (rank_by_mpirun() > 0) return 0;
+  Environment const environment;
+  configure_log(0, 1);
+  CommandResult result;
+  auto ending = ending_of([&] {
+    result = command.run(parse(command, words), environment);
+    print(result.output);
+    return result.code;
+  });
+  if (ending.sentence.empty()) ending.sentence = result.error;
+  if (!ending.sentence.empty()) say(ending);
+  leave_code(ending.code);
+  return ending.code;
+}
+
 int run_on_ranks(Command const& command, std::vector<std::string> const& words) {
   int no_arguments = 0;
   char** none = nullptr;
-  if (command.parallel) watch_signals();
+  watch_signals();
   Environment environment(no_arguments, none);
   auto const world = environment.world();
   configure_log(world.rank(), world.size());
   Mailbox ranks(world);
   CommandResult result;
   auto own = ending_of([&] {
-    if (!command.parallel && world.rank() != 0) return 0;
     result = command.run(parse(command, words), environment);
     if (world.rank() == 0) print(result.output);
     return result.code;
@@ -164,7 +180,7 @@ int run(std::vector<Command> const& commands, std::vector<std::string> const& wo
   std::vector<std::string> const rest(words.begin() + 1, words.end());
   auto const options_end = std::find(rest.begin(), rest.end(), "--");
   if (std::find(rest.begin(), options_end, "--help") != options_end) return print(help(*found)), 0;
-  return run_on_ranks(*found, rest);
+  return found->parallel ? run_on_ranks(*found, rest) : run_alone(*found, rest);
 }
 
 }  // namespace

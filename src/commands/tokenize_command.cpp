@@ -1,6 +1,7 @@
 #include "commands/light_commands.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/json_line.hpp>
+#include <onemask/core/text_file.hpp>
 #include <onemask/tokenizer/tokenizer.hpp>
 
 #include <iostream>
@@ -39,8 +40,11 @@ CommandResult tokenize(po::variables_map const& values) {
   auto const tokenizer = Tokenizer::open(need_option(values, "model", "the folder of a model or tokenizer"));
   auto texts = operands(values);
   if (texts.empty()) {
-    for (std::string line; std::getline(std::cin, line);)
+    for (std::string line; std::getline(std::cin, line);) {
+      if (texts.empty() && line.starts_with(byte_order_mark)) line.erase(0, byte_order_mark.size());
+      if (line.ends_with('\r')) line.pop_back();
       texts.push_back(values.contains("json-input") ? parse_line(line, texts.size() + 1) : line);
+    }
   }
   CommandResult result;
   for (auto const& text : texts) result.output += format(tokenizer, text, values.contains("json"));

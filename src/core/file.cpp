@@ -1,5 +1,6 @@
 #include <onemask/core/file.hpp>
 #include <onemask/core/new_file.hpp>
+#include <onemask/core/text_file.hpp>
 
 #include <algorithm>
 #include <array>
@@ -27,6 +28,7 @@ std::string read_file(std::filesystem::path const& file) {
     size += in.read(content.data() + size, content.size() - size);
   }
   content.resize(size);
+  refuse_lfs_pointer(content, file);
   return content;
 }
 

@@ -1,7 +1,9 @@
 #include <onemask/core/error.hpp>
-#include <onemask/core/file.hpp>
 #include <onemask/core/json_field.hpp>
+#include <onemask/core/text.hpp>
+#include <onemask/core/text_file.hpp>
 
+#include <algorithm>
 #include <limits>
 
 #include <fmt/core.h>
@@ -9,16 +11,62 @@
 
 namespace onemask::detail {
 
-nlohmann::json parse_json_file(std::filesystem::path const& file) {
-  std::string const content = read_file(file);
-  try {
-    return nlohmann::json::parse(content);
-  } catch (nlohmann::json::parse_error const& error) {
-    throw UserError(fmt::format("'{}' is not valid JSON near byte {} of {}. It may be cut short; fetch it again.", file.string(),
-                                error.byte, content.size()));
-  } catch (nlohmann::json::exception const&) {
-    throw UserError("'" + file.string() + "' holds a number that is out of range. Fetch it again.");
+namespace {
+
+/// Why a text is not JSON, as far as its beginning and the place of the mistake say so; else nothing.
+std::string reason(std::string const& text, std::size_t byte, std::string_view message) {
+  auto const begins = text.find_first_not_of(" \t\r\n");
+  if (begins == std::string::npos) return "it is blank";
+  if (text[begins] == '<') return "it is a web page; download the file itself";
+  if (message.find("surrogate") != std::string_view::npos)
+    return "it has a lone surrogate such as \\ud83d, which is half of a character; remove or complete it";
+  if (message.find("UTF-8") != std::string_view::npos) return "it has bytes that are not UTF-8; convert it with iconv";
+  if (byte > text.size()) return "it ends too early; fetch it again";
+  auto const near = std::string_view(text).substr(byte < 2 ? 0 : byte - 2, 6);
+  for (auto const* word : {"NaN", "Inf"}) {
+    if (near.find(word) != std::string_view::npos) return "JSON knows no NaN and no infinity; write null in their place";
   }
+  if (byte > 0 && text[byte - 1] == '\'') return "JSON quotes texts with \"; Python writes it with json.dump, not with print";
+  return "";
+}
+
+nlohmann::json parse_json(std::string const& text, std::string const& place) {
+  try {
+    return nlohmann::json::parse(text);
+  } catch (nlohmann::json::parse_error const& error) {
+    auto const why = reason(text, error.byte, error.what());
+    throw UserError(
+        fmt::format("{} is not valid JSON near byte {} of {}{}.", place, error.byte, text.size(), why.empty() ? "" : ": " + why));
+  } catch (nlohmann::json::exception const&) {
+    throw UserError(place + " holds a number that is out of range. Write a smaller one.");
+  }
+}
+
+std::string quoted(std::filesystem::path const& file) {
+  return "'" + file.string() + "'";
+}
+
+}  // namespace
+
+nlohmann::json parse_json_file(std::filesystem::path const& file) {
+  return parse_json(read_text(file), quoted(file));
+}
+
+nlohmann::json parse_json_or_lines(std::filesystem::path const& file) {
+  auto const text = read_text(file);
+  auto const place = quoted(file);
+  std::vector<std::pair<std::size_t, std::string>> lines;
+  for (auto& line : split_text(text, '\n')) {
+    lines.emplace_back(lines.size() + 1, std::move(line));
+  }
+  std::erase_if(lines, [](auto const& line) { return line.second.find_first_not_of(" \t\r") == std::string::npos; });
+  bool const named_so = file.string().find(".jsonl") != std::string::npos || file.string().find(".ndjson") != std::string::npos;
+  bool const objects = !lines.empty() && lines.front().second.starts_with('{') && (lines.size() > 1 || named_so) &&
+                       nlohmann::json::parse(lines.front().second, nullptr, false).is_object();
+  if (!objects) return parse_json(text, place);
+  auto list = nlohmann::json::array();
+  for (auto const& [number, line] : lines) list.push_back(parse_json(line, fmt::format("{}, line {},", place, number)));
+  return list;
 }
 
 JsonField JsonField::member(nlohmann::json const& value, std::string_view name) const {

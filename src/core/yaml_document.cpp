@@ -2,6 +2,7 @@
 #include <onemask/core/text.hpp>
 #include <onemask/core/yaml_document.hpp>
 
+#include <fmt/core.h>
 #include <yaml-cpp/yaml.h>
 
 namespace onemask {
@@ -10,7 +11,8 @@ YAML::Node parse_yaml(std::string const& text, std::string const& name) {
   try {
     return YAML::Load(text);
   } catch (YAML::Exception const& e) {
-    throw UserError(name + " is not valid YAML: " + e.what() + ".");
+    throw UserError(
+        fmt::format("{} is not valid YAML (line {}, column {}): {}.", name, e.mark.line + 1, e.mark.column + 1, e.msg));
   }
 }
 
@@ -19,7 +21,8 @@ std::pair<std::string, std::string> key_and_value(std::string const& text, char 
   if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
     throw UserError(std::string("The option ") + option + " takes key=value, but got '" + text + "'.");
   }
-  return {text.substr(0, equals), text.substr(equals + 1)};
+  auto const key = text.substr(0, equals);
+  return {key.substr(0, key.find_last_not_of(' ') + 1), text.substr(equals + 1)};
 }
 
 void assign(YAML::Node root, std::string const& key, YAML::Node const& value) {

@@ -49,7 +49,8 @@ Corpus Corpus::of_texts(std::vector<std::filesystem::path> const& files) {
   std::vector<File> all;
   for (auto const& pattern : files) {
     for (auto const& file : matching_files(pattern)) {
-      bool const json = file.extension() == ".jsonl" || file.extension() == ".ndjson";
+      auto const kind = file.extension();
+      bool const json = kind == ".jsonl" || kind == ".ndjson" || kind == ".json";
       all.push_back({file, json ? Format::json_texts : Format::text});
     }
   }
@@ -72,7 +73,8 @@ Corpus Corpus::of_files(std::vector<File> files) {
       throw UserError("The corpus file '" + path.string() + "' does not exist or is not a file. Check the path.");
     }
     hasher.integer(static_cast<int>(format)).text(sha256_file(path));
-    corpus.find_units(f);
+    // Earlier versions made tokens of such bytes, so their results have other names.
+    if (corpus.find_units(f) > 0) hasher.text("plain line ends");
   }
   if (corpus.units_.empty()) {
     throw UserError(corpus.files_.empty() ? std::string("The corpus names no files.")
@@ -97,18 +99,22 @@ Corpus Corpus::of_rows(std::vector<std::vector<std::int64_t>> rows, std::string 
   return corpus;
 }
 
-void Corpus::find_units(std::size_t file) {
+std::uint64_t Corpus::find_units(std::size_t file) {
   auto const& [path, format] = files_[file];
   detail::DocumentReader reader(path, format == Format::text, 0, 1);
-  std::uint64_t end = 0;
+  std::uint64_t begin = 0;  // of the unit, in the text
   bool open = false;
   while (auto const document = reader.next()) {
-    if (!open) units_.push_back({file, document->offset, document->line, 0});
+    auto const place = document->offset - document->dropped;
+    if (!open) {
+      units_.push_back({file, document->offset, document->line, 0});
+      begin = place;
+    }
     ++units_.back().documents;
-    end = document->offset + document->text.size();
     // A list of ids takes about six bytes a token.
-    open = end - units_.back().offset < (format == Format::json_ids ? 6 * ids_of_unit : bytes_of_unit);
+    open = place + document->text.size() - begin < (format == Format::json_ids ? 6 * ids_of_unit : bytes_of_unit);
   }
+  return reader.dropped();
 }
 
 std::vector<Corpus::Document> Corpus::documents(Unit const& unit) const {

@@ -93,7 +93,7 @@ std::string Fact::question() const {
 }
 
 std::vector<Fact> read_counterfact(std::filesystem::path const& file) {
-  nlohmann::json const content = detail::parse_json_file(file);
+  nlohmann::json const content = detail::parse_json_or_lines(file);
   if (!content.is_array() || content.empty()) {
     throw UserError("'" + file.string() + "' must be a list of CounterFact records, not " +
                     (content.is_array() ? "an empty list" : content.type_name()) + ".");

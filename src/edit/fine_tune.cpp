@@ -27,7 +27,13 @@ struct TargetRows {
   at::Tensor fact;     ///< [positions] fact of each, counted from `first`
 };
 
-std::vector<TargetRows> make_parts(CausalLM const& model, std::span<EditRequest const> requests, int layer) {
+/// Where the objects' tokens are read: each behind those before it, or all behind the prompt.
+bool reads_at_prompt(EditHparams const& hparams) {
+  return hparams.objective_optimization == "prompt_last";
+}
+
+std::vector<TargetRows> make_parts(CausalLM const& model, std::span<EditRequest const> requests, EditHparams const& hparams) {
+  auto const layer = hparams.layer();
   std::vector<TargetRows> parts;
   for (std::size_t first = 0; first < requests.size(); first += facts_at_once) {
     auto const count = std::min(facts_at_once, requests.size() - first);
@@ -40,7 +46,8 @@ std::vector<TargetRows> make_parts(CausalLM const& model, std::span<EditRequest 
       rows.push_back(ids);
       offsets.emplace_back();
       for (std::size_t k = 0; k < request.target.size(); ++k) {
-        offsets.back().push_back(std::ssize(ids) - std::ssize(request.target) + static_cast<std::int64_t>(k));
+        auto const token = reads_at_prompt(hparams) ? 0 : static_cast<std::int64_t>(k);
+        offsets.back().push_back(std::ssize(ids) - std::ssize(request.target) + token);
         targets.push_back(request.target[k]);
         facts.push_back(static_cast<std::int64_t>(f));
         share.push_back(1 / static_cast<double>(request.target.size()));
@@ -75,11 +82,12 @@ at::Tensor losses(CausalLM const& model, TargetRows const& part, int layer, at::
 }
 
 /// The requests whose loss can be computed; the others' outcomes get a failure.
-std::vector<EditRequest> finite_ones(CausalLM const& model, std::span<EditRequest const> requests, int layer,
+std::vector<EditRequest> finite_ones(CausalLM const& model, std::span<EditRequest const> requests, EditHparams const& hparams,
                                      std::vector<EditOutcome>& outcomes) {
+  auto const layer = hparams.layer();
   auto const nothing = at::zeros_like(model.projection(layer).weight, at::kFloat);
   std::vector<EditRequest> fine;
-  for (auto const& part : make_parts(model, requests, layer)) {
+  for (auto const& part : make_parts(model, requests, hparams)) {
     auto const values = losses(model, part, layer, nothing.clone().requires_grad_(true), 1).to(at::kCPU, at::kDouble);
     for (std::size_t f = 0; f < part.count; ++f) {
       auto const& request = requests[part.first + f];
@@ -91,6 +99,22 @@ std::vector<EditRequest> finite_ones(CausalLM const& model, std::span<EditReques
   return fine;
 }
 
+/// Facts between two steps of the optimizer.
+struct FactBatch {
+  std::size_t first = 0, count = 0;
+  std::vector<TargetRows> parts;
+};
+
+std::vector<FactBatch> make_batches(CausalLM const& model, std::span<EditRequest const> requests, EditHparams const& hparams) {
+  auto const size = hparams.batch_size > 0 ? static_cast<std::size_t>(hparams.batch_size) : requests.size();
+  std::vector<FactBatch> batches;
+  for (std::size_t first = 0; first < requests.size(); first += size) {
+    auto const count = std::min(size, requests.size() - first);
+    batches.push_back({first, count, make_parts(model, requests.subspan(first, count), hparams)});
+  }
+  return batches;
+}
+
 }  // namespace
 
 BatchEdit fine_tune(CausalLM const& model, std::span<EditRequest const> requests, EditHparams const& hparams,
@@ -99,36 +123,44 @@ BatchEdit fine_tune(CausalLM const& model, std::span<EditRequest const> requests
   auto const layer = hparams.layer();
   require_layer(model, layer, "The hparams' 'layers'");
   BatchEdit edit;
-  auto const tuned = finite_ones(model, requests, layer, edit.facts);
+  auto const tuned = finite_ones(model, requests, hparams, edit.facts);
   if (tuned.empty()) throw RunError("No fact is left to fine-tune: no fact has a finite loss.");
   std::vector<EditOutcome*> outcomes;
   for (auto& fact : edit.facts) {
     if (fact.failure.empty()) outcomes.push_back(&fact);
   }
-  auto const parts = make_parts(model, tuned, layer);
+  auto const batches = make_batches(model, tuned, hparams);
   auto const weight = model.projection(layer).weight.to(at::kFloat);
   auto change = at::zeros_like(weight), mean = at::zeros_like(weight), square = at::zeros_like(weight);
-  auto const count = static_cast<double>(tuned.size());
-  for (int step = 1;; ++step) {
-    auto leaf = change.clone().requires_grad_(true);
-    double loss = 0;
-    for (auto const& part : parts) {
-      auto const values = losses(model, part, layer, leaf, count).to(at::kCPU, at::kDouble);
-      for (std::size_t f = 0; f < part.count; ++f) {
-        auto const value = values[static_cast<std::int64_t>(f)].item<double>();
-        loss += value / count;
-        auto& outcome = *outcomes[part.first + f];
-        outcome = {outcome.case_id, step, value, std::exp(-value), 0, 0, ""};
+  double loss = 0;
+  int steps = 0;
+  for (int pass = 1; pass == 1 || (loss >= enough && pass <= hparams.num_steps); ++pass) {
+    loss = 0;
+    for (auto const& batch : batches) {
+      auto const count = static_cast<double>(batch.count);
+      auto leaf = change.clone().requires_grad_(true);
+      double batch_loss = 0;
+      for (auto const& part : batch.parts) {
+        auto const values = losses(model, part, layer, leaf, count).to(at::kCPU, at::kDouble);
+        for (std::size_t f = 0; f < part.count; ++f) {
+          auto const value = values[static_cast<std::int64_t>(f)].item<double>();
+          batch_loss += value / count;
+          auto& outcome = *outcomes[batch.first + part.first + f];
+          outcome = {outcome.case_id, pass, value, std::exp(-value), 0, 0, ""};
+        }
       }
+      if (!std::isfinite(batch_loss) || !leaf.grad().isfinite().all().item<bool>()) {
+        throw RunError(fmt::format("Fine-tuning {} facts gave numbers that are not finite in step {}. Use a smaller lr.",
+                                   tuned.size(), steps + 1));
+      }
+      loss += batch_loss * (count / static_cast<double>(tuned.size()));
+      // Without batches, the last pass only says the loss.
+      bool const looks = hparams.batch_size == 0 && pass == hparams.num_steps;
+      if (batch_loss < enough || looks) continue;
+      auto const gradient = leaf.grad() + hparams.weight_decay * (weight + change);
+      adam_step(change, gradient, mean, square, hparams.lr, ++steps);
+      if (hparams.norm_constraint > 0) change.clamp_(-hparams.norm_constraint, hparams.norm_constraint);
     }
-    if (!std::isfinite(loss) || !leaf.grad().isfinite().all().item<bool>()) {
-      throw RunError(
-          fmt::format("Fine-tuning {} facts gave numbers that are not finite in step {}. Use a smaller lr.", tuned.size(), step));
-    }
-    if (loss < enough || step == hparams.num_steps) break;
-    auto const gradient = leaf.grad() + hparams.weight_decay * (weight + change);
-    adam_step(change, gradient, mean, square, hparams.lr, step);
-    if (hparams.norm_constraint > 0) change.clamp_(-hparams.norm_constraint, hparams.norm_constraint);
   }
   auto const change_norm = change.norm().item<double>(), weight_norm = weight.norm().item<double>();
   for (auto* fact : outcomes) {

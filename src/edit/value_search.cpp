@@ -185,8 +185,9 @@ at::Tensor sums_by(at::Tensor const& rows, at::Tensor const& group, std::int64_t
   return at::zeros(sizes, rows.options()).index_add(0, group, rows);
 }
 
-void check_layers(CausalLM const& model, EditHparams const& hparams) {
-  for (auto layer : hparams.layers) require_layer(model, layer, "The hparams' 'layers'");
+}  // namespace
+
+void require_loss_layer(CausalLM const& model, EditHparams const& hparams) {
   require_layer(model, hparams.v_loss_layer, "The hparams' 'v_loss_layer'");
   if (hparams.v_loss_layer < hparams.layer()) {
     throw UserError(
@@ -196,11 +197,10 @@ void check_layers(CausalLM const& model, EditHparams const& hparams) {
   }
 }
 
-}  // namespace
-
 FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requests, std::span<std::int64_t const> value_of,
                         EditHparams const& hparams, ValueOrigin origin) {
-  check_layers(model, hparams);
+  for (auto layer : hparams.layers) require_layer(model, layer, "The hparams' 'layers'");
+  require_loss_layer(model, hparams);
   invariant(!requests.empty() && requests.size() == value_of.size(), "of ", requests.size(), " facts, ", value_of.size(),
             " have a value to be found");
   auto const device = model.device();

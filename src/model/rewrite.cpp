@@ -133,7 +133,8 @@ void write_weights(Checkpoint const& source, std::map<std::string, at::Tensor> c
                    std::optional<at::ScalarType> dtype, std::filesystem::path const& folder) {
   for (auto const& [file_name, file] : source.files()) {
     std::map<std::string, at::Tensor> tensors;
-    bool changes = false;
+    auto metadata = file.metadata();
+    bool changes = metadata.try_emplace("format", "pt").second;  // transformers loads no file that lacks it
     for (auto const& name : file.names()) {
       auto const stored = file.tensor(name);
       auto const found = rewritten.find(name);
@@ -145,7 +146,7 @@ void write_weights(Checkpoint const& source, std::map<std::string, at::Tensor> c
       tensors.emplace(name, written);
     }
     if (changes) {
-      save_safetensors(folder / file_name, tensors, file.metadata());
+      save_safetensors(folder / file_name, tensors, metadata);
     } else {
       link_or_copy_file(source.folder() / file_name, folder / file_name);
     }

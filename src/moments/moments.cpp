@@ -115,6 +115,15 @@ std::map<int, std::string> moment_keys(MomentsOptions const& options, std::vecto
   return sources_of(options, layers, fingerprints).keys;
 }
 
+void check_moments(MomentsOptions const& options, std::map<int, std::string> const& keys, CausalLM const& model,
+                   ObjectStore const& objects) {
+  if (!keys.empty()) segment_of(options, model.config());
+  for (auto const& [layer, key] : keys) {
+    auto const file = options.files.find(layer);
+    if (file != options.files.end() && !objects.has(key)) import_second_moment(file->second, model, layer);
+  }
+}
+
 std::map<int, std::string> make_moments(Communicator const& world, CausalLM const& model, Tokenizer const& tokenizer,
                                         MomentsOptions const& options, std::vector<int> const& layers, ObjectStore const& objects,
                                         std::filesystem::path const& checkpoints, Fingerprints const& fingerprints,

@@ -1,8 +1,8 @@
 #include "pretrain/sequences.hpp"
 
 #include <onemask/core/error.hpp>
-#include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/text_file.hpp>
 #include <onemask/data/corpus.hpp>
 #include <onemask/data/counterfact.hpp>
 #include <onemask/data/prompt.hpp>
@@ -26,7 +26,7 @@ std::string place_of(std::string const& file, std::size_t line) {
 /// Calls visit(value, place) for the JSON value of every line that is not blank.
 template <typename Visit>
 void visit_lines(std::filesystem::path const& file, Visit const& visit) {
-  auto const content = read_file(file);
+  auto const content = read_text(file);
   std::size_t number = 0;
   for (std::size_t begin = 0; begin < content.size();) {
     auto const end = std::min(content.find('\n', begin), content.size());
@@ -112,7 +112,7 @@ std::vector<std::string> tokenizer_texts(std::vector<Statement> const& statement
         texts.push_back(text_field(value, "text", place));
       });
     } else {
-      texts.push_back(read_file(file));
+      texts.push_back(with_plain_line_ends(read_text(file)));
     }
   }
   return texts;

@@ -21,6 +21,16 @@ Field<EditHparams> false_or(Field<EditHparams> field) {
   return field;
 }
 
+bool searches(EditHparams const& hparams) {
+  return hparams.method != EditMethod::ft_l;
+}
+bool tunes(EditHparams const& hparams) {
+  return hparams.method == EditMethod::ft_l;
+}
+bool in_batches(EditHparams const& hparams) {
+  return edits_in_batches(hparams.method);
+}
+
 /// Pairs of a length and a count.
 Field<EditHparams> template_lengths() {
   using Pairs = std::vector<std::pair<int, int>>;
@@ -34,13 +44,23 @@ Field<EditHparams> template_lengths() {
     return "";
   };
   auto const text = [](EditHparams const& hparams) { return yaml_text(hparams.context_template_length_params); };
-  return make_field<Pairs, EditHparams>(std::move(info), take, text, text).enter(Enters::content);
+  return make_field<Pairs, EditHparams>(std::move(info), take, text, text).enter(Enters::content).use_for(searches);
 }
 
 /// Adds `word` and the field's value to the line of the solve, where the method is this one.
 Field<EditHparams> solved_by(EditMethod method, char const* word, Field<EditHparams> const& field) {
-  return field.in_line(Enters::solve, [method, word, value = field.hashed](EditHparams const& hparams) {
-    return hparams.method == method ? word + value(hparams) : "";
+  auto const solved = [method](EditHparams const& hparams) { return hparams.method == method; };
+  return field
+      .in_line(Enters::solve, [solved, word, value = field.hashed](
+                                  EditHparams const& hparams) { return solved(hparams) ? word + value(hparams) : ""; })
+      .use_for(solved);
+}
+
+/// A setting of fine-tuning that names of earlier versions lack; they hold for its default.
+Field<EditHparams> tuned_by(char const* word, Field<EditHparams> const& field) {
+  return field.in_line(Enters::solve, [word, value = field.hashed](EditHparams const& hparams) {
+    bool const standard = value(hparams) == value(EditHparams{});
+    return tunes(hparams) && !standard ? word + value(hparams) : "";
   });
 }
 
@@ -48,46 +68,60 @@ Field<EditHparams> solved_by(EditMethod method, char const* word, Field<EditHpar
 Field<EditHparams> moment_weight() {
   auto const field = number("mom2_update_weight", &EditHparams::mom2_update_weight, positive(), "",
                             "MEMIT: weight of the preserved keys' second moment; EMMET: scale of it");
-  return field.in_line(Enters::solve, [value = field.hashed](EditHparams const& h) {
-    if (h.method == EditMethod::alphaedit || h.method == EditMethod::ft_l) return std::string();
-    return (h.method == EditMethod::emmet ? " scale " : " lambda ") + value(h);
-  });
+  auto const used = [](EditHparams const& h) { return in_batches(h) && searches(h) && h.method != EditMethod::alphaedit; };
+  return field
+      .in_line(Enters::solve,
+               [value = field.hashed](EditHparams const& h) {
+                 if (h.method == EditMethod::alphaedit || h.method == EditMethod::ft_l) return std::string();
+                 return (h.method == EditMethod::emmet ? " scale " : " lambda ") + value(h);
+               })
+      .use_for(used);
 }
 
 Fields<EditHparams> make_fields() {
   using Edit = EditHparams;
-  auto const searches = [](Edit const& h) { return h.method != EditMethod::ft_l; };
-  auto const tunes = [](Edit const& h) { return h.method == EditMethod::ft_l; };
+  auto const one_by_one = [](Edit const& h) { return !in_batches(h); };
   auto const adjusted = [](Edit const& h) { return h.mom2_adjustment && !edits_in_batches(h.method) ? " adjusted" : ""; };
   constexpr auto edits = Enters::edits;
   static constexpr std::array<Named<std::string_view>, 2> tokens{{{"subject_last", "subject_last"}, {"last", "last"}}};
+  static constexpr std::array<Named<std::string_view>, 2> objectives{
+      {{"target_new", "target_new"}, {"prompt_last", "prompt_last"}}};
   Fields<Edit> fields{
       choice("method", &Edit::method, edit_method_names, "of editing").enter(edits),
       any_value(FieldType::wholes, "layers", &Edit::layers, "the edited ones, ascending; one for ROME and FT-L")
           .enter(edits)
           .must_be_given(),
-      choice("fact_token", &Edit::fact_token, tokens, "the token whose key is edited").in_line(edits, " token "),
+      choice("fact_token", &Edit::fact_token, tokens, "the token whose key is edited")
+          .in_line(edits, " token ")
+          .use_for(searches),
       number("v_num_grad_steps", &Edit::v_num_grad_steps, at_least(1), "", "forward passes of the search for a value")
           .in_line(edits, " steps ")
-          .must_be_given_for(searches),
+          .must_be_given_for(searches)
+          .use_for(searches),
       number("v_lr", &Edit::v_lr, positive(), "", "learning rate of Adam for the value")
           .in_line(edits, " lr ")
-          .must_be_given_for(searches),
+          .must_be_given_for(searches)
+          .use_for(searches),
       number("v_loss_layer", &Edit::v_loss_layer, {}, "", "the layer whose output is unembedded for the loss")
           .in_line(edits, " loss layer ")
-          .must_be_given_for(searches),
+          .must_be_given_for(searches)
+          .use_for(searches),
       number("v_weight_decay", &Edit::v_weight_decay, {}, "", "times the norm of the change over the squared norm of the value")
           .in_line(edits, " decay ")
-          .must_be_given_for(searches),
+          .must_be_given_for(searches)
+          .use_for(searches),
       number("clamp_norm_factor", &Edit::clamp_norm_factor, positive(), "",
              "the norm of the change stays under this times the norm of the value")
           .in_line(edits, " clamp ")
-          .must_be_given_for(searches),
+          .must_be_given_for(searches)
+          .use_for(searches),
       number("kl_factor", &Edit::kl_factor, {}, "", "weight of the essence drift")
           .in_line(edits, " kl ")
-          .must_be_given_for(searches),
+          .must_be_given_for(searches)
+          .use_for(searches),
       flag("mom2_adjustment", &Edit::mom2_adjustment, "ROME: the key is multiplied by the inverse second moment of keys")
-          .in_line(edits, adjusted),
+          .in_line(edits, adjusted)
+          .use_for(one_by_one),
       moment_weight(),
       solved_by(EditMethod::emmet, " lambda ",
                 number("emmet_lambda", &Edit::emmet_lambda, at_least(0), "",
@@ -107,6 +141,16 @@ Fields<EditHparams> make_fields() {
                 false_or(number("norm_constraint", &Edit::norm_constraint, at_least(0), "",
                                 "FT-L: no entry moves farther; 0 or false: no constraint")))
           .must_be_given_for(tunes),
+      tuned_by(" objective ",
+               choice("objective_optimization", &Edit::objective_optimization, objectives,
+                      "FT-L: target_new reads each token of the object behind those before it, prompt_last reads all "
+                      "behind the prompt, as ROME's authors did"))
+          .use_for(tunes),
+      tuned_by(" batch ",
+               number("batch_size", &Edit::batch_size, at_least(0), "facts",
+                      "FT-L: per step, as the published code takes them, with num_steps passes; 0: one step a pass for "
+                      "all. A file of another method says facts_per_model by it"))
+          .use_for(tunes),
       template_lengths()};
   return fields;
 }

@@ -3,6 +3,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/posix_file.hpp>
+#include <onemask/core/text_file.hpp>
 #include <onemask/store/study_file.hpp>
 
 #include <algorithm>
@@ -67,6 +68,9 @@ class StudyReader {
   Hdf5Handle open() const {
     Hdf5Handle file(size_ > 0 ? H5Fopen(name_.c_str(), H5F_ACC_RDONLY, file_access()) : H5I_INVALID_HID, H5Fclose);
     if (!file.valid()) {
+      std::string beginning(64, '\0');
+      beginning.resize(PosixFile(name_, PosixFile::Mode::read).read(beginning.data(), beginning.size()));
+      refuse_lfs_pointer(beginning, name_);
       throw UserError(
           "'" + name_ +
           "' is not a complete study file: it is damaged, cut off, changed by another program, or something else. Gather the "

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <sstream>
+#include <type_traits>
 
 namespace onemask {
 namespace {
@@ -15,8 +16,8 @@ T parse(std::string const& text, std::string const& whole) {
   T value{};
   auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) {
-    throw UserError("The sweep list '" + whole + "' holds '" + text +
-                    "', which is not a number. Write 0..7, a,b,c or logspace(-3,-1,5).");
+    throw UserError("The sweep list '" + whole + "' holds '" + text + "', which is not a " +
+                    (std::is_integral_v<T> ? "whole number" : "number") + ". Write 0..7, a,b,c or logspace(-3,-1,5).");
   }
   return value;
 }
@@ -59,6 +60,13 @@ std::vector<std::string> logspace(std::string const& text) {
   return values;
 }
 
+/// "range(0,3)", "linspace(0,1,5)": a function of another program.
+bool is_call(std::string const& text) {
+  auto const open = text.find('(');
+  return open != std::string::npos && open > 0 && text.ends_with(')') &&
+         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == open;
+}
+
 }  // namespace
 
 std::vector<std::string> expand_list(std::string const& text) {
@@ -67,6 +75,10 @@ std::vector<std::string> expand_list(std::string const& text) {
     values = range(text, dots);
   } else if (text.starts_with("logspace(") && text.ends_with(")")) {
     values = logspace(text);
+  } else if (is_call(text)) {
+    throw UserError("The sweep list '" + text +
+                    "' has a form that is not known. Write 0..2 for 0,1,2, single values as a,b,c or [a, b, c], or "
+                    "logspace(-3,-1,5) for five powers of 10.");
   } else {
     for (auto const& value : split_text(text, ',')) values.push_back(trimmed(value));
   }

@@ -9,7 +9,8 @@ Fields<FactSelection> const& fields_of<FactSelection>() {
   using Facts = FactSelection;
   constexpr auto content = Enters::content;
   static Fields<Facts> const fields{
-      files("files", &Facts::files, "CounterFact JSON files, one name or a list; * in a file's name")
+      files("files", &Facts::files,
+            "CounterFact files: JSON or JSON lines, also packed by gzip; one name or a list; * in a file's name")
           .enter(content)
           .must_be_given(),
       any_value(FieldType::texts, "relations", &Facts::relations, "relation ids to keep; none: all").enter(content),

@@ -6,8 +6,12 @@
 #include <onemask/core/yaml_document.hpp>
 #include <onemask/study/study.hpp>
 
+#include <algorithm>
+#include <functional>
 #include <sstream>
 #include <utility>
+
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -19,6 +23,27 @@ void limit_splits(YAML::Node splits, std::size_t limit) {
     if (!split.second.IsMap()) continue;
     auto const own = split.second["limit"];
     if (!own || own.as<std::size_t>(limit) > limit) split.second["limit"] = limit;
+  }
+}
+
+/// Refuses settings of the section edit that are given, or swept, and decide nothing at any point. `part` gives those of a table.
+template <typename Options>
+void refuse_unused(Study const& study, YAML::Node const& section, Sweep const& sweep, std::string const& name,
+                   std::function<Options const&(EditOptions const&)> const& part) {
+  for (auto const& field : fields_of<Options>()) {
+    auto const key = "edit." + field.name;
+    auto const sweeps = [&](auto const& axis) { return std::find(axis.keys.begin(), axis.keys.end(), key) != axis.keys.end(); };
+    auto const uses = [&](auto const& point) { return field.used_for(part(point.edit)); };
+    bool const given = (section.IsMap() && section[field.name]) || std::any_of(sweep.begin(), sweep.end(), sweeps);
+    if (!given || std::any_of(study.points.begin(), study.points.end(), uses)) continue;
+    std::vector<std::string> methods;
+    for (auto const& [method, method_name] : edit_method_names) {
+      EditOptions edit;
+      edit.hparams.method = method;
+      if (field.used_for(part(edit))) methods.emplace_back(method_name);
+    }
+    throw UserError(fmt::format("The study {}: '{}' is a setting of {}; it decides nothing here. Remove it, or set edit.method.",
+                                name, key, join(methods, ", ")));
   }
 }
 
@@ -67,6 +92,11 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
       if (!more) choice[i] = 0;
     }
   }
+  using Edit = EditOptions;
+  refuse_unused<EditHparams>(
+      study, document["edit"], sweep, name, [](Edit const& edit) -> auto const& { return edit.hparams; });
+  refuse_unused<EditOptions>(
+      study, document["edit"], sweep, name, [](Edit const& edit) -> auto const& { return edit; });
   if (document["mask"].IsMap() && !study.masks) {
     throw UserError("The study " + name +
                     ": 'mask.methods' names none of the study's editing methods. Name one of them, or set 'mask: none'.");

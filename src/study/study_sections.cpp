@@ -2,7 +2,7 @@
 
 #include "study/fact_fields.hpp"
 #include <onemask/core/error.hpp>
-#include <onemask/core/file.hpp>
+#include <onemask/core/json_field.hpp>
 #include <onemask/core/reserved_names.hpp>
 #include <onemask/core/yaml_section.hpp>
 #include <onemask/settings/make_field.hpp>
@@ -11,6 +11,8 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <utility>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -63,10 +65,21 @@ std::vector<FactSelection> read_facts(YamlSection section) {
   return selections;
 }
 
+std::string one_of(YamlSection& section, char const* key, std::vector<std::string> const& known) {
+  auto const value = section.need<std::string>(key);
+  if (std::find(known.begin(), known.end(), value) != known.end()) return value;
+  std::string names;
+  for (auto const& name : known) names += (names.empty() ? "" : ", ") + name;
+  throw section.fault(key, "is '" + value + "'; known are " + names);
+}
+
 EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
   EditOptions edit;
-  edit.hparams = read_edit_hparams(base / section.need<std::string>("hparams"));
   auto& h = edit.hparams;
+  std::optional<EditMethod> method;
+  if (section.has("method")) method = value_of(edit_method_names, one_of(section, "method", list_of(edit_method_names)));
+  h = read_edit_hparams(base / section.need<std::string>("hparams"), method);
+  if (edits_in_batches(h.method) && h.method != EditMethod::ft_l) edit.facts_per_model = std::exchange(h.batch_size, 0);
   if (section.has("layer") && section.has("layers"))
     throw section.fault("layer", "is given together with 'layers'; keep one of them");
   if (section.has("layer")) h.layers = {section.need<int>("layer")};
@@ -75,7 +88,7 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
   if (section.has("templates")) {
     auto const file = base / section.need<std::string>("templates");
     try {
-      edit.templates = nlohmann::json::parse(read_file(file)).get<ContextTemplates>();
+      edit.templates = detail::parse_json_file(file).get<ContextTemplates>();
     } catch (nlohmann::json::exception const&) {
       throw UserError("The file of context templates " + file.string() + " must hold a JSON list of texts.");
     }
@@ -153,14 +166,6 @@ PerplexityOptions read_perplexity(YamlSection section, std::filesystem::path con
   section.finish();
   if (perplexity.text.empty() && !section.keys().empty()) throw section.fault("text", "is missing");
   return perplexity;
-}
-
-std::string one_of(YamlSection& section, char const* key, std::vector<std::string> const& known) {
-  auto const value = section.need<std::string>(key);
-  if (std::find(known.begin(), known.end(), value) != known.end()) return value;
-  std::string names;
-  for (auto const& name : known) names += (names.empty() ? "" : ", ") + name;
-  throw section.fault(key, "is '" + value + "'; known are " + names);
 }
 
 Published read_published(YamlSection section, std::vector<FactSelection> const& splits, std::string const& file) {

@@ -3,6 +3,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/core/yaml_document.hpp>
+#include <onemask/core/yaml_value.hpp>
 
 #include <algorithm>
 #include <set>
@@ -18,7 +19,9 @@ std::vector<std::vector<std::string>> swept_values(YAML::Node const& node, std::
                                                    std::string const& file) {
   std::vector<std::vector<std::string>> lists;
   auto const add = [&](YAML::Node const& item) {
-    lists.push_back(item.IsSequence() ? item.as<std::vector<std::string>>() : expand_list(item.as<std::string>()));
+    if (!item.IsSequence()) return lists.push_back(expand_list(item.as<std::string>()));
+    lists.emplace_back();
+    for (auto const& value : item) lists.back().push_back(YamlValue(value).text());
   };
   try {
     if (keys == 1) {
@@ -99,7 +102,8 @@ Sweep read_sweep(YAML::Node const& document, StudyOverrides const& overrides, st
   for (auto const& text : overrides.sweep) {
     auto const [name, list] = key_and_value(text, "--sweep");
     auto const keys = swept_keys(name);
-    add_axis(sweep, {keys, swept_values(YAML::Node(list), name, keys.size(), file)}, name, file);
+    auto const values = list.starts_with('[') ? parse_yaml(list, "The list after --sweep " + name) : YAML::Node(list);
+    add_axis(sweep, {keys, swept_values(values, name, keys.size(), file)}, name, file);
   }
   return sweep;
 }

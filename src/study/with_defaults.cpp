@@ -17,10 +17,13 @@ void add_value(YAML::Node section, std::string const& key, std::string const& va
   if (!nothing && !section[key]) section[key] = YAML::Load(value);
 }
 
+/// Those that decide something for one of `all`.
 template <typename Options>
-void add_fields(YAML::Node section, Options const& options, std::vector<std::string> const& but = {}) {
+void add_fields(YAML::Node section, Options const& options, std::vector<std::string> const& but = {},
+                std::vector<Options> const& all = {}) {
   for (auto const& field : fields_of<Options>()) {
-    bool const left_out = field.special || std::find(but.begin(), but.end(), field.name) != but.end();
+    bool const unused = !all.empty() && std::none_of(all.begin(), all.end(), field.used_for);
+    bool const left_out = field.special || unused || std::find(but.begin(), but.end(), field.name) != but.end();
     if (!left_out) add_value(section, field.name, field.text(options));
   }
 }
@@ -34,12 +37,19 @@ std::vector<std::string> swept_keys_of(YAML::Node const& sweep) {
   return keys;
 }
 
-void add_edit(YAML::Node section, EditOptions const& edit, std::vector<std::string> const& swept) {
+void add_edit(YAML::Node section, Study const& study, std::vector<std::string> const& swept) {
+  auto const& edit = study.points.front().edit;
+  std::vector<EditOptions> all;
+  std::vector<EditHparams> all_hparams;
+  for (auto const& point : study.points) {
+    all.push_back(point.edit);
+    all_hparams.push_back(point.edit.hparams);
+  }
   auto const is_swept = [&](char const* key) { return std::find(swept.begin(), swept.end(), key) != swept.end(); };
-  add_fields(section, edit);
+  add_fields(section, edit, {}, all);
   if (is_swept("edit.hparams")) return;  // each file has its own
   bool const one_layer = section["layer"] || is_swept("edit.layer");
-  add_fields(section, edit.hparams, one_layer ? std::vector<std::string>{"layers"} : std::vector<std::string>{});
+  add_fields(section, edit.hparams, one_layer ? std::vector<std::string>{"layers"} : std::vector<std::string>{}, all_hparams);
 }
 
 }  // namespace
@@ -53,7 +63,7 @@ std::string with_defaults(Study const& study) {
   add_value(document, "peer_compatible", study.peer_compatible ? "true" : "false");
   add_fields(document["model"], study.model);
   for (auto const& selection : study.facts) add_fields(document["facts"][selection.split], selection);
-  add_edit(document["edit"], point.edit, swept);
+  add_edit(document["edit"], study, swept);
   add_fields(document["moments"], study.moments);
   if (!(document["mask"] && document["mask"].IsScalar())) {
     auto mask = document["mask"];

@@ -5,12 +5,16 @@
 #include <onemask/compute/computing.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/edit/context_templates.hpp>
+#include <onemask/edit/value_search.hpp>
 #include <onemask/moments/moments.hpp>
 #include <onemask/settings/fingerprints.hpp>
+#include <onemask/work/check_facts.hpp>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace onemask {
@@ -43,12 +47,39 @@ std::optional<ContextTemplates> templates_of(Communicator const& world, OpenRun&
   return nlohmann::json::parse(bytes).get<ContextTemplates>();
 }
 
+/// Second moments of fewer tokens than they are wide cannot be inverted.
+void require_invertible(MomentsOptions const& moments, EditHparams const& hparams, ModelConfig const& config) {
+  bool const inverts = needs_moments(hparams) && hparams.method != EditMethod::alphaedit;
+  bool const few = moments.tokens > 0 && moments.tokens < config.inner;
+  auto const is_given = [&](int layer) { return moments.files.contains(layer); };
+  if (!inverts || !few || std::all_of(hparams.layers.begin(), hparams.layers.end(), is_given)) return;
+  throw UserError(
+      fmt::format("Second moments of {} tokens (moments.tokens) are too few for {}: at least {} are needed, as many as "
+                  "the MLP is wide. Ten times as many are a good start.",
+                  moments.tokens, to_string(hparams.method), config.inner));
+}
+
+/// Whether a hparams file was made for a model like this one, as far as it says so.
+void require_module(EditHparams const& hparams, CausalLM const& model, std::string const& where) {
+  auto name = model.projection(hparams.layer()).name;
+  if (name.ends_with(".weight")) name.resize(name.size() - 7);
+  auto const own = name.substr(name.rfind('.') + 1);
+  if (hparams.module.empty() || hparams.module == own) return;
+  throw UserError(
+      fmt::format("{}: its hparams file edits the matrix '{}' (rewrite_module_tmp), but that of this model is '{}'. The file "
+                  "belongs to another model. Use one for this model, or remove the line.",
+                  where, hparams.module, own));
+}
+
 /// What would otherwise be found out only after hours of work.
 void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer) {
   tokenizer.require_within(model.config().vocabulary);
   auto const where = "The study '" + study.name + "'";
   for (auto const& point : study.points) {
     for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);
+    require_module(point.edit.hparams, model, where);
+    if (point.edit.hparams.method != EditMethod::ft_l) require_loss_layer(model, point.edit.hparams);
+    require_invertible(study.moments, point.edit.hparams, model.config());
     for (auto const& [length, count] : point.edit.hparams.context_template_length_params) {
       if (point.edit.templates.empty()) require_template_length(model.config(), tokenizer, length);
     }
@@ -104,6 +135,11 @@ OpenRun open_run(Environment const& environment, Study const& study, std::filesy
                         std::move(fingerprints), std::move(text), worker});
   });
   add_plan(world, study, *run);
+  agree(world, [&] {
+    if (world.rank() != 0) return;
+    check_facts(study, run->plan, run->tokenizer, run->model->config());
+    check_moments(study.moments, run->plan.moments, *run->model, run->objects);
+  });
   return std::move(*run);
 }
 

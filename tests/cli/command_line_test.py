@@ -83,9 +83,68 @@ class Usage(unittest.TestCase):
             self.assertIn("absent", self.refused(*words, "--objects", f"{folder}/absent"))
             self.assertIn(folder, self.refused(*words, "--objects", folder))
 
+    def test_settings_as_other_programs_take_them(self):
+        for words in (["mask.epochs=3"], ["+mask.epochs=3"], ["--mask.epochs=3"], ["--out", "run", "mask.epochs=3"]):
+            said = self.refused("plan", "study.yaml", *words)
+            self.assertIn("--set mask.epochs=3", said)
+            self.assertIn("--sweep mask.epochs=", said)
+        for words in (["--set", "mask.epochs", "3"], ["--set", "mask.epochs:", "3"]):
+            self.assertIn("--set mask.epochs=3", self.refused("plan", "study.yaml", *words))
+        self.assertNotIn("--set a=", self.refused("plan", "study.yaml", "more", "--set", "a=3"))
+
     def test_one_rank_speaks_for_all(self):
         message = self.refused("sweep", "absent.yaml", "--out", "run", "--limit", "none", ranks=3)
         self.assertEqual(message.count("onemask: The option --limit"), 1)
+
+
+class Launchers(unittest.TestCase):
+    """Variables of launchers that are gone, or that start no MPI."""
+
+    GONE = {"PMIX_RANK": "0", "PMIX_NAMESPACE": "slurm.pmix.7.0", "PMIX_SERVER_URI41": "slurm.pmix.7.0;tcp4://127.0.0.1:1"}
+
+    def test_commands_for_one_process_start_no_mpi(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for words in (["keys", "mask."], ["tokenize", "--model", folder, "a"], ["status", folder], ["report", folder],
+                          ["predict", "--model", folder, "a"], ["plan", f"{folder}/study.yaml", "--out", f"{folder}/run"],
+                          ["export", "--model", folder, "--objects", folder, "--out", f"{folder}/new", "--edits", "abcdef"]):  # fmt: skip
+                with self.subTest(words[0]):
+                    plain, result = onemask(*words), onemask(*words, variables=self.GONE)
+                    self.assertEqual((result.returncode, result.stdout, result.stderr), (plain.returncode, plain.stdout, plain.stderr))
+                    self.assertEqual(result.returncode, 0 if words[0] == "keys" else 2)
+
+    def test_other_commands_name_the_variables(self):
+        for words in (["sweep", "study.yaml", "--out", "run"], ["stats"], ["pretrain", "study.yaml"], ["doctor"]):
+            result = onemask(*words, variables=self.GONE)
+            self.assertEqual((result.returncode, result.stdout), (1, ""), result.stderr)
+            self.assertIn("PMIX_NAMESPACE, PMIX_RANK, PMIX_SERVER_URI41", result.stderr)
+            self.assertIn("env -u PMIX_NAMESPACE", result.stderr)
+
+    def test_under_mpirun_one_process_prints(self):
+        result = onemask("keys", "mask.seed", ranks=3)
+        self.assertEqual((result.returncode, result.stdout), (0, onemask("keys", "mask.seed").stdout), result.stderr)
+        self.assertEqual(onemask("status", "absent", ranks=3).returncode, 2)
+
+    def test_tasks_of_a_step_that_are_alone(self):
+        step = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "3", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "3", "SLURM_PROCID": "1"}
+        for words in (["sweep", "absent.yaml", "--out", "run"], ["edit", "absent.yaml", "--out", "run"],
+                      ["stats", "--model", "m", "--objects", "o", "--layers", "1"],
+                      ["pretrain", "absent.yaml", "--out", "model"]):  # fmt: skip
+            result = onemask(*words, variables=step)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("one of 3 processes that srun started", result.stderr)
+            self.assertIn("mpirun -n 3", result.stderr)
+        other = onemask("sweep", "absent.yaml", "--out", "run", variables={"PMI_SIZE": "4", "PMI_RANK": "1"})
+        self.assertEqual(other.returncode, 2)
+        self.assertIn("one of 4 processes that the mpirun of another MPI started", other.stderr)
+        # A shard is alone by intent; so is the one rank of an mpirun. In a batch script there is a warning.
+        for words, ranks in ((["--shard", "1/3"], 0), ([], 1)):
+            result = onemask("sweep", "absent.yaml", "--out", "run", *words, ranks=ranks, variables=step)
+            self.assertIn("absent.yaml", result.stderr)
+            self.assertNotIn("SLURM", result.stderr)
+        script = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "3"}
+        said = onemask("sweep", "absent.yaml", "--out", "run", variables=script).stderr
+        self.assertIn("mpirun -n 3", said)
+        self.assertIn("absent.yaml", said)
 
 
 class Output(unittest.TestCase):

@@ -12,6 +12,7 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 YAML::Node document() {
   return parse_yaml("name: tiny\nmask: {epochs: 3, rate: 0.5, seeds: [1, 2]}\nempty:\n", "test");
@@ -49,6 +50,18 @@ TEST(Yaml, AnOverrideBelowAValueIsRefused) {
   EXPECT_THAT(complaint_of([&] { override_values(root, {"mask.epochs=[1"}); }), HasSubstr("'mask.epochs'"));
 }
 
+TEST(Yaml, WhatAValueShouldBeIsSaid) {
+  auto const said = [](char const* text) { return YamlValue(YAML::Load(text)).no_value_of<std::uint64_t>(); };
+  EXPECT_EQ(said("many"), "must be a whole number from 0, but is 'many'");
+  EXPECT_EQ(said("-1"), "must be a whole number from 0, but is '-1'");
+  EXPECT_EQ(said("~"), "must be a whole number from 0, but is nothing");
+  for (auto const* text : {"0,1,2", "[0, 1]", "0..2", "0:3", "0 1 2", "0-3"})
+    EXPECT_THAT(said(text), HasSubstr("--sweep")) << text;
+  for (auto const* text : {"1e3", "1.5", "1e-3", "{a: 1}", "a,b"}) EXPECT_THAT(said(text), Not(HasSubstr("--sweep"))) << text;
+  EXPECT_THAT(YamlValue(YAML::Load("0,05")).no_value_of<double>(), HasSubstr("decimals have a point"));
+  EXPECT_LT(YamlValue(std::string(500, 'x')).no_value_of<int>().size(), 120U);
+}
+
 TEST(YamlSection, KnowsTheKeysThatWereRead) {
   auto root = section();
   EXPECT_EQ(root.need<std::string>("name"), "tiny");
@@ -75,7 +88,7 @@ TEST(YamlSection, SuggestsTheNearestKey) {
 TEST(YamlSection, FaultsNameTheKey) {
   auto root = section();
   int number = 0;
-  EXPECT_THAT(complaint_of([&] { root.read("name", number); }), HasSubstr("'name' has a value of the wrong type"));
+  EXPECT_THAT(complaint_of([&] { root.read("name", number); }), HasSubstr("'name' must be a whole number, but is 'tiny'."));
   EXPECT_THAT(complaint_of([&] { root.need<int>("absent"); }), HasSubstr("'absent' is missing"));
   EXPECT_THAT(complaint_of([&] { root.section("name"); }), HasSubstr("'name' must be a mapping"));
   auto mask = root.section("mask");

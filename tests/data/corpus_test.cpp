@@ -53,6 +53,37 @@ TEST_F(CorpusTest, BlankLinesPartDocuments) {
   EXPECT_THAT(corpus.place(0, 2), HasSubstr("line 9"));
 }
 
+TEST_F(CorpusTest, LineEndsAndMarksAreNoText) {
+  std::string plain;
+  for (int i = 0; i < 900; ++i) plain += "line " + std::to_string(i) + (i % 3 == 2 ? "\n\n" : "\n");
+  auto crlf = plain;
+  for (std::size_t at = 0; (at = crlf.find('\n', at)) != std::string::npos; at += 2) crlf.replace(at, 1, "\r\n");
+  auto const mark = std::string("\xef\xbb\xbf");
+  auto const expected = Corpus::of_texts({file("plain.txt", plain)});
+  ASSERT_GT(expected.units(), 1u);
+  for (auto const& content : {crlf, mark + plain, mark + crlf, crlf.substr(0, crlf.size() - 3)}) {
+    auto const corpus = Corpus::of_texts({file("other.txt", content)});
+    EXPECT_EQ(texts(corpus), texts(expected));
+    EXPECT_EQ(corpus.units(), expected.units());
+    for (std::size_t u = 0; u < corpus.units(); ++u)
+      EXPECT_EQ(corpus.segments(u, tokenizer(), 1000, vocabulary).size(),
+                expected.segments(u, tokenizer(), 1000, vocabulary).size());
+    EXPECT_THAT(corpus.place(1, 0), HasSubstr(expected.place(1, 0).substr(expected.place(1, 0).find("line "))));
+  }
+  EXPECT_THAT(texts(Corpus::of_texts({file("a.jsonl", mark + "{\"text\": \"a\\r\\nb\"}\r\n")})), ElementsAre("a\r\nb"));
+  EXPECT_THAT(texts(Corpus::of_ids(file("ids.jsonl", mark + "[104]\r\n[105]\r\n"))), ElementsAre("h", "i"));
+}
+
+TEST_F(CorpusTest, FilesThatAreNoTextAreRefused) {
+  auto const refusal = [&](std::string const& content) {
+    return complaint_of([&] { Corpus::of_texts({file("a.txt", content)}); });
+  };
+  EXPECT_THAT(refusal("version https://git-lfs.github.com/spec/v1\noid sha256:00\n"),
+              AllOf(HasSubstr("a.txt"), HasSubstr("git lfs pull")));
+  EXPECT_THAT(refusal("\x1f\x8b\x08"), HasSubstr("gunzip"));
+  EXPECT_THAT(refusal(std::string("\xff\xfe[\0", 4)), HasSubstr("UTF-16"));
+}
+
 TEST_F(CorpusTest, LongDocumentsAreCutIntoSegments) {
   auto const corpus = Corpus::of_texts({file("a.txt", "abcdefgh\n\nxyz")});
   EXPECT_THAT(texts(corpus, 3), ElementsAre("abc", "def", "gh", "xyz"));

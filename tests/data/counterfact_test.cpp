@@ -2,6 +2,7 @@
 #include "support/complaint.hpp"
 #include "support/temporary_folder.hpp"
 #include <onemask/core/error.hpp>
+#include <onemask/core/file.hpp>
 #include <onemask/data/counterfact.hpp>
 
 #include <string>
@@ -102,6 +103,20 @@ TEST(Counterfact, NamesFileRecordAndFieldOfWhatIsWrong) {
     record["case_id"] = id;
     EXPECT_THAT(message_of({record}), AllOf(HasSubstr("record 0"), HasSubstr("'case_id'")));
   }
+}
+
+TEST(Counterfact, ReadsJsonLines) {
+  test::TemporaryFolder const folder;
+  auto const first = test::record(1, "P103", "A").dump(), second = test::record(2, "P103", "B").dump();
+  write_file_atomically(folder / "facts.json", first + "\r\n\n" + second + "\n");
+  EXPECT_EQ(read_counterfact(folder / "facts.json").at(1).subject, "B");
+  EXPECT_EQ(fingerprint(read_counterfact(folder / "facts.json")),
+            fingerprint(read({test::record(1, "P103", "A"), test::record(2, "P103", "B")})));
+  write_file_atomically(folder / "one.jsonl", "\xef\xbb\xbf" + first);
+  EXPECT_EQ(read_counterfact(folder / "one.jsonl").size(), 1U);
+  write_file_atomically(folder / "cut.jsonl", first + "\n" + second.substr(0, 50));
+  EXPECT_THAT(test::complaint_of([&] { read_counterfact(folder / "cut.jsonl"); }),
+              AllOf(HasSubstr("cut.jsonl"), HasSubstr("line 2"), HasSubstr("ends too early")));
 }
 
 TEST(Counterfact, RefusesFilesThatAreNoListOfRecords) {

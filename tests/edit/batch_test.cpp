@@ -384,6 +384,57 @@ TEST_P(Batch, FineTuningFollowsTheGradient) {
   EXPECT_GT(loss_with(-step), loss_with(at::zeros_like(step)));
 }
 
+/// One layer is tuned by single steps, without bounds.
+EditHparams tuning(int passes) {
+  EditHparams hparams;
+  hparams.method = EditMethod::ft_l;
+  hparams.layers = {1};
+  hparams.num_steps = passes;
+  hparams.lr = 1e-3;
+  hparams.norm_constraint = 0;
+  return hparams;
+}
+
+TEST_P(Batch, FineTuningStepsAfterEveryBatch) {
+  auto const facts = requests(5);
+  auto hparams = tuning(1);
+  hparams.batch_size = 5;
+  auto const one_step = fine_tune(*model_, facts, hparams).deltas[0].matrix();
+  // One batch of all is what two passes without batches do, whose last pass only looks.
+  EXPECT_TRUE(at::equal(one_step, fine_tune(*model_, facts, tuning(2)).deltas[0].matrix()));
+  hparams.batch_size = 2;
+  auto const edit = fine_tune(*model_, facts, hparams);
+  ASSERT_EQ(edit.facts.size(), facts.size());
+  // Three steps of Adam go farther than one. A fact's loss is that before its own step and behind those of earlier batches.
+  EXPECT_GT(edit.deltas[0].matrix().abs().max().item<double>(), 1.5 * one_step.abs().max().item<double>());
+  auto const unchanged = fine_tune(*model_, facts, tuning(1));
+  EXPECT_NEAR(edit.facts[0].loss, unchanged.facts[0].loss, 1e-5);
+  EXPECT_GT(std::abs(edit.facts[4].loss - unchanged.facts[4].loss), 1e-5);
+  EXPECT_EQ(edit.facts[4].case_id, facts[4].case_id);
+}
+
+TEST_P(Batch, FineTuningReadsTheObjectBehindThePrompt) {
+  auto facts = requests(1);
+  auto& request = facts.front();
+  auto& ids = request.contexts.front().ids;
+  ids.resize(ids.size() + 1 - request.target.size());  // the prompt
+  auto const prompt = ids;
+  request.target = {5, 9, 5};
+  ids.insert(ids.end(), request.target.begin(), request.target.end() - 1);
+  auto hparams = tuning(1);
+  auto const read_in_turn = fine_tune(*model_, facts, hparams).facts[0].loss;
+  hparams.objective_optimization = "prompt_last";
+  double mean = 0;
+  for (auto token : request.target) {
+    auto single = request;
+    single.target = {token};
+    single.contexts.front().ids = prompt;
+    mean += fine_tune(*model_, std::vector{single}, tuning(1)).facts[0].loss / 3;
+  }
+  EXPECT_NEAR(fine_tune(*model_, facts, hparams).facts[0].loss, mean, 1e-5);
+  EXPECT_GT(std::abs(read_in_turn - mean), 1e-3);
+}
+
 TEST(FitMemory, HalvesUntilItFits) {
   std::vector<EditRequest> requests(10);
   for (std::size_t i = 0; i < requests.size(); ++i) requests[i].case_id = static_cast<std::int64_t>(i);

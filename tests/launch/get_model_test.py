@@ -75,6 +75,17 @@ class GetModel(DownloadTest):
         self.expect_done(MODEL)
         self.assertNotIn("/store/model.safetensors", [path for path, _ in self.server.requests])
 
+    def test_a_pointer_of_git_lfs_is_replaced(self):
+        (self.folder / NAME).mkdir()
+        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{hashlib.sha256(WEIGHTS).hexdigest()}\nsize {len(WEIGHTS)}\n"
+        (self.folder / NAME / "model.safetensors").write_text(pointer)
+        (self.folder / NAME / "config.json").write_bytes(SMALL["config.json"])
+        self.assertIn("Git LFS pointer", self.expect_done(MODEL))
+        self.expect_files({**SMALL, "model.safetensors": WEIGHTS})
+        (self.folder / "other").mkdir()
+        (self.folder / "other" / "model.safetensors").write_bytes(WEIGHTS[1:])
+        self.expect_refusal(2, ["there already", "remove it"], MODEL, "other")
+
     def test_one_changed_byte_is_refused(self):
         for path, name, whole in (
             ("/store/model.safetensors", "model.safetensors", WEIGHTS),

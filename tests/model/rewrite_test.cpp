@@ -151,6 +151,19 @@ TEST_F(RewriteTest, FilesOfWeightsWithoutAChangeAreLinked) {
   EXPECT_EQ(SafetensorsFile::open(copy_ / "model-00002-of-00002.safetensors").metadata().at("format"), "pt");
 }
 
+TEST_F(RewriteTest, EveryFileSaysItsFormatForTransformers) {
+  write_shards();
+  for (auto const* name : {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"}) {
+    std::map<std::string, at::Tensor> tensors;
+    auto const file = SafetensorsFile::open(source_ / name);
+    for (auto const& tensor : file.names()) tensors[tensor] = file.tensor(tensor).clone();
+    save_safetensors(source_ / name, tensors, {});
+  }
+  rewrite(add_one_entry);
+  for (auto const* name : {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"})
+    EXPECT_EQ(SafetensorsFile::open(copy_ / name).metadata().at("format"), "pt") << name;
+}
+
 TEST_F(RewriteTest, LinksToFilesElsewhereAreFollowed) {
   write_shards();
   std::filesystem::create_directory(folder_ / "blobs");

@@ -55,16 +55,20 @@ void change(Field<Options> const& field, Options& options) {
 class FieldsTest : public StudyFolder {
  protected:
   template <typename Options>
-  void every_field_enters_what_its_table_says(std::vector<std::string> const& set, Options& (*of)(Study&)) const {
+  void every_field_enters_what_its_table_says(std::vector<std::string> const& set, Options& (*of)(Study&),
+                                              std::vector<std::string> const& set_for_batches = {}) const {
     for (auto const& field : fields_of<Options>()) {
       std::optional<Enters> first;
       for (auto const& method : edit_method_names) {
         auto more = set;
         more.push_back(std::string("edit.method=") + method.name);
+        if (edits_in_batches(method.value)) more.insert(more.end(), set_for_batches.begin(), set_for_batches.end());
         auto study = read({more, {}, {}});
         auto const before = plan_of(study);
+        bool const used = field.used_for(of(study));
         change(field, of(study));
         auto const entered = first_changed(before, plan_of(study));
+        EXPECT_TRUE(used || entered == Enters::nothing) << field.name << " with " << method.name;
         if (entered != Enters::nothing) first = std::min(first.value_or(entered), entered);
       }
       auto const declared = field.enters == Enters::content ? Enters::nothing : field.enters;
@@ -86,8 +90,8 @@ TEST_F(FieldsTest, OfEditing) {
 }
 
 TEST_F(FieldsTest, OfTheWayFactsAreEdited) {
-  every_field_enters_what_its_table_says<EditOptions>({moments, unmasked, "edit.facts_per_model=2"},
-                                                      [](Study& study) -> EditOptions& { return study.points.front().edit; });
+  every_field_enters_what_its_table_says<EditOptions>(
+      {moments, unmasked}, [](Study& study) -> EditOptions& { return study.points.front().edit; }, {"edit.facts_per_model=2"});
 }
 
 TEST_F(FieldsTest, OfScores) {

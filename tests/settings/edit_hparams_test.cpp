@@ -128,6 +128,73 @@ TEST_F(HparamsTest, FineTuning) {
   EXPECT_THAT(complaint(ft + "norm_constraint: -1\n"), HasSubstr("norm_constraint"));
 }
 
+TEST_F(HparamsTest, SettingsOfFineTuningAreObeyed) {
+  std::string const ft =
+      "alg_name: FT\nlayers: [0]\nnum_steps: 25\nlr: 5e-4\nweight_decay: 0\nkl_factor: 0\nnorm_constraint: 5e-5\n";
+  auto const plain = read(ft);
+  EXPECT_EQ(describe_solve(plain), describe_solve(read(ft + "objective_optimization: target_new\n")));
+  EXPECT_EQ(plain.batch_size, 0);
+  auto const h = read(ft + "batch_size: 4\nobjective_optimization: prompt_last\n");
+  EXPECT_EQ(h.batch_size, 4);
+  EXPECT_EQ(h.objective_optimization, "prompt_last");
+  EXPECT_EQ(describe_solve(h), describe_solve(plain) + " objective prompt_last batch 4");
+  EXPECT_THAT(complaint(ft + "objective_optimization: target\n"),
+              AllOf(HasSubstr("objective_optimization"), HasSubstr("prompt_last")));
+  auto drifting = ft;
+  EXPECT_THAT(complaint(drifting.replace(drifting.find("kl_factor: 0"), 12, "kl_factor: 1")), HasSubstr("'kl_factor' must be 0"));
+}
+
+TEST_F(HparamsTest, WhatIsPassedOverIsNotNeeded) {
+  for (auto const& [line, word] : std::vector<std::pair<std::string, std::string>>{
+           {"fp16: true", "model.dtype"},
+           {"layer_selection: random", "'layer_selection' is random, but only all"},
+           {"mom2_dtype: float16", "mom2_dtype"},
+           {"update_norm_lambda: 0.5", "update_norm_lambda"},
+           {"enable_prompt_keys: true", "enable_prompt_keys"},
+           {"enable_random_prefix_keys: false", "enable_random_prefix_keys"},
+           {"original_implementation: true", "R-ROME"},
+           {"use_chat_template: true", "use_chat_template"},
+           {"rewrite_module_tmp: transformer.h.{}.attn", "second matrix of the MLP"},
+           {"rewrite_module_tmp: transformer.h.{}.attn.c_proj", "second matrix of the MLP"},
+           {"rewrite_module_tmp: transformer.h.{}", "second matrix of the MLP"},
+           {"batch_size: 10", "edits each fact by itself"}}) {
+    auto const key = line.substr(0, line.find(':'));
+    auto const text = gpt2_xl.find(key + ":") == std::string::npos ? gpt2_xl + line + "\n" : with(key, line);
+    EXPECT_THAT(complaint(text), AllOf(HasSubstr("h.yaml"), HasSubstr(word))) << line;
+  }
+  for (auto const* line :
+       {"fp16: False", "layer_selection: 'all'", "update_norm_lambda: 0.0", "enable_prompt_keys: false",
+        "enable_random_prefix_keys: true", "original_implementation: false", "enable_thinking: false", "batch_size: 1"})
+    EXPECT_EQ(complaint(gpt2_xl + line + "\n"), "") << line;
+  for (auto const* module :
+       {"model.layers.{}.mlp.down_proj.weight", "transformer.h.{}.mlp.fc_out", "gpt_neox.layers.{}.mlp.dense_4h_to_h"})
+    EXPECT_EQ(complaint(with("rewrite_module_tmp", std::string("rewrite_module_tmp: \"") + module + "\"")), "") << module;
+}
+
+TEST_F(HparamsTest, AFileWithoutAMethodTakesThatOfItsFolder) {
+  auto const text = with("alg_name", "");
+  EXPECT_THAT(complaint(text), AllOf(HasSubstr("h.yaml"), HasSubstr("'alg_name'"), HasSubstr("edit.method"), HasSubstr("memit")));
+  EXPECT_EQ(read_edit_hparams(folder_ / "h.yaml", EditMethod::r_rome).method, EditMethod::r_rome);
+  for (auto const& [name, method] : std::vector<std::pair<std::string, EditMethod>>{{"ROME", EditMethod::rome},
+                                                                                    {"MEMIT", EditMethod::memit},
+                                                                                    {"alphaedit", EditMethod::alphaedit},
+                                                                                    {"R-ROME", EditMethod::r_rome}}) {
+    std::filesystem::create_directory(folder_ / name);
+    write_file_atomically(folder_ / name / "h.json", text);
+    EXPECT_EQ(read_edit_hparams(folder_ / name / "h.json").method, method) << name;
+  }
+  EXPECT_EQ(read_edit_hparams(folder_ / "MEMIT" / "h.json", EditMethod::emmet).method, EditMethod::emmet);
+  // As MEMIT's authors wrote it for GPT-J, in short.
+  std::filesystem::create_directory(folder_ / "FT");
+  write_file_atomically(
+      folder_ / "FT" / "h.json",
+      R"({"layers": [21], "num_steps": 25, "lr": 5e-4, "weight_decay": 0, "kl_factor": 0, "norm_constraint": 5e-5})");
+  EXPECT_EQ(read_edit_hparams(folder_ / "FT" / "h.json").method, EditMethod::ft_l);
+  // What the file says comes first.
+  write_file_atomically(folder_ / "MEMIT" / "h.json", gpt2_xl);
+  EXPECT_EQ(read_edit_hparams(folder_ / "MEMIT" / "h.json", EditMethod::memit).method, EditMethod::rome);
+}
+
 TEST_F(HparamsTest, MissingKeys) {
   for (auto const* key :
        {"layers", "v_num_grad_steps", "v_lr", "v_loss_layer", "v_weight_decay", "clamp_norm_factor", "kl_factor"}) {

@@ -1,4 +1,5 @@
 #include "support/tiny_study.hpp"
+#include <onemask/study/keys.hpp>
 
 #include <cmath>
 #include <functional>
@@ -238,7 +239,7 @@ TEST_F(StudyTest, PublishedFigures) {
                                        {"mask", "maks", "original_masked"},
                                        {"rsr", "rrs", "success"},
                                        {"80", ".nan", "finite"},
-                                       {"80", "high", "wrong type"},
+                                       {"80", "high", "must be a number"},
                                        {"note", "notes", "Did you mean 'note'?"},
                                        {"value: 80", "value: ", "value"}}) {
     auto text = figure;
@@ -250,6 +251,62 @@ TEST_F(StudyTest, PublishedFigures) {
 TEST_F(StudyTest, SpacesInAListDoNotMatter) {
   write_study(study_text + "sweep:\n  mask.seed: 0, 1\n");
   EXPECT_THAT(names(read()), ElementsAre("mask.seed=0", "mask.seed=1"));
+}
+
+TEST_F(StudyTest, ListsInBracketsAreSwept) {
+  EXPECT_THAT(names(read({{}, {"mask.seed=[0, 1]"}, {}})), ElementsAre("mask.seed=0", "mask.seed=1"));
+  write_study(study_text + "moments: {text: corpus.txt}\n");
+  EXPECT_THAT(names(read({{"edit.method=memit", "mask.layers=last"}, {"edit.layers=[[0, 1], [1]]"}, {}})),
+              ElementsAre("edit.layers=[0, 1] mask", "edit.layers=[1] mask"));
+  EXPECT_THAT(complaint({{}, {"mask.seed=[0, 1"}, {}}), AllOf(HasSubstr("--sweep mask.seed"), Not(HasSubstr("yaml-cpp"))));
+}
+
+TEST_F(StudyTest, FormsOfOtherProgramsAreRefusedWithTheRightOne) {
+  for (auto const* list : {"range(0,3)", "choice(0,1)", "linspace(0,1,5)", "shuffle(range(3))"})
+    EXPECT_THAT(complaint({{}, {std::string("mask.seed=") + list}, {}}), AllOf(HasSubstr(list), HasSubstr("0..2"))) << list;
+  EXPECT_THAT(complaint({{"mask.seed=0,1,2"}, {}, {}}),
+              AllOf(HasSubstr("'mask.seed' must be a whole number from 0"), HasSubstr("--sweep")));
+  EXPECT_THAT(complaint({{"mask.learning_rate=0,05"}, {}, {}}), HasSubstr("decimals have a point"));
+  EXPECT_THAT(complaint({{"mask.seed=-1"}, {}, {}}), HasSubstr("from 0, but is '-1'"));
+  EXPECT_THAT(complaint({{"mask.seed=[1"}, {}, {}}), AllOf(HasSubstr("line 1"), Not(HasSubstr("yaml-cpp"))));
+}
+
+TEST_F(StudyTest, SettingsThatDecideNothingAreRefused) {
+  EXPECT_THAT(complaint({{"edit.num_steps=9"}, {}, {}}),
+              AllOf(HasSubstr("'edit.num_steps' is a setting of ft-l;"), HasSubstr("edit.method")));
+  EXPECT_THAT(complaint({{}, {"edit.emmet_lambda=0,1"}, {}}), HasSubstr("a setting of emmet;"));
+  EXPECT_THAT(complaint({{"edit.facts_per_model=2"}, {}, {}}), HasSubstr("memit, memit-merge, emmet, alphaedit, ft-l"));
+  EXPECT_THAT(complaint({{"edit.method=ft-l", "edit.v_lr=1"}, {}, {}}), HasSubstr("rome, r-rome"));
+  write_study(study_text + "moments: {text: corpus.txt}\n");
+  EXPECT_EQ(complaint({{"edit.emmet_lambda=0.5"}, {"edit.method=rome,emmet"}, {}}), "");  // one of them uses it
+  // What --dump-study prints is a study again.
+  for (auto const* method : {"rome", "memit", "alphaedit", "ft-l"}) {
+    write_study(study_text + "moments: {text: corpus.txt}\n");
+    auto const study = read({{std::string("edit.method=") + method}, {}, {}});
+    write_study(with_defaults(study));
+    EXPECT_EQ(describe_solve(read().points.front().edit.hparams), describe_solve(study.points.front().edit.hparams)) << method;
+  }
+}
+
+TEST_F(StudyTest, HparamsThatNameNoMethodAreOfTheStudys) {
+  auto text = hparams_text;
+  write_file_atomically(folder_ / "rome.yaml", text.erase(text.find("alg_name: ROME\n"), 15));
+  EXPECT_THAT(complaint(), AllOf(HasSubstr("rome.yaml"), HasSubstr("'alg_name'"), HasSubstr("edit.method")));
+  write_study(study_text + "moments: {text: corpus.txt}\n");
+  auto const study = read({{}, {"edit.method=memit,rome,r-rome"}, {}});
+  EXPECT_THAT(study.points[0].edit.hparams.context_template_length_params, ElementsAre(std::pair(10, 5)));  // MEMIT's default
+  EXPECT_EQ(study.points[1].edit.hparams.method, EditMethod::rome);
+  EXPECT_THAT(complaint({{"edit.method=menit"}, {}, {}}), HasSubstr("'edit.method' is 'menit'"));
+}
+
+TEST_F(StudyTest, TheBatchOfAFileIsTheFactsOfAModel) {
+  write_study(study_text + "moments: {text: corpus.txt}\n");
+  write_file_atomically(folder_ / "rome.yaml", hparams_text + "batch_size: 3\n");
+  EXPECT_THAT(complaint(), HasSubstr("'batch_size' must be 1 or absent"));
+  auto memit = hparams_text + "batch_size: 3\n";
+  write_file_atomically(folder_ / "rome.yaml", memit.replace(memit.find("ROME"), 4, "MEMIT"));
+  EXPECT_EQ(read().points.front().edit.facts_per_model, 3);
+  EXPECT_EQ(read({{"edit.facts_per_model=0"}, {}, {}}).points.front().edit.facts_per_model, 0);
 }
 
 TEST_F(StudyTest, FilesWithDotsInTheirPathsCanBeSwept) {

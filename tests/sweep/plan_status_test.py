@@ -11,6 +11,7 @@ import unittest
 from pathlib import Path
 
 from runs import PROGRAM, Run, WorldTest
+from tiny_world import make_world
 
 TASKS = {"edits": 9, "masks": 3, "evaluation": 20}
 
@@ -51,6 +52,52 @@ class PlanAndStatus(WorldTest):
         run = Run(self.study, folder)
         self.expect_ends(run.start(1), 0)
         self.assertEqual(run.results().attributes["plan"], frozen["id"])
+
+    def test_what_would_be_refused_at_its_turn_is_refused(self):
+        def spoilt(split: str, change) -> Path:
+            world = self.folder / f"{self.id().rpartition('.')[2]}{len(list(self.folder.iterdir()))}"
+            study = make_world(world)
+            records = json.loads((world / f"{split}.json").read_text())
+            change(records[-1])
+            (world / f"{split}.json").write_text(json.dumps(records))
+            return study
+
+        def longer(key: str):
+            return lambda record: record.update({key: ["long " * 20]})
+
+        def refusal(study: Path, *words: str) -> str:
+            said = self.ask("plan", study, "--out", study.parent / "run", *words, code=2)
+            self.assertFalse((study.parent / "run" / "plan.json").exists())
+            return said
+
+        for split, key, words in (("heldout", "paraphrase_prompts", []), ("ood", "neighborhood_prompts", []),
+                                  ("train", "paraphrase_prompts", ["--set", "evaluation.paraphrases=false"])):  # fmt: skip
+            study = spoilt(split, longer(key))
+            said = refusal(study, *words)
+            for part in ("case_id", "'long long", "96 positions"):
+                self.assertIn(part, said)
+        # What no task reads may be as long as it likes.
+        study = spoilt("heldout", longer("paraphrase_prompts"))
+        self.ask("plan", study, "--out", study.parent / "run", "--set", "evaluation.paraphrases=false")
+        study = spoilt("heldout", longer("neighborhood_prompts"))
+        self.ask("plan", study, "--out", study.parent / "run", "--set", "evaluation.neighborhood=false")
+        # A prompt that fits by itself, but not behind a sampled context.
+        study = spoilt("heldout", lambda record: record["requested_rewrite"].update(subject="s" * 70))
+        self.assertIn("behind the context", refusal(study, "--set", "edit.context_template_length_params=[[30, 1]]"))
+        study = self.study
+        self.assertIn("v_loss_layer", refusal(study, "--set", "edit.v_loss_layer=3"))
+        self.assertIn("below the edited layer", refusal(study, "--set", "edit.v_loss_layer=0"))
+        other = self.folder / "other.yaml"
+        other.write_text((study.parent / "hparams.yaml").read_text() + "rewrite_module_tmp: model.layers.{}.mlp.down_proj\n")
+        said = refusal(study, "--set", f"edit.hparams={other}")
+        self.assertIn("'down_proj'", said)
+        self.assertIn("'c_proj'", said)
+        (self.folder / "text.txt").write_text("Every word of it is read. " * 200)
+        moments = ["--set", "edit.mom2_adjustment=true", "--set"]
+        self.assertIn("97 positions", refusal(study, *moments, f"moments={{text: {self.folder}/text.txt, segment: 97}}"))
+        self.assertRegex(refusal(study, *moments, f"moments={{text: {self.folder}/text.txt, tokens: 50}}"), "50 tokens .* at least 128")
+        (self.folder / "moment.npz").write_bytes(b"PK no archive")
+        self.assertIn("moment.npz", refusal(study, *moments, f"moments.files={{1: {self.folder}/moment.npz}}"))
 
     def test_every_setting_of_the_model_and_of_perplexity_decides_the_plan(self):
         model = shutil.copytree(self.study.parent / "model", self.folder / "another model")

@@ -16,8 +16,12 @@ class LauncherWatch;
 /// Environment and call `abort_world`.
 class Environment {
  public:
-  /// Throws RunError when MPI cannot start or does not offer MPI_THREAD_MULTIPLE, which the task queue needs.
+  /// Throws RunError when MPI cannot start or does not offer MPI_THREAD_MULTIPLE, which the task queue needs. A crash of MPI as
+  /// it starts ends the process with a sentence that names the variables of the launcher: they may be left over from one that is
+  /// gone.
   Environment(int& argc, char**& argv);
+  /// A single rank without MPI, whoever started the process: for commands that need no others.
+  Environment();
   ~Environment();
   Environment(Environment const&) = delete;
   Environment& operator=(Environment const&) = delete;
@@ -45,6 +49,13 @@ class Environment {
   bool finalizes_ = true;
   int code_ = 1;
 };
+
+/// The rank that mpirun gave this process, be MPI started or not; 0 where there is no mpirun.
+int rank_by_mpirun();
+
+/// For a command that works on all ranks of `world`. Throws UserError where this is one of several processes and yet alone,
+/// because srun, or the mpirun of another MPI, started them; warns where a SLURM job of several tasks runs one process.
+void require_one_run(Communicator const& world);
 
 /// Name of this machine.
 std::string host_name();

@@ -7,7 +7,7 @@
 
 namespace onemask {
 
-/// The whole file. Throws UserError naming the file when it cannot be read.
+/// The whole file. Throws UserError naming the file when it cannot be read, or is a Git LFS pointer.
 std::string read_file(std::filesystem::path const& file);
 
 /// Replaces `file` so that a reader, or a crash at any moment, sees the old content or the new one, never a part: written to a

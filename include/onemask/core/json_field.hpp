@@ -11,8 +11,11 @@
 
 namespace onemask::detail {
 
-/// A parsed file. Throws UserError, with the position, when it cannot be read or is not JSON.
+/// A parsed file, which gzip may have packed. Throws UserError when it cannot be read or is not JSON: where, and why if that is
+/// known.
 nlohmann::json parse_json_file(std::filesystem::path const& file);
+/// The same; a file whose lines are JSON objects gives a list of them.
+nlohmann::json parse_json_or_lines(std::filesystem::path const& file);
 
 /// One value of a parsed file (which must outlive it) and where it stands, so that whatever is wrong with it can be said. Every
 /// function throws UserError when the value is not what it asks for.

@@ -28,7 +28,7 @@ class YamlSection {
   void read(std::string const& key, T& value) {
     if (!has(key)) return;
     auto given = value_.at(key).as<T>();
-    if (!given) throw fault(key, "has a value of the wrong type");
+    if (!given) throw fault(key, value_.at(key).no_value_of<T>());
     value = *std::move(given);
   }
 

@@ -37,6 +37,11 @@ class YamlValue {
   std::optional<T> as() const;
   /// Of a list of texts, or of one text; nothing where it is neither.
   std::optional<std::vector<std::string>> texts() const;
+  /// What to say of a value that is no T, as the end of a sentence: "must be a whole number, but is 'many'".
+  template <typename T>
+  std::string no_value_of() const;
+  /// The value as YAML on one line.
+  std::string text() const;
 
  private:
   std::shared_ptr<YAML::Node const> node_;

@@ -25,14 +25,14 @@ class Corpus {
  public:
   /// What a file holds.
   enum class Format {
-    text,        ///< documents between blank lines; one that goes on for 64 KiB ends with its line
+    text,        ///< documents between blank lines; one that goes on for 64 KiB ends with its line. Line ends are \n or \r\n
     json_texts,  ///< a line per document, an object with the field "text"
     json_ids,    ///< a line per document, a list of token ids
   };
 
-  /// Files of texts in the given order: *.jsonl and *.ndjson are of JSON lines, others plain. A name may be a pattern such as
-  /// "wiki/*.txt"; its files follow in the order of their names. Throws UserError naming the file or pattern that cannot be read,
-  /// or when there are no documents at all.
+  /// Files of texts in the given order: *.jsonl, *.ndjson and *.json are of JSON lines, others plain. A name may be a pattern
+  /// such as "wiki/*.txt"; its files follow in the order of their names. Throws UserError naming the file or pattern that cannot
+  /// be read, or when there are no documents at all.
   static Corpus of_texts(std::vector<std::filesystem::path> const& files);
   /// A file of JSON lines, each a list of token ids. Throws UserError as above.
   static Corpus of_ids(std::filesystem::path const& file);
@@ -70,7 +70,8 @@ class Corpus {
   };
 
   static Corpus of_files(std::vector<File> files);
-  void find_units(std::size_t file);
+  /// Returns how many bytes of line ends and marks it passed over.
+  std::uint64_t find_units(std::size_t file);
   std::vector<Document> documents(Unit const& unit) const;
   std::vector<std::int64_t> ids_of(Document const& document, File const& file, Tokenizer const& tokenizer) const;
 

@@ -27,7 +27,8 @@ struct Fact {
   std::string question() const;
 };
 
-/// Reads a JSON list of CounterFact records; the prompt lists, pararel_idx and the objects' items may be absent. Throws UserError
+/// Reads CounterFact records: a JSON list, or JSON lines with a record each; gzip may have packed the file. The prompt lists,
+/// pararel_idx and the objects' items may be absent. Throws UserError
 /// naming file, record and field for anything missing, of a wrong type or empty, and for a prompt without exactly one {}.
 std::vector<Fact> read_counterfact(std::filesystem::path const& file);
 

@@ -45,6 +45,10 @@ struct FoundValues {
 FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requests, std::span<std::int64_t const> value_of,
                         EditHparams const& hparams, ValueOrigin origin);
 
+/// Throws UserError where the loss of a search cannot be taken behind hparams.v_loss_layer: the model has no such layer, or it is
+/// below the edited ones.
+void require_loss_layer(CausalLM const& model, EditHparams const& hparams);
+
 /// 0, 1, 2, …: every request has a value of its own.
 std::vector<std::int64_t> own_values(std::size_t requests);
 /// One value for all requests with the same subject, numbered in the order of their first requests (arXiv 2502.07322).

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,13 +52,19 @@ struct EditHparams {
   double l2 = 10;                     ///< AlphaEdit: ridge of the solve
 
   // FT-L.
-  int num_steps = 25;             ///< forward passes at most
-  double lr = 5e-4;               ///< learning rate of Adam for the matrix
-  double weight_decay = 0;        ///< of Adam
-  double norm_constraint = 5e-4;  ///< no entry moves farther; 0: no constraint
+  int num_steps = 25;                                 ///< forward passes at most
+  double lr = 5e-4;                                   ///< learning rate of Adam for the matrix
+  double weight_decay = 0;                            ///< of Adam
+  double norm_constraint = 5e-4;                      ///< no entry moves farther; 0: no constraint
+  std::string objective_optimization = "target_new";  ///< or "prompt_last": the object's tokens all behind the bare prompt
+
+  /// FT-L: facts per step of the optimizer, in order; 0: all. In files of other methods for many facts: facts per model.
+  int batch_size = 0;
 
   /// Sampled contexts: pairs of a length [tokens] and a count.
   std::vector<std::pair<int, int>> context_template_length_params = {{5, 10}, {10, 10}};
+
+  std::string module = {};  ///< last part of the edited matrix' name, such as "c_proj", where a file says it; else empty
 
   /// The highest edited layer, where values are searched for.
   int layer() const { return layers.back(); }
@@ -68,10 +75,11 @@ bool edits_in_batches(EditMethod method);
 /// Whether it needs second moments of keys.
 bool needs_moments(EditHparams const& hparams);
 
-/// Reads a hparams file of EasyEdit, unchanged; alg_name says the method: ROME, R-ROME, MEMIT, MEMIT-merge, EMMET, AlphaEdit or
-/// FT. Keys of EasyEdit that do not matter here are passed over, any other unknown key is a UserError that suggests the nearest
-/// name, as are wrong types and settings that this program does not support.
-EditHparams read_edit_hparams(std::filesystem::path const& file);
+/// Reads a hparams file of EasyEdit, ROME or MEMIT, unchanged. Its alg_name says the method: ROME, R-ROME, MEMIT, MEMIT-merge,
+/// EMMET, AlphaEdit or FT. Where it has none, `method` does, or the name of its folder; a file that none of them speaks for is a
+/// UserError. So are unknown keys (with the nearest name), wrong types, and values that nothing here obeys. Keys that say nothing
+/// about the edit itself are passed over.
+EditHparams read_edit_hparams(std::filesystem::path const& file, std::optional<EditMethod> method = {});
 
 /// Throws UserError, naming `where`, for layers that the method cannot edit.
 void check_edited_layers(EditHparams const& hparams, std::string const& where);

@@ -79,6 +79,8 @@ struct Field : FieldInfo {
   Text line = [](Options const&) { return std::string(); };  ///< what it adds to the line of its objects
   /// Whether files with such settings give it; otherwise it is passed over.
   std::function<bool(Options const&)> given_for = [](Options const&) { return true; };
+  /// Whether it decides anything beside such settings; a study that gives it where it never does is refused.
+  std::function<bool(Options const&)> used_for = [](Options const&) { return true; };
 
   Field enter(Enters objects) const {
     auto field = *this;
@@ -107,6 +109,11 @@ struct Field : FieldInfo {
   }
   Field must_be_given_for(std::function<bool(Options const&)> const& such) const {
     return may_be_given_for(such).must_be_given();
+  }
+  Field use_for(std::function<bool(Options const&)> const& such) const {
+    auto field = *this;
+    field.used_for = such;
+    return field;
   }
   Field read_by_hand() const {
     auto field = *this;

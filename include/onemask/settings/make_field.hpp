@@ -82,7 +82,7 @@ Field<Options> make_field(FieldInfo info, Take take, typename Field<Options>::Te
   Field<Options> field{std::move(info), {}, text, hashed};
   field.set = [take](Options& options, YamlValue const& value) -> std::string {
     auto read = value.as<Read>();
-    return read ? take(options, *std::move(read)) : "has a value of the wrong type";
+    return read ? take(options, *std::move(read)) : value.no_value_of<Read>();
   };
   return field;
 }

@@ -1,0 +1,54 @@
+#include <onemask/core/error.hpp>
+#include <onemask/core/reserved_names.hpp>
+#include <onemask/data/prompt.hpp>
+#include <onemask/edit/request.hpp>
+#include <onemask/model/positions.hpp>
+#include <onemask/work/check_facts.hpp>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include <fmt/core.h>
+
+namespace onemask {
+namespace {
+
+/// The prompts of a fact that some task reads.
+std::vector<std::string> prompts_of(SplitFact const& item, Study const& study) {
+  auto const& fact = item.fact;
+  std::vector<std::string> prompts{fact.question()};
+  auto const add = [&](std::vector<std::string> const& more) { prompts.insert(prompts.end(), more.begin(), more.end()); };
+  bool const trained = study.masks && (item.split == study.train_split || item.split == validation_split);
+  if (trained || study.evaluation.paraphrases) add(fact.paraphrase_prompts);
+  if (study.evaluation.neighborhood) add(fact.neighborhood_prompts);
+  return prompts;
+}
+
+std::size_t longest_object(Fact const& fact, Tokenizer const& tokenizer) {
+  try {
+    return std::max(encode_target(tokenizer, fact.target_true).size(), encode_target(tokenizer, fact.target_new).size());
+  } catch (UserError const& error) {
+    throw UserError(fmt::format("The record with case_id {}: {}", fact.case_id, error.what()));
+  }
+}
+
+}  // namespace
+
+void check_facts(Study const& study, Plan const& plan, Tokenizer const& tokenizer, ModelConfig const& config) {
+  std::set<std::pair<ContextTemplates, std::string>> seen;
+  std::vector<EditSet const*> sets;  // whose requests differ
+  for (auto const& set : plan.sets) {
+    if (seen.emplace(set.templates, set.options.hparams.fact_token).second) sets.push_back(&set);
+  }
+  for (auto const& item : plan.facts) {
+    auto const object = longest_object(item.fact, tokenizer);
+    for (auto const& prompt : prompts_of(item, study)) {
+      auto const tokens = encode_prompt(tokenizer, prompt, study.peer_compatible).size();
+      require_positions_of_fact(item.fact.case_id, prompt, tokens, object, config.positions);
+    }
+    for (auto const* set : sets) make_edit_request(tokenizer, item.fact, set->templates, set->options.hparams, config.positions);
+  }
+}
+
+}  // namespace onemask
