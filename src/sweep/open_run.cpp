@@ -45,6 +45,7 @@ std::optional<ContextTemplates> templates_of(Communicator const& world, OpenRun&
 /// What would otherwise be found out only after hours of work.
 void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer) {
   tokenizer.require_within(model.config().vocabulary);
+  static_cast<void>(tokenizer.adds_bos());  // or says why nothing can stand around a text as the files have it
   auto const where = "The study '" + study.name + "'";
   for (auto const& point : study.points) {
     for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);
