@@ -85,7 +85,17 @@ def added_tokens(draw: random.Random) -> list[AddedToken]:
 
 
 def make(normalizer: str, pre_tokenizer: str, seed: int) -> Tokenizer:
-    """A tokenizer with these steps, whose model and added tokens are drawn."""
+    """A tokenizer with these steps, whose model and added tokens are drawn. Some replacements end in a panic of the library; then
+    another tokenizer is drawn."""
+    try:
+        return draw_tokenizer(normalizer, pre_tokenizer, seed)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        return make(normalizer, pre_tokenizer, seed + 1000)
+
+
+def draw_tokenizer(normalizer: str, pre_tokenizer: str, seed: int) -> Tokenizer:
     draw = random.Random(seed)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = NORMALIZERS[normalizer](draw) or N.Sequence([])
