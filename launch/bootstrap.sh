@@ -24,7 +24,7 @@ case $* in
 esac
 
 packages=(g++ cmake ninja-build ccache pkg-config python3-venv curl ca-certificates libhdf5-dev libboost-program-options-dev libfmt-dev
-  libspdlog-dev libgtest-dev libgmock-dev nlohmann-json3-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev libzip-dev zlib1g-dev libssl-dev)
+  libspdlog-dev libgtest-dev libgmock-dev nlohmann-json3-dev libyaml-cpp-dev libonig-dev libicu-dev libzip-dev zlib1g-dev libssl-dev)
 
 command -v dpkg-query >/dev/null || {
   echo "bootstrap: this system has no Debian packages. Install the counterparts of these yourself: ${packages[*]};" \

@@ -74,6 +74,7 @@ void require_module(EditHparams const& hparams, CausalLM const& model, std::stri
 /// What would otherwise be found out only after hours of work.
 void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer) {
   tokenizer.require_within(model.config().vocabulary);
+  static_cast<void>(tokenizer.adds_bos());  // or says why nothing can stand around a text as the files have it
   auto const where = "The study '" + study.name + "'";
   for (auto const& point : study.points) {
     for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);

@@ -1,14 +1,20 @@
 #include "tokenizer/detail/byte_pairs.hpp"
 
 #include "tokenizer/detail/utf8.hpp"
+#include <onemask/core/error.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <queue>
 #include <tuple>
+#include <utility>
+
+#include <fmt/core.h>
 
 namespace onemask::detail {
 namespace {
 
-constexpr std::int32_t merged_away = -1;
+constexpr std::int32_t no_token = -1, merged_away = -1;
 
 /// A token of a partly merged word, in a list of its neighbours; the number of all stands for none.
 struct Symbol {
@@ -24,8 +30,13 @@ struct Candidate {
 
 }  // namespace
 
-bool BytePairs::add_merge(std::int32_t left, std::int32_t right, Merge merge) {
-  return merges_.try_emplace(pair_key(left, right), merge).second;
+BytePairs::BytePairs(TextMap<std::int32_t> vocabulary, Rules rules, std::string place)
+    : vocabulary_(std::move(vocabulary)), rules_(std::move(rules)), place_(std::move(place)) {
+  byte_ids_.fill(no_token);
+  if (!rules_.byte_fallback) return;
+  for (auto const& [token, id] : vocabulary_) {
+    if (auto const byte = byte_of_token(token)) byte_ids_[*byte] = id;
+  }
 }
 
 Merge const* BytePairs::find(std::int32_t left, std::int32_t right) const {
@@ -33,26 +44,53 @@ Merge const* BytePairs::find(std::int32_t left, std::int32_t right) const {
   return found == merges_.end() ? nullptr : &found->second;
 }
 
+std::optional<std::int32_t> BytePairs::id_of(std::string_view token) const {
+  auto const found = vocabulary_.find(token);
+  return found == vocabulary_.end() ? std::nullopt : std::optional(found->second);
+}
+
+bool BytePairs::append_bytes(std::string_view character, std::vector<std::int32_t>& ids) const {
+  std::size_t const size = ids.size();
+  for (char const byte : character) ids.push_back(byte_ids_[static_cast<unsigned char>(byte)]);
+  bool const all = std::find(ids.begin() + static_cast<std::ptrdiff_t>(size), ids.end(), no_token) == ids.end();
+  if (!all) ids.resize(size);
+  return all;
+}
+
+std::int32_t BytePairs::unknown_id(std::string_view character) const {
+  if (auto const id = id_of(*rules_.unknown)) return *id;
+  throw UserError(
+      fmt::format("{}: the character '{}' is not in the vocabulary, and neither is the token '{}' that 'unk_token' "
+                  "names for it. Take the character out of the text, or use another tokenizer.",
+                  place_, character, *rules_.unknown));
+}
+
 std::vector<std::int32_t> BytePairs::unmerged(std::string_view word) const {
   std::vector<std::int32_t> ids;
   ids.reserve(word.size());
-  while (!word.empty()) {
-    auto const length = characters.empty() ? 1 : character_length(word);
-    auto const whole = characters.find(word.substr(0, length));
-    if (whole != characters.end()) {
-      ids.push_back(whole->second);
-    } else {
-      for (char const byte : word.substr(0, length)) ids.push_back(byte_ids[static_cast<unsigned char>(byte)]);
+  // An unknown token is written when a known one follows; bytes do not count as such, and so come before it.
+  std::optional<std::int32_t> unknown;
+  for (std::size_t length = 0; !word.empty(); word.remove_prefix(length)) {
+    length = character_length(word);
+    std::string_view const character = word.substr(0, length);
+    if (auto const id = id_of(character)) {
+      if (unknown) ids.push_back(*std::exchange(unknown, std::nullopt));
+      ids.push_back(*id);
+    } else if (!(rules_.byte_fallback && append_bytes(character, ids)) && rules_.unknown) {
+      if (unknown && !rules_.fuse_unknown) ids.push_back(*unknown);
+      unknown = unknown_id(character);
     }
-    word.remove_prefix(length);
   }
+  if (unknown) ids.push_back(*unknown);
   return ids;
 }
 
 void BytePairs::encode(std::string_view word, std::vector<std::int64_t>& ids) const {
-  if (auto const whole = whole_words.find(word); whole != whole_words.end()) {
-    ids.push_back(whole->second);
-    return;
+  if (rules_.whole_words) {
+    if (auto const id = id_of(word)) {
+      ids.push_back(*id);
+      return;
+    }
   }
   auto const start = unmerged(word);
   std::size_t const none = start.size();

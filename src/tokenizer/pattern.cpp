@@ -1,119 +1,159 @@
 #include "tokenizer/detail/pattern.hpp"
 
+#include "tokenizer/detail/utf8.hpp"
 #include <onemask/core/error.hpp>
 
 #include <array>
-#include <cstdint>
+#include <mutex>
+#include <optional>
 #include <utility>
 
 #include <fmt/core.h>
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
+#include <oniguruma.h>
 
 namespace onemask::detail {
 namespace {
 
-PCRE2_SPTR units(std::string_view text) {
-  return reinterpret_cast<PCRE2_SPTR>(text.data());
-}
-
-std::string message_of(int error) {
-  std::array<PCRE2_UCHAR, 256> buffer{};
-  pcre2_get_error_message(error, buffer.data(), buffer.size());
-  return reinterpret_cast<char const*>(buffer.data());
-}
-
-/// `expression` with \s and \S spelled out as Unicode's White_Space, which tokenizers mean by it; PCRE2's own \s has U+180E as
-/// well. \S inside a class cannot be spelled out and stays.
-std::string spell_out_white_space(std::string_view expression) {
-  constexpr std::string_view white_space = "\\p{Z}\\t-\\r\\x{85}";
-  std::string result;
-  bool in_class = false;
-  std::size_t class_begin = 0;  // a ] here is a character of the class
-  for (std::size_t i = 0; i < expression.size(); ++i) {
-    char const c = expression[i], next = i + 1 < expression.size() ? expression[i + 1] : '\0';
-    if (c == '\\' && next == 's') {
-      result.append(in_class ? "" : "[").append(white_space).append(in_class ? "" : "]");
-      ++i;
-    } else if (c == '\\' && next == 'S' && !in_class) {
-      result.append("[^").append(white_space).append("]");
-      ++i;
-    } else if (c == '\\' && i + 1 < expression.size()) {
-      result.append({c, next});
-      ++i;
-    } else if (std::size_t const end = expression.find(":]", i); in_class && c == '[' && next == ':' && end != expression.npos) {
-      result.append(expression.substr(i, end + 2 - i));  // a named class such as [:punct:]
-      i = end + 1;
-    } else {
-      if (c == '[' && !in_class) {
-        in_class = true;
-        class_begin = i + (next == '^' ? 2 : 1);
-      } else if (c == ']' && i != class_begin) {
-        in_class = false;
-      }
-      result += c;
-    }
-  }
-  return result;
-}
-
-struct FreePattern {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
-  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
+struct Bounds {
+  std::size_t begin, end;
 };
 
-constexpr std::uint32_t match_limit = 10'000'000, heap_limit_kib = 64 * 1024;
+OnigUChar const* units(std::string_view text) {
+  return reinterpret_cast<OnigUChar const*>(text.data());
+}
+
+std::string message_of(int error, OnigErrorInfo* info) {
+  std::array<OnigUChar, ONIG_MAX_ERROR_MESSAGE_LEN> buffer{};
+  int const size = onig_error_code_to_str(buffer.data(), error, info);
+  return {reinterpret_cast<char const*>(buffer.data()), static_cast<std::size_t>(size)};
+}
+
+/// Before the first expression is compiled.
+void initialize() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    OnigEncoding encoding = ONIG_ENCODING_UTF8;
+    onig_initialize(&encoding, 1);
+    onig_set_warn_func(onig_null_warn);
+  });
+}
 
 }  // namespace
 
-struct Pattern::Code {
-  std::unique_ptr<pcre2_code, FreePattern> code;
-  std::unique_ptr<pcre2_match_context, FreePattern> context;
+class Pattern::Matcher {
+ public:
+  virtual ~Matcher() = default;
+  /// The matches of a text that is not empty, in order.
+  virtual std::vector<Bounds> matches(std::string_view text) const = 0;
 };
 
-Pattern::Pattern(std::string const& expression, std::string place) : expression_(expression), place_(std::move(place)) {
-  std::string const spelled = spell_out_white_space(expression);
-  int error = 0;
-  std::size_t offset = 0;
-  auto code = std::make_shared<Code>();
-  code->code.reset(
-      pcre2_compile(units(spelled), spelled.size(), PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr));
-  if (!code->code) {
-    throw UserError(place_ + ": the regular expression '" + expression + "' does not compile: " + message_of(error) + ".");
+class Pattern::Expression : public Matcher {
+ public:
+  Expression(std::string expression, std::string place) : expression_(std::move(expression)), place_(std::move(place)) {
+    initialize();
+    OnigRegex regex = nullptr;
+    OnigErrorInfo info{};
+    int const error = onig_new(&regex, units(expression_), units(expression_) + expression_.size(), ONIG_OPTION_NONE,
+                               ONIG_ENCODING_UTF8, ONIG_SYNTAX_DEFAULT, &info);
+    regex_.reset(regex);
+    if (error != ONIG_NORMAL) {
+      throw UserError(
+          fmt::format("{}: the regular expression '{}' does not compile: {}.", place_, expression_, message_of(error, &info)));
+    }
   }
-  // Where there is no just-in-time compiler, matching works without, only more slowly.
-  static_cast<void>(pcre2_jit_compile(code->code.get(), PCRE2_JIT_COMPLETE));
-  code->context.reset(pcre2_match_context_create(nullptr));
-  if (!code->context) throw RunError("Out of memory while compiling the regular expression of a tokenizer.");
-  pcre2_set_match_limit(code->context.get(), match_limit);
-  pcre2_set_heap_limit(code->context.get(), heap_limit_kib);
-  code_ = std::move(code);
+
+  std::vector<Bounds> matches(std::string_view text) const override {
+    std::unique_ptr<OnigRegion, Free> const region(onig_region_new());
+    if (!region) throw RunError("Out of memory while cutting a text into words.");
+    std::vector<Bounds> found;
+    std::size_t at = 0;
+    while (at <= text.size()) {
+      int const position = onig_search(regex_.get(), units(text), units(text) + text.size(), units(text) + at,
+                                       units(text) + text.size(), region.get(), ONIG_OPTION_NONE);
+      if (position == ONIG_MISMATCH) break;
+      if (position < 0) {
+        throw UserError(fmt::format("{}: the regular expression '{}' fails on a text of {} bytes at byte {}: {}.", place_,
+                                    expression_, text.size(), at, message_of(position, nullptr)));
+      }
+      Bounds const match{static_cast<std::size_t>(region->beg[0]), static_cast<std::size_t>(region->end[0])};
+      if (match.begin < match.end || found.empty() || found.back().end != match.end) {
+        found.push_back(match);
+        at = match.end;
+      } else {  // an empty match right behind a match is none
+        at += at < text.size() ? character_length(text.substr(at)) : 1;
+      }
+    }
+    return found;
+  }
+
+ private:
+  struct Free {
+    void operator()(re_pattern_buffer* regex) const { onig_free(regex); }
+    void operator()(OnigRegion* region) const { onig_region_free(region, 1); }
+  };
+
+  std::string expression_, place_;
+  std::unique_ptr<re_pattern_buffer, Free> regex_;
+};
+
+class Pattern::Literal : public Matcher {
+ public:
+  explicit Literal(std::string text) : text_(std::move(text)) {}
+
+  std::vector<Bounds> matches(std::string_view text) const override {
+    std::vector<Bounds> found;
+    for (std::size_t at = 0; (at = text.find(text_, at)) != text.npos; at += text_.size())
+      found.push_back({at, at + text_.size()});
+    return found;
+  }
+
+ private:
+  std::string text_;
+};
+
+class Pattern::Class : public Matcher {
+ public:
+  explicit Class(CharacterClass members) : members_(members) {}
+
+  std::vector<Bounds> matches(std::string_view text) const override {
+    std::vector<Bounds> found;
+    for (std::size_t at = 0, length = 0; at < text.size(); at += length) {
+      length = character_length(text.substr(at));
+      if (members_(first_character(text.substr(at)))) found.push_back({at, at + length});
+    }
+    return found;
+  }
+
+ private:
+  CharacterClass members_;
+};
+
+Pattern::Pattern(std::shared_ptr<Matcher const> matcher, std::string name)
+    : matcher_(std::move(matcher)), name_(std::move(name)) {}
+
+Pattern Pattern::expression(std::string const& expression, std::string const& place) {
+  return {std::make_shared<Expression>(expression, place), expression};
 }
 
-void Pattern::cut(std::string_view text, std::vector<std::string_view>& words) const {
-  std::unique_ptr<pcre2_match_data, FreePattern> const match(pcre2_match_data_create_from_pattern(code_->code.get(), nullptr));
-  if (!match) throw RunError("Out of memory while cutting a text into words.");
-  auto const find = [&](std::size_t from, std::uint32_t options) {
-    return pcre2_match(code_->code.get(), units(text), text.size(), from, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY | options,
-                       match.get(), code_->context.get());
-  };
-  for (std::size_t at = 0; at < text.size();) {
-    int found = find(at, 0);
-    if (found == PCRE2_ERROR_JIT_STACKLIMIT) found = find(at, PCRE2_NO_JIT);
-    if (found == PCRE2_ERROR_NOMATCH) {
-      words.push_back(text.substr(at));
-      return;
-    }
-    std::size_t const* const bounds = pcre2_get_ovector_pointer(match.get());
-    if (found < 0 || bounds[0] < at || bounds[1] <= bounds[0] || bounds[1] > text.size()) {
-      throw UserError(fmt::format("{}: the regular expression '{}' fails on a text of {} bytes at byte {}{}.", place_,
-                                  expression_, text.size(), at, found < 0 ? ": " + message_of(found) : ""));
-    }
-    if (bounds[0] > at) words.push_back(text.substr(at, bounds[0] - at));
-    words.push_back(text.substr(bounds[0], bounds[1] - bounds[0]));
-    at = bounds[1];
+Pattern Pattern::literal(std::string const& text) {
+  if (text.empty()) return expression("", "");  // is found everywhere
+  return {std::make_shared<Literal>(text), "text " + text};
+}
+
+Pattern Pattern::one_of(CharacterClass members, std::string name) {
+  return {std::make_shared<Class>(members), std::move(name)};
+}
+
+std::vector<Stretch> Pattern::find(std::string_view text) const {
+  std::vector<Stretch> stretches;
+  std::size_t at = 0;
+  for (Bounds const& match : text.empty() ? std::vector<Bounds>() : matcher_->matches(text)) {
+    if (match.begin > at) stretches.push_back({at, match.begin, false});
+    stretches.push_back({match.begin, match.end, true});
+    at = match.end;
   }
+  if (at < text.size()) stretches.push_back({at, text.size(), false});
+  return stretches;
 }
 
 }  // namespace onemask::detail

@@ -1,4 +1,4 @@
-#include "tokenizer/detail/normalizer.hpp"
+#include "tokenizer/detail/piece.hpp"
 #include "tokenizer/detail/tokenizer_tables.hpp"
 #include "tokenizer/detail/utf8.hpp"
 #include <onemask/core/error.hpp>
@@ -13,39 +13,19 @@
 namespace onemask {
 namespace {
 
-using detail::AddedTokens;
-using detail::SpacePrefix;
+using detail::Piece;
 using detail::TokenizerTables;
 
-/// `text` with U+2581 for spaces, and one before it where `prefix` says so.
-std::string with_written_spaces(std::string_view text, SpacePrefix prefix, bool at_start) {
-  auto result = detail::replaced(text, " ", detail::written_space);
-  bool const wanted = prefix == SpacePrefix::always || (prefix == SpacePrefix::first && at_start);
-  if (wanted && !result.starts_with(detail::written_space)) result.insert(0, detail::written_space);
-  return result;
-}
-
-void encode_words(TokenizerTables const& tables, std::string_view text, std::vector<std::int64_t>& ids) {
-  std::vector<std::string_view> words{text}, pieces;
-  for (detail::Pattern const& pattern : tables.patterns) {
-    pieces.clear();
-    for (std::string_view const word : words) pattern.cut(word, pieces);
-    std::swap(words, pieces);
-  }
-  for (std::string_view const word : words) tables.pairs.encode(word, ids);
-}
-
-/// Appends the ids of the tokens of `added` in `text` and, in between, what `encode(part, at_start)` appends for the rest.
+/// Appends the ids of the tokens of `added` in `piece` and, in between, what `encode(part)` appends for the rest.
 template <typename Encode>
-void encode_around(AddedTokens const& added, std::string_view text, bool at_start, std::vector<std::int64_t>& ids,
-                   Encode const& encode) {
-  while (auto const occurrence = added.find(text)) {
-    if (occurrence->begin > 0) encode(text.substr(0, occurrence->begin), at_start);
-    ids.push_back(occurrence->id);
-    text.remove_prefix(occurrence->end);
-    at_start = false;
+void encode_around(detail::AddedTokens const& added, Piece const& piece, std::vector<std::int64_t>& ids, Encode const& encode) {
+  for (auto const& [begin, end, id] : added.parts(piece.text)) {
+    if (id) {
+      ids.push_back(*id);
+    } else {
+      encode(piece.part(begin, end));
+    }
   }
-  if (!text.empty()) encode(text, at_start);
 }
 
 std::string const& text_of(TokenizerTables const& tables, std::int64_t id) {
@@ -75,21 +55,26 @@ std::vector<std::int64_t> Tokenizer::encode(std::string_view text, SpecialTokens
                                 *offset, byte.data()));
   }
   std::vector<std::int64_t> ids;
+  if (text.empty()) return ids;
   bool const recognise = special == SpecialTokens::recognised;
   auto const& tables = *tables_;
-  auto const encode_rest = [&](std::string_view part, bool at_start) {
-    if (!tables.space_prefix) return encode_words(tables, part, ids);
-    encode_words(tables, with_written_spaces(part, *tables.space_prefix, at_start), ids);
+  auto const encode_rest = [&](Piece&& piece) {
+    for (Piece const& word : run_steps(tables.word_steps, std::move(piece))) tables.pairs.encode(word.text, ids);
   };
-  auto const encode_normalized = [&](std::string_view part, bool at_start) {
-    auto const normal = detail::normalize(tables.normalizer, part);
-    if (!recognise) return encode_rest(normal, at_start);
-    encode_around(tables.added[1], normal, at_start, ids, encode_rest);
+  auto const encode_verbatim = [&](Piece&& piece) {
+    for (Piece& normal : run_steps(tables.normalizer, std::move(piece))) {
+      if (!recognise) {
+        encode_rest(std::move(normal));
+      } else {
+        encode_around(tables.added[1], normal, ids, encode_rest);
+      }
+    }
   };
+  Piece whole = Piece::whole(text);
   if (recognise) {
-    encode_around(tables.added[0], text, true, ids, encode_normalized);
-  } else if (!text.empty()) {
-    encode_normalized(text, true);
+    encode_around(tables.added[0], whole, ids, encode_verbatim);
+  } else {
+    encode_verbatim(std::move(whole));
   }
   return ids;
 }
@@ -124,7 +109,8 @@ bool Tokenizer::begins_with_space() const {
   return tables_->begins_with_space;
 }
 bool Tokenizer::adds_bos() const {
-  return tables_->adds_bos;
+  if (!tables_->around.refusal.empty()) throw UserError(tables_->around.refusal);
+  return tables_->around.before.has_value();
 }
 std::string Tokenizer::fingerprint() const {
   return tables_->fingerprint;

@@ -23,17 +23,15 @@ using WordCounts = std::unordered_map<std::string_view, std::int64_t>;  // views
 constexpr std::int64_t smallest_vocabulary = 256 + 1;
 
 WordCounts count_words(std::span<std::string const> texts) {
-  detail::Pattern const pattern(detail::gpt2_pattern, "GPT-2's tokenizer");
+  auto const pattern = detail::Pattern::expression(detail::gpt2_pattern, "GPT-2's tokenizer");
   WordCounts counts;
-  std::vector<std::string_view> words;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     if (auto const offset = detail::first_invalid_utf8(texts[i])) {
       throw UserError(fmt::format(
           "Text {} to train a tokenizer on is not valid UTF-8 at byte {}. Convert the file it comes from to UTF-8.", i, *offset));
     }
-    words.clear();
-    pattern.cut(texts[i], words);
-    for (std::string_view const word : words) ++counts[word];
+    std::string_view const text = texts[i];
+    for (auto const& [begin, end, matches] : pattern.find(text)) ++counts[text.substr(begin, end - begin)];
   }
   return counts;
 }

@@ -23,7 +23,7 @@ class CorpusTest : public testing::Test {
     TemporaryFolder const folder;
     auto content = tiny_tokenizer();
     write_text(folder / "tokenizer.json", content.dump());
-    if (bos) write_text(folder / "tokenizer_config.json", R"({"bos_token": "!", "add_bos_token": true})");
+    if (bos) write_text(folder / "tokenizer_config.json", R"({"tokenizer_class": "LlamaTokenizer", "bos_token": "!"})");
     return Tokenizer::open(folder.path());
   }
 

@@ -39,7 +39,7 @@ TEST_F(JoinedTextTest, OnlyTheFirst) {
 }
 
 TEST_F(JoinedTextTest, WithoutTheHead) {
-  write_text(folder_ / "tokenizer_config.json", R"({"bos_token": "!", "add_bos_token": true})");
+  write_text(folder_ / "tokenizer_config.json", R"({"tokenizer_class": "LlamaTokenizer", "bos_token": "!"})");
   EXPECT_EQ(head_token(Tokenizer::open(folder_.path())), '!');
   EXPECT_EQ(joined(12), "onetwo\nlines");
 }

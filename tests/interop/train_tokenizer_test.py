@@ -13,7 +13,7 @@ from pathlib import Path
 
 from libraries import SENTENCES, Tokenizer, decoders, models, pre_tokenizers, trainers
 from program import onemask
-from tokenizer_test import texts
+from tokenizer_texts import texts
 
 try:
     from transformers import AutoTokenizer, GPT2Tokenizer
@@ -77,8 +77,8 @@ class TrainedTokenizer(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = cls.enterClassContext(tempfile.TemporaryDirectory())
         cls.all = Path(cls.folder, "all")
-        train([*SENTENCES * 2, *texts(11)[:3000]], 900, cls.all)
-        cls.given = texts(12)[:STRINGS]
+        train([*SENTENCES * 2, *texts(11, 3000)], 900, cls.all)
+        cls.given = texts(12, STRINGS)
         cls.expected = ids_of(cls.all, cls.given)
 
     def expect_equal(self, theirs: list[list[int]]) -> None:
@@ -111,7 +111,7 @@ class TrainedTokenizer(unittest.TestCase):
 
     def test_equal_texts_give_equal_bytes(self):
         again = Path(self.folder, "again")
-        train([*SENTENCES * 2, *texts(11)[:3000]], 900, again)
+        train([*SENTENCES * 2, *texts(11, 3000)], 900, again)
         for name in FILES:
             self.assertEqual((self.all / name).read_bytes(), (again / name).read_bytes(), name)
 

@@ -35,7 +35,7 @@ TEST_F(PretrainPerplexityTest, IsThatOfAStudyWithTheDefaults) {
   std::string content;
   for (int i = 0; i < 900; ++i) content += "Document number " + std::to_string(i) + (i % 3 == 0 ? "\n\n" : " goes on.\n");
   for (bool const bos : {false, true}) {
-    if (bos) write_text(folder_ / "tokenizer_config.json", R"({"bos_token": "!", "add_bos_token": true})");
+    if (bos) write_text(folder_ / "tokenizer_config.json", R"({"tokenizer_class": "LlamaTokenizer", "bos_token": "!"})");
     PerplexityOptions options;
     options.text = {text(content)};
     auto const pieces = read_text(options, tokenizer(), model_->config());

@@ -40,12 +40,6 @@ json split(std::string const& expression) {
   return {{"type", "Sequence"}, {"pretokenizers", steps}};
 }
 
-json prepending(std::string const& token, int id) {
-  return {{"type", "TemplateProcessing"},
-          {"single", {{{"SpecialToken", {{"id", token}, {"type_id", 0}}}}, {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
-          {"special_tokens", {{token, {{"id", token}, {"ids", json::array({id})}, {"tokens", json::array({token})}}}}}};
-}
-
 TEST(Tokenizer, MergesTheLowestRankFirstAndTheLeftmostOfEquals) {
   Tokenizer const by_rank = open(tiny_tokenizer({"b c", "a b"}));
   EXPECT_THAT(by_rank.encode("abc"), ElementsAre('a', 256));
@@ -67,6 +61,13 @@ TEST(Tokenizer, ReadsMergesAsPairsToo) {
   json content = tiny_tokenizer({"b c", "a b"});
   content["model"]["merges"] = json::array({json::array({"b", "c"}), json::array({"a", "b"})});
   EXPECT_EQ(open(content).fingerprint(), open(tiny_tokenizer({"b c", "a b"})).fingerprint());
+}
+
+TEST(Tokenizer, OfTwoMergesOfAPairTheLastCounts) {
+  EXPECT_THAT(open(tiny_tokenizer({"a b", "b c"})).encode("abc"), ElementsAre(256, 'c'));
+  json content = tiny_tokenizer({"a b", "b c"});
+  content["model"]["merges"] = {"a b", "b c", "a b"};
+  EXPECT_THAT(open(content).encode("abc"), ElementsAre('a', 257));
 }
 
 TEST(Tokenizer, WholeWordsAreOneTokenWithIgnoreMerges) {
@@ -124,8 +125,6 @@ TEST(Tokenizer, MeansUnicodeWhiteSpaceBySmallAndCapitalS) {
   EXPECT_THAT(open(content).encode("\u3000x"), ElementsAre(0xE3, 0x80, 0x80, 'x'));
   content["pre_tokenizer"] = split(R"(\s|\S+)");
   EXPECT_THAT(open(content).encode("\u180Ex"), ElementsAre(0xE1, 0xA0, 256));
-  EXPECT_THAT(open(content).encode("\u3000x"), ElementsAre(0xE3, 0x80, 0x80, 'x'));
-  content["pre_tokenizer"] = split(R"([][:punct:]\s])");
   EXPECT_THAT(open(content).encode("\u3000x"), ElementsAre(0xE3, 0x80, 0x80, 'x'));
 }
 
@@ -209,102 +208,30 @@ TEST(Tokenizer, RefusesIdsThatAreNoTokens) {
   }
 }
 
-TEST(SpecialIds, ComeFromTheConfiguration) {
-  json content = tiny_tokenizer();
-  content["added_tokens"] = json::array({added("<s>", 300), added("</s>", 301)});
-  Tokenizer const named = open(content, {{"bos_token", "<s>"}, {"eos_token", {{"content", "</s>"}}}, {"add_bos_token", true}});
-  EXPECT_EQ(named.bos(), 300);
-  EXPECT_EQ(named.eos(), 301);
-  EXPECT_TRUE(named.adds_bos());
-  Tokenizer const unnamed = open(content);
-  EXPECT_EQ(unnamed.bos(), std::nullopt);
-  EXPECT_FALSE(unnamed.adds_bos());
-  EXPECT_EQ(named.fingerprint(), unnamed.fingerprint());
-  EXPECT_THAT(complaint_of([&] { open(content, {{"bos_token", "<x>"}}); }), HasSubstr("'<x>'"));
-  EXPECT_THAT(complaint_of([&] { open(content, {{"add_bos_token", true}}); }), HasSubstr("no bos_token"));
-}
-
-TEST(SpecialIds, TheFirstFileThatSpeaksOfATokenDecides) {
-  test::TemporaryFolder const folder;
-  test::write_text(folder / "tokenizer.json", tiny_tokenizer().dump());
-  test::write_text(folder / "config.json", R"({"bos_token_id": 65, "eos_token_id": [66, 67]})");
-  EXPECT_EQ(Tokenizer::open(folder.path()).bos(), 65);
-  EXPECT_EQ(Tokenizer::open(folder.path()).eos(), 66);
-  test::write_text(folder / "special_tokens_map.json", R"({"bos_token": "C", "eos_token": "D"})");
-  test::write_text(folder / "tokenizer_config.json", R"({"eos_token": null})");
-  EXPECT_EQ(Tokenizer::open(folder.path()).bos(), 'C');
-  EXPECT_EQ(Tokenizer::open(folder.path()).eos(), std::nullopt);
-  test::write_text(folder / "special_tokens_map.json", "{}");
-  test::write_text(folder / "config.json", R"({"bos_token_id": 50256})");  // of another vocabulary
-  EXPECT_EQ(Tokenizer::open(folder.path()).bos(), std::nullopt);
-}
-
-TEST(SpecialIds, ATemplateThatPrependsATokenAddsBos) {
-  json content = tiny_tokenizer();
-  content["added_tokens"] = json::array({added("<s>", 300), added("</s>", 301)});
-  content["post_processor"] = prepending("<s>", 300);
-  EXPECT_EQ(open(content).bos(), 300);
-  EXPECT_TRUE(open(content).adds_bos());
-  EXPECT_THAT(open(content).encode("a"), ElementsAre('a'));
-  EXPECT_THAT(complaint_of([&] { open(content, {{"bos_token", "</s>"}}); }), HasSubstr("Make the two agree"));
-  content["post_processor"] = {{"type", "Sequence"}, {"processors", {{{"type", "ByteLevel"}}, prepending("<s>", 300)}}};
-  EXPECT_TRUE(open(content).adds_bos());
-  content["post_processor"]["processors"].push_back(prepending("</s>", 301));
-  EXPECT_THAT(complaint_of([&] { open(content); }), HasSubstr("more than one token"));
-  content["post_processor"] = prepending("<s>", 999);
-  EXPECT_THAT(complaint_of([&] { open(content); }), HasSubstr("999"));
-  content["post_processor"] = {{"type", "ByteLevel"}};
-  EXPECT_FALSE(open(content).adds_bos());
-}
-
-TEST(VocabularyAndMerges, AreReadByTheRulesOfGpt2) {
-  json vocabulary = tiny_tokenizer({"# #", "a b"})["model"]["vocab"];
-  vocabulary["<|endoftext|>"] = 258;
-  test::TemporaryFolder const folder;
-  test::write_text(folder / "vocab.json", vocabulary.dump());
-  test::write_text(folder / "merges.txt", "#version: 0.2\r\n# #\r\na b\r\n");
-  Tokenizer const tokenizer = Tokenizer::open(folder.path());
-  EXPECT_THAT(tokenizer.encode("##ab<|endoftext|>"), ElementsAre(256, 257, 258));
-  EXPECT_EQ(tokenizer.bos(), 258);
-  EXPECT_EQ(tokenizer.eos(), 258);
-  EXPECT_FALSE(tokenizer.adds_bos());
-  test::write_text(folder / "merges.txt", "# #\na b c\n");
-  EXPECT_THAT(complaint_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("merges.txt': line 2 "));
-  test::write_text(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {"300": {"content": "<s>"}}})");
-  test::write_text(folder / "merges.txt", "# #\na b");
-  EXPECT_THAT(Tokenizer::open(folder.path()).encode("ab<s>"), ElementsAre(257, 300));
-  test::write_text(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {"3e": {"content": "<s>"}}})");
-  EXPECT_THAT(complaint_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("'3e'"));
-}
-
 TEST(HostileFiles, AreRefusedByNameAndPlace) {
   struct Case {
     json::json_pointer at;
     json value;
     std::string message;
   };
-  json const base = tiny_tokenizer({"a b", "b c"});
+  json base = tiny_tokenizer({"a b", "b c"});
+  base["added_tokens"].push_back(added("<s>", 258));
   auto const at = [](char const* pointer) { return json::json_pointer(pointer); };
   std::vector<Case> const cases = {
-      {at("/normalizer"), {{"type", "Lowercase"}}, "'normalizer' is of the type 'Lowercase'"},
-      {at("/pre_tokenizer"), nullptr, "lacks 'pre_tokenizer'"},
-      {at("/pre_tokenizer/type"), "Metaspace", "'pre_tokenizer' is of the type 'Metaspace'"},
-      {at("/pre_tokenizer/add_prefix_space"), true, "'pre_tokenizer.add_prefix_space' is true"},
+      {at("/normalizer"), {{"type", "Nmt"}}, "'normalizer' is of the type 'Nmt'"},
+      {at("/pre_tokenizer/type"), "UnicodeScripts", "'pre_tokenizer' is of the type 'UnicodeScripts'"},
       {at("/pre_tokenizer/add_prefix_space"), "no", "must be true or false"},
-      {at("/pre_tokenizer"), {{"type", "Sequence"}, {"pretokenizers", json::array()}}, "has no step 'ByteLevel'"},
+      {at("/pre_tokenizer"), {{"type", "Sequence"}}, "lacks 'pretokenizers'"},
+      {at("/pre_tokenizer"), {{"type", "Punctuation"}, {"behavior", "Kept"}}, "'pre_tokenizer.behavior' must be 'Removed', "},
+      {at("/pre_tokenizer"), {{"type", "Metaspace"}, {"replacement", "__"}}, "'pre_tokenizer.replacement' must be one"},
       {at("/pre_tokenizer"), split("(a"), "'(a' does not compile"},
-      {at("/pre_tokenizer"), split("\\C"), "does not compile"},
-      {at("/post_processor"), {{"type", "BertProcessing"}}, "'BertProcessing'"},
+      {at("/pre_tokenizer"), split("[b-a]"), "does not compile"},
       {at("/post_processor"), {{"type", "TemplateProcessing"}}, "lacks 'single'"},
-      {at("/post_processor"),
-       {{"type", "Sequence"}, {"processors", json::array({{{"type", "Sequence"}}})}},
-       "'post_processor.processors.0' is a Sequence"},
       {at("/model"), 3, "'model' must be an object, not number"},
       {at("/model/type"), "WordPiece", "'model' is of the type 'WordPiece'"},
-      {at("/model/dropout"), 0.1, "'model.dropout' is set"},
+      {at("/model/dropout"), 0.1, "'model.dropout' is not 0"},
       {at("/model/end_of_word_suffix"), "</w>", "end_of_word_suffix"},
       {at("/model/vocab"), json::array({"a"}), "'model.vocab' must be an object"},
-      {at("/model/vocab"), {{"a", 0}}, "no token for the byte 0"},
       {at("/model/vocab/a"), -1, "the token 'a' the id -1"},
       {at("/model/vocab/a"), 1.5, "the id 1.5"},
       {at("/model/vocab/a"), 1'000'000'000'000, "the id 1000000000000"},
@@ -315,22 +242,20 @@ TEST(HostileFiles, AreRefusedByNameAndPlace) {
       {at("/model/merges/1"), json::array({"b"}), "'model.merges.1' must be two tokens"},
       {at("/model/merges/1"), "b zz", "merge 1 needs the token 'zz'"},
       {at("/model/merges/1"), "c c", "merge 1 needs the token 'cc'"},
-      {at("/model/merges/1"), "a b", "merge 1 merges 'a' and 'b' a second time"},
       {at("/added_tokens"), json::array({added("", 300)}), "is empty"},
       {at("/added_tokens"), json::array({added("<s>", 1 << 30)}), "too large"},
       {at("/added_tokens"), json::array({added("<s>", 65)}), "contradicts"},
       {at("/added_tokens"), json::array({added("a", 300)}), "contradicts"},
-      {at("/added_tokens"), json::array({added("é", 0xE9)}), "contradicts"},  // the vocabulary's é is one byte
       {at("/added_tokens"), json::array({{{"id", 300}}}), "'added_tokens.0' lacks 'content'"},
       {at("/added_tokens"), json::array({{{"id", "300"}, {"content", "x"}}}), "'added_tokens.0.id' must be an integer"},
-      {at("/added_tokens"), json::array({{{"id", 300}, {"content", "x"}, {"lstrip", true}}}), "'added_tokens.0.lstrip' is true"},
+      {at("/added_tokens/0/lstrip"), "no", "'added_tokens.0.lstrip' must be true or false"},
   };
   for (Case const& hostile : cases) {
     json content = base;
     content[hostile.at] = hostile.value;
     EXPECT_THAT(complaint_of([&] { open(content); }), testing::AllOf(HasSubstr("tokenizer.json'"), HasSubstr(hostile.message)));
   }
-  EXPECT_THAT(complaint_of([&] { open(base, {{"add_prefix_space", true}}); }), HasSubstr("tokenizer_config.json'"));
+  ASSERT_EQ(complaint_of([&] { open(base); }), "");
 }
 
 TEST(HostileFiles, CutAnywhereAreRefused) {
@@ -350,7 +275,7 @@ TEST(HostileFiles, AFolderWithoutATokenizerSaysWhatIsMissing) {
 
 TEST(HostileFiles, AnExpressionThatNeverEndsIsStopped) {
   json content = tiny_tokenizer();
-  content["pre_tokenizer"] = split("(?:a+)+$");
+  content["pre_tokenizer"] = split("(?:a|aa)+(?=c)");
   EXPECT_THAT(complaint_of([&] { open(content).encode(std::string(60, 'a') + "b"); }), HasSubstr("fails on a text of 61 bytes"));
   content["pre_tokenizer"] = split("x*");  // matches nothing at all in many places
   EXPECT_THAT(open(content).encode("axxb"), ElementsAre('a', 'x', 'x', 'b'));

@@ -21,19 +21,25 @@ enum class SpecialTokens {
   plain_text,  ///< the characters it is written with
 };
 
-/// Byte-pair encoding, on bytes (Radford et al. 2019, section 2.2) as GPT-2, GPT-J, Llama-3 and Qwen2 use it, or on characters
-/// with bytes for those that have no token (SentencePiece; Kudo & Richardson 2018) as Llama-2 and Mistral do. Ids equal those of
-/// Hugging Face's tokenizers. decode(encode(text)) == text, save that Qwen2's tokenizer brings the text into Unicode's form C,
-/// and that those on characters give a space for U+2581 and behind added tokens, and may drop one space at the text's beginning.
-/// Immutable: copies share their tables, and threads may share a copy.
+/// Byte-pair encoding (Sennrich et al. 2016), on bytes (Radford et al. 2019, section 2.2) or on characters with bytes for those that
+/// have no token (SentencePiece; Kudo & Richardson 2018). Ids equal those of Hugging Face's tokenizers. Supported are
+/// - the normalizers NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace and Sequence;
+/// - the pre-tokenizers ByteLevel, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, Metaspace and Sequence, or none;
+/// - unknown tokens, byte fallback, ignore_merges, and vocabularies that lack characters or bytes. A character that has neither a
+///   token nor bytes nor a token for unknown ones is left out of the ids, as Hugging Face's tokenizers do it;
+/// - added tokens with lstrip, rstrip, single_word and normalized.
+/// decode(encode(text)) == text where nothing normalizes the text or leaves parts of it out, save that U+2581 becomes a space and
+/// that one space at the text's beginning may be dropped. Immutable: copies share their tables, and threads may share a copy.
 class Tokenizer {
  public:
-  /// Reads tokenizer.json or, where there is none, vocab.json and merges.txt by GPT-2's rules; tokenizer_config.json,
-  /// special_tokens_map.json and config.json where present. A "truncation" or "padding" rule of the file is not applied. Throws
-  /// UserError naming file and place when a file is damaged or asks for something other than these encodings.
+  /// Reads tokenizer.json or, where there is none, vocab.json and merges.txt by the rules of GPT-2 or Qwen2; what
+  /// tokenizer_config.json, special_tokens_map.json, added_tokens.json and config.json say besides, by transformers' rules. A
+  /// "truncation" or "padding" rule of the file is not applied. Throws UserError naming file and place when a file is damaged or
+  /// asks for something else that would change the ids of every text.
   static Tokenizer open(std::filesystem::path const& folder);
 
-  /// Ids of a text, without a token for its beginning or end. Throws UserError, with the byte offset, when it is not UTF-8.
+  /// Ids of a text, without a token for its beginning or end. Throws UserError, with the byte offset, when it is not UTF-8, and
+  /// for a character that would become a token for unknown ones that the vocabulary lacks.
   std::vector<std::int64_t> encode(std::string_view text, SpecialTokens special = SpecialTokens::recognised) const;
 
   /// The bytes of all tokens in a row, without the space that the tokenizer puts before a text; not valid UTF-8 where `ids` cuts
@@ -56,10 +62,12 @@ class Tokenizer {
   /// Mistral do.
   bool begins_with_space() const;
 
-  /// Whether the model expects bos() before a text: add_bos_token in tokenizer_config.json, or a template in tokenizer.json.
+  /// Whether the model expects bos() before a text. The class that tokenizer_config.json names decides what says it: add_bos_token
+  /// (Llama, Gemma, GPT-NeoX) or the template of tokenizer.json (all others). Throws UserError when the files put something else
+  /// around a text, such as a token behind it.
   bool adds_bos() const;
 
-  /// SHA-256 of all that decides what `encode` returns; equal for the two formats of one tokenizer.
+  /// SHA-256 of all that decides what `encode` returns and what stands before a text; equal for the two formats of one tokenizer.
   std::string fingerprint() const;
 
  private:

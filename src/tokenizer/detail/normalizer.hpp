@@ -1,19 +1,21 @@
 #pragma once
 
+#include "tokenizer/detail/piece.hpp"
+
 #include <string>
-#include <string_view>
-#include <vector>
 
 namespace onemask::detail {
 
-/// One rewriting of a text before it becomes tokens.
-enum class NormalizerStep {
-  nfc,            ///< characters composed as far as Unicode has them composed (normalization form C)
-  prepend_space,  ///< U+2581 put in front
-  write_spaces,   ///< U+2581 written for every space
-};
+/// The steps of a normalizer: each rewrites a text before it is cut into words.
 
-/// `text` (valid UTF-8, not empty) after all steps.
-std::string normalize(std::vector<NormalizerStep> const& steps, std::string_view text);
+/// Unicode's normalization form, "NFC", "NFD", "NFKC" or "NFKD".
+Step normalization_form(std::string const& form);
+/// Every character's small letter, whatever stands beside it.
+Step lowercase();
+/// Removes accents and all other characters that combine with the one before them.
+Step strip_accents();
+Step strip_white_space(bool left, bool right);
+Step prepend(std::string const& text);
+Step replace(Pattern const& from, std::string const& to);
 
 }  // namespace onemask::detail

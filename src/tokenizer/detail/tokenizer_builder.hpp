@@ -1,9 +1,9 @@
 #pragma once
 
+#include "tokenizer/detail/read_steps.hpp"
 #include "tokenizer/detail/tokenizer_tables.hpp"
 #include <onemask/core/json_field.hpp>
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,31 +12,34 @@
 
 namespace onemask::detail {
 
-/// How a vocabulary writes its tokens.
-enum class Spelling {
-  bytes,       ///< in GPT-2's alphabet of bytes
-  characters,  ///< as SentencePiece: in characters, U+2581 for a space, "<0x0A>" for the bytes of all others
+/// An added token as the files describe it.
+struct AddedTokenEntry {
+  AddedToken token;
+  bool normalized;  ///< looked for in the normalized text
+  bool special;
 };
 
-/// Puts tables together from the parts that both formats of a tokenizer have, and checks each; UserError for what does not fit.
+/// {"content": text, "lstrip": bool, …}
+AddedTokenEntry read_added_token(JsonField const& token, std::int64_t id);
+
+/// Puts tables together from the parts that all formats of a tokenizer have, and checks each; UserError for what does not fit.
 class TokenizerBuilder {
  public:
-  /// {"token": id, …}; the first call. With `ignore_merges`, a word that is a token is not merged.
-  void add_vocabulary(JsonField const& vocabulary, Spelling spelling, bool ignore_merges);
+  /// {"token": id, …}; the first call.
+  void add_vocabulary(JsonField const& vocabulary, BytePairs::Rules rules, std::string const& place);
   /// The next merge; `place` says where it stands.
   void add_merge(std::string const& left, std::string const& right, std::string const& place);
-  void add_pattern(std::string const& expression, std::string const& place);
-  void add_normalizer_step(NormalizerStep step);
-  void set_space_prefix(SpacePrefix prefix);
-  /// {"content": text, "normalized": bool, …}, after the merges.
-  void add_token(JsonField const& token, std::int64_t id);
-  void add_token(std::string const& text, std::int64_t id, bool normalized, std::string const& place);
+  void set_normalizer(std::vector<Step> steps) { normalizer_ = std::move(steps); }
+  void set_word_steps(WordSteps words) { words_ = std::move(words); }
+  /// After the merges. What is said of a token again overrides what was said before, but for where it is looked for.
+  void add_token(AddedTokenEntry const& entry, std::string const& place);
 
   /// The id of a token as the files write it.
   std::optional<std::int64_t> find(std::string_view token) const;
   bool has(std::int64_t id) const;
+  bool is_added(std::string_view token) const;
 
-  /// Everything but the tokens for beginning and end.
+  /// Everything but what stands around a text.
   TokenizerTables build() &&;
 
  private:
@@ -44,18 +47,19 @@ class TokenizerBuilder {
     std::int32_t left, right;
   };
 
-  /// The bytes that a token stands for.
+  /// The bytes that a token of the vocabulary stands for.
   std::string bytes_of(std::string const& token) const;
-  std::string fingerprint() const;
+  std::vector<std::optional<std::string>> bytes_by_id() const;
+  bool begins_with_space() const;
+  std::string fingerprint(TokenizerTables const& tables) const;
+  std::vector<AddedToken> added_tokens(bool normalized) const;
 
-  Spelling spelling_ = Spelling::bytes;
-  TextMap<std::int32_t> ids_;  // by what the files write
-  std::vector<std::optional<std::string>> tokens_;
+  std::vector<std::optional<std::string>> written_;  // by id, as the files write them
+  TextMap<std::int32_t> added_ids_;
+  std::vector<AddedTokenEntry> added_;
   std::vector<RankedMerge> merges_;
-  std::vector<Pattern> patterns_;
-  std::array<std::vector<AddedToken>, 2> added_;  // looked for first; looked for in the normalized rest
-  std::vector<NormalizerStep> normalizer_;
-  std::optional<SpacePrefix> space_prefix_;
+  std::vector<Step> normalizer_;
+  WordSteps words_;
   BytePairs pairs_;
 };
 
