@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by get_counterfact.sh and get_model.sh, under set -euo pipefail: downloads that are checked before they get their names.
+# Sourced by the scripts get_*.sh, under set -euo pipefail: downloads that are checked before they get their names.
 
 # fail CODE WORDS...: 2 for what the user gave, 1 for the network or the machine.
 fail() {

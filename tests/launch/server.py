@@ -49,6 +49,7 @@ class Server:
             return request.send_error(416)
         request.send_response(206 if begin else 200)
         request.send_header("Content-Length", str(len(content) - begin))
+        request.send_header("Content-Type", "text/html" if path.endswith("/") else "application/octet-stream")
         if begin:
             request.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         request.end_headers()
