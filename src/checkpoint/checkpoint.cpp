@@ -155,6 +155,17 @@ std::uint64_t Checkpoint::bytes() const {
   return bytes;
 }
 
+std::uint64_t Checkpoint::weights() const {
+  std::uint64_t count = 0;
+  for (auto const& [name, file] : files_) {
+    for (auto const& tensor_name : file.names()) {
+      auto const tensor = file.tensor(tensor_name);
+      if (tensor.is_floating_point()) count += static_cast<std::uint64_t>(tensor.numel());
+    }
+  }
+  return count;
+}
+
 std::string const& Checkpoint::fingerprint() const {
   if (!fingerprint_.empty()) return fingerprint_;
   Hasher hasher;

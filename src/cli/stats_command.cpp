@@ -135,12 +135,16 @@ CommandResult run_stats(po::variables_map const& values, Environment const& envi
   std::optional<Tokenizer> tokenizer;
   std::optional<ObjectStore> objects;
   std::string execution;
+  Placement placement{c10::kCPU, c10::kFloat};
   agree(world, [&] {
     request = stats_request_of(values);
     require_one_run(world);
     set_threads(request.threads);
     set_product_precision("float32");
-    auto const placement = parse_placement(request.device, request.dtype, environment.local_rank());
+    placement = parse_placement(request.device, request.dtype, environment.local_rank());
+  });
+  expect_one_kind(world, placement.device.type());
+  agree(world, [&] {
     model = load_causal_lm(Checkpoint::open(request.model), placement);
     tokenizer = Tokenizer::open(request.model);
     objects.emplace(request.objects, true, kind_of_numbers(placement.device));

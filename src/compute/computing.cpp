@@ -1,5 +1,7 @@
+#include <onemask/comm/environment.hpp>
 #include <onemask/comm/machine.hpp>
 #include <onemask/compute/computing.hpp>
+#include <onemask/core/error.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/gpu/gpus.hpp>
 
@@ -8,6 +10,7 @@
 #include <sys/utsname.h>
 
 #include <ATen/Version.h>
+#include <fmt/core.h>
 
 namespace onemask {
 
@@ -73,6 +76,27 @@ std::string joined_kinds(std::vector<std::string> const& lists) {
 
 std::string joined_kinds(Communicator const& group, std::string const& own) {
   return joined_kinds(group.all_gather(own));
+}
+
+void expect_one_kind(Communicator const& comm, c10::DeviceType own) {
+  struct Kind {
+    std::size_t ranks = 0;
+    std::set<std::string> hosts = {};
+  };
+  std::map<std::string, Kind> kinds;
+  for (auto const& line : comm.all_gather(c10::DeviceTypeName(own, true) + " " + host_name())) {
+    auto const space = line.find(' ');
+    auto& kind = kinds[line.substr(0, space)];
+    ++kind.ranks;
+    kind.hosts.insert(line.substr(space + 1));
+  }
+  if (kinds.size() == 1) return;
+  auto const list = join(kinds, ", ", [](auto const& kind) {
+    return fmt::format("{} on {} ({})", counted(kind.second.ranks, "rank"), kind.first, join(kind.second.hosts, ", "));
+  });
+  throw UserError("Ranks would compute on different kinds of device: " + list +
+                  ". The last bits of results depend on the kind, so a run has one. Request GPUs on every host, or choose "
+                  "--device cpu. Hosts without GPUs can do a run of their own, with --device cpu and another folder.");
 }
 
 std::map<std::string, std::string> runtime_info(c10::DeviceType device) {

@@ -28,6 +28,7 @@ class NcclReducer : public GradientReducer {
   void add(at::Tensor const& values) override;
   void finalize() override;
   std::string transport() const override { return "NCCL"; }
+  std::string reason() const override { return "every rank has a GPU of its own"; }
 
  private:
   void connect(Nccl const& nccl, std::string const& name);

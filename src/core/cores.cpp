@@ -33,6 +33,12 @@ int core_number(std::string const& text) {
   return whole && number >= 0 && number < most_cores ? number : -1;
 }
 
+/// Linux writes the names of its folders in small letters.
+std::filesystem::path pci_folder(std::string name, std::filesystem::path const& root) {
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char letter) { return std::tolower(letter); });
+  return root / "sys/bus/pci/devices" / name;
+}
+
 }  // namespace
 
 std::set<int> read_core_list(std::string const& text) {
@@ -70,11 +76,15 @@ std::set<int> usable_cores() {
 }
 
 std::set<int> cores_near(std::string const& bus_id, std::filesystem::path const& root) {
-  std::string name = bus_id;
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char letter) { return std::tolower(letter); });
-  std::ifstream file(root / "sys/bus/pci/devices" / name / "local_cpulist");
+  std::ifstream file(pci_folder(bus_id, root) / "local_cpulist");
   std::string list;
   return std::getline(file, list) ? read_core_list(list) : std::set<int>();
+}
+
+int numa_node_of(std::string const& bus_id, std::filesystem::path const& root) {
+  std::ifstream file(pci_folder(bus_id, root) / "numa_node");
+  int node = -1;
+  return file >> node ? node : -1;
 }
 
 bool use_only(std::set<int> const& cores) {

@@ -2,6 +2,7 @@
 #include "doctor/sum_trial.hpp"
 #include <onemask/comm/machine.hpp>
 #include <onemask/core/build_info.hpp>
+#include <onemask/core/cores.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/doctor/doctor.hpp>
 #include <onemask/gpu/gpus.hpp>
@@ -13,6 +14,8 @@
 #include <cstdlib>
 #include <ctime>
 #include <limits>
+
+#include <fmt/core.h>
 
 namespace onemask {
 namespace {
@@ -34,14 +37,6 @@ Findings program_findings() {
     findings.push_back(lost_rank_finding(messages));
   } else {
     findings.push_back({Verdict::ok, "MPI", messages.library + ", not started: one process without a launcher"});
-  }
-  if (visible_gpus() > 0 && !nccl_version(c10::kCUDA).empty()) {
-    findings.push_back({Verdict::ok, "NCCL", nccl_version(c10::kCUDA)});
-  }
-  if (visible_gpus() > 0 && nccl_version(c10::kCUDA).empty()) {
-    findings.push_back({Verdict::warning, "NCCL",
-                        "This build has none, so sums over GPUs go through the memory of the hosts. To train masks on several "
-                        "GPUs, build with NCCL."});
   }
   return findings;
 }
@@ -70,10 +65,19 @@ void judge(Examination& examination, std::string const& subject, RankFacts const
   });
 }
 
-Findings sum_findings(SumTrial const& trial) {
-  return {{Verdict::ok, "sums",
-           "over all ranks are correct: " + format_bytes(trial.bytes) + " through " + trial.transport + " in " +
-               short_time(trial.seconds) + ", a number through MPI in " + short_time(trial.latency)}};
+/// Of GPUs on `device`.
+Findings sum_findings(SumTrial const& trial, c10::Device device) {
+  bool const by_nccl = trial.transport == "NCCL";
+  Finding finding{
+      device.is_cpu() || by_nccl ? Verdict::ok : Verdict::warning, "sums",
+      fmt::format("over all ranks are correct: {} through {} in {} ({}/s), a number through MPI in {}. {} is used, as {}",
+                  format_bytes(trial.bytes), trial.transport, short_time(trial.seconds),
+                  format_bytes(trial.bytes / trial.seconds), short_time(trial.latency),
+                  trial.transport + (by_nccl ? " " + nccl_version(device.type()) : ""), trial.reason)};
+  if (finding.verdict != Verdict::ok) {
+    finding.text += ". NCCL is faster on GPUs. It needs a GPU for every rank and a build with NCCL; NCCL_DEBUG=INFO says more.";
+  }
+  return {finding};
 }
 
 }  // namespace
@@ -108,15 +112,22 @@ void examine_machine(Examination& examination, ModelOptions const& model) {
   auto placement = parse_placement("cpu", "float32", 0);
   bool usable = examination.each_rank("device", true, [&] {
     placement = parse_placement(model.device, model.dtype, examination.environment().local_rank());
+    own.visible_gpus = visible_devices(placement.device.type());
     if (!placement.device.is_cpu()) {
       auto const gpu = describe_gpu(placement.device);
       own.gpu = gpu.name;
       own.bus_id = gpu.bus_id;
+      own.uuid = gpu.uuid;
+      own.numa_node = numa_node_of(gpu.bus_id);
+      auto const near = cores_near(gpu.bus_id);
+      own.near_cores = static_cast<std::size_t>(
+          std::count_if(own.cores.begin(), own.cores.end(), [&](int core) { return near.contains(core); }));
       own.gpu_memory = gpu.memory;
       own.gpu_free = gpu.free_memory;
     }
     own.device = placement.device.str();
-    return Findings{};
+    auto const unused = model.device == "auto" ? why_gpus_are_unused() : "";
+    return unused.empty() ? Findings{} : Findings{{Verdict::warning, "device", "The GPUs of this host are not used: " + unused}};
   });
   own.clock = clock_ahead(examination.world());
   judge(examination, "hosts", own, judge_hosts);
@@ -132,7 +143,7 @@ void examine_machine(Examination& examination, ModelOptions const& model) {
   if (!usable || ranks == 1 || (on_gpus != 0 && on_gpus != ranks)) return;
   examination.together("sums", [&] {
     auto const trial = try_sums(examination.world(), placement.device);
-    return examination.is_root() ? sum_findings(trial) : Findings{};
+    return examination.is_root() ? sum_findings(trial, placement.device) : Findings{};
   });
 }
 

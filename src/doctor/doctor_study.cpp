@@ -14,23 +14,15 @@
 namespace onemask {
 namespace {
 
-/// Weights of a checkpoint, as its headers tell.
-struct Weights {
-  std::uint64_t count = 0;
-  bool all_of_type = true;  ///< of that asked for, so that they are used where the files lie in memory
-};
-
-Weights weights_of(Checkpoint const& checkpoint, c10::ScalarType type) {
-  Weights weights;
+/// Whether all weights are of the type asked for, so that they are used where the files lie in memory.
+bool all_of_type(Checkpoint const& checkpoint, c10::ScalarType type) {
   for (auto const& [name, file] : checkpoint.files()) {
     for (auto const& tensor_name : file.names()) {
       auto const tensor = file.tensor(tensor_name);
-      if (!tensor.is_floating_point()) continue;
-      weights.count += static_cast<std::uint64_t>(tensor.numel());
-      weights.all_of_type = weights.all_of_type && tensor.scalar_type() == type;
+      if (tensor.is_floating_point() && tensor.scalar_type() != type) return false;
     }
   }
-  return weights;
+  return true;
 }
 
 Finding study_finding(Study const& study) {
@@ -65,8 +57,7 @@ Findings tokenizer_findings(Checkpoint const& checkpoint) {
 /// Whether the weights fit where this rank computes. They share the files' memory on a CPU when their type is the one asked for.
 Finding memory_finding(Checkpoint const& checkpoint, ModelOptions const& model, Environment const& environment) {
   auto const placement = parse_placement(model.device, model.dtype, environment.local_rank());
-  auto const weights = weights_of(checkpoint, placement.dtype);
-  auto const copy = static_cast<double>(weights.count) * static_cast<double>(c10::elementSize(placement.dtype));
+  auto const copy = static_cast<double>(checkpoint.weights()) * static_cast<double>(c10::elementSize(placement.dtype));
   auto copies = environment.local_size();
   auto available = static_cast<double>(memory_of().available);
   std::string where = "of this host";
@@ -78,7 +69,7 @@ Finding memory_finding(Checkpoint const& checkpoint, ModelOptions const& model, 
       return {Verdict::ok, "weights", format_bytes(copy) + " on a GPU; this build cannot ask for its memory (no NCCL)"};
     available = static_cast<double>(gpu.free_memory);
     where = "of a GPU";
-  } else if (weights.all_of_type) {
+  } else if (all_of_type(checkpoint, placement.dtype)) {
     copies = 1;
   }
   auto const needed = copy * copies;

@@ -115,12 +115,50 @@ Findings clock_findings(Ranks const& ranks) {
 }
 
 bool on_gpu(RankFacts const& rank) {
-  return rank.device.starts_with("cuda");
+  return !rank.device.empty() && rank.device != "cpu";
 }
 
 /// The device as the other ranks can know it; empty where it cannot be told.
 std::string place_of(RankFacts const& rank) {
-  return on_gpu(rank) && !rank.bus_id.empty() ? rank.host + " " + rank.bus_id : "";
+  if (!on_gpu(rank) || rank.bus_id.empty()) return "";
+  return rank.uuid.empty() ? rank.host + " " + rank.bus_id : rank.uuid;
+}
+
+/// "cuda:0 at 0000:17:00.0 (NUMA node 0)".
+std::string gpu_text(RankFacts const& rank) {
+  auto const numa = rank.numa_node < 0 ? "" : fmt::format(" (NUMA node {})", rank.numa_node);
+  return rank.device + (rank.bus_id.empty() ? "" : " at " + rank.bus_id) + numa;
+}
+
+/// Which rank has which GPU; hosts with the same ones together.
+Findings placement_findings(Ranks const& ranks) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> layouts;  // GPUs in the order of ranks; ranks of hosts
+  for (auto const& [host, members] : grouped(ranks, [](auto const& rank) { return on_gpu(rank) ? rank.host : ""; })) {
+    auto const gpus = join(members, ", ", [&](std::size_t r) { return gpu_text(ranks[r]); });
+    auto const found = std::find_if(layouts.begin(), layouts.end(), [&](auto const& layout) { return layout.first == gpus; });
+    auto& hosts = found != layouts.end() ? found->second : layouts.emplace_back(gpus, std::vector<std::string>{}).second;
+    hosts.push_back(ranks_text(members) + " on " + host);
+  }
+  Findings findings;
+  for (auto const& [gpus, hosts] : layouts) findings.push_back({Verdict::ok, "which GPU", join(hosts, "; ") + ": " + gpus});
+  return findings;
+}
+
+/// Whether ranks may use the cores next to their GPUs.
+Findings numa_findings(Ranks const& ranks) {
+  std::vector<std::size_t> far;
+  bool known = false;
+  for (std::size_t r = 0; r < ranks.size(); ++r) {
+    if (ranks[r].numa_node < 0) continue;
+    known = true;
+    if (ranks[r].near_cores == 0) far.push_back(r);
+  }
+  if (!known) return {};
+  if (far.empty()) return {{Verdict::ok, "NUMA", "every rank may use cores next to its GPU"}};
+  return {{Verdict::warning, "NUMA",
+           fmt::format("{}: bound to cores of other NUMA nodes than that of the GPU, so copies take longer. Start with mpirun "
+                       "--bind-to none: ranks then bind themselves.",
+                       ranks_text(far))}};
 }
 
 Findings sharing_findings(Ranks const& ranks) {
@@ -132,8 +170,8 @@ Findings sharing_findings(Ranks const& ranks) {
   std::sort(sharing.begin(), sharing.end());
   if (!sharing.empty()) {
     findings.push_back({Verdict::warning, "GPU per rank",
-                        ranks_text(sharing) + ": share a GPU with another rank, so NCCL cannot be used and sums go through the "
-                                              "memory of the host. Start as many ranks on a host as it has GPUs."});
+                        ranks_text(sharing) + ": share a GPU and its memory with another rank, and slow each other down. Start "
+                                              "as many ranks on a host as it has GPUs."});
   } else if (std::any_of(ranks.begin(), ranks.end(), [](auto const& rank) { return !place_of(rank).empty(); })) {
     findings.push_back({Verdict::ok, "GPU per rank", "every rank has a GPU of its own"});
   }
@@ -142,7 +180,7 @@ Findings sharing_findings(Ranks const& ranks) {
     int visible = 0;
     for (auto const r : members) {
       auto const& rank = ranks[r];
-      used.insert(rank.bus_id);
+      used.insert(place_of(rank));
       visible = std::max(visible, rank.visible_gpus);
     }
     if (static_cast<std::size_t>(visible) <= used.size()) continue;
@@ -226,15 +264,15 @@ Findings judge_hosts(Ranks const& ranks) {
 
 Findings judge_devices(Ranks const& ranks) {
   Findings findings;
-  auto const types = grouped(ranks, [](auto const& rank) {
-    return rank.device.empty() ? "" : on_gpu(rank) ? "a GPU" : "the CPU";
-  });
+  auto const types = grouped(ranks, [](auto const& rank) { return rank.device.empty() ? "" : on_gpu(rank) ? "GPUs" : "CPUs"; });
   if (types.size() > 1) {
-    findings.push_back(
-        {Verdict::problem, "devices",
-         "Ranks compute on different devices: " + listing(types) + ". Request GPUs on every host, or set model.device to cpu."});
+    findings.push_back({Verdict::problem, "devices",
+                        "Ranks compute on different devices: " + listing(types) +
+                            ". A run has one kind. Request GPUs on every host, or set model.device to cpu."});
   }
   append(findings, gpu_findings(ranks));
+  append(findings, placement_findings(ranks));
+  append(findings, numa_findings(ranks));
   append(findings, sharing_findings(ranks));
   append(findings, rate_findings(ranks));
   return findings;

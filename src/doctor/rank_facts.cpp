@@ -4,33 +4,15 @@
 #include <onemask/comm/machine.hpp>
 #include <onemask/compute/computing.hpp>
 #include <onemask/core/build_info.hpp>
+#include <onemask/core/cores.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/json_line.hpp>
-#include <onemask/gpu/gpus.hpp>
-
-#include <fstream>
-#include <sched.h>
 
 #include <nlohmann/json.hpp>
 
 namespace onemask {
 namespace {
-
-std::vector<int> own_cores() {
-  // A set for more cores than any machine has: sched_getaffinity fails where the kernel's is larger than the one given.
-  constexpr int most = 1 << 16;
-  auto* const set = CPU_ALLOC(most);
-  auto const size = CPU_ALLOC_SIZE(most);
-  std::vector<int> cores;
-  if (set != nullptr && sched_getaffinity(0, size, set) == 0) {
-    for (int core = 0; core < most; ++core) {
-      if (CPU_ISSET_S(static_cast<std::size_t>(core), size, set)) cores.push_back(core);
-    }
-  }
-  CPU_FREE(set);
-  return cores;
-}
 
 /// Of the running program's file; two builds of one revision may differ.
 std::string program_hash() {
@@ -50,10 +32,10 @@ RankFacts own_host_facts() {
   facts.program = version() + ", revision " + info.at("revision") + ", file " + program_hash();
   facts.library = message_passing().library;
   facts.processor = processor_name();
-  facts.cores = own_cores();
+  auto const cores = usable_cores();
+  facts.cores.assign(cores.begin(), cores.end());
   facts.quota = core_quota();
   facts.memory = memory_of();
-  facts.visible_gpus = visible_gpus();
   return facts;
 }
 
@@ -71,6 +53,9 @@ std::string to_bytes(RankFacts const& facts) {
                     {"visible_gpus", facts.visible_gpus},
                     {"gpu", facts.gpu},
                     {"bus_id", facts.bus_id},
+                    {"uuid", facts.uuid},
+                    {"numa_node", facts.numa_node},
+                    {"near_cores", facts.near_cores},
                     {"gpu_memory", {facts.gpu_memory, facts.gpu_free}},
                     {"rate", facts.rate}});
 }
@@ -91,6 +76,9 @@ RankFacts rank_facts_from(std::string const& bytes) {
   entry.at("visible_gpus").get_to(facts.visible_gpus);
   entry.at("gpu").get_to(facts.gpu);
   entry.at("bus_id").get_to(facts.bus_id);
+  entry.at("uuid").get_to(facts.uuid);
+  entry.at("numa_node").get_to(facts.numa_node);
+  entry.at("near_cores").get_to(facts.near_cores);
   facts.gpu_memory = entry.at("gpu_memory").at(0);
   facts.gpu_free = entry.at("gpu_memory").at(1);
   entry.at("rate").get_to(facts.rate);

@@ -33,7 +33,9 @@ struct RankFacts {
   double clock = 0;    ///< ahead of rank 0's [s]
   std::string device;  ///< "cpu", "cuda:0", "" where there is none
   int visible_gpus = 0;
-  std::string gpu, bus_id;                     ///< the rank's own
+  std::string gpu, bus_id, uuid;               ///< the rank's own
+  int numa_node = -1;                          ///< of the GPU; -1: not known
+  std::size_t near_cores = 0;                  ///< of `cores`, those next to the GPU
   std::uint64_t gpu_memory = 0, gpu_free = 0;  ///< [bytes]
   double rate = 0;                             ///< of matrix products [operations/s]; 0: not known
 };

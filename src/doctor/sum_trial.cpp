@@ -57,12 +57,13 @@ double product_rate(c10::Device device) {
 }
 
 SumTrial try_sums(Communicator const& comm, c10::Device device) {
-  constexpr std::int64_t numbers = std::int64_t{1} << 20;
+  std::int64_t const numbers = std::int64_t{1} << (device.is_cpu() ? 20 : 23);
   auto const reducer = make_reducer(comm, device);
   auto const pattern = at::arange(numbers, at::kLong).remainder(1001).to(device);
   std::int64_t const ranks = comm.size();
   auto const expected = pattern * (ranks * (ranks + 1) / 2);
-  SumTrial trial{reducer->transport(), 8.0 * numbers, std::numeric_limits<double>::infinity(), 0};
+  SumTrial trial{reducer->transport(), reducer->reason(), 8.0 * static_cast<double>(numbers),
+                 std::numeric_limits<double>::infinity(), 0};
   bool right = true;
   for (int round = 0; round < kRounds; ++round) {
     auto const values = pattern * (comm.rank() + 1);

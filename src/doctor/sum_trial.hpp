@@ -16,6 +16,7 @@ double product_rate(c10::Device device);
 /// How fast sums over all ranks are.
 struct SumTrial {
   std::string transport;  ///< "NCCL", "MPI" or "one rank"
+  std::string reason;     ///< for this transport, the end of a sentence
   double bytes = 0;       ///< size of a gradient
   double seconds = 0;     ///< to sum it, the best of a few
   double latency = 0;     ///< to sum a single number through MPI, the median [s]

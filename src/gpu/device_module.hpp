@@ -3,6 +3,8 @@
 #include <onemask/gpu/gpus.hpp>
 #include <onemask/gpu/nccl.hpp>
 
+#include <string>
+
 namespace onemask {
 
 /// All that the program takes from a kind of device beside LibTorch's operators. That of CUDA lies in a library of its own,
@@ -12,6 +14,9 @@ class DeviceModule {
  public:
   virtual ~DeviceModule() = default;
 
+  /// Why none of the GPUs that the driver tells of can be used, the end of a sentence with what to do; empty where it is not
+  /// known.
+  virtual std::string failure() const = 0;
   /// See describe_gpu.
   virtual Gpu describe(int index) const = 0;
   /// nullptr where there is none.

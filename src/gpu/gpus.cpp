@@ -8,6 +8,7 @@
 
 #include <ATen/Context.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <c10/util/Exception.h>
 #include <fmt/core.h>
 
 namespace onemask {
@@ -57,6 +58,11 @@ int gpus_of_driver() {
   return start != nullptr && count != nullptr && start(0) == 0 && count(&gpus) == 0 ? gpus : 0;
 }
 
+/// For warnings of LibTorch that are told in a sentence of this program's own.
+struct Unheard : c10::WarningHandler {
+  void process(c10::Warning const&) override {}
+};
+
 }  // namespace
 
 int visible_gpus() {
@@ -66,15 +72,26 @@ int visible_gpus() {
       log_warning("The GPUs of this host are not used: " + why_no_gpu());
       return 0;
     }
-    return at::hasCUDA() ? static_cast<int>(at::getNumGPUs()) : 0;
+    Unheard unheard;
+    c10::WarningUtils::WarningHandlerGuard const guard(&unheard);
+    int const count = at::hasCUDA() ? static_cast<int>(at::getNumGPUs()) : 0;
+    if (count == 0) log_warning("The GPUs of this host are not used: " + why_no_gpu());
+    return count;
   }();
   return gpus;
 }
 
 std::string why_no_gpu() {
-  if (cuda().module != nullptr) return "no GPU is visible; choose cpu, or check the driver and the allocation.";
+  if (cuda().module != nullptr) {
+    auto const failure = gpus_of_driver() > 0 ? cuda().module->failure() : "";
+    return failure.empty() ? "no GPU is visible; choose cpu, or check the driver and the allocation." : failure;
+  }
   return "this build cannot use CUDA (" + cuda().error +
          "); choose cpu, or run 'launch/bootstrap.sh --cuda' and build with what it prints.";
+}
+
+std::string why_gpus_are_unused() {
+  return gpus_of_driver() > 0 && visible_gpus() == 0 ? why_no_gpu() : "";
 }
 
 int visible_devices(c10::DeviceType type) {

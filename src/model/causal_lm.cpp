@@ -1,11 +1,14 @@
 #include "model/families.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
+#include <onemask/core/text.hpp>
+#include <onemask/gpu/gpus.hpp>
 #include <onemask/model/causal_lm.hpp>
 
 #include <map>
 
 #include <ATen/Context.h>
+#include <c10/util/Exception.h>
 #include <fmt/core.h>
 
 namespace onemask {
@@ -17,6 +20,25 @@ void use_repeatable_sums(c10::Device device) {
   if (device.is_cpu()) return;
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
+}
+
+/// Loads a model; where its weights do not fit on the device, says what is there and what they need.
+template <class Load>
+std::unique_ptr<CausalLM> fit_on_device(Checkpoint const& checkpoint, Placement placement, Load const& load) {
+  if (placement.device.is_cpu()) return load();
+  auto const before = describe_gpu(placement.device);
+  try {
+    return load();
+  } catch (c10::OutOfMemoryError const& error) {
+    if (before.memory == 0) throw RunError(error.what_without_backtrace());
+    auto const bytes = [](auto number) { return format_bytes(static_cast<double>(number)); };
+    throw RunError(fmt::format(
+        "The model does not fit into the memory of {} ({}): its weights need {}, and {} of {} are free. If another program "
+        "uses the device (nvidia-smi lists them), wait for its end or request another device. Otherwise set model.dtype to "
+        "bfloat16, or start fewer ranks on a device.",
+        placement.device.str(), before.name, bytes(checkpoint.weights() * c10::elementSize(placement.dtype)),
+        bytes(before.free_memory), bytes(before.memory)));
+  }
 }
 
 }  // namespace
@@ -31,7 +53,7 @@ std::unique_ptr<CausalLM> load_causal_lm(Checkpoint const& checkpoint, Placement
                     "', which onemask does not support; it supports gpt2, gptj, llama, mistral and qwen2.");
   }
   use_repeatable_sums(placement.device);
-  return maker->second(checkpoint, placement);
+  return fit_on_device(checkpoint, placement, [&] { return maker->second(checkpoint, placement); });
 }
 
 Projection CausalLM::projection(int layer) const {

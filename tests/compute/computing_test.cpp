@@ -1,6 +1,8 @@
 #include "support/temporary_folder.hpp"
 #include "support/world.hpp"
+#include <onemask/comm/environment.hpp>
 #include <onemask/compute/computing.hpp>
+#include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/gpu/gpus.hpp>
 
@@ -44,6 +46,20 @@ TEST(Computing, ListsEveryKindOnce) {
   EXPECT_EQ(joined_kinds(world, "kind " + std::to_string(world.rank() % 2)), world.size() == 1 ? "kind 0" : "kind 0\nkind 1");
   EXPECT_EQ(joined_kinds({"b\na", "", "a", "c\nb"}), "a\nb\nc");
   EXPECT_EQ(joined_kinds({}), "");
+}
+
+TEST(Computing, RefusesDevicesOfSeveralKinds) {
+  auto const world = test::world();
+  expect_one_kind(world, c10::kCUDA);
+  auto const own = world.rank() == 0 ? c10::kCPU : c10::kCUDA;
+  if (world.size() == 1) return expect_one_kind(world, own);
+  try {
+    expect_one_kind(world, own);
+    ADD_FAILURE() << "the bits of a run would depend on where its tasks are done";
+  } catch (UserError const& error) {
+    EXPECT_THAT(error.what(), testing::StartsWith("Ranks would compute on different kinds of device: 1 rank on cpu (" +
+                                                  host_name() + "), 1 rank on cuda (" + host_name() + "). "));
+  }
 }
 
 TEST(Computing, LeavesNoVersionOut) {

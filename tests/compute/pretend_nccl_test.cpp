@@ -153,16 +153,17 @@ RANK_TEST(PretendedNccl, IsUsedWhereEveryRankHasAGpu) {
   auto const world = test::world();
   auto const otherwise = make_reducer(world, at::kCPU)->transport();
   EXPECT_THAT(otherwise, testing::AnyOf("MPI", "messages", "one rank"));
-  auto const transport = [&](std::string const& gpu) {
+  auto const expect_choice = [&](std::string const& gpu, std::string const& transport, std::string const& reason) {
     auto const reducer = choose_reducer(world, at::kCPU, gpu.empty() ? nullptr : &library(), gpu);
     expect_right_sums(world, *reducer);
-    return reducer->transport();
+    EXPECT_EQ(reducer->transport(), transport) << reason;
+    EXPECT_EQ(reducer->reason(), world.size() > 1 ? reason : "there is one rank");
   };
   auto const own = "GPU " + std::to_string(world.rank());
-  EXPECT_EQ(transport(own), world.size() > 1 ? "NCCL" : "one rank");
-  EXPECT_EQ(transport(""), otherwise);
-  EXPECT_EQ(transport(world.rank() == 0 ? "" : own), otherwise) << "one rank has none";
-  EXPECT_EQ(transport("GPU 0"), otherwise) << "they share one";
+  expect_choice(own, world.size() > 1 ? "NCCL" : "one rank", "every rank has a GPU of its own");
+  expect_choice("", otherwise, "ranks compute on CPUs");
+  expect_choice(world.rank() == 0 ? "" : own, otherwise, "rank 0 has no GPU, or no NCCL for it");
+  expect_choice("GPU 0", otherwise, world.size() == 2 ? "ranks 0, 1 share a GPU" : "ranks 0, 1, 2 share a GPU");
 }
 
 /// A device for each rank, as a program that is started with the pretend accelerator has it.
@@ -291,8 +292,9 @@ RANK_TEST(PretendedNccl, ARankThatFailsElsewhereLeavesAtOnce) {
   EXPECT_LT(seconds_since(start), 60);
 }
 
-/// `orders` keep the GPUs from being connected: all ranks say `failure` of it, and sum otherwise.
-void expect_no_connection(std::string const& orders, std::string const& failure, NcclPatience patience = {}) {
+/// `orders` keep the GPUs from being connected: all ranks say `failure` of it, rank 0 gives `advice`, and they sum otherwise.
+void expect_no_connection(std::string const& orders, std::string const& failure, NcclPatience patience = {},
+                          std::string const& advice = "NCCL_DEBUG=INFO prints more details.") {
   PretendNccl const behaviour(orders);
   bool const falls_back = patience.connect == NcclPatience().connect;  // that takes make_reducer too long otherwise
   std::atomic<bool> warns = false;
@@ -306,11 +308,13 @@ void expect_no_connection(std::string const& orders, std::string const& failure,
     if (!falls_back || world.size() == 1) return;
     auto const reducer = chosen_reducer(world);
     EXPECT_EQ(reducer->transport(), make_reducer(world, at::kCPU)->transport());
+    EXPECT_EQ(reducer->reason(), expected);
     expect_right_sums(world, *reducer);
     if (world.rank() == 0) warns = true;
   });
   if (warns) {
     EXPECT_THAT(said, HasSubstr(". Gradients are summed in the memory of the hosts instead, which takes longer"));
+    EXPECT_THAT(said, HasSubstr(advice));
   } else {
     EXPECT_EQ(said, "");
   }
@@ -328,6 +332,13 @@ TEST(PretendedNccl, IsLeftByAllRanksWhereOneIsNeverConnected) {
   patience.connect = std::chrono::milliseconds(100);
   expect_no_connection("in_progress=-1,rank=last", "NCCL failed to connect the GPUs: rank LAST: it is not connected after 0.10 s",
                        patience);
+}
+
+TEST(PretendedNccl, IsLeftByAllRanksWhereItFindsNoNetwork) {
+  expect_no_connection("no_interface",
+                       "NCCL failed to make a group of GPUs: rank 0: invalid usage (run with NCCL_DEBUG=WARN for details) "
+                       "(Bootstrap : no socket interface found)",
+                       {}, "set NCCL_SOCKET_IFNAME to an interface that reaches all hosts");
 }
 
 TEST(PretendedNccl, IsRefusedWhereItIsOlderThanItsHeader) {

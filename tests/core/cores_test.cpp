@@ -29,6 +29,9 @@ TEST(Cores, FindsThoseNextToADevice) {
   auto const device = root.path() / "sys/bus/pci/devices/0000:3b:00.0";
   std::filesystem::create_directories(device);
   std::ofstream(device / "local_cpulist") << "16-17,48\n";
+  std::ofstream(device / "numa_node") << "2\n";
+  EXPECT_EQ(numa_node_of("0000:3B:00.0", root.path()), 2);
+  EXPECT_EQ(numa_node_of("0000:3C:00.0", root.path()), -1);
   EXPECT_THAT(cores_near("0000:3B:00.0", root.path()), ElementsAre(16, 17, 48));
   EXPECT_THAT(cores_near("0000:3C:00.0", root.path()), IsEmpty());
   EXPECT_THAT(cores_near("", root.path()), IsEmpty());

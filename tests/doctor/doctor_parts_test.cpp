@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -84,6 +85,9 @@ RankFacts rank_on_gpu(std::string const& bus_id, int visible) {
 TEST(RankFacts, TravelAsBytes) {
   auto facts = rank_on_gpu("00:1", 2);
   facts.quota = 1.5;
+  facts.uuid = "GPU-1";
+  facts.numa_node = 1;
+  facts.near_cores = 2;
   facts.clock = -0.25;
   auto const same = rank_facts_from(to_bytes(facts));
   EXPECT_EQ(to_bytes(same), to_bytes(facts));
@@ -131,6 +135,10 @@ TEST(Devices, AreWellWhereEveryRankHasItsGpu) {
 TEST(Devices, ThatAreSharedIdleBusyOrMissingAreNamed) {
   auto const shared = judge_devices({rank_on_gpu("00:1", 1), rank_on_gpu("00:1", 1)});
   EXPECT_THAT(on(shared, "GPU per rank").text, HasSubstr("ranks 0-1: share a GPU"));
+  auto one = rank_on_gpu("00:1", 1), other = one;
+  one.uuid = "GPU-1";
+  other.uuid = "GPU-2";
+  EXPECT_EQ(on(judge_devices({one, other}), "GPU per rank").verdict, Verdict::ok) << "of two hosts with one name";
   EXPECT_EQ(on(judge_devices({rank_on_gpu("00:1", 4)}), "idle GPUs").verdict, Verdict::warning);
   auto busy = rank_on_gpu("00:1", 1);
   busy.gpu_free = 1'000'000'000;
@@ -143,6 +151,38 @@ TEST(Devices, ThatCannotBeToldApartAreNotJudged) {
   auto const findings = judge_devices({unknown, unknown});
   EXPECT_EQ(on(findings, "GPU per rank").text, "");
   EXPECT_EQ(on(findings, "idle GPUs").text, "");
+}
+
+/// Rank r of `hosts` with eight GPUs each.
+RankFacts rank_of_eight(std::size_t r) {
+  auto facts = rank_on_gpu(fmt::format("0000:{:02x}:00.0", 16 * (r % 8) + 1), 8);
+  facts.host = fmt::format("n{:02}", r / 8 + 1);
+  facts.device = fmt::format("cuda:{}", r % 8);
+  facts.numa_node = r % 8 < 4 ? 0 : 1;
+  facts.near_cores = 4;
+  return facts;
+}
+
+TEST(Devices, OfManyRanksAreToldOnceForEqualHosts) {
+  std::vector<RankFacts> ranks;
+  for (std::size_t r = 0; r < 64; ++r) ranks.push_back(rank_of_eight(r));
+  auto findings = judge_devices(ranks);
+  EXPECT_THAT(findings, testing::Each(testing::Field(&Finding::verdict, Verdict::ok)));
+  EXPECT_THAT(on(findings, "which GPU").text,
+              AllOf(testing::StartsWith("ranks 0-7 on n01; ranks 8-15 on n02; "),
+                    HasSubstr("ranks 56-63 on n08: cuda:0 at 0000:01:00.0 (NUMA node 0), cuda:1 at 0000:11:00.0 (NUMA node 0), "),
+                    testing::EndsWith(", cuda:7 at 0000:71:00.0 (NUMA node 1)")));
+  EXPECT_EQ(on(findings, "NUMA").text, "every rank may use cores next to its GPU");
+  auto const report = format_text({{"devices", findings}});
+  EXPECT_LT(std::count(report.begin(), report.end(), '\n'), 16);
+
+  std::swap(ranks[9].device, ranks[10].device);
+  ranks[12].near_cores = ranks[13].near_cores = 0;
+  findings = judge_devices(ranks);
+  EXPECT_EQ(std::count_if(findings.begin(), findings.end(), [](auto const& finding) { return finding.subject == "which GPU"; }),
+            2);
+  EXPECT_EQ(on(findings, "NUMA").verdict, Verdict::warning);
+  EXPECT_THAT(on(findings, "NUMA").text, AllOf(testing::StartsWith("ranks 12-13: "), HasSubstr("--bind-to none")));
 }
 
 TEST(Devices, ThatAreSlowAreNamed) {

@@ -29,6 +29,7 @@ TEST(Trial, MultipliesRightOnTheCpu) {
 TEST(Trial, SumsRightOverAllRanks) {
   auto const trial = try_sums(test::world(), c10::kCPU);
   EXPECT_EQ(trial.transport, test::world().size() == 1 ? "one rank" : "MPI");
+  EXPECT_EQ(trial.reason, test::world().size() == 1 ? "there is one rank" : "ranks compute on CPUs");
   EXPECT_EQ(trial.bytes, 8.0 * 1024 * 1024);
   EXPECT_GT(trial.seconds, 0);
   EXPECT_GT(trial.latency, 0);

@@ -2,6 +2,8 @@
 #include <onemask/gpu/gpus.hpp>
 #include <onemask/gpu/nccl.hpp>
 
+#include <cstdlib>
+
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <gmock/gmock.h>
@@ -26,6 +28,31 @@ TEST(Gpus, AreRefusedWhereThereIsNone) {
   } catch (RunError const& error) {
     EXPECT_THAT(error.what(), StartsWith("GPU 0 cannot be used: "));
   }
+}
+
+// NVIDIA's NCCL itself, as far as it comes without a GPU.
+TEST(Gpus, NcclSaysThatItFindsNoNetwork) {
+  why_no_gpu();  // loads the module
+  auto const* const library = nccl(c10::kCUDA);
+  if (library == nullptr) GTEST_SKIP() << "this build has no NCCL";
+  EXPECT_EQ(nccl_version(c10::kCUDA), library->version());
+  EXPECT_THAT(library->version(), testing::MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+"));
+  setenv("NCCL_SOCKET_IFNAME", "=no-such-interface", 1);
+  try {
+    library->new_group();
+    ADD_FAILURE() << "there is no such interface";
+  } catch (NcclError const& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("(Bootstrap : no socket interface found)"));
+  }
+  setenv("NCCL_SOCKET_IFNAME", "=lo", 1);
+  EXPECT_EQ(library->new_group().size(), 128u);
+  unsetenv("NCCL_SOCKET_IFNAME");
+}
+
+TEST(Gpus, AreKnownByKind) {
+  EXPECT_EQ(nccl(c10::kCPU), nullptr);
+  EXPECT_EQ(visible_devices(c10::kCPU), 0);
+  EXPECT_EQ(visible_devices(c10::kCUDA), visible_gpus());
 }
 
 TEST(Gpus, HoldTensors) {

@@ -37,6 +37,7 @@ class PretendNcclStream : public HostStream {
 
 class PretendModule : public DeviceModule {
  public:
+  std::string failure() const override { return {}; }
   Gpu describe(int index) const override {
     auto const memory = pretend_memory_of(pretend_device(index));
     auto const in_use = pretend_memory_in_use(pretend_device(index));

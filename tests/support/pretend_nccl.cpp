@@ -35,7 +35,7 @@ constexpr std::size_t chunk = 1 << 16;  // numbers
 
 struct Orders {
   int slow = 0, in_progress = 2, fail_after = -1, lose = -1, linger = 0, version = NCCL_VERSION_CODE;
-  bool oom = false;
+  bool oom = false, no_interface = false;
 };
 
 /// Of a rank of so many; -1: of the library.
@@ -54,6 +54,7 @@ Orders orders_of(int rank, int ranks) {
     if (name == "fail_after") orders.fail_after = value;
     if (name == "lose") orders.lose = value;
     if (name == "oom") orders.oom = true;
+    if (name == "no_interface") orders.no_interface = true;
     if (name == "linger") orders.linger = value;
     if (name == "version") orders.version = value;
     if (name == "rank") only = value;
@@ -280,6 +281,10 @@ ncclResult_t ncclGetVersion(int* version) {
 }
 
 ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
+  if (onemask::test::orders_of(-1, 0).no_interface) {
+    last_error = "Bootstrap : no socket interface found";
+    return ncclInvalidUsage;
+  }
   static std::atomic<int> groups = 0;
   auto const time = std::chrono::steady_clock::now().time_since_epoch().count();
   auto const name = "/onemask-" + std::to_string(getpid()) + "-" + std::to_string(++groups) + "-" + std::to_string(time);
@@ -352,6 +357,8 @@ char const* ncclGetErrorString(ncclResult_t result) {
       return "remote process exited or there was a network error";
     case ncclInvalidArgument:
       return "invalid argument";
+    case ncclInvalidUsage:
+      return "invalid usage (run with NCCL_DEBUG=WARN for details)";
     default:
       return "another error";
   }

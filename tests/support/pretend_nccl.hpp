@@ -12,6 +12,7 @@ namespace onemask::test {
 ///   fail_after=N   so many sums succeed, the next fails
 ///   lose=RANK      the rank takes part in no sum, and nobody is told
 ///   oom            there is no memory for the group
+///   no_interface   no network is found, so that no group can be named
 ///   linger=MS      sums that are aborted write on to their tensors for so long
 ///   version=CODE   the library says that this is its version
 ///   rank=RANK      all this but lose and version is so on one rank only

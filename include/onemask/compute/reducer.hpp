@@ -20,6 +20,8 @@ class GradientReducer {
 
   /// What carries the sums: "NCCL", "MPI", "messages" between single ranks, or "one rank".
   virtual std::string transport() const = 0;
+  /// Why that carries them, the end of a sentence: "every rank has a GPU of its own".
+  virtual std::string reason() const = 0;
 
   /// Starts to add up `values` over all ranks, in place; they must not be touched before `finalize`. int64, any shape,
   /// contiguous, on the reducer's device; throws std::invalid_argument otherwise.

@@ -17,6 +17,9 @@ std::set<int> usable_cores();
 /// "0000:3B:00.0".
 std::set<int> cores_near(std::string const& bus_id, std::filesystem::path const& root = "/");
 
+/// The NUMA node of a PCI device; -1 where Linux does not know.
+int numa_node_of(std::string const& bus_id, std::filesystem::path const& root = "/");
+
 /// From now on the calling thread, and threads that it starts, use only these cores. False where that is not permitted.
 bool use_only(std::set<int> const& cores);
 

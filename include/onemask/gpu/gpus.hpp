@@ -14,6 +14,8 @@ int visible_gpus();
 
 /// Why visible_gpus() is 0, the end of a sentence, with what to do: "no GPU is visible; …".
 std::string why_no_gpu();
+/// The same where the driver tells of GPUs; empty where there are none, or they can be used.
+std::string why_gpus_are_unused();
 
 /// Number of devices of a kind that this process sees: visible_gpus(), or those that something else has registered with LibTorch,
 /// as the tests' pretend accelerator; 0 for the CPU.

@@ -7,6 +7,7 @@ namespace {
 /// Of a build without NCCL and the CUDA runtime: GPUs through LibTorch alone.
 class BareModule : public DeviceModule {
  public:
+  std::string failure() const override { return {}; }
   Gpu describe(int) const override { return {}; }
   Nccl const* nccl() const override { return nullptr; }
 };

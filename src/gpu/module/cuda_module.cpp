@@ -33,8 +33,29 @@ std::string uuid_text(cudaUUID_t const& uuid) {
   return text;
 }
 
+/// "12.4" of 12040.
+std::string cuda_version(int code) {
+  return fmt::format("{}.{}", code / 1000, code % 1000 / 10);
+}
+
 class Module : public DeviceModule {
  public:
+  std::string failure() const override {
+    int gpus = 0, driver = 0, runtime = 0;
+    auto const code = cudaGetDeviceCount(&gpus);
+    static_cast<void>(cudaGetLastError());
+    if (code == cudaSuccess) return {};
+    if (code != cudaErrorInsufficientDriver || cudaDriverGetVersion(&driver) != cudaSuccess ||
+        cudaRuntimeGetVersion(&runtime) != cudaSuccess) {
+      return fmt::format("CUDA does not start: {}. Choose cpu, or check the GPUs with nvidia-smi.", cudaGetErrorString(code));
+    }
+    return fmt::format(
+        "the driver is too old: it is of CUDA {}, and this LibTorch was built with CUDA {}. Choose cpu, update the driver, or "
+        "build "
+        "with a LibTorch for the driver's CUDA (-DLIBTORCH_ROOT).",
+        cuda_version(driver), cuda_version(runtime));
+  }
+
   Gpu describe(int index) const override {
     cudaDeviceProp properties{};
     std::array<char, 32> bus{};
