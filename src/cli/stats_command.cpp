@@ -145,6 +145,7 @@ CommandResult run_stats(po::variables_map const& values, Environment const& envi
     objects.emplace(request.objects, true, kind_of_numbers(placement.device));
     execution = execution_of(placement.device.type(), request.dtype, "float32", request.threads);
   });
+  require_one_execution(world, execution);
   Fingerprints const fingerprints{model->fingerprint(), tokenizer->fingerprint(), execution};
   auto const keys = make_moments(world, *model, *tokenizer, request.options, request.layers, *objects,
                                  request.objects / "checkpoints", fingerprints);
@@ -155,10 +156,11 @@ CommandResult run_stats(po::variables_map const& values, Environment const& envi
       result.output = "layer       tokens        trace  condition >  object        change when the tokens were doubled\n";
     }
     for (auto const& [layer, key] : keys) {
-      auto const moment = load_moment(*objects, key, layer, model->config().inner);
+      auto moment = load_moment(*objects, key, layer, model->config().inner);
       result.output += request.json ? json_of(moment, key) : line_of(moment, key);
       if (!request.exported) continue;
       make_folder(*request.exported);
+      moment.made_by = objects->maker_of(key).value_or("");
       write_file_atomically(*request.exported / fmt::format("moment-{}.safetensors", layer), to_bytes(moment));
     }
   });

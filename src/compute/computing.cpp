@@ -1,13 +1,16 @@
 #include <onemask/comm/machine.hpp>
 #include <onemask/compute/computing.hpp>
+#include <onemask/core/error.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/gpu/gpus.hpp>
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 #include <sys/utsname.h>
 
 #include <ATen/Version.h>
+#include <fmt/core.h>
 
 namespace onemask {
 
@@ -73,6 +76,17 @@ std::string joined_kinds(std::vector<std::string> const& lists) {
 
 std::string joined_kinds(Communicator const& group, std::string const& own) {
   return joined_kinds(group.all_gather(own));
+}
+
+void require_one_execution(Communicator const& world, std::string const& execution) {
+  auto const all = world.all_gather(execution);
+  auto const other = std::find_if(all.begin(), all.end(), [&](auto const& one) { return one != all.front(); });
+  if (other == all.end()) return;
+  throw UserError(
+      fmt::format("Rank 0 computes on '{}', but rank {} on '{}' (device, dtype, products, threads). Their numbers differ in the "
+                  "last digits, so no run has both. Give all ranks the same settings, name the device (--device cpu or --device "
+                  "cuda), and start GPU and CPU nodes separately.",
+                  all.front(), other - all.begin(), *other));
 }
 
 std::map<std::string, std::string> runtime_info() {

@@ -6,6 +6,7 @@
 #include <onemask/core/posix_file.hpp>
 #include <onemask/store/run_folder.hpp>
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace onemask {
@@ -56,16 +57,22 @@ void freeze_plan(std::filesystem::path const& folder, Study const& study, OpenRu
   }
   if (id == run.plan.id) return;
   bool const same_execution = execution == run.fingerprints.execution;
-  auto const executions = "it is computed by '" + execution + "', this one by '" + run.fingerprints.execution + "'";
   if (!same_execution && !has_begun(folder, tasks)) {
-    log_warning("The plan that was frozen in " + folder.string() +
-                " is replaced, because no run has started with it: " + executions + ".");
+    log_warning(fmt::format(
+        "The plan that was frozen in {} is replaced, because no run has started with it: it is for '{}', this one for '{}'.",
+        folder.string(), execution, run.fingerprints.execution));
     return write_plan(file, study, run, all);
   }
+  if (!same_execution) {
+    throw UserError(
+        fmt::format("The folder {} holds a run that computes on '{}', but this start would compute on '{}' (device, dtype, "
+                    "products, threads). Their numbers differ in the last digits, so no run has both. Continue with the settings "
+                    "of the run, such as '--device {}', or use another folder for --out.",
+                    folder.string(), execution, run.fingerprints.execution, execution.substr(0, execution.find(' '))));
+  }
   throw UserError("The folder " + folder.string() + " holds a run of another study (plan " + id.substr(0, 12) + ", this one is " +
-                  run.plan.id.substr(0, 12) + "): " + (same_execution ? "the study, its facts or its model differ" : executions) +
-                  ". Use another folder for --out; finished edits and masks are found again when both runs name the same "
-                  "--objects folder.");
+                  run.plan.id.substr(0, 12) + "): the study, its facts or its model differ. Use another folder for --out; " +
+                  "finished edits and masks are found again when both runs name the same --objects folder.");
 }
 
 }  // namespace onemask

@@ -104,6 +104,7 @@ OpenRun open_run(Environment const& environment, Study const& study, std::filesy
     run.emplace(OpenRun{ObjectStore(objects, true, kind_of_numbers(placement.device)), std::move(model), std::move(tokenizer),
                         std::move(fingerprints), std::move(text), worker});
   });
+  require_one_execution(world, run->fingerprints.execution);
   add_plan(world, study, *run);
   return std::move(*run);
 }

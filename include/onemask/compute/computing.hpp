@@ -24,6 +24,10 @@ std::string joined_kinds(std::vector<std::string> const& lists);
 /// Those of all ranks of a group. Collective.
 std::string joined_kinds(Communicator const& group, std::string const& own);
 
+/// Throws UserError on every rank when ranks compute in different ways (`execution_of`), as with a GPU on some nodes only.
+/// Collective.
+void require_one_execution(Communicator const& world, std::string const& execution);
+
 /// Versions of what this process runs with, and its processor: libtorch, mpi, nccl, cuda, processor, instruction_set (that
 /// LibTorch chooses for its kernels). "none" where there is none. Keys are stable; they go into result files.
 std::map<std::string, std::string> runtime_info();
