@@ -26,7 +26,8 @@ function(onemask_test_program)
   add_dependencies(test_programs ${program})
 endfunction()
 
-# onemask_add_test(FILE.cpp [NP 1 2 4] [THREADS 2 3] [GPU] [SHARED] [PRETEND [test...]] [LABELS label...] [TIMEOUT seconds])
+# onemask_add_test(FILE.cpp [NP 1 2 4] [THREADS 2 3] [GPU] [SHARED] [PRETEND [test...]] [DTYPES [test...]] [LABELS label...]
+#                  [TIMEOUT seconds])
 #
 # Adds FILE.cpp to the program of its folder and registers its tests with ctest, named after its path (comm/reducer_test.cpp ->
 # comm_reducer_test):
@@ -37,10 +38,13 @@ endfunction()
 #   SHARED   what it compares with the numbers of the folder shared/ takes minutes: a test of the long tier, as NAME/shared
 #   PRETEND  once more on the pretend accelerator, as NAME/pretend: those of its tests that are named, all unless any is. Where some
 #            are, all are a test of the long tier, NAME/pretend_all. Neither takes numbers of shared/. Their device is that of test_device()
+#   DTYPES   once more in bfloat16 on the CPU and in float16 on the pretend accelerator, as NAME/bfloat16 and NAME/float16: those of its
+#            tests that are named, none unless any is. All are tests of the long tier, NAME/bfloat16_all and NAME/float16_all, without
+#            numbers of shared/. Their type is that of test_dtype()
 #   LABELS   unit (the default), mpi, golden, fault, interop
 #   TIMEOUT  seconds, 120 by default
 function(onemask_add_test file)
-  cmake_parse_arguments(arg "GPU;SHARED" "TIMEOUT" "NP;THREADS;PRETEND;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "GPU;SHARED" "TIMEOUT" "NP;THREADS;PRETEND;DTYPES;LABELS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -64,6 +68,7 @@ function(onemask_add_test file)
   set(filter "")
   set(filter_of_shared "")
   set(filter_of_pretend "")
+  set(filter_of_dtypes "")
   foreach(suite ${suites})
     get_property(owner GLOBAL PROPERTY onemask_suite_${folder}_${suite})
     if(owner)
@@ -75,10 +80,14 @@ function(onemask_add_test file)
     foreach(test ${arg_PRETEND})
       list(APPEND filter_of_pretend "${suite}.${test}" "*/${suite}.${test}/*")
     endforeach()
+    foreach(test ${arg_DTYPES})
+      list(APPEND filter_of_dtypes "${suite}.${test}" "*/${suite}.${test}/*")
+    endforeach()
   endforeach()
   list(JOIN filter ":" filter)
   list(JOIN filter_of_shared ":" filter_of_shared)
   list(JOIN filter_of_pretend ":" filter_of_pretend)
+  list(JOIN filter_of_dtypes ":" filter_of_dtypes)
   set(command $<TARGET_FILE:${program}> "--gtest_filter=${filter}")
 
   set(environment ${test_environment}
@@ -127,6 +136,23 @@ function(onemask_add_test file)
     if(arg_PRETEND)
       set_tests_properties(${name}/pretend_all PROPERTIES LABELS "${arg_LABELS};long" COST 200)
     endif()
+  endif()
+  if(arg_DTYPES OR "DTYPES" IN_LIST arg_KEYWORDS_MISSING_VALUES)
+    foreach(dtype bfloat16 float16)
+      set(variables "ONEMASK_TEST_DTYPE=${dtype}")
+      if(dtype STREQUAL "float16")
+        list(APPEND variables "ONEMASK_TEST_DEVICE=pretend:1")
+      endif()
+      set(tests_of_dtype ${name}/${dtype}_all)
+      add_test(NAME ${name}/${dtype}_all COMMAND ${command}:-*/cf_* CONFIGURATIONS long)
+      if(filter_of_dtypes)
+        add_test(NAME ${name}/${dtype} COMMAND ${program} "--gtest_filter=${filter_of_dtypes}:-*/cf_*")
+        list(APPEND tests_of_dtype ${name}/${dtype})
+      endif()
+      set_tests_properties(${tests_of_dtype} PROPERTIES TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${environment};${variables}"
+        LABELS "${arg_LABELS}")
+      set_tests_properties(${name}/${dtype}_all PROPERTIES LABELS "${arg_LABELS};long" COST 100)
+    endforeach()
   endif()
   if(arg_SHARED)
     set_tests_properties(${name}/shared PROPERTIES LABELS "${arg_LABELS};long" COST 150 SKIP_REGULAR_EXPRESSION "no test ran")

@@ -39,6 +39,7 @@ CommandResult predict_prompts(po::variables_map const& values, Environment const
   if (prompts.empty()) throw UserError("The operand PROMPT, a text for the model to continue, is missing.");
   auto const top = std::min<std::int64_t>(positive_number(values, "top"), std::numeric_limits<int>::max());
   std::filesystem::path const folder = need_option(values, "model", "the folder of a model");
+  set_product_precision("float32");
   auto const placement =
       parse_placement(values["device"].as<std::string>(), values["dtype"].as<std::string>(), environment.local_rank());
   auto const tokenizer = Tokenizer::open(folder);

@@ -142,13 +142,13 @@ CommandResult run_stats(po::variables_map const& values, Environment const& envi
     set_threads(request.threads);
     set_product_precision("float32");
     placement = parse_placement(request.device, request.dtype, environment.local_rank());
+    execution = execution_of(placement.device.type(), request.dtype, "float32", request.threads);
   });
-  expect_one_kind(world, placement.device.type());
+  expect_one_execution(world, execution);
   agree(world, [&] {
     model = load_causal_lm(Checkpoint::open(request.model), placement);
     tokenizer = Tokenizer::open(request.model);
     objects.emplace(request.objects, true, kind_of_numbers(placement.device));
-    execution = execution_of(placement.device.type(), request.dtype, "float32", request.threads);
   });
   Fingerprints const fingerprints{model->fingerprint(), tokenizer->fingerprint(), execution};
   auto const keys = make_moments(world, *model, *tokenizer, request.options, request.layers, *objects,
@@ -160,10 +160,11 @@ CommandResult run_stats(po::variables_map const& values, Environment const& envi
       result.output = "layer       tokens        trace  condition >  object        change when the tokens were doubled\n";
     }
     for (auto const& [layer, key] : keys) {
-      auto const moment = load_moment(*objects, key, layer, model->config().inner);
+      auto moment = load_moment(*objects, key, layer, model->config().inner);
       result.output += request.json ? json_of(moment, key) : line_of(moment, key);
       if (!request.exported) continue;
       make_folder(*request.exported);
+      moment.made_by = objects->maker_of(key).value_or("");
       write_file_atomically(*request.exported / fmt::format("moment-{}.safetensors", layer), to_bytes(moment));
     }
   });

@@ -5,6 +5,7 @@
 #include <onemask/core/text.hpp>
 #include <onemask/gpu/gpus.hpp>
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 #include <sys/utsname.h>
@@ -78,25 +79,26 @@ std::string joined_kinds(Communicator const& group, std::string const& own) {
   return joined_kinds(group.all_gather(own));
 }
 
-void expect_one_kind(Communicator const& comm, c10::DeviceType own) {
-  struct Kind {
+void expect_one_execution(Communicator const& comm, std::string const& own) {
+  struct Group {
     std::size_t ranks = 0;
     std::set<std::string> hosts = {};
   };
-  std::map<std::string, Kind> kinds;
-  for (auto const& line : comm.all_gather(c10::DeviceTypeName(own, true) + " " + host_name())) {
-    auto const space = line.find(' ');
-    auto& kind = kinds[line.substr(0, space)];
-    ++kind.ranks;
-    kind.hosts.insert(line.substr(space + 1));
+  std::map<std::string, Group> executions;
+  for (auto const& line : comm.all_gather(own + "\n" + host_name())) {
+    auto const end = line.find('\n');
+    auto& group = executions[line.substr(0, end)];
+    ++group.ranks;
+    group.hosts.insert(line.substr(end + 1));
   }
-  if (kinds.size() == 1) return;
-  auto const list = join(kinds, ", ", [](auto const& kind) {
-    return fmt::format("{} on {} ({})", counted(kind.second.ranks, "rank"), kind.first, join(kind.second.hosts, ", "));
+  if (executions.size() == 1) return;
+  auto const list = join(executions, ", ", [](auto const& group) {
+    return fmt::format("{} on '{}' ({})", counted(group.second.ranks, "rank"), group.first, join(group.second.hosts, ", "));
   });
-  throw UserError("Ranks would compute on different kinds of device: " + list +
-                  ". The last bits of results depend on the kind, so a run has one. Request GPUs on every host, or choose "
-                  "--device cpu. Hosts without GPUs can do a run of their own, with --device cpu and another folder.");
+  throw UserError("Ranks would compute in different ways (device, dtype, products, threads): " + list +
+                  ". The last digits of results depend on the way, so a run has one. Give all ranks the same settings, and request "
+                  "GPUs on every host, or choose --device cpu. Hosts without GPUs can do a run of their own, with --device cpu and "
+                  "another folder.");
 }
 
 std::map<std::string, std::string> runtime_info(c10::DeviceType device) {

@@ -81,7 +81,9 @@ void set_threads(int threads) {
 void set_product_precision(std::string const& precision) {
   if (precision != "float32" && precision != "bfloat16")
     throw UserError("The precision of products '" + precision + "' is not known; choose float32 or bfloat16.");
-  at::globalContext().setFloat32MatmulPrecision(precision == "float32" ? "highest" : "medium");
+  bool const exact = precision == "float32";
+  at::globalContext().setFloat32MatmulPrecision(exact ? "highest" : "medium");
+  at::globalContext().setAllowTF32CuDNN(!exact);
 }
 
 std::string execution_of(c10::DeviceType device, std::string const& dtype, std::string const& products, int threads) {

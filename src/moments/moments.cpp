@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -155,7 +156,9 @@ std::map<int, std::string> make_moments(Communicator const& world, CausalLM cons
       if (file == options.files.end()) {
         to_compute[layer] = key;
       } else if (world.rank() == 0) {
-        objects.put(key, to_bytes(import_second_moment(file->second, model, layer)));
+        auto moment = import_second_moment(file->second, model, layer);
+        auto const made_by = std::exchange(moment.made_by, {});  // the store says it beside the object
+        objects.put(key, to_bytes(moment), made_by);
         log_info(fmt::format("second moment of layer {} imported from {}", layer, file->second.string()));
       }
     }

@@ -22,6 +22,8 @@ constexpr int bound_bits = 20;
 constexpr std::int64_t largest_bound = std::int64_t{1} << (62 - bound_bits);
 /// Rows of the matrix made at once; only blocks on and above the diagonal are.
 constexpr std::int64_t rows_at_once = 256;
+/// Bytes; the store holds more.
+constexpr std::size_t longest_maker = 10'000;
 
 template <typename Work>
 void for_blocks(std::int64_t inner, Work const& work) {
@@ -38,8 +40,8 @@ double largest_square_sum(at::Tensor const& keys) {
 std::string to_bytes(SecondMoment const& moment) {
   auto convergence = nlohmann::json::array();
   for (auto const& entry : moment.convergence) convergence.push_back({{"tokens", entry.tokens}, {"change", entry.change}});
-  nlohmann::json const facts{
-      {"layer", moment.layer}, {"tokens", moment.tokens}, {"model", moment.model}, {"convergence", convergence}};
+  nlohmann::json facts{{"layer", moment.layer}, {"tokens", moment.tokens}, {"model", moment.model}, {"convergence", convergence}};
+  if (!moment.made_by.empty()) facts["made_by"] = moment.made_by;
   return write_safetensors({{"matrix", moment.matrix}}, {{"second_moment", facts.dump()}});
 }
 
@@ -51,6 +53,8 @@ SecondMoment second_moment_from_bytes(std::string bytes, std::string const& sour
     moment.layer = facts.at("layer").get<int>();
     moment.tokens = facts.at("tokens").get<std::int64_t>();
     moment.model = facts.at("model").get<std::string>();
+    moment.made_by = facts.value("made_by", "");
+    if (moment.made_by.size() > longest_maker) throw UserError("it takes more than 10000 bytes to say what made it");
     for (auto const& entry : facts.at("convergence")) {
       moment.convergence.push_back({entry.at("tokens").get<std::int64_t>(), entry.at("change").get<double>()});
     }

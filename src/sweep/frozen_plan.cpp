@@ -6,6 +6,7 @@
 #include <onemask/core/posix_file.hpp>
 #include <onemask/store/run_folder.hpp>
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace onemask {
@@ -27,14 +28,6 @@ void write_plan(std::filesystem::path const& file, Study const& study, OpenRun c
                                     {"execution", run.fingerprints.execution},
                                     {"study", study.resolved}};
   write_file_atomically(file, plan.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
-}
-
-/// The remedy's first words. Where the kinds of device differ, the frozen run's may only be missing here (see execution_of).
-std::string remedy(std::string const& frozen, std::string const& own) {
-  auto const device_of = [](std::string const& execution) { return execution.substr(0, execution.find(' ')); };
-  auto const device = device_of(frozen);
-  if (device == device_of(own)) return "Use";
-  return "To continue that run, start it with --device " + device + " where such a device is visible. Otherwise use";
 }
 
 /// Whether a run other than this one has come to its tasks here, so that every rank has a journal, or is about to.
@@ -64,17 +57,22 @@ void freeze_plan(std::filesystem::path const& folder, Study const& study, OpenRu
   }
   if (id == run.plan.id) return;
   bool const same_execution = execution == run.fingerprints.execution;
-  auto const executions = "it is computed by '" + execution + "', this one by '" + run.fingerprints.execution + "'";
   if (!same_execution && !has_begun(folder, tasks)) {
-    log_warning("The plan that was frozen in " + folder.string() +
-                " is replaced, because no run has started with it: " + executions + ".");
+    log_warning(fmt::format(
+        "The plan that was frozen in {} is replaced, because no run has started with it: it is for '{}', this one for '{}'.",
+        folder.string(), execution, run.fingerprints.execution));
     return write_plan(file, study, run, all);
   }
+  if (!same_execution) {
+    throw UserError(
+        fmt::format("The folder {} holds a run that computes on '{}', but this start would compute on '{}' (device, dtype, "
+                    "products, threads). Their numbers differ in the last digits, so no run has both. Continue with the settings "
+                    "of the run, such as '--device {}' where such a device is visible, or use another folder for --out.",
+                    folder.string(), execution, run.fingerprints.execution, execution.substr(0, execution.find(' '))));
+  }
   throw UserError("The folder " + folder.string() + " holds a run of another study (plan " + id.substr(0, 12) + ", this one is " +
-                  run.plan.id.substr(0, 12) + "): " + (same_execution ? "the study, its facts or its model differ" : executions) +
-                  ". " + remedy(execution, run.fingerprints.execution) +
-                  " another folder for --out; finished edits and masks are found again when both runs name the same "
-                  "--objects folder.");
+                  run.plan.id.substr(0, 12) + "): the study, its facts or its model differ. Use another folder for --out; " +
+                  "finished edits and masks are found again when both runs name the same --objects folder.");
 }
 
 }  // namespace onemask

@@ -116,7 +116,9 @@ Placement place_rank(Environment const& environment, ModelOptions const& model, 
   std::vector<RankDevice> ranks;
   for (auto const& line : world.all_gather(to_line(own))) ranks.push_back(read_rank_device(line));
   expect_devices(ranks);
-  if (tasks == Tasks::done_here) expect_one_kind(world, placement->device.type());
+  if (tasks == Tasks::done_here) {
+    expect_one_execution(world, execution_of(placement->device.type(), model.dtype, model.products, model.threads));
+  }
   if (auto const warning = sharing_warning(ranks); !warning.empty() && world.rank() == 0) log_warning(warning);
   if (own.device.empty()) return *placement;
   auto const cores = cores_beside(ranks, static_cast<std::size_t>(world.rank()), model.threads);

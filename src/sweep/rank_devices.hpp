@@ -31,7 +31,7 @@ std::string sharing_warning(std::vector<RankDevice> const& ranks);
 std::set<int> cores_beside(std::vector<RankDevice> const& ranks, std::size_t rank, int threads);
 
 /// Chooses the device of this rank, and keeps the calling thread to the cores beside it. Collective: throws as expect_devices
-/// and expect_one_kind.
+/// and expect_one_execution.
 Placement place_rank(Environment const& environment, ModelOptions const& model, Tasks tasks);
 
 }  // namespace onemask

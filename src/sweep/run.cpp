@@ -101,6 +101,16 @@ void begin_in_folder(Communicator const& world, RunOptions const& options, std::
   open_log_file(options.folder / "logs" / (part.empty() ? fmt::format("rank-{}.log", world.rank()) : part + ".log"));
 }
 
+/// Nodes of several generations in one run.
+void warn_of_mixture(Communicator const& world, std::string const& kind) {
+  auto const kinds = split_text(joined_kinds(world, kind), '\n');
+  if (world.rank() != 0 || kinds.size() < 2) return;
+  log_warning(
+      fmt::format("The ranks run on {} kinds of machines: {}. Which of them does a task may change the last digits of its "
+                  "result, so another run can differ in them. For equal bits, start all ranks on one kind.",
+                  kinds.size(), join(kinds, "; ")));
+}
+
 }  // namespace
 
 RunOutcome gather_study(Environment const& environment, Study const& study, RunOptions const& options) {
@@ -127,6 +137,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   std::optional<RunLock> lock;
   begin_in_folder(world, options, lock);
   auto const run = open_run(environment, study, options.objects_folder(), Tasks::done_here);
+  warn_of_mixture(world, run.objects.made_by());
   auto const tasks = open_tasks(world, study, run, options);
   auto const journals = options.folder / "journal";
   auto const journal_rank = options.shard.count > 1 ? options.shard.index : world.rank();

@@ -6,6 +6,7 @@
 #include <onemask/core/file.hpp>
 #include <onemask/gpu/gpus.hpp>
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -48,17 +49,18 @@ TEST(Computing, ListsEveryKindOnce) {
   EXPECT_EQ(joined_kinds({}), "");
 }
 
-TEST(Computing, RefusesDevicesOfSeveralKinds) {
+TEST(Computing, RefusesSeveralWaysToCompute) {
   auto const world = test::world();
-  expect_one_kind(world, c10::kCUDA);
-  auto const own = world.rank() == 0 ? c10::kCPU : c10::kCUDA;
-  if (world.size() == 1) return expect_one_kind(world, own);
+  std::string const first = "cpu float32 float32 threads 1", others = "cuda float32 float32 threads 1";
+  expect_one_execution(world, others);
+  auto const own = world.rank() == 0 ? first : others;
+  if (world.size() == 1) return expect_one_execution(world, own);
   try {
-    expect_one_kind(world, own);
+    expect_one_execution(world, own);
     ADD_FAILURE() << "the bits of a run would depend on where its tasks are done";
   } catch (UserError const& error) {
-    EXPECT_THAT(error.what(), testing::StartsWith("Ranks would compute on different kinds of device: 1 rank on cpu (" +
-                                                  host_name() + "), 1 rank on cuda (" + host_name() + "). "));
+    EXPECT_THAT(error.what(), testing::HasSubstr(fmt::format(": 1 rank on '{0}' ({2}), 1 rank on '{1}' ({2}). ", first, others,
+                                                             host_name())));
   }
 }
 

@@ -48,29 +48,27 @@ class RomeGolden : public GoldenTest {
     for (std::size_t i = 0; i < edits.results.size(); ++i) {
       auto const index = static_cast<std::int64_t>(i);
       auto const& [edit, trace] = edits.results[i];
-      EXPECT_LT(relative_error(trace.key, numbers.tensor("key")[index]), 1e-4) << "record " << i;
-      EXPECT_LT(relative_error(edit.right[0], numbers.tensor("u")[index]), 1e-4) << "record " << i;
-      EXPECT_LT(relative_error(trace.target_init, numbers.tensor("target_init")[index]), 1e-4) << "record " << i;
+      EXPECT_TRUE(within(tolerance::layer, relative_error(trace.key, numbers.tensor("key")[index]))) << "record " << i;
+      EXPECT_TRUE(within(tolerance::layer, relative_error(edit.right[0], numbers.tensor("u")[index]))) << "record " << i;
+      EXPECT_TRUE(within(tolerance::layer, relative_error(trace.target_init, numbers.tensor("target_init")[index])))
+          << "record " << i;
       auto const& steps = records[i].at("steps");
-      ASSERT_EQ(trace.steps.size(), steps.size()) << "record " << i;
+      // A search ends when its loss is small: rounding may make that a step sooner or later.
+      auto const common = std::min(steps.size(), trace.steps.size());
+      ASSERT_LE(std::max(steps.size(), trace.steps.size()) - common, test_dtype() == at::kFloat ? 0u : 2u) << "record " << i;
       double worst = 0;
-      for (std::size_t s = 0; s < steps.size(); ++s) {
+      for (std::size_t s = 0; s < common; ++s) {
         worst = std::max(worst, std::abs(trace.steps[s].loss - steps[s][0].get<double>()) / steps[s][0].get<double>());
       }
       auto const value = relative_error(edit.left[0], numbers.tensor("v")[index]);
       auto const change = relative_error(at::outer(edit.left[0], edit.right[0]),
                                          at::outer(numbers.tensor("v")[index], numbers.tensor("u")[index]));
-      close += worst < 1e-3 && value < 1e-3 && change < 1e-3;
-      worst_ = std::max({worst_, worst, value, change});
+      bool const near_loss(within(tolerance::search_loss, worst)), near_value(within(tolerance::update, value)),
+          near_change(within(tolerance::update, change));
+      close += near_loss && near_value && near_change;
     }
-    // The tolerance of the golden numbers: 1e-3 on all records but one.
-    EXPECT_GE(close, static_cast<int>(edits.results.size()) - 1);
-    RecordProperty("worst_relative_error", std::to_string(worst_));
-    std::cout << "worst relative error of loss, value and update: " << worst_ << ", within 1e-3: " << close << " of "
-              << edits.results.size() << "\n";
+    EXPECT_GE(close, static_cast<int>(edits.results.size()) - 1);  // one may be further away
   }
-
-  double worst_ = 0;
 };
 
 TEST_P(RomeGolden, TokensAndPlaces) {
@@ -100,6 +98,12 @@ TEST_P(RomeGolden, OneAtATimeWithThePublishedSteps) {
   compare(edit(golden, "rome_short", 1), golden, tensors("rome_seedhp.safetensors"));
 }
 
+TEST_P(RomeGolden, NoticesTf32) {
+  auto const golden = json("rome_seedhp.json");
+  expect_tf32_is_noticed({tolerance::layer, tolerance::search_loss, tolerance::update},
+                         [&] { compare(edit(golden, "rome_short", 1), golden, tensors("rome_seedhp.safetensors")); });
+}
+
 TEST_P(RomeGolden, KeysAdjustedBySecondMoments) {
   auto const golden = json("rome_mom2.json");
   auto const numbers = tensors("rome_mom2.safetensors");
@@ -114,17 +118,13 @@ TEST_P(RomeGolden, KeysAdjustedBySecondMoments) {
   auto const layer = hparams.layers.front();
   auto const basis = KeyBasis::of_moment(golden_moments(*lm, tensors("cov.safetensors"), {layer}).at(layer));
   auto const results = rome(*lm, requests, hparams, &basis);
-  double worst_u = 0, worst_change = 0;
   for (std::size_t i = 0; i < results.size(); ++i) {
     auto const index = static_cast<std::int64_t>(i);
     auto const& edit = results[i].edit;
-    worst_u = std::max(worst_u, relative_error(edit.right[0], numbers.tensor("u")[index]));
-    worst_change = std::max(worst_change, relative_error(at::outer(edit.left[0], edit.right[0]),
-                                                         at::outer(numbers.tensor("v")[index], numbers.tensor("u")[index])));
+    auto const golden_change = at::outer(numbers.tensor("v")[index], numbers.tensor("u")[index]);
+    EXPECT_TRUE(within(tolerance::solve, relative_error(edit.right[0], numbers.tensor("u")[index])));
+    EXPECT_TRUE(within(tolerance::update, relative_error(at::outer(edit.left[0], edit.right[0]), golden_change)));
   }
-  std::cout << "worst relative error of an adjusted key " << worst_u << ", of an update " << worst_change << "\n";
-  EXPECT_LT(worst_u, 1e-3);
-  EXPECT_LT(worst_change, 1e-3);
 }
 
 TEST_P(RomeGolden, ProbabilitiesAfterTheEdit) {
@@ -140,7 +140,7 @@ TEST_P(RomeGolden, ProbabilitiesAfterTheEdit) {
     TwoWayBatch const batch(*lm, edits.results.front().edit.layer, {prompt}, {0});
     return batch.score({left.to(lm->device()), right.to(lm->device()), {}});
   };
-  int close = 0, probes = 0;
+  int close = 0, probes = 0, other_decisions = 0;
   for (std::size_t i = 0; i < edits.results.size(); ++i) {
     auto const index = static_cast<std::int64_t>(i);
     auto const& edit = edits.results[i].edit;
@@ -148,17 +148,19 @@ TEST_P(RomeGolden, ProbabilitiesAfterTheEdit) {
       auto const lp_true = probe.at("lp_true_first").get<double>(), lp_new = probe.at("lp_new_first").get<double>();
       // From the golden factors: only the forward pass is ours.
       auto const given = score(probe, numbers.tensor("v")[index].view({1, 1, -1}), numbers.tensor("u")[index].view({1, 1, -1}));
-      expect_logit_near(given.lp_true[0].item<double>(), lp_true);
-      expect_logit_near(given.lp_new[0].item<double>(), lp_new);
-      EXPECT_EQ(given.log_probabilities[0].argmax().item<std::int64_t>(), probe.at("top1").get<std::int64_t>());
+      EXPECT_TRUE(within(tolerance::logit, logit_deviation(given.lp_true[0].item<double>(), lp_true)));
+      EXPECT_TRUE(within(tolerance::logit, logit_deviation(given.lp_new[0].item<double>(), lp_new)));
+      other_decisions += given.log_probabilities[0].argmax().item<std::int64_t>() != probe.at("top1").get<std::int64_t>();
       // From our own factors: success equal everywhere, probabilities near.
       auto const own = score(probe, edit.left.unsqueeze(0), edit.right.unsqueeze(0));
-      EXPECT_EQ(own.lp_new[0].item<double>() > own.lp_true[0].item<double>(), lp_new > lp_true) << "record " << i;
-      close += std::abs(std::exp(own.lp_new[0].item<double>()) - std::exp(lp_new)) < 1e-3;
+      other_decisions += (own.lp_new[0].item<double>() > own.lp_true[0].item<double>()) != (lp_new > lp_true);
+      bool const near(within(tolerance::probability, std::abs(std::exp(own.lp_new[0].item<double>()) - std::exp(lp_new))));
+      close += near;
       ++probes;
     }
   }
   EXPECT_GE(close, probes - 3);
+  EXPECT_TRUE(within(tolerance::decision, other_decisions / (2.0 * probes)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, RomeGolden, testing::ValuesIn(golden_sources()), testing::PrintToStringParamName());

@@ -25,31 +25,35 @@ class MetricsGolden : public GoldenTest {
     auto const rows = evaluate(*lm, words, train.layer, facts, conditions,
                                {.paraphrases = false, .compare_texts = true, .leading_space = leading_space});
     ASSERT_EQ(rows.size(), 3 * facts.size());
+    double other_decisions = 0, other_ranks = 0;
     for (auto const& row : rows) {
       auto const& condition = conditions[static_cast<std::size_t>(row.condition)].name;
       auto const& expected = golden.at("records")[static_cast<std::size_t>(row.fact)].at(condition);
       auto const where = condition + " of record " + std::to_string(row.fact);
-      auto const near = [&](double value, char const* key) {
-        auto const number = expected.at(key).get<double>();
-        EXPECT_NEAR(value, number, std::max(1e-3, 1e-4 * std::abs(number))) << key << ", " << where;
+      auto const expect_near = [&](Tolerance const& tolerance, double value, char const* key) {
+        EXPECT_TRUE(within(tolerance, logit_deviation(value, expected.at(key).get<double>()))) << key << ", " << where;
       };
-      near(row.lp_true, "lp_true");
-      near(row.lp_new, "lp_new");
-      near(row.lp_true - row.lp_new, "rsm");
-      near(row.kl, "kl");
-      EXPECT_EQ(row.lp_true > row.lp_new, expected.at("rsr").get<bool>()) << where;
-      EXPECT_EQ(row.top1_changed != 0, expected.at("top1_changed").get<bool>()) << where;
-      EXPECT_EQ(row.rank_true, expected.at("rank_pruned").get<std::int64_t>()) << where;
-      EXPECT_NEAR(row.overlap5, expected.at("overlap_top5").get<double>(), 1e-9) << where;
-      EXPECT_NEAR(row.overlap10, expected.at("overlap_top10").get<double>(), 1e-9) << where;
-      // Two tokens at the edge of the first hundred may change places by rounding.
-      EXPECT_NEAR(row.overlap100, expected.at("overlap_top100").get<double>(), 0.0101) << where;
+      expect_near(tolerance::logit, row.lp_true, "lp_true");
+      expect_near(tolerance::logit, row.lp_new, "lp_new");
+      expect_near(tolerance::logit, row.lp_true - row.lp_new, "rsm");
+      expect_near(tolerance::divergence, row.kl, "kl");
+      expect_near(tolerance::overlap, row.overlap5, "overlap_top5");
+      expect_near(tolerance::overlap, row.overlap10, "overlap_top10");
+      expect_near(tolerance::overlap_of_100, row.overlap100, "overlap_top100");
+      other_decisions += (row.lp_true > row.lp_new) != expected.at("rsr").get<bool>();
+      other_decisions += (row.top1_changed != 0) != expected.at("top1_changed").get<bool>();
+      other_ranks += row.rank_true != expected.at("rank_pruned").get<std::int64_t>();
     }
+    EXPECT_TRUE(within(tolerance::decision, other_decisions / (2.0 * static_cast<double>(rows.size()))));
+    EXPECT_TRUE(within(tolerance::rank, other_ranks / static_cast<double>(rows.size())));
   }
 };
 
 TEST_P(MetricsGolden, OriginalEditedPruned) {
   check("eval.json", false);
+}
+TEST_P(MetricsGolden, NoticesTf32) {
+  expect_tf32_is_noticed({tolerance::logit, tolerance::divergence}, [&] { check("eval.json", false); });
 }
 TEST_P(MetricsGolden, WithThePublishedLeadingSpace) {
   check("eval_aps1.json", true);

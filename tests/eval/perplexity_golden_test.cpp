@@ -21,7 +21,7 @@ class PerplexityGolden : public GoldenTest {
       auto const& edit = edits.edits[found->second];
       auto weight = model.projection(edits.layer).weight.to(at::kCPU, at::kFloat) + at::matmul(edit.left.t(), edit.right);
       if (condition.starts_with("pruned")) weight = weight * tensors("eval_mask.safetensors").tensor("mask").t();
-      return model.with_projections({{edits.layer, weight.to(model.device())}});
+      return model.with_projections({{edits.layer, weight.to(model.device(), model.dtype())}});
     }
     throw std::out_of_range("no edit of case " + std::to_string(case_id));
   }
@@ -42,7 +42,8 @@ TEST_P(PerplexityGolden, WindowsThatOverlapAndNot) {
       if (settings > 1 && condition != "original") continue;  // changed models once: they take their time
       auto const score = score_text(*changed(*lm, condition), windows);
       auto const perplexity = std::exp(score.nll / static_cast<double>(score.tokens));
-      EXPECT_NEAR(perplexity, expected.get<double>(), 1e-3 * expected.get<double>()) << setting << ", " << condition;
+      auto const deviation = std::abs(perplexity / expected.get<double>() - 1);
+      EXPECT_TRUE(within(tolerance::perplexity, deviation)) << setting << ", " << condition;
     }
   }
   EXPECT_EQ(settings, 3);

@@ -8,9 +8,12 @@ class LogitsGolden : public GoldenTest {
  protected:
   /// The files of Llama say so.
   std::string kind() const { return GetParam().name.ends_with("llama") ? "_llama" : ""; }
+
+  void compare_logits() const;
+  void compare_targets() const;
 };
 
-TEST_P(LogitsGolden, EveryPromptAloneAndAllInOnePack) {
+void LogitsGolden::compare_logits() const {
   auto const lm = model();
   auto const golden = json("logits" + kind() + ".json");
   auto const golden_hidden = tensors("logits_hidden" + kind() + ".safetensors");
@@ -22,25 +25,27 @@ TEST_P(LogitsGolden, EveryPromptAloneAndAllInOnePack) {
   Pass const pass(*lm, packed.layout);
   auto const wanted = want(packed.layout, std::vector<std::vector<std::int64_t>>(rows.size(), {-1}));
   auto const hidden = lm->final_norm(pass.run(0, last, pass.embed(packed.ids), wanted.layout, wanted.tokens));
-  EXPECT_LT(relative_error(hidden, golden_hidden.tensor(hidden_name)), 1e-4);
+  EXPECT_TRUE(within(tolerance::hidden, relative_error(hidden, golden_hidden.tensor(hidden_name))));
   auto const logits = lm->logits(hidden);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     auto const& item = golden[i];
     auto const index = static_cast<std::int64_t>(i);
     auto const ids = item.at("top20_ids").get<std::vector<std::int64_t>>();
     auto const values = item.at("top20_logits").get<std::vector<double>>();
-    for (std::size_t k = 0; k < ids.size(); ++k) expect_logit_near(logits[index][ids[k]].item<double>(), values[k]);
-    expect_logit_near(logits[index].logsumexp(0).item<double>(), item.at("logsumexp").get<double>());
+    for (std::size_t k = 0; k < ids.size(); ++k)
+      EXPECT_TRUE(within(tolerance::logit, logit_deviation(logits[index][ids[k]].item<double>(), values[k])));
+    auto const logsumexp = logits[index].to(at::kFloat).logsumexp(0).item<double>();
+    EXPECT_TRUE(within(tolerance::logit, logit_deviation(logsumexp, item.at("logsumexp").get<double>())));
 
     auto const alone = pack_rows({rows[i]}, lm->device());
     Pass const single(*lm, alone.layout);
     auto const residual = single.run(0, last, single.embed(alone.ids));
-    EXPECT_LT(relative_error(lm->final_norm(residual).select(0, -1), hidden[index]), 1e-5)
+    EXPECT_TRUE(within(tolerance::packing, relative_error(lm->final_norm(residual).select(0, -1), hidden[index])))
         << "row " << i << " alone and in a pack";
   }
 }
 
-TEST_P(LogitsGolden, WholeTargets) {
+void LogitsGolden::compare_targets() const {
   auto const lm = model();
   for (auto const& item : json("logits" + kind() + ".json")) {
     auto const prompt = item.at("ids").get<std::vector<std::int64_t>>();
@@ -51,11 +56,26 @@ TEST_P(LogitsGolden, WholeTargets) {
     };
     TwoWayBatch const batch(*lm, 1, {{prompt, rest("ids_true"), rest("ids_new")}}, {0});
     auto const scores = batch.score({});
-    expect_logit_near(scores.lp_true[0].item<double>(), item.at("lp_true_seq").get<double>());
-    expect_logit_near(scores.lp_new[0].item<double>(), item.at("lp_new_seq").get<double>());
-    expect_logit_near(scores.log_probabilities[0][item.at("true_first").get<std::int64_t>()].item<double>(),
-                      item.at("lp_true_first").get<double>());
+    auto const expect_near = [&](at::Tensor const& value, char const* key) {
+      EXPECT_TRUE(within(tolerance::logit, logit_deviation(value.item<double>(), item.at(key).get<double>()))) << key;
+    };
+    expect_near(scores.lp_true[0], "lp_true_seq");
+    expect_near(scores.lp_new[0], "lp_new_seq");
+    expect_near(scores.log_probabilities[0][item.at("true_first").get<std::int64_t>()], "lp_true_first");
   }
+}
+
+TEST_P(LogitsGolden, EveryPromptAloneAndAllInOnePack) {
+  compare_logits();
+}
+
+TEST_P(LogitsGolden, WholeTargets) {
+  compare_targets();
+}
+
+TEST_P(LogitsGolden, NoticesTf32) {
+  expect_tf32_is_noticed({tolerance::hidden, tolerance::logit}, [&] { compare_logits(); });
+  expect_tf32_is_noticed({tolerance::logit}, [&] { compare_targets(); });
 }
 
 TEST_P(LogitsGolden, SuffixWithPastEqualsWholePass) {
@@ -70,7 +90,7 @@ TEST_P(LogitsGolden, SuffixWithPastEqualsWholePass) {
   auto const tokens = index_tensor({4, 5, 7, 8}, lm->device());
   Pass const rest(*lm, suffix, make_past(packed.layout, seen, 0, {4, 1}));
   auto const residual = lm->embed(packed.ids.index_select(0, tokens), suffix.positions);
-  EXPECT_LT(relative_error(rest.run(0, last, residual), expected.index_select(0, tokens)), 1e-5);
+  EXPECT_TRUE(within(tolerance::packing, relative_error(rest.run(0, last, residual), expected.index_select(0, tokens))));
 }
 
 INSTANTIATE_TEST_SUITE_P(Gpt2, LogitsGolden, testing::ValuesIn(golden_sources()), testing::PrintToStringParamName());

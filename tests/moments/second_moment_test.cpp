@@ -117,12 +117,23 @@ TEST(SecondMoment, BytesRoundTrip) {
   EXPECT_EQ(read.convergence[1].tokens, 77);
   EXPECT_EQ(read.convergence[1].change, 0.25);
   EXPECT_EQ(to_bytes(read), to_bytes(moment));
+  EXPECT_EQ(read.made_by, "");
+  auto exported = moment;
+  exported.made_by = "one machine\nanother";
+  EXPECT_EQ(second_moment_from_bytes(to_bytes(exported), "object").made_by, exported.made_by);
 }
 
 TEST(SecondMoment, DamagedBytesAreRefused) {
   auto const refused = [](std::string bytes) { EXPECT_THROW(second_moment_from_bytes(std::move(bytes), "object"), UserError); };
   auto const facts = R"({"layer": 1, "tokens": 2, "model": "m", "convergence": []})";
   EXPECT_NO_THROW(second_moment_from_bytes(write_safetensors({{"matrix", at::eye(2)}}, {{"second_moment", facts}}), "object"));
+  auto const with_maker = [](std::size_t bytes) {
+    SecondMoment moment{1, 2, at::eye(2), "m", {}};
+    moment.made_by.assign(bytes, 'x');
+    return to_bytes(moment);
+  };
+  EXPECT_NO_THROW(second_moment_from_bytes(with_maker(10'000), "object"));
+  refused(with_maker(10'001));
   refused("");
   refused(write_safetensors({{"matrix", at::eye(2)}}, {}));
   refused(write_safetensors({{"matrix", at::eye(2)}}, {{"second_moment", "{}"}}));

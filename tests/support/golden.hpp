@@ -1,10 +1,12 @@
 #pragma once
 
 #include "support/golden_sources.hpp"
+#include "support/golden_tolerances.hpp"
 #include "support/test_device.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/model/causal_lm.hpp>
+#include <onemask/model/device.hpp>
 #include <onemask/tokenizer/tokenizer.hpp>
 
 #include <memory>
@@ -19,16 +21,20 @@
 
 namespace onemask::test {
 
-/// What a source holds.
+/// What a source holds. The program's numbers come from test_device() and have test_dtype().
 class Golden {
  public:
-  explicit Golden(GoldenSource source) : source_(std::move(source)) { set_threads(1); }
+  explicit Golden(GoldenSource source) : source_(std::move(source)) {
+    set_threads(1);
+    set_product_precision("float32");
+  }
+  ~Golden() { tell_deviations(source_.name); }
 
   nlohmann::json json(std::string const& name) const { return nlohmann::json::parse(read_file(source_.numbers / name)); }
   SafetensorsFile tensors(std::string const& name) const { return SafetensorsFile::open(source_.numbers / name); }
 
   std::unique_ptr<CausalLM> model() const {
-    return load_causal_lm(Checkpoint::open(source_.checkpoint), {test_device(), at::kFloat});
+    return load_causal_lm(Checkpoint::open(source_.checkpoint), {test_device(), test_dtype()});
   }
   Tokenizer tokenizer() const { return Tokenizer::open(source_.checkpoint); }
 
@@ -53,9 +59,9 @@ inline double relative_error(at::Tensor const& a, at::Tensor const& b) {
   return ((a.to(at::kCPU, at::kDouble) - right).norm() / right.norm()).item<double>();
 }
 
-/// Within the golden tolerance of logits: 1e-4 relative or 1e-3 absolute, whichever is larger.
-inline void expect_logit_near(double value, double golden) {
-  EXPECT_NEAR(value, golden, std::max(1e-3, 1e-4 * std::abs(golden)));
+/// |a - b|, and beyond 10 relative to that.
+inline double logit_deviation(double value, double golden) {
+  return std::abs(value - golden) / std::max(1.0, std::abs(golden) / 10);
 }
 
 }  // namespace onemask::test

@@ -5,10 +5,13 @@
 #include "support/pretend_streams.hpp"
 
 #include <cstring>
+#include <span>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <c10/core/DeviceGuard.h>
@@ -43,6 +46,25 @@ int copies_to_device(std::string const& name, PretendArguments const& arguments)
   return arguments.host_indices() + (copied ? arguments.host_numbers() : 0);
 }
 
+/// As CUDA, where products of float32 matrices need not be exact: their inputs are rounded to TF32, which has 10 bits behind the
+/// point.
+at::Tensor rounded_to_tf32(at::Tensor const& matrix) {
+  auto const bits = matrix.view(at::kInt);
+  auto const odd = bits.bitwise_right_shift(13).bitwise_and(1);
+  auto const rounded = (bits + odd + 0xfff).bitwise_and(~0x1fff).view(at::kFloat);
+  return at::where(matrix.isfinite(), rounded, matrix);
+}
+
+void round_factors(c10::OperatorHandle const& op, torch::jit::Stack& stack) {
+  static std::unordered_map<std::string, std::size_t> const first_factor{
+      {"aten::mm", 0}, {"aten::bmm", 0}, {"aten::addmm", 1}, {"aten::addmm_", 1}, {"aten::baddbmm", 1}, {"aten::baddbmm_", 1}};
+  auto const found = first_factor.find(op.schema().name());
+  if (found == first_factor.end()) return;
+  for (auto& value : std::span(stack).last(op.schema().arguments().size()).subspan(found->second, 2)) {
+    if (value.toTensor().scalar_type() == at::kFloat) value = rounded_to_tf32(value.toTensor());
+  }
+}
+
 /// The boxed fallback of all operators that are not below.
 void run_on_host(c10::OperatorHandle const& op, torch::jit::Stack* stack) {
   PretendArguments arguments(op, *stack);
@@ -53,6 +75,7 @@ void run_on_host(c10::OperatorHandle const& op, torch::jit::Stack* stack) {
   account.copies_to_device += copies;
   account.sizes += sizes;
   if (!is_view_or_empty(name)) ++account.operators;
+  if (at::globalContext().float32MatmulPrecision() != at::Float32MatmulPrecision::HIGHEST) round_factors(op, *stack);
   op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), stack);
   arguments.restore(op, *stack);
 }

@@ -63,7 +63,7 @@ class MissingDevices(PretendTest):
         self.expect_refused(run, "The device 'pretend' is not known; choose cpu,")
         self.expect_refused(run, "The device 'pretend' was requested, but none is visible; ", options=options_of(on_devices(0)))
         # To know which run it is, this start samples the context templates on the CPU.
-        remedy = "To continue that run, start it with --device pretend where such a device is visible. Otherwise use another folder"
+        remedy = "such as '--device pretend' where such a device is visible, or use another folder"
         self.expect_refused(run, remedy, "--device", "cpu", new_objects=1)
         ended = self.start_with(run, "10")
         self.assertEqual(ended.returncode, 2, ended.stderr)

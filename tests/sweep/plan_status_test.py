@@ -139,7 +139,7 @@ class PlanAndStatus(WorldTest):
         self.expect_ends(run.start(1), 0)
         self.assertNotEqual(json.loads((folder / "plan.json").read_text())["id"], frozen["id"])
         said = self.ask("plan", self.study, "--out", folder, *gpu, code=2)
-        self.assertRegex(said, "holds a run of another study .*it is computed by 'cpu .*', this one by 'cuda ")
+        self.assertRegex(said, "holds a run that computes on 'cpu .*', but this start would compute on 'cuda .*--device cpu")
 
     def test_after_all_is_done(self):
         run = self.finished("after")

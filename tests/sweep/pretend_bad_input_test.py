@@ -27,7 +27,7 @@ class PretendBadInput(PretendTest):
         self.assertEqual(result.returncode, 2, result.stderr)
         self.assertRegex(
             result.stderr,
-            r"Ranks would compute on different kinds of device: 1 rank on cpu \(\S+\), 2 ranks on pretend \(\S+\)\. .* choose --device cpu\.",
+            r"Ranks would compute in different ways \(.*\): 1 rank on 'cpu [^']*' \(\S+\), 2 ranks on 'pretend [^']*' \(\S+\)\. .* choose --device cpu\.",
         )
 
     def test_ranks_on_cpus_beside_ranks_on_devices(self):

@@ -24,9 +24,9 @@ std::string joined_kinds(std::vector<std::string> const& lists);
 /// Those of all ranks of a group. Collective.
 std::string joined_kinds(Communicator const& group, std::string const& own);
 
-/// Throws UserError, the same on every rank, where ranks compute on devices of several kinds: the last bits of results depend on
-/// the kind. Collective.
-void expect_one_kind(Communicator const& comm, c10::DeviceType own);
+/// Throws UserError, the same on every rank, where ranks compute in different ways (see execution_of), as with a GPU on some hosts
+/// only. Collective.
+void expect_one_execution(Communicator const& comm, std::string const& own);
 
 /// Versions of what this process runs with on such devices, and its processor: libtorch, mpi, nccl, cuda, processor,
 /// instruction_set (that LibTorch chooses for its kernels). "none" where there is none. Keys are stable; they go into result

@@ -28,7 +28,8 @@ void set_threads(int threads);
 
 /// How products of float32 matrices are computed: "float32", exactly so, or "bfloat16", which permits less: inputs rounded to
 /// bfloat16 on CPUs with matrix units for it, to TF32 on GPUs. CPUs without such units (AMX) then use other float32 kernels,
-/// which are still faster at times. Throws UserError for another name.
+/// which are still faster at times. What TORCH_ALLOW_TF32_CUBLAS_OVERRIDE says counts no longer. Throws UserError for another
+/// name.
 void set_product_precision(std::string const& precision);
 
 /// What the bits of results depend on beside model and tokenizer, for Fingerprints::execution.

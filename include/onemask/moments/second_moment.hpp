@@ -28,6 +28,7 @@ struct SecondMoment {
   at::Tensor matrix;  ///< [in, in], float32 on the CPU, symmetric
   std::string model;  ///< fingerprint
   std::vector<MomentChange> convergence;
+  std::string made_by = {};  ///< of a file outside of the store: kind of machine and software; empty: it does not say
 };
 
 /// A safetensors file: the matrix, and the other fields as metadata.
