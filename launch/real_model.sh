@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, fetches SmolLM2-135M-Instruct, and runs res/studies/smollm2.yaml on all cores (at most 8): the
-# question of the paper on a real pretrained model. Takes less than an hour on two cores. Prints tables and findings, draws a plot, and
-# says how long each part took.
+# question of the paper on a real pretrained model. Prints tables and findings, draws a plot, and says how long each part took.
 #   launch/real_model.sh [more options of `onemask sweep`]
 # After an interruption the same command continues. The results are in results/smollm2.
 set -euo pipefail
