@@ -11,7 +11,7 @@
 namespace onemask::detail {
 namespace {
 
-/// Joins stretches as `cut` says. In the first and the last case a match that follows a match begins a word of its own.
+/// Joins every match with the stretch before it, unless that is a match, too; or neighbours of one kind, for Cut::contiguous.
 std::vector<Stretch> joined(std::vector<Stretch> const& stretches, Cut cut) {
   std::vector<Stretch> words;
   bool former_matches = false;
@@ -62,10 +62,6 @@ void cut_at(std::vector<Stretch> stretches, Cut cut, Piece const& piece, std::ve
   for (Stretch const& stretch : stretches) words.push_back(piece.part(stretch.begin, stretch.end));
 }
 
-std::string bytes_written(std::string_view text) {
-  return token_of_bytes(text);
-}
-
 }  // namespace
 
 Step split(Pattern const& pattern, Cut cut, bool invert) {
@@ -107,7 +103,7 @@ Step prefix_space() {
 
 Step bytes_as_characters() {
   return {"bytes", [](Piece&& piece, std::vector<Piece>& words) {
-            piece.rewrite(bytes_written);
+            piece.rewrite(token_of_bytes);
             words.push_back(std::move(piece));
           }};
 }

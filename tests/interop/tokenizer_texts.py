@@ -15,13 +15,13 @@ SPACES = [
     "\n", "\r\n", "\n\n\n", "\t", " \n ", "\x0b", "\x0c", "\x85", "\xa0", "\u1680", "\u2003", "\u2028", "\u202f", "\u205f",
     "\u3000", "\u180e", "\u200b", "\u200c", "\u200d", "\u2060", "\x1c",
 ]  # fmt: skip
-DIGITS = ["٣", "७", "๕", "𝟗", "²", "½", "Ⅷ", "①", "〇", "六", "𑽐", "𞓰", "৳1", "1_000", "3.14"]
+DIGITS = ["٣", "७", "๕", "𝟗", "²", "½", "Ⅷ", "①", "〇", "六", "৳1", "1_000", "3.14"]
 COMPATIBLE = ["ﬁ", "ﬆ", "㌀", "Ａ", "ﾊﾟ", "…", "™", "Ω", "Å", "ﷺ", "㍿", "⁵", "ǆ", "ﭏ", "\u0344", "\u0958", "㋿", "ꟲ"]
 CASES = ["İ", "ı", "ẞ", "ß", "ΑΣ", "Σ", "Ǆ", "ǅ", "Ⅷ", "Ⓐ", "Ａ", "Ꭰ", "ა", "Ა", "𐐀", "Ǳ", "ŉ", "ſ", "K"]
 PUNCTUATION = ["$", "+", "^`|~", "«»", "¿", "、。", "—", "‿", "⸺", "⸮", "⹃", "᙭", "፡", "٪", "𑇉", "_", "€", "#!"]
 PUNCTUATION += ["'s", "'ll", "'", "’re"]
-# Of Unicode 10 to 15, and never assigned. Later ones are left out: what they are differs from library to library.
-NEW = ["\u0870", "\u1acd", "\u0898", "\U00011938", "\U0001e4ec", "\U00031350", "\U0001fae8"]
+# Of Unicode 10 to 14, and never assigned. Later ones are left out: what they are differs from library to library.
+NEW = ["\u0870", "\u1acd", "\u0898", "\U00011938", "\U0001e2ae", "\U0002a6de", "\U0001fae7", "\U00016ac0"]
 NEW += ["\u0378", "\ue000", "\U000e0100", "\uffff"]
 
 
