@@ -36,7 +36,9 @@ endfunction()
 #   GPU      takes the resource lock "gpu" and the label gpu; the tests themselves skip, saying so, where there is none
 #   SHARED   what it compares with the numbers of the folder shared/ takes minutes: a test of the long tier, as NAME/shared
 #   PRETEND  once more on the pretend accelerator, as NAME/pretend: those of its tests that are named, all unless any is. All are a test
-#            of the long tier, NAME/pretend_all. Neither takes numbers of shared/. Their device is that of test_device()
+#            of the long tier, NAME/pretend_all. Neither takes numbers of shared/. Their device is that of test_device().
+#            Without GPU, all of its tests also run on a GPU, as NAME/gpu_float32, NAME/gpu_bfloat16 and NAME/gpu_float16, with the
+#            label gpu; skipped where there is none
 #   LABELS   unit (the default), mpi, golden, fault, interop
 #   TIMEOUT  seconds, 120 by default
 function(onemask_add_test file)
@@ -101,11 +103,10 @@ function(onemask_add_test file)
     add_test(NAME ${name} COMMAND ${command})
     set(tests ${name})
   endif()
-  if(arg_GPU)
-    list(APPEND arg_LABELS gpu)
-    set_tests_properties(${tests} PROPERTIES RESOURCE_LOCK gpu)
-  endif()
   set_tests_properties(${tests} PROPERTIES LABELS "${arg_LABELS}")
+  if(arg_GPU)
+    set_tests_properties(${tests} PROPERTIES LABELS "${arg_LABELS};gpu" RESOURCE_LOCK gpu)
+  endif()
   foreach(ranks ${arg_THREADS})
     add_test(NAME ${name}/threads${ranks} COMMAND ${command} --threads=${ranks})
     set_tests_properties(${name}/threads${ranks} PROPERTIES LABELS "unit;threads")
@@ -121,6 +122,13 @@ function(onemask_add_test file)
     set_tests_properties(${name}/pretend ${name}/pretend_all PROPERTIES TIMEOUT ${arg_TIMEOUT}
       ENVIRONMENT "${environment};ONEMASK_TEST_DEVICE=pretend:1" LABELS "${arg_LABELS}")
     set_tests_properties(${name}/pretend_all PROPERTIES LABELS "${arg_LABELS};long" COST 200)
+    if(NOT arg_GPU)
+      foreach(dtype float32 bfloat16 float16)
+        add_test(NAME ${name}/gpu_${dtype} COMMAND ${command}:-*/cf_*)
+        set_tests_properties(${name}/gpu_${dtype} PROPERTIES TIMEOUT ${arg_TIMEOUT} RESOURCE_LOCK gpu LABELS "${arg_LABELS};gpu"
+          ENVIRONMENT "${environment};ONEMASK_TEST_DEVICE=cuda;ONEMASK_TEST_DTYPE=${dtype}" SKIP_REGULAR_EXPRESSION "The device 'cuda' was requested, but")
+      endforeach()
+    endif()
   endif()
   if(arg_SHARED)
     set_tests_properties(${name}/shared PROPERTIES LABELS "${arg_LABELS};long" COST 150 SKIP_REGULAR_EXPRESSION "no test ran")
