@@ -44,9 +44,19 @@ def load_tokenizer(folder: Path) -> GPT2Tokenizer:
     return tokenizer
 
 
-def edited_module(model: GPT2LMHeadModel, layer: int) -> torch.nn.Module:
-    """The MLP's second projection, weight [in, out]."""
-    return model.transformer.h[layer].mlp.c_proj
+def edited_name(model, layer: int) -> str:
+    """The MLP's second projection in the model without its unembedding: of GPT-2, or of Llama."""
+    return f"h.{layer}.mlp.c_proj" if model.config.model_type == "gpt2" else f"layers.{layer}.mlp.down_proj"
+
+
+def edited_module(model, layer: int) -> torch.nn.Module:
+    """The MLP's second projection."""
+    return model.base_model.get_submodule(edited_name(model, layer))
+
+
+def rank_one(model, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """The update of u [in] and v [out] as the model keeps its matrices: GPT-2 [in, out], Llama [out, in]."""
+    return torch.outer(u, v) if model.config.model_type == "gpt2" else torch.outer(v, u)
 
 
 def hidden_state(output) -> torch.Tensor:

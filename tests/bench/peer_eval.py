@@ -16,7 +16,7 @@ class Evaluator:
 
     @torch.no_grad()
     def evaluate(self, prompt: str, true: str, new: str) -> dict:
-        tokens = self.tokenizer(prompt, return_tensors="pt")
+        tokens = self.tokenizer(prompt, return_tensors="pt").to(self.model.device)
         result = {"lp_true": self.sequence_score(prompt, true), "lp_new": self.sequence_score(prompt, new)}
         if self.mended:
             original, other = self.last_logits(self.original, tokens), self.last_logits(self.model, tokens)
@@ -37,17 +37,17 @@ class Evaluator:
     def last_logits(self, model, tokens) -> torch.Tensor:
         """Logits [vocabulary] after the prompt's last token."""
         if self.mended:
-            return model.lm_head(model.transformer(**tokens, use_cache=False).last_hidden_state[0, -1])
+            return model.lm_head(model.base_model(**tokens, use_cache=False).last_hidden_state[0, -1])
         return model(**tokens).logits[0, -1]
 
     def sequence_score(self, prompt: str, target: str) -> float:
         """Summed log-probability of " target" after the prompt; the target's ids are those beyond the prompt's own length."""
         gap = "" if prompt.endswith(" ") or target.startswith(" ") else " "
         prompt_length = len(self.tokenizer(prompt)["input_ids"])
-        tokens = self.tokenizer(prompt + gap + target, return_tensors="pt")
+        tokens = self.tokenizer(prompt + gap + target, return_tensors="pt").to(self.model.device)
         ids = tokens["input_ids"][0]
         if self.mended:
-            hidden = self.model.transformer(**tokens, use_cache=False).last_hidden_state[0, prompt_length - 1 : -1]
+            hidden = self.model.base_model(**tokens, use_cache=False).last_hidden_state[0, prompt_length - 1 : -1]
             log_probs = self.model.lm_head(hidden).log_softmax(-1)
         else:
             log_probs = torch.log_softmax(self.model(**tokens).logits, dim=-1)[0, prompt_length - 1 : -1]
@@ -71,9 +71,10 @@ class Evaluator:
         }
 
     def top_texts(self, logits: torch.Tensor) -> list[str]:
-        """Vocabulary strings (byte letters, not decoded text) with the space letter dropped at both ends."""
+        """Vocabulary strings (byte letters, not decoded text) with the space letter dropped at both ends; "" for rows of the
+        embedding that the tokenizer has no token for."""
         ids = torch.topk(logits, KEPT).indices.tolist()
-        return [self.tokenizer.convert_ids_to_tokens(i).replace("\u0120", " ").strip() for i in ids]
+        return [(self.tokenizer.convert_ids_to_tokens(i) or "").replace("\u0120", " ").strip() for i in ids]
 
 
 def read_edits(paths) -> tuple[dict[int, tuple[torch.Tensor, torch.Tensor]], int]:

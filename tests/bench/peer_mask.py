@@ -5,7 +5,18 @@ import sys
 import time
 
 import torch
-from peer_common import Check, difference, distance, edited_module, load_model, load_tokenizer, read_json, read_tensors
+from peer_common import (
+    Check,
+    difference,
+    distance,
+    edited_module,
+    edited_name,
+    load_model,
+    load_tokenizer,
+    rank_one,
+    read_json,
+    read_tensors,
+)
 from torch.func import functional_call
 from torch.nn import functional
 
@@ -32,19 +43,19 @@ class MaskTrainer:
         else:
             edited_module(model, layer).weight.requires_grad_(False)
         torch.manual_seed(32)
-        self.theta = torch.nn.Parameter(torch.empty_like(self.original_weight).normal_(mean=0.85, std=0.1))
+        self.theta = torch.nn.Parameter(torch.empty_like(self.original_weight, dtype=torch.float32).normal_(mean=0.85, std=0.1))
         self.optimizer = torch.optim.AdamW([self.theta], lr=1e-3, betas=(0.9, 0.999), weight_decay=0.0)
 
     def prepare(self, record: dict, u: torch.Tensor, v: torch.Tensor) -> dict:
         """What peers make once per record, before the first epoch: token ids, target ids and the original model's logits."""
         prompts = [record["prompt"], *record["paraphrases"]]
-        tokens = self.tokenizer(prompts, return_tensors="pt", padding=True)
+        tokens = self.tokenizer(prompts, return_tensors="pt", padding=True).to(self.model.device)
         lengths = tokens["attention_mask"].sum(1)
-        rows = torch.arange(len(prompts))
+        rows = torch.arange(len(prompts), device=self.model.device)
 
         def first_token(target: str) -> torch.Tensor:
             texts = [p + ("" if p.endswith(" ") else " ") + target for p in prompts]
-            return self.tokenizer(texts, return_tensors="pt", padding=True)["input_ids"][rows, lengths]
+            return self.tokenizer(texts, return_tensors="pt", padding=True)["input_ids"].to(self.model.device)[rows, lengths]
 
         with torch.no_grad():
             teacher = self.model(**tokens, use_cache=False).logits[rows, lengths - 1, :].clone()
@@ -60,15 +71,15 @@ class MaskTrainer:
 
     def student_logits(self, data: dict, mask: torch.Tensor) -> torch.Tensor:
         """Logits [prompts, vocabulary] at the last positions, under (W0 + u v^T) * mask."""
-        edited = self.original_weight + torch.outer(data["u"], data["v"])
-        weight = edited * mask.clamp(1e-9, 1 - 1e-9)
-        rows = torch.arange(len(data["last"]))
-        name = f"h.{self.layer}.mlp.c_proj.weight"
+        edited = self.original_weight + rank_one(self.model, data["u"], data["v"])
+        weight = (edited * mask.clamp(1e-9, 1 - 1e-9)).to(edited.dtype)
+        rows = torch.arange(len(data["last"]), device=self.model.device)
+        name = edited_name(self.model, self.layer) + ".weight"
         call = {**data["tokens"], "use_cache": False}
         if self.mended:
-            hidden = functional_call(self.model.transformer, {name: weight}, kwargs=call).last_hidden_state
+            hidden = functional_call(self.model.base_model, {name: weight}, kwargs=call).last_hidden_state
             return self.model.lm_head(hidden[rows, data["last"]])
-        logits = functional_call(self.model, {"transformer." + name: weight}, kwargs=call).logits
+        logits = functional_call(self.model, {f"{self.model.base_model_prefix}.{name}": weight}, kwargs=call).logits
         return logits[rows, data["last"], :]
 
     def losses(self, batch: list[dict], epoch: int) -> tuple[torch.Tensor, dict]:
@@ -82,7 +93,7 @@ class MaskTrainer:
         restorations, divergences = [], []
         for data in batch:
             logits = self.student_logits(data, mask)
-            rows = torch.arange(len(logits))
+            rows = torch.arange(len(logits), device=logits.device)
             margin = logits[rows, data["true"]] - logits[rows, data["new"]]
             restorations.append(functional.relu(s["delta_margin"] - margin).mean())
             student = functional.log_softmax(logits / temperature, dim=-1)

@@ -9,9 +9,11 @@ from peer_common import (
     difference,
     distance,
     edited_module,
+    edited_name,
     hidden_state,
     load_model,
     load_tokenizer,
+    rank_one,
     read_json,
     read_tensors,
 )
@@ -30,7 +32,7 @@ class RomeEditor:
         weight = edited_module(self.model, self.layer).weight
         with torch.no_grad():
             before = weight.detach().clone()
-            weight += u.unsqueeze(1) @ v.unsqueeze(0)
+            weight += rank_one(self.model, u, v.to(u.dtype))
             weight.copy_(before)
         return {"u": u, "v": v, "steps": steps}
 
@@ -47,21 +49,23 @@ class RomeEditor:
 
     def value_module(self) -> torch.nn.Module:
         """What delta is added to the output of."""
-        return self.model.transformer.h[self.layer].mlp
+        return self.model.base_model.get_submodule(edited_name(self.model, self.layer).rpartition(".")[0])
 
     def search_value(self, prompt: str, subject: str, target: str) -> tuple[torch.Tensor, torch.Tensor, list[list[float]]]:
         """The value [hidden] at the subject's last token, the delta [hidden] found for it, and the losses of each step."""
         target_ids = self.tokenizer.encode(target, return_tensors="pt", add_special_tokens=False)[0]
         lead = self.tokenizer.decode(target_ids[:-1], clean_up_tokenization_spaces=True)
         prompts = [template.format(prompt) + lead for template in self.templates] + ["{} is a"]
-        tokens = self.tokenizer([p.format(subject) for p in prompts], return_tensors="pt", padding=True)
+        tokens = self.tokenizer([p.format(subject) for p in prompts], return_tensors="pt", padding=True).to(self.model.device)
         lookups = [self.subject_end(p, subject) for p in prompts]
         targets = torch.full((len(self.templates), tokens["input_ids"].shape[1]), -100)
         for row in range(len(self.templates)):
             end = int(tokens["attention_mask"][row].sum())
             targets[row, end - len(target_ids) : end] = target_ids
 
-        delta = torch.zeros(self.model.config.n_embd, requires_grad=True)
+        targets = targets.to(self.model.device)
+
+        delta = torch.zeros(self.model.config.hidden_size, device=self.model.device, requires_grad=True)
         value_start = None
 
         def add_delta(_module, _inputs, output):
@@ -106,7 +110,7 @@ class RomeEditor:
         """Summed log-likelihood of the target per template [n], and the log-distribution at the KL position [1, vocabulary]."""
         rows, positions = torch.nonzero(targets != -100, as_tuple=True)
         if self.mended:
-            hidden = self.model.transformer(**tokens, use_cache=False).last_hidden_state
+            hidden = self.model.base_model(**tokens, use_cache=False).last_hidden_state
             log_probs = self.model.lm_head(hidden[rows, positions]).log_softmax(1)
             read = log_probs.gather(1, targets[rows, positions].unsqueeze(1))
             return read.view(len(targets), -1).sum(1), self.model.lm_head(hidden[-1:, kl_position]).log_softmax(1)
@@ -120,7 +124,8 @@ class RomeEditor:
     def read_projection(self, prompts: list[str], subject: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Input [n, in] and output [n, out] of the edited projection at the subject's last token."""
         positions = [self.subject_end(prompt, subject) for prompt in prompts]
-        tokens = self.tokenizer([prompt.format(subject) for prompt in prompts], return_tensors="pt", padding=True)
+        texts = [prompt.format(subject) for prompt in prompts]
+        tokens = self.tokenizer(texts, return_tensors="pt", padding=True).to(self.model.device)
         seen = {}
 
         def keep(_module, inputs, output):
@@ -129,7 +134,7 @@ class RomeEditor:
         hook = edited_module(self.model, self.layer).register_forward_hook(keep)
         try:
             with torch.no_grad():
-                (self.model.transformer if self.mended else self.model)(**tokens)
+                (self.model.base_model if self.mended else self.model)(**tokens)
         finally:
             hook.remove()
         rows = torch.arange(len(prompts))

@@ -5,7 +5,8 @@
 namespace onemask::test {
 
 std::filesystem::path source_folder() {
-  return ONEMASK_SOURCE_DIR;
+  char const* const named = std::getenv("ONEMASK_SOURCE");
+  return named ? named : ONEMASK_SOURCE_DIR;
 }
 
 std::optional<std::filesystem::path> shared_folder() {

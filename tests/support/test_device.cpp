@@ -1,6 +1,7 @@
 #include "support/test_device.hpp"
 
 #include "support/pretend_device.hpp"
+#include <onemask/gpu/gpus.hpp>
 #include <onemask/model/device.hpp>
 
 #include <cstdlib>
@@ -29,6 +30,12 @@ c10::ScalarType test_dtype() {
     throw std::invalid_argument("ONEMASK_TEST_DTYPE is '" + name + "', but must be float32, bfloat16 or float16.");
   }();
   return dtype;
+}
+
+std::optional<c10::Device> test_accelerator() {
+  if (!test_device().is_cpu()) return test_device();
+  if (visible_gpus() == 0) return {};
+  return c10::Device(c10::kCUDA, 0);
 }
 
 }  // namespace onemask::test
