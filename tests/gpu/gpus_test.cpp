@@ -30,7 +30,7 @@ TEST(Gpus, AreRefusedWhereThereIsNone) {
   }
 }
 
-// NVIDIA's NCCL itself, as far as it comes without a GPU.
+// NVIDIA's NCCL itself, as far as it comes without a GPU. It looks for a network once in a process.
 TEST(Gpus, NcclSaysThatItFindsNoNetwork) {
   why_no_gpu();  // loads the module
   auto const* const library = nccl(c10::kCUDA);
@@ -44,9 +44,6 @@ TEST(Gpus, NcclSaysThatItFindsNoNetwork) {
   } catch (NcclError const& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("(Bootstrap : no socket interface found)"));
   }
-  setenv("NCCL_SOCKET_IFNAME", "=lo", 1);
-  EXPECT_EQ(library->new_group().size(), 128u);
-  unsetenv("NCCL_SOCKET_IFNAME");
 }
 
 TEST(Gpus, AreKnownByKind) {
