@@ -226,7 +226,6 @@ int main(int argc, char** argv) {
   auto const placement = parse_placement(argv[3], argv[4], 0);
   set_threads(1);
   set_product_precision("float32");
-  use_repeatable_sums(placement.device);
   at::manual_seed(1);
   Bench bench{argv[1], argv[2], placement, std::atof(argv[5])};
   for (auto const part : {Part::time, Part::profile}) {

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Ids equal those of Hugging Face's tokenizers for every combination of steps, on generated texts.
 
-    tokenizer_steps_test.py [--all]
+    tokenizer_steps_test.py [--all [TEXTS]]
 
-Some combinations and 300 texts of each or, with --all, all of them and 10 000. A text that differs is made as short as it can be.
+Some combinations and 300 texts of each or, with --all, all of them and 10 000 unless said otherwise. A text that differs is made as
+short as it can be.
 """
 
 import json
@@ -20,7 +21,7 @@ from tokenizer_steps import ADDED, NORMALIZERS, PRE_TOKENIZERS, make
 from tokenizer_texts import texts
 
 ALL = "--all" in sys.argv
-TEXTS = 10_000 if ALL else 300
+TEXTS = (int(sys.argv[2]) if len(sys.argv) > 2 else 10_000) if ALL else 300
 COMBINATIONS = [(normalizer, pre_tokenizer) for normalizer in NORMALIZERS for pre_tokenizer in PRE_TOKENIZERS]
 SOME = 40
 

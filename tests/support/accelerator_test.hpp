@@ -18,7 +18,6 @@ class AcceleratorTest : public testing::Test {
     device_ = *found;
     set_threads(1);
     set_product_precision("float32");
-    use_repeatable_sums(device_);
   }
 
   c10::Device device() const { return device_; }
