@@ -134,9 +134,9 @@ at::Tensor Checkpoint::tensor(std::string const& name, at::IntArrayRef shape) co
     throw UserError(folder_.string() + ": the checkpoint has no tensor '" + name +
                     "'; its config.json belongs to another model, or a file is incomplete." + did_you_mean(name, names()));
   auto tensor = files_.at(file_of_.at(stored)).tensor(stored);
-  if (!tensor.is_floating_point())
+  if (!is_weight_type(tensor.scalar_type()))
     throw UserError(folder_.string() + ": tensor '" + stored + "' is of type " + c10::toString(tensor.scalar_type()) +
-                    ", a weight must be of a floating-point type; use a checkpoint that is not quantised.");
+                    ", a weight must be of the type F64, F32, F16 or BF16; use a checkpoint that is not quantised.");
   if (tensor.sizes() != shape)
     throw ShapeError(folder_.string() + ": tensor '" + stored + "' has the shape " + shape_text(tensor.sizes()) +
                      ", but config.json asks for " + shape_text(shape) + "; the two do not belong to one checkpoint.");
@@ -149,9 +149,13 @@ std::vector<std::string> Checkpoint::names() const {
   return names;
 }
 
+bool is_weight_type(at::ScalarType type) {
+  return type == at::kDouble || type == at::kFloat || type == at::kHalf || type == at::kBFloat16;
+}
+
 std::uint64_t Checkpoint::bytes() const {
   std::uint64_t bytes = 0;
-  for (auto const& [name, file] : file_of_) bytes += files_.at(file).tensor(name).nbytes();
+  for (auto const& [name, file] : file_of_) bytes += files_.at(file).stored(name).bytes.size();
   return bytes;
 }
 
@@ -159,8 +163,9 @@ std::uint64_t Checkpoint::weights() const {
   std::uint64_t count = 0;
   for (auto const& [name, file] : files_) {
     for (auto const& tensor_name : file.names()) {
+      if (!file.reads(tensor_name)) continue;
       auto const tensor = file.tensor(tensor_name);
-      if (tensor.is_floating_point()) count += static_cast<std::uint64_t>(tensor.numel());
+      if (is_weight_type(tensor.scalar_type())) count += static_cast<std::uint64_t>(tensor.numel());
     }
   }
   return count;
@@ -172,6 +177,11 @@ std::string const& Checkpoint::fingerprint() const {
   hasher.text("checkpoint 1");
   hash_config(hasher, config_);
   for (auto const& [name, file] : file_of_) {
+    if (!files_.at(file).reads(name)) {
+      auto const stored = files_.at(file).stored(name);
+      hasher.text(name).text(stored.type).text(shape_text(stored.shape)).bytes(stored.bytes.data(), stored.bytes.size());
+      continue;
+    }
     auto const tensor = files_.at(file).tensor(name);
     hasher.text(name).text(c10::toString(tensor.scalar_type())).text(shape_text(tensor.sizes()));
     hasher.bytes(tensor.const_data_ptr(), tensor.nbytes());

@@ -29,7 +29,7 @@ constexpr std::size_t most_dimensions = 64;
 constexpr char const* metadata_key = "__metadata__";
 constexpr char const* fetch_again = "; the file is damaged or was cut off, fetch or write it again.";
 
-constexpr std::array<std::pair<char const*, at::ScalarType>, 10> dtypes{{{"F64", at::kDouble},
+constexpr std::array<std::pair<char const*, at::ScalarType>, 17> dtypes{{{"F64", at::kDouble},
                                                                          {"F32", at::kFloat},
                                                                          {"F16", at::kHalf},
                                                                          {"BF16", at::kBFloat16},
@@ -38,7 +38,14 @@ constexpr std::array<std::pair<char const*, at::ScalarType>, 10> dtypes{{{"F64",
                                                                          {"I16", at::kShort},
                                                                          {"I8", at::kChar},
                                                                          {"U8", at::kByte},
-                                                                         {"BOOL", at::kBool}}};
+                                                                         {"BOOL", at::kBool},
+                                                                         {"U64", at::ScalarType::UInt64},
+                                                                         {"U32", at::ScalarType::UInt32},
+                                                                         {"U16", at::ScalarType::UInt16},
+                                                                         {"C64", at::ScalarType::ComplexFloat},
+                                                                         {"F8_E4M3", at::ScalarType::Float8_e4m3fn},
+                                                                         {"F8_E5M2", at::ScalarType::Float8_e5m2},
+                                                                         {"F8_E8M0", at::ScalarType::Float8_e8m0fnu}}};
 
 std::optional<at::ScalarType> dtype_named(std::string const& name) {
   for (auto const& [text, dtype] : dtypes)
@@ -185,10 +192,6 @@ void SafetensorsFile::read_header(std::string_view header, std::size_t data_size
       throw UserError(where + " is described by " + detail::excerpt(entry) + " instead of an object" + fetch_again);
     auto const dtype_field = entry.find("dtype");
     if (dtype_field == entry.end() || !dtype_field->is_string()) throw UserError(where + " has no text 'dtype'" + fetch_again);
-    auto const dtype = dtype_named(dtype_field->get<std::string>());
-    if (!dtype)
-      throw UserError(where + " has the type " + detail::excerpt(*dtype_field) +
-                      ", which is not read; convert it to one of F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.");
     auto shape = whole_numbers(entry, "shape");
     if (!shape) throw UserError(where + " has no 'shape' of non-negative whole numbers" + fetch_again);
     if (shape->size() > most_dimensions)
@@ -200,11 +203,13 @@ void SafetensorsFile::read_header(std::string_view header, std::size_t data_size
     if (begin > end || end > data_size)
       throw UserError(fmt::format("{} should lie at bytes {} to {} of the data, which has {} bytes{}", where, begin, end,
                                   data_size, fetch_again));
-    auto const size = bytes_of(*shape, c10::elementSize(*dtype));
+    auto type = dtype_field->get<std::string>();
+    auto const dtype = dtype_named(type);
+    auto const size = dtype ? bytes_of(*shape, c10::elementSize(*dtype)) : end - begin;
     if (!size || *size != end - begin)
       throw UserError(fmt::format("{} has {} bytes, but its shape and type need {}{}", where, end - begin,
                                   size ? std::to_string(*size) : "more than can be counted", fetch_again));
-    entries_.emplace(tensor, Entry{*dtype, std::move(*shape), begin, end});
+    entries_.emplace(tensor, Entry{std::move(type), dtype, std::move(*shape), begin, end});
   }
 }
 
@@ -236,12 +241,26 @@ bool SafetensorsFile::contains(std::string const& name) const {
   return entries_.contains(name);
 }
 
+bool SafetensorsFile::reads(std::string const& name) const {
+  auto const found = entries_.find(name);
+  return found != entries_.end() && found->second.dtype;
+}
+
+StoredTensor SafetensorsFile::stored(std::string const& name) const {
+  auto const& entry = entries_.at(name);
+  return {entry.type, entry.shape, {data_ + entry.begin, entry.end - entry.begin}};
+}
+
 at::Tensor SafetensorsFile::tensor(std::string const& name) const {
   auto const found = entries_.find(name);
   if (found == entries_.end()) throw UserError(name_ + ": there is no tensor '" + name + "'." + did_you_mean(name, names()));
   auto const& entry = found->second;
+  if (!entry.dtype) {
+    throw UserError(fmt::format("{}: tensor '{}' has the type '{}', which is not read; convert it, to F32 for example.", name_, name,
+                                entry.type));
+  }
   // A byte that is neither 0 nor 1 is no C++ bool: read as bytes, then compare.
-  auto const dtype = entry.dtype == at::kBool ? at::kByte : entry.dtype;
+  auto const dtype = entry.dtype == at::kBool ? at::kByte : *entry.dtype;
   char const* const data = data_ + entry.begin;
   auto const size = entry.end - entry.begin;
   bool const aligned = reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(dtype) == 0;

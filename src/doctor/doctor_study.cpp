@@ -18,8 +18,9 @@ namespace {
 bool all_of_type(Checkpoint const& checkpoint, c10::ScalarType type) {
   for (auto const& [name, file] : checkpoint.files()) {
     for (auto const& tensor_name : file.names()) {
-      auto const tensor = file.tensor(tensor_name);
-      if (tensor.is_floating_point() && tensor.scalar_type() != type) return false;
+      if (!file.reads(tensor_name)) continue;
+      auto const stored = file.tensor(tensor_name).scalar_type();
+      if (is_weight_type(stored) && stored != type) return false;
     }
   }
   return true;

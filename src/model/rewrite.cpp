@@ -15,6 +15,7 @@
 #include <utility>
 
 #include <ATen/ATen.h>
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 namespace onemask {
@@ -41,7 +42,7 @@ std::string name_of(at::ScalarType dtype) {
 }
 
 at::Tensor as_written(at::Tensor const& tensor, std::optional<at::ScalarType> dtype) {
-  return dtype && tensor.is_floating_point() ? tensor.to(*dtype) : tensor;
+  return dtype && is_weight_type(tensor.scalar_type()) ? tensor.to(*dtype) : tensor;
 }
 
 /// Entries that are finite in the source stay so.
@@ -135,7 +136,12 @@ void write_weights(Checkpoint const& source, std::map<std::string, at::Tensor> c
     std::map<std::string, at::Tensor> tensors;
     auto metadata = file.metadata();
     bool changes = metadata.try_emplace("format", "pt").second;  // transformers loads no file that lacks it
+    std::string unread;
     for (auto const& name : file.names()) {
+      if (!file.reads(name)) {
+        unread = name;
+        continue;
+      }
       auto const stored = file.tensor(name);
       auto const found = rewritten.find(name);
       auto const written = found == rewritten.end() ? as_written(stored, dtype) : found->second;
@@ -144,6 +150,11 @@ void write_weights(Checkpoint const& source, std::map<std::string, at::Tensor> c
         if (found == rewritten.end()) expect_fits(name, stored, written);
       }
       tensors.emplace(name, written);
+    }
+    if (changes && !unread.empty()) {
+      throw UserError(fmt::format("The file {} has to be written anew, but its tensor '{}' is of the type '{}', which cannot be "
+                                  "written. Nothing was written; remove this tensor, or convert it, to F32 for example.",
+                                  (source.folder() / file_name).string(), unread, file.stored(unread).type));
     }
     if (changes) {
       save_safetensors(folder / file_name, tensors, metadata);
@@ -212,8 +223,9 @@ std::unique_ptr<CausalLM> load_as_stored(Checkpoint const& checkpoint) {
   std::optional<at::ScalarType> dtype;
   for (auto const& [file_name, file] : checkpoint.files()) {
     for (auto const& name : file.names()) {
+      if (!file.reads(name)) continue;
       auto const tensor = file.tensor(name);
-      if (tensor.is_floating_point()) dtype = dtype ? c10::promoteTypes(*dtype, tensor.scalar_type()) : tensor.scalar_type();
+      if (is_weight_type(tensor.scalar_type())) dtype = dtype ? c10::promoteTypes(*dtype, tensor.scalar_type()) : tensor.scalar_type();
     }
   }
   return load_causal_lm(checkpoint, {at::kCPU, dtype.value_or(at::kFloat)});

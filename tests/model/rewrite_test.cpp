@@ -235,9 +235,11 @@ TEST_F(RewriteTest, AWiderTypeKeepsWhatRoundingWouldLose) {
 TEST_F(RewriteTest, TensorsOfOtherTypesAreKept) {
   auto checkpoint = gpt2_;
   checkpoint.tensors["transformer.h.0.attn.bias"] = at::ones({1, 1, 4, 4}, at::kBool).tril();
+  checkpoint.tensors["scales"] = at::tensor({1.5, -448.0}).to(at::ScalarType::Float8_e4m3fn);
   checkpoint.write_to(source_);
   rewrite(add_one_entry, "float16");
   auto const file = SafetensorsFile::open(copy_ / "model.safetensors");
+  EXPECT_EQ(file.stored("scales").bytes, SafetensorsFile::open(source_ / "model.safetensors").stored("scales").bytes);
   EXPECT_TRUE(at::equal(file.tensor("transformer.h.0.attn.bias"), checkpoint.tensors["transformer.h.0.attn.bias"]));
   EXPECT_EQ(file.tensor("transformer.wte.weight").scalar_type(), at::kHalf);
 }

@@ -10,8 +10,12 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/ScalarType.h>
 
 namespace onemask {
+
+/// Whether weights of this type can be computed with: F64, F32, F16 or BF16.
+bool is_weight_type(at::ScalarType type);
 
 /// A model as Hugging Face's save_pretrained writes it: config.json and model.safetensors, or model.safetensors.index.json and
 /// the files it names. Weights stay memory-mapped; no pickle is ever executed.
@@ -26,8 +30,8 @@ class Checkpoint {
   std::filesystem::path const& folder() const { return folder_; }
   ModelConfig const& config() const { return config_; }
 
-  /// The named weight, in the file's type, on the CPU, never to be written to. Throws UserError when it is missing or not of a
-  /// floating-point type, ShapeError naming both shapes when its shape differs.
+  /// The named weight, in the file's type, on the CPU, never to be written to. Throws UserError when it is missing or not of
+  /// such a type, ShapeError naming both shapes when its shape differs.
   at::Tensor tensor(std::string const& name, at::IntArrayRef shape) const;
   bool contains(std::string const& name) const;
   /// Its name in the files, with or without the prefix; empty when it is missing.
@@ -40,7 +44,7 @@ class Checkpoint {
 
   /// Size of all weights [bytes].
   std::uint64_t bytes() const;
-  /// Number of weights of floating-point types, those that a model holds.
+  /// Number of weights of such types, those that a model holds.
   std::uint64_t weights() const;
   /// SHA-256 over the configuration and every weight's name, type, shape and bytes; how they are spread over files does not
   /// matter. Reads everything at the first call (not to be made by two threads at once), then remembers.

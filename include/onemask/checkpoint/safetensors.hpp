@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,12 +13,19 @@
 
 namespace onemask {
 
+/// A tensor as it lies in a file, of a type that may have no counterpart in LibTorch.
+struct StoredTensor {
+  std::string type;  ///< as the format names it: "F32"
+  std::vector<std::int64_t> shape;
+  std::string_view bytes;
+};
+
 /// A file of named tensors in the safetensors format (https://github.com/huggingface/safetensors): 8 bytes header length N,
 /// little endian; N bytes JSON header; the data.
 ///
-/// Everything is checked when the file is opened: the header has at most 100 MB and names no tensor twice, every type is known
-/// (F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL), every tensor's bytes are its shape times its type, and the tensors cover the data
-/// exactly, without holes or overlaps. A file that fails is a UserError which names file and tensor.
+/// Everything is checked when the file is opened: the header has at most 100 MB and names no tensor twice, every tensor's bytes are
+/// its shape times its type (where LibTorch has that type), and the tensors cover the data exactly, without holes or overlaps. A file
+/// that fails is a UserError which names file and tensor.
 class SafetensorsFile {
  public:
   /// Maps the file into memory. The mapping lives as long as this object or any tensor of it.
@@ -29,9 +37,13 @@ class SafetensorsFile {
   /// All tensors, sorted.
   std::vector<std::string> names() const;
   bool contains(std::string const& name) const;
+  /// Whether `tensor` gives this one: it is here, and LibTorch has its type.
+  bool reads(std::string const& name) const;
+  /// A tensor that is contained.
+  StoredTensor stored(std::string const& name) const;
 
   /// A tensor on the CPU over the file's own memory, never to be written to. Copied only when its bytes are misaligned for its
-  /// type or BOOL. Throws UserError when there is none of this name.
+  /// type or BOOL. Throws UserError when there is none of this name, or its type has no counterpart in LibTorch.
   at::Tensor tensor(std::string const& name) const;
 
   /// The free texts under "__metadata__"; empty when there are none.
@@ -39,7 +51,8 @@ class SafetensorsFile {
 
  private:
   struct Entry {
-    at::ScalarType dtype;
+    std::string type;
+    std::optional<at::ScalarType> dtype;  ///< where LibTorch has this type
     std::vector<std::int64_t> shape;
     std::size_t begin, end;  // [bytes into the data]
   };

@@ -129,12 +129,12 @@ using Fields = std::vector<Field<Options>>;
 template <typename Options>
 Fields<Options> const& fields_of();
 
-/// The line of the fields that enter these objects' names.
+/// The line of the fields that enter these objects' names and are used.
 template <typename Options>
 std::string line_of(Options const& options, Enters enters) {
   std::string text;
   for (auto const& field : fields_of<Options>()) {
-    if (field.enters == enters) text += field.line(options);
+    if (field.enters == enters && field.used_for(options)) text += field.line(options);
   }
   return text;
 }
