@@ -24,7 +24,7 @@ v_lr: 0.5
 v_loss_layer: 2
 v_weight_decay: 0.5
 clamp_norm_factor: 2
-kl_factor: 0.0625
+kl_factor: {kl_factor}
 mom2_adjustment: {adjustment}
 mom2_update_weight: 0.5
 nullspace_threshold: 0.01
@@ -80,7 +80,8 @@ class EveryMethod(PretendTest):
         for method, algorithm in METHODS.items():
             layers = "[0, 1]" if method in ("memit", "memit-merge", "emmet", "alphaedit") else "[1]"
             adjustment = "false" if method == "rome" else "true"
-            (world / f"{method}.yaml").write_text(HPARAMS.format(algorithm=algorithm, layers=layers, adjustment=adjustment))
+            kl_factor = 0 if algorithm == "FT" else 0.0625  # fine-tuning has no such term
+            (world / f"{method}.yaml").write_text(HPARAMS.format(algorithm=algorithm, layers=layers, adjustment=adjustment, kl_factor=kl_factor))
         cls.study.write_text(STUDY.format(files=", ".join(f"{method}.yaml" for method in METHODS)))
 
     def test_these_are_all_methods(self):
