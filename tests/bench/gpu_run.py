@@ -73,7 +73,7 @@ class Plan:
 # The weights of the small study's model take 23 MB, a fact that is edited takes 2 MB more. 0.0012 of an H200 are 180 MB.
 LITTLE_MEMORY = {"PYTORCH_CUDA_ALLOC_CONF": "per_process_memory_fraction:0.0012"}
 REAL = Plan("cuda", "cuda", ("gpt2-xl", "llama-3.2-3b"), 3, 8192, 4, 45, 150, LITTLE_MEMORY)
-REHEARSAL = Plan("pretend", "cpu", ("tiny-gpt2", "tiny-llama"), 0.02, 256, 1, 4, 10, {"ONEMASK_PRETEND_MEMORY": "28000000"})
+REHEARSAL = Plan("pretend", "cpu", ("tiny-gpt2", "tiny-llama"), 0.1, 256, 1, 4, 10, {"ONEMASK_PRETEND_MEMORY": "28000000"})
 
 
 @dataclasses.dataclass
@@ -108,6 +108,7 @@ class Session:
             "OPAL_PREFIX": str(mpi),
             "PATH": f"{mpi / 'bin'}:{os.environ['PATH']}",
             "OMP_NUM_THREADS": "1",
+            "GTEST_COLOR": "no",  # mpirun gives ranks a terminal
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
             "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -190,7 +191,9 @@ def check_libraries(session: Session) -> None:
 def run_tests(session: Session) -> None:
     rehearsed = session.plan.device == "pretend"
     tests = json.loads((session.folder / "tests.json").read_text())
-    if not rehearsed:
+    if rehearsed:  # without a GPU one type is skipped as the others are
+        tests = [test for test in tests if not test["name"].endswith(("/gpu_bfloat16", "/gpu_float16"))]
+    else:
         tests = [test for test in tests if not test["rehearsal"]]
     places = {"{build}": str(session.folder / "build"), "{source}": str(ROOT)}
     end = time.monotonic() + 150

@@ -44,6 +44,21 @@ struct Profile {
     return rest;
   }
 
+  /// The mean of so many equal pieces.
+  Profile operator/(int pieces) const {
+    auto piece = *this;
+    piece.seconds /= pieces;
+    piece.device_seconds /= pieces;
+    piece.flops /= pieces;
+    piece.launches /= pieces;
+    piece.waits /= pieces;
+    for (auto& [name, line] : piece.lines) {
+      line.calls /= pieces;
+      line.seconds /= pieces;
+    }
+    return piece;
+  }
+
   /// With the `most` lines that took longest.
   nlohmann::json json(std::size_t most) const {
     std::vector<std::pair<std::string, Line>> sorted(lines.begin(), lines.end());
