@@ -29,7 +29,7 @@ constexpr std::size_t most_dimensions = 64;
 constexpr char const* metadata_key = "__metadata__";
 constexpr char const* fetch_again = "; the file is damaged or was cut off, fetch or write it again.";
 
-constexpr std::array<std::pair<char const*, at::ScalarType>, 17> dtypes{{{"F64", at::kDouble},
+constexpr std::array<std::pair<char const*, at::ScalarType>, 16> dtypes{{{"F64", at::kDouble},
                                                                          {"F32", at::kFloat},
                                                                          {"F16", at::kHalf},
                                                                          {"BF16", at::kBFloat16},
@@ -44,8 +44,7 @@ constexpr std::array<std::pair<char const*, at::ScalarType>, 17> dtypes{{{"F64",
                                                                          {"U16", at::ScalarType::UInt16},
                                                                          {"C64", at::ScalarType::ComplexFloat},
                                                                          {"F8_E4M3", at::ScalarType::Float8_e4m3fn},
-                                                                         {"F8_E5M2", at::ScalarType::Float8_e5m2},
-                                                                         {"F8_E8M0", at::ScalarType::Float8_e8m0fnu}}};
+                                                                         {"F8_E5M2", at::ScalarType::Float8_e5m2}}};
 
 std::optional<at::ScalarType> dtype_named(std::string const& name) {
   for (auto const& [text, dtype] : dtypes)
@@ -256,8 +255,8 @@ at::Tensor SafetensorsFile::tensor(std::string const& name) const {
   if (found == entries_.end()) throw UserError(name_ + ": there is no tensor '" + name + "'." + did_you_mean(name, names()));
   auto const& entry = found->second;
   if (!entry.dtype) {
-    throw UserError(fmt::format("{}: tensor '{}' has the type '{}', which is not read; convert it, to F32 for example.", name_, name,
-                                entry.type));
+    throw UserError(fmt::format("{}: tensor '{}' has the type '{}', which is not read; convert it, to F32 for example.", name_,
+                                name, entry.type));
   }
   // A byte that is neither 0 nor 1 is no C++ bool: read as bytes, then compare.
   auto const dtype = entry.dtype == at::kBool ? at::kByte : *entry.dtype;

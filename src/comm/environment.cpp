@@ -171,8 +171,12 @@ void Environment::abort_world(int code) const {
   std::_Exit(code);
 }
 
-int rank_by_mpirun() {
-  return number_in("OMPI_COMM_WORLD_RANK");
+int rank_by_launcher() {
+  if (server_is_gone()) return 0;
+  for (auto const* variable : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}) {
+    if (std::getenv(variable) != nullptr) return number_in(variable);
+  }
+  return 0;
 }
 
 void require_one_run(Communicator const& world) {

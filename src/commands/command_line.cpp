@@ -100,9 +100,9 @@ void wait_for_the_end() {
   if (!message_passing().survives_failure) std::this_thread::sleep_for(std::chrono::minutes(10));
 }
 
-/// Without MPI, which may be in no state to start. Of several processes of an mpirun the first runs the command.
+/// Without MPI, which may be in no state to start. Of several processes of a launcher the first runs the command.
 int run_alone(Command const& command, std::vector<std::string> const& words) {
-  if (rank_by_mpirun() > 0) return 0;
+  if (rank_by_launcher() > 0) return 0;
   Environment const environment;
   configure_log(0, 1);
   CommandResult result;

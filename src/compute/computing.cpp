@@ -95,10 +95,11 @@ void expect_one_execution(Communicator const& comm, std::string const& own) {
   auto const list = join(executions, ", ", [](auto const& group) {
     return fmt::format("{} on '{}' ({})", counted(group.second.ranks, "rank"), group.first, join(group.second.hosts, ", "));
   });
-  throw UserError("Ranks would compute in different ways (device, dtype, products, threads): " + list +
-                  ". The last digits of results depend on the way, so a run has one. Give all ranks the same settings, and request "
-                  "GPUs on every host, or choose --device cpu. Hosts without GPUs can do a run of their own, with --device cpu and "
-                  "another folder.");
+  throw UserError(
+      "Ranks would compute in different ways (device, dtype, products, threads): " + list +
+      ". The last digits of results depend on the way, so a run has one. Give all ranks the same settings, and request "
+      "GPUs on every host, or choose --device cpu. Hosts without GPUs can do a run of their own, with --device cpu and "
+      "another folder.");
 }
 
 std::map<std::string, std::string> runtime_info(c10::DeviceType device) {

@@ -11,8 +11,8 @@ namespace onemask {
 namespace {
 
 constexpr std::string_view gzip_magic = "\x1f\x8b";
+constexpr std::size_t most_unpacked = std::size_t{1} << 32;
 
-/// What a file is that begins so, and what to do.
 constexpr char const* utf16 = "is in UTF-16. Convert it: iconv -f UTF-16 -t UTF-8";
 
 /// What a file is that begins so, and what to do.
@@ -30,7 +30,8 @@ constexpr std::array<std::pair<std::string_view, char const*>, 8> others{
   throw UserError("'" + file.string() + "' " + std::string(what) + ".");
 }
 
-/// Everything that a file packed by gzip holds; it may have several members.
+/// Everything that a file packed by gzip holds; it may have several members. What else stands behind them is passed over, as
+/// gunzip does.
 std::string unpacked(std::string const& packed, std::filesystem::path const& file) {
   z_stream stream{};
   if (::inflateInit2(&stream, 15 + 16) != Z_OK) throw RunError("zlib cannot start. Is there no memory left?");
@@ -47,9 +48,12 @@ std::string unpacked(std::string const& packed, std::filesystem::path const& fil
     stream.avail_out = static_cast<uInt>(part.size());
     code = ::inflate(&stream, Z_NO_FLUSH);
     text.append(part, 0, part.size() - stream.avail_out);
-    if (code == Z_STREAM_END && (stream.avail_in > 0 || left > 0)) code = ::inflateReset(&stream);
+    if (text.size() > most_unpacked) code = Z_BUF_ERROR;
+    auto const rest = std::string_view(packed).substr(packed.size() - left - stream.avail_in);
+    if (code == Z_STREAM_END && rest.starts_with(gzip_magic)) code = ::inflateReset(&stream);
   }
   ::inflateEnd(&stream);
+  if (text.size() > most_unpacked) fail(file, "is packed by gzip, and has more than 4 GB unpacked. Unpack it and split it");
   if (code != Z_STREAM_END) fail(file, "is packed by gzip, and is damaged or cut short. Fetch it again");
   return text;
 }

@@ -52,8 +52,8 @@ Findings judge_slurm_job(std::function<std::optional<std::string>(std::string co
   bool const hidden = (per_task && *per_task != "0") || resources.find("gres/gpu") != std::string::npos;
   if (hidden && most_on_a_host > 1) {
     findings.push_back({Verdict::warning, "GPUs",
-                        "The job requests GPUs per task, which hides the GPUs of a host from each other and from NCCL. Request "
-                        "them with --gpus-per-node and --tres-bind=gres/gpu:none."});
+                        "The job requests GPUs per task, so the ranks of a host would see one rank's GPUs together. Request them "
+                        "with --gpus-per-node and --gpu-bind=none."});
   } else if (auto const gpus = variable("SLURM_GPUS_ON_NODE")) {
     findings.push_back({Verdict::ok, "GPUs", *gpus + " on the first host"});
   }

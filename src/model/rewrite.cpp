@@ -152,9 +152,10 @@ void write_weights(Checkpoint const& source, std::map<std::string, at::Tensor> c
       tensors.emplace(name, written);
     }
     if (changes && !unread.empty()) {
-      throw UserError(fmt::format("The file {} has to be written anew, but its tensor '{}' is of the type '{}', which cannot be "
-                                  "written. Nothing was written; remove this tensor, or convert it, to F32 for example.",
-                                  (source.folder() / file_name).string(), unread, file.stored(unread).type));
+      throw UserError(
+          fmt::format("The file {} has to be written anew, but its tensor '{}' is of the type '{}', which cannot be "
+                      "written. Nothing was written; remove this tensor, or convert it, to F32 for example.",
+                      (source.folder() / file_name).string(), unread, file.stored(unread).type));
     }
     if (changes) {
       save_safetensors(folder / file_name, tensors, metadata);
@@ -225,7 +226,8 @@ std::unique_ptr<CausalLM> load_as_stored(Checkpoint const& checkpoint) {
     for (auto const& name : file.names()) {
       if (!file.reads(name)) continue;
       auto const tensor = file.tensor(name);
-      if (is_weight_type(tensor.scalar_type())) dtype = dtype ? c10::promoteTypes(*dtype, tensor.scalar_type()) : tensor.scalar_type();
+      if (is_weight_type(tensor.scalar_type()))
+        dtype = dtype ? c10::promoteTypes(*dtype, tensor.scalar_type()) : tensor.scalar_type();
     }
   }
   return load_causal_lm(checkpoint, {at::kCPU, dtype.value_or(at::kFloat)});

@@ -20,7 +20,9 @@ std::string request_key(Fact const& fact, EditSet const& set, Plan const& plan, 
   auto const& hparams = set.options.hparams;
   if (!edits_in_batches(hparams.method) && needs_moments(hparams)) hasher.text(plan.moments.at(hparams.layer()));
   hasher.text(describe(hparams)).text(fact.prompt).text(fact.subject).text(fact.target_new).integer(fact.case_id);
-  for (auto const& text : set.templates) hasher.text(text);
+  if (hparams.method != EditMethod::ft_l) {
+    for (auto const& text : set.templates) hasher.text(text);
+  }
   return hasher.hex();
 }
 

@@ -95,7 +95,7 @@ std::optional<EditMethod> method_of_folder(std::filesystem::path const& file) {
 class HparamsReader {
  public:
   HparamsReader(std::filesystem::path const& file, std::optional<EditMethod> method)
-      : file_(file.string()), fields_(file_fields()), method_(method ? method : method_of_folder(file)) {
+      : file_(file.string()), fields_(file_fields()), given_(method), method_(method ? method : method_of_folder(file)) {
     root_ = parse_yaml(read_file(file), "The hparams file " + file_);
     if (!root_.IsMap()) throw UserError("The hparams file " + file_ + " must be a YAML mapping of names to values.");
     check_names();
@@ -124,10 +124,11 @@ class HparamsReader {
         throw fault(module_key, "is " + YamlValue(named).text() + ", but what is edited here is the second matrix of the MLP");
       hparams.module = *module;
     }
-    bool const drifts = hparams.method == EditMethod::ft_l && root_["kl_factor"] && !mean_the_same(root_["kl_factor"], "0");
+    auto const used = given_.value_or(hparams.method);
+    bool const drifts = used == EditMethod::ft_l && root_["kl_factor"] && !mean_the_same(root_["kl_factor"], "0");
     if (drifts) throw fault("kl_factor", "must be 0 or absent: FT has no such term, here as in the published code");
-    bool const single = !edits_in_batches(hparams.method) && hparams.batch_size > 1;
-    if (single) throw fault("batch_size", "must be 1 or absent: " + to_string(hparams.method) + " edits each fact by itself");
+    bool const single = !edits_in_batches(used) && hparams.batch_size > 1;
+    if (single) throw fault("batch_size", "must be 1 or absent: " + to_string(used) + " edits each fact by itself");
     return hparams;
   }
 
@@ -178,6 +179,7 @@ class HparamsReader {
 
   std::string file_;
   Fields<EditHparams> fields_;
+  std::optional<EditMethod> given_;   ///< that the study uses, whatever the file says
   std::optional<EditMethod> method_;  ///< of a file that does not say it
   YAML::Node root_;
 };

@@ -26,7 +26,8 @@ void limit_splits(YAML::Node splits, std::size_t limit) {
   }
 }
 
-/// Refuses settings of the section edit that are given, or swept, and decide nothing at any point. `part` gives those of a table.
+/// Refuses settings of the section edit that are given, or swept, other than by default, and decide nothing at any point. `part`
+/// gives those of a table.
 template <typename Options>
 void refuse_unused(Study const& study, YAML::Node const& section, Sweep const& sweep, std::string const& name,
                    std::function<Options const&(EditOptions const&)> const& part) {
@@ -36,6 +37,9 @@ void refuse_unused(Study const& study, YAML::Node const& section, Sweep const& s
     auto const uses = [&](auto const& point) { return field.used_for(part(point.edit)); };
     bool const given = (section.IsMap() && section[field.name]) || std::any_of(sweep.begin(), sweep.end(), sweeps);
     if (!given || std::any_of(study.points.begin(), study.points.end(), uses)) continue;
+    auto const standard = field.text(part(EditOptions()));
+    auto const is_standard = [&](auto const& point) { return field.text(part(point.edit)) == standard; };
+    if (std::all_of(study.points.begin(), study.points.end(), is_standard)) continue;
     std::vector<std::string> methods;
     for (auto const& [method, method_name] : edit_method_names) {
       EditOptions edit;

@@ -79,7 +79,8 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
   std::optional<EditMethod> method;
   if (section.has("method")) method = value_of(edit_method_names, one_of(section, "method", list_of(edit_method_names)));
   h = read_edit_hparams(base / section.need<std::string>("hparams"), method);
-  if (edits_in_batches(h.method) && h.method != EditMethod::ft_l) edit.facts_per_model = std::exchange(h.batch_size, 0);
+  auto const used = method.value_or(h.method);
+  if (edits_in_batches(used) && used != EditMethod::ft_l) edit.facts_per_model = std::exchange(h.batch_size, 0);
   if (section.has("layer") && section.has("layers"))
     throw section.fault("layer", "is given together with 'layers'; keep one of them");
   if (section.has("layer")) h.layers = {section.need<int>("layer")};

@@ -21,8 +21,10 @@ namespace onemask {
 namespace {
 
 /// The context templates of a study point: given, or sampled from the model once and kept as an object. Rank 0 samples, on the
-/// kind of device that the tasks are done on, for the bits of its numbers decide. Nothing where that is not to be seen here.
+/// kind of device that the tasks are done on, for the bits of its numbers decide. Nothing where that is not to be seen here. FT-L
+/// has none.
 std::optional<ContextTemplates> templates_of(Communicator const& world, OpenRun& run, EditOptions const& edit) {
+  if (edit.hparams.method == EditMethod::ft_l) return ContextTemplates{"{}"};
   if (!edit.templates.empty()) return edit.templates;
   Hasher hasher;
   begin_key(hasher, "templates", run.fingerprints);

@@ -12,7 +12,6 @@
 #include <unicode/normalizer2.h>
 #include <unicode/stringpiece.h>
 #include <unicode/uchar.h>
-#include <unicode/uniset.h>
 #include <unicode/utf8.h>
 
 namespace onemask::detail {

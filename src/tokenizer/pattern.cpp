@@ -76,6 +76,12 @@ class Pattern::Expression : public Matcher {
                                     expression_, text.size(), at, message_of(position, nullptr)));
       }
       Bounds const match{static_cast<std::size_t>(region->beg[0]), static_cast<std::size_t>(region->end[0])};
+      if (match.begin < at || match.end < match.begin) {
+        throw UserError(
+            fmt::format("{}: the regular expression '{}' gives a match that ends before it begins; \\K and the like are "
+                        "not supported.",
+                        place_, expression_));
+      }
       if (match.begin < match.end || found.empty() || found.back().end != match.end) {
         found.push_back(match);
         at = match.end;

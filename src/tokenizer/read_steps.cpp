@@ -32,9 +32,10 @@ Cut read_cut(JsonField const& behavior) {
   behavior.fail("must be 'Removed', 'Isolated', 'MergedWithPrevious', 'MergedWithNext' or 'Contiguous'.");
 }
 
-void add_normalizer(JsonField const& step, std::string const& place, std::vector<Step>& steps) {
+void add_normalizer(JsonField const& step, std::string const& place, std::vector<Step>& steps, int depth = 0) {
+  expect_shallow(step, depth);
   if (is_of_type(step, "Sequence")) {
-    for (JsonField const& part : step.at("normalizers").elements()) add_normalizer(part, place, steps);
+    for (JsonField const& part : step.at("normalizers").elements()) add_normalizer(part, place, steps, depth + 1);
   } else if (is_of_type(step, "NFC") || is_of_type(step, "NFD") || is_of_type(step, "NFKC") || is_of_type(step, "NFKD")) {
     steps.push_back(normalization_form(step.at("type").text()));
   } else if (is_of_type(step, "Lowercase")) {
@@ -70,13 +71,14 @@ void append(WordSteps&& more, WordSteps& words) {
   words.in_bytes = more.in_bytes;
 }
 
-void add_pre_tokenizer(JsonField const& step, std::string const& place, WordSteps& words) {
+void add_pre_tokenizer(JsonField const& step, std::string const& place, WordSteps& words, int depth = 0) {
+  expect_shallow(step, depth);
   auto const add = [&](Step added) {
     words.steps.push_back(std::move(added));
     words.in_bytes = false;
   };
   if (is_of_type(step, "Sequence")) {
-    for (JsonField const& part : step.at("pretokenizers").elements()) add_pre_tokenizer(part, place, words);
+    for (JsonField const& part : step.at("pretokenizers").elements()) add_pre_tokenizer(part, place, words, depth + 1);
   } else if (is_of_type(step, "ByteLevel")) {
     append(byte_level(flag(step, "add_prefix_space", false), flag(step, "use_regex", true)), words);
   } else if (is_of_type(step, "Split")) {
@@ -99,6 +101,10 @@ void add_pre_tokenizer(JsonField const& step, std::string const& place, WordStep
 }
 
 }  // namespace
+
+void expect_shallow(JsonField const& step, int depth) {
+  if (depth > 16) step.fail("is nested too deeply.");
+}
 
 bool is_of_type(JsonField const& field, std::string_view type) {
   std::optional<JsonField> const named = field.find("type");

@@ -35,13 +35,14 @@ TextTemplate read_pieces(JsonField const& processor) {
 
 }  // namespace
 
-TextTemplate read_text_template(JsonField const& processor) {
+TextTemplate read_text_template(JsonField const& processor, int depth) {
+  expect_shallow(processor, depth);
   TextTemplate result;
   if (is_of_type(processor, "ByteLevel")) return result;  // moves offsets, which nobody asks for
   if (is_of_type(processor, "TemplateProcessing")) return read_pieces(processor);
   if (is_of_type(processor, "Sequence")) {
     for (JsonField const& part : processor.at("processors").elements()) {
-      TextTemplate const more = read_text_template(part);
+      TextTemplate const more = read_text_template(part, depth + 1);
       if (more.before && result.before && result.refusal.empty())
         result.refusal = processor.place() + " puts more than one token before a text, which is not supported.";
       if (result.refusal.empty()) result.refusal = more.refusal;

@@ -68,8 +68,8 @@ struct Profile {
       if (rows.size() == most || line.calls <= 0) break;
       rows.push_back({{"name", name}, {"calls", line.calls}, {"seconds", line.seconds}});
     }
-    return {{"seconds", seconds},   {"device_seconds", device_seconds}, {"flops", flops},
-            {"launches", launches}, {"waits", waits},                   {"lines", rows}};
+    return {{"seconds", seconds}, {"device_seconds", device_seconds}, {"flops", flops}, {"launches", launches}, {"waits", waits},
+            {"lines", rows}};
   }
 };
 
@@ -78,7 +78,8 @@ Profile profile_of(c10::Device device, Work const& work) {
   using namespace torch::autograd::profiler;
   using torch::profiler::impl::ActivityType;
   // The shapes of inputs and FLOPs; neither memory, nor stacks, nor modules.
-  torch::profiler::impl::ProfilerConfig const config(torch::profiler::impl::ProfilerState::KINETO, true, false, false, true, false);
+  torch::profiler::impl::ProfilerConfig const config(torch::profiler::impl::ProfilerState::KINETO, true, false, false, true,
+                                                     false);
   std::set<ActivityType> activities{ActivityType::CPU};
   if (device.is_cuda()) activities.insert(ActivityType::CUDA);
   prepareProfiler(config, activities);

@@ -30,7 +30,8 @@ class MemoryPeak {
     if (device_.is_privateuseone()) test::reset_pretend_counts();
   }
   std::int64_t bytes() const {
-    if (device_.is_cuda()) return c10::getDeviceAllocator(device_.type())->getDeviceStats(device_.index()).allocated_bytes[0].peak;
+    if (device_.is_cuda())
+      return c10::getDeviceAllocator(device_.type())->getDeviceStats(device_.index()).allocated_bytes[0].peak;
     if (device_.is_privateuseone()) return static_cast<std::int64_t>(test::pretend_memory_peak(device_));
     return 0;
   }

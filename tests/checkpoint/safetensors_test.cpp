@@ -174,16 +174,15 @@ TEST(Safetensors, RefusesHolesOverlapsAndRests) {
 
 TEST(Safetensors, ATypeThatIsNotReadHindersOnlyItsOwnTensor) {
   std::string const data("\x00\x00\x80\x3f\x12\x34", 6);
-  auto const file = SafetensorsFile::parse(file_of(R"({"a":)" + entry("F32", "[1]", "[0,4]") + R"(,"new":)" +
-                                                       entry("F4", "[4]", "[4,6]") + "}",
-                                                   data),
-                                           "weights");
+  auto const file = SafetensorsFile::parse(
+      file_of(R"({"a":)" + entry("F32", "[1]", "[0,4]") + R"(,"new":)" + entry("F4", "[4]", "[4,6]") + "}", data), "weights");
   EXPECT_TRUE(file.reads("a"));
   EXPECT_TRUE(at::equal(file.tensor("a"), at::ones({1})));
   EXPECT_TRUE(file.contains("new"));
   EXPECT_FALSE(file.reads("new"));
   EXPECT_EQ(file.stored("new").bytes, "\x12\x34");
-  EXPECT_THAT(test::complaint_of([&] { file.tensor("new"); }), AllOf(HasSubstr("'new'"), HasSubstr("'F4'"), HasSubstr("convert it")));
+  EXPECT_THAT(test::complaint_of([&] { file.tensor("new"); }),
+              AllOf(HasSubstr("'new'"), HasSubstr("'F4'"), HasSubstr("convert it")));
 }
 
 TEST(Safetensors, RefusesOffsetsAndShapesThatDoNotFit) {

@@ -59,8 +59,8 @@ TEST(Computing, RefusesSeveralWaysToCompute) {
     expect_one_execution(world, own);
     ADD_FAILURE() << "the bits of a run would depend on where its tasks are done";
   } catch (UserError const& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr(fmt::format(": 1 rank on '{0}' ({2}), 1 rank on '{1}' ({2}). ", first, others,
-                                                             host_name())));
+    EXPECT_THAT(error.what(),
+                testing::HasSubstr(fmt::format(": 1 rank on '{0}' ({2}), 1 rank on '{1}' ({2}). ", first, others, host_name())));
   }
 }
 

@@ -54,6 +54,8 @@ class Logits(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             model.save_pretrained(folder)
             self.tokenizer.save(str(Path(folder, "tokenizer.json")))
+            # Otherwise the kind of model would say that texts begin with a token.
+            Path(folder, "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
             result = onemask(
                 "predict", "--model", folder, "--device", "cpu", "--top", str(config.vocab_size), "--json", *PROMPTS
             )

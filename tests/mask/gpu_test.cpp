@@ -20,7 +20,10 @@ class MaskOnGpu : public AcceleratorTest {
     auto const facts = [](std::uint64_t begin, std::uint64_t end) {
       std::vector<MaskFact> facts;
       for (auto seed = begin; seed < end; ++seed) {
-        facts.push_back({{random_ids(5, seed), random_ids(9, seed + 50)}, {65}, {66}, random_tensor({1, 16}, 100 + seed),
+        facts.push_back({{random_ids(5, seed), random_ids(9, seed + 50)},
+                         {65},
+                         {66},
+                         random_tensor({1, 16}, 100 + seed),
                          random_tensor({1, 64}, 200 + seed)});
       }
       return facts;

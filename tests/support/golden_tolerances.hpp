@@ -12,8 +12,8 @@ namespace onemask::test {
 ///
 /// float32: several times what other orders of the same sums change (the CPU against PyTorch on it), and less than what TF32
 /// changes, as the tests called NoticesTf32 show; except shares and perplexities, on which TF32 has little effect.
-/// bfloat16, float16: three times what was measured, or a few decisions more, because rounding in another order gives other errors
-/// of this size. They come from weights and activations of 8 and 11 bits, so those of bfloat16 are about 8 times as large.
+/// bfloat16, float16: three times what was measured, or a few decisions more, because rounding in another order gives other
+/// errors of this size. They come from weights and activations of 8 and 11 bits, so those of bfloat16 are about 8 times as large.
 /// docs/results.md shows what was measured.
 struct Tolerance {
   char const* kind;

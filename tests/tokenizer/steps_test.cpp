@@ -2,6 +2,7 @@
 #include "tokenizer/detail/normalizer.hpp"
 #include "tokenizer/detail/word_steps.hpp"
 
+#include <dlfcn.h>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,12 @@ std::string normal(Step const& step, std::string const& text) {
 }
 Pattern expression(std::string const& text) {
   return Pattern::expression(text, "here");
+}
+
+TEST(Expressions, LeaveTheCLibrarysAlone) {
+  Dl_info place{};
+  ASSERT_NE(dladdr(dlsym(RTLD_DEFAULT, "regcomp"), &place), 0);
+  EXPECT_THAT(place.dli_fname, testing::HasSubstr("libc.so")) << "MPI would get Oniguruma's, which has other options";
 }
 
 TEST(NormalizerStep, BringsATextIntoANormalizationForm) {

@@ -23,9 +23,9 @@ struct StoredTensor {
 /// A file of named tensors in the safetensors format (https://github.com/huggingface/safetensors): 8 bytes header length N,
 /// little endian; N bytes JSON header; the data.
 ///
-/// Everything is checked when the file is opened: the header has at most 100 MB and names no tensor twice, every tensor's bytes are
-/// its shape times its type (where LibTorch has that type), and the tensors cover the data exactly, without holes or overlaps. A file
-/// that fails is a UserError which names file and tensor.
+/// Everything is checked when the file is opened: the header has at most 100 MB and names no tensor twice, every tensor's bytes
+/// are its shape times its type (where LibTorch has that type), and the tensors cover the data exactly, without holes or
+/// overlaps. A file that fails is a UserError which names file and tensor.
 class SafetensorsFile {
  public:
   /// Maps the file into memory. The mapping lives as long as this object or any tensor of it.

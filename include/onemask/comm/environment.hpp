@@ -50,8 +50,9 @@ class Environment {
   int code_ = 1;
 };
 
-/// The rank that mpirun gave this process, be MPI started or not; 0 where there is no mpirun.
-int rank_by_mpirun();
+/// The rank that mpirun or srun gave this process, be MPI started or not; 0 where there is neither, or variables of one that is
+/// gone.
+int rank_by_launcher();
 
 /// For a command that works on all ranks of `world`. Throws UserError where this is one of several processes and yet alone,
 /// because srun, or the mpirun of another MPI, started them; warns where a SLURM job of several tasks runs one process.

@@ -24,8 +24,8 @@ std::string joined_kinds(std::vector<std::string> const& lists);
 /// Those of all ranks of a group. Collective.
 std::string joined_kinds(Communicator const& group, std::string const& own);
 
-/// Throws UserError, the same on every rank, where ranks compute in different ways (see execution_of), as with a GPU on some hosts
-/// only. Collective.
+/// Throws UserError, the same on every rank, where ranks compute in different ways (see execution_of), as with a GPU on some
+/// hosts only. Collective.
 void expect_one_execution(Communicator const& comm, std::string const& own);
 
 /// Versions of what this process runs with on such devices, and its processor: libtorch, mpi, nccl, cuda, processor,

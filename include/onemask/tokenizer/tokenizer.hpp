@@ -21,8 +21,8 @@ enum class SpecialTokens {
   plain_text,  ///< the characters it is written with
 };
 
-/// Byte-pair encoding (Sennrich et al. 2016), on bytes (Radford et al. 2019, section 2.2) or on characters with bytes for those that
-/// have no token (SentencePiece; Kudo & Richardson 2018). Ids equal those of Hugging Face's tokenizers. Supported are
+/// Byte-pair encoding (Sennrich et al. 2016), on bytes (Radford et al. 2019, section 2.2) or on characters with bytes for those
+/// that have no token (SentencePiece; Kudo & Richardson 2018). Ids equal those of Hugging Face's tokenizers. Supported are
 /// - the normalizers NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace and Sequence;
 /// - the pre-tokenizers ByteLevel, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, Metaspace and Sequence, or none;
 /// - unknown tokens, byte fallback, ignore_merges, and vocabularies that lack characters or bytes. A character that has neither a
@@ -62,9 +62,9 @@ class Tokenizer {
   /// Mistral do.
   bool begins_with_space() const;
 
-  /// Whether the model expects bos() before a text. The class that tokenizer_config.json names decides what says it: add_bos_token
-  /// (Llama, Gemma, GPT-NeoX) or the template of tokenizer.json (all others). Throws UserError when the files put something else
-  /// around a text, such as a token behind it.
+  /// Whether the model expects bos() before a text. The class that tokenizer_config.json names decides what says it:
+  /// add_bos_token (Llama, Gemma, GPT-NeoX) or the template of tokenizer.json (all others). Throws UserError when the files put
+  /// something else around a text, such as a token behind it.
   bool adds_bos() const;
 
   /// SHA-256 of all that decides what `encode` returns and what stands before a text; equal for the two formats of one tokenizer.

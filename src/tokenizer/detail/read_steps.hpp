@@ -14,6 +14,9 @@ bool is_of_type(JsonField const& field, std::string_view type);
 /// Throws UserError: the field is of a type that is not supported.
 [[noreturn]] void fail_unsupported(JsonField const& field);
 
+/// Refuses a step that lies in sequences of sequences, deeper than any that is in use.
+void expect_shallow(JsonField const& step, int depth);
+
 /// The "normalizer" of a tokenizer.json. `place` begins the messages of expressions that fail.
 std::vector<Step> read_normalizer(JsonField const& normalizer, std::string const& place);
 

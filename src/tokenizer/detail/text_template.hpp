@@ -6,6 +6,6 @@
 namespace onemask::detail {
 
 /// The "post_processor" of a tokenizer.json, as far as it says what is put around a text.
-TextTemplate read_text_template(JsonField const& processor);
+TextTemplate read_text_template(JsonField const& processor, int depth = 0);
 
 }  // namespace onemask::detail
