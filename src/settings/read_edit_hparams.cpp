@@ -125,7 +125,8 @@ class HparamsReader {
       hparams.module = *module;
     }
     auto const used = given_.value_or(hparams.method);
-    bool const drifts = used == EditMethod::ft_l && root_["kl_factor"] && !mean_the_same(root_["kl_factor"], "0");
+    bool const drifts = hparams.method == EditMethod::ft_l && used == EditMethod::ft_l && root_["kl_factor"] &&
+                        !mean_the_same(root_["kl_factor"], "0");
     if (drifts) throw fault("kl_factor", "must be 0 or absent: FT has no such term, here as in the published code");
     bool const single = !edits_in_batches(used) && hparams.batch_size > 1;
     if (single) throw fault("batch_size", "must be 1 or absent: " + to_string(used) + " edits each fact by itself");
