@@ -33,7 +33,7 @@ Pattern expression(std::string const& text) {
 TEST(Expressions, LeaveTheCLibrarysAlone) {
   Dl_info place{};
   ASSERT_NE(dladdr(dlsym(RTLD_DEFAULT, "regcomp"), &place), 0);
-  EXPECT_THAT(place.dli_fname, testing::HasSubstr("libc.so")) << "MPI would get Oniguruma's, which has other options";
+  EXPECT_THAT(place.dli_fname, testing::Not(testing::HasSubstr("onig"))) << "MPI would get Oniguruma's, which has other options";
 }
 
 TEST(NormalizerStep, BringsATextIntoANormalizationForm) {
