@@ -159,16 +159,16 @@ std::uint64_t Checkpoint::bytes() const {
   return bytes;
 }
 
-std::uint64_t Checkpoint::weights() const {
-  std::uint64_t count = 0;
+std::map<at::ScalarType, std::uint64_t> Checkpoint::weights() const {
+  std::map<at::ScalarType, std::uint64_t> counts;
   for (auto const& [name, file] : files_) {
     for (auto const& tensor_name : file.names()) {
       if (!file.reads(tensor_name)) continue;
       auto const tensor = file.tensor(tensor_name);
-      if (is_weight_type(tensor.scalar_type())) count += static_cast<std::uint64_t>(tensor.numel());
+      if (is_weight_type(tensor.scalar_type())) counts[tensor.scalar_type()] += static_cast<std::uint64_t>(tensor.numel());
     }
   }
-  return count;
+  return counts;
 }
 
 std::string const& Checkpoint::fingerprint() const {

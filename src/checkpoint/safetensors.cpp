@@ -208,7 +208,7 @@ void SafetensorsFile::read_header(std::string_view header, std::size_t data_size
     if (!size || *size != end - begin)
       throw UserError(fmt::format("{} has {} bytes, but its shape and type need {}{}", where, end - begin,
                                   size ? std::to_string(*size) : "more than can be counted", fetch_again));
-    entries_.emplace(tensor, Entry{std::move(type), dtype, std::move(*shape), begin, end});
+    entries_.emplace(tensor, Entry{std::move(type), std::move(*shape), begin, end});
   }
 }
 
@@ -242,7 +242,7 @@ bool SafetensorsFile::contains(std::string const& name) const {
 
 bool SafetensorsFile::reads(std::string const& name) const {
   auto const found = entries_.find(name);
-  return found != entries_.end() && found->second.dtype;
+  return found != entries_.end() && dtype_named(found->second.type);
 }
 
 StoredTensor SafetensorsFile::stored(std::string const& name) const {
@@ -254,12 +254,13 @@ at::Tensor SafetensorsFile::tensor(std::string const& name) const {
   auto const found = entries_.find(name);
   if (found == entries_.end()) throw UserError(name_ + ": there is no tensor '" + name + "'." + did_you_mean(name, names()));
   auto const& entry = found->second;
-  if (!entry.dtype) {
+  auto const stored = dtype_named(entry.type);
+  if (!stored) {
     throw UserError(fmt::format("{}: tensor '{}' has the type '{}', which is not read; convert it, to F32 for example.", name_,
                                 name, entry.type));
   }
   // A byte that is neither 0 nor 1 is no C++ bool: read as bytes, then compare.
-  auto const dtype = entry.dtype == at::kBool ? at::kByte : *entry.dtype;
+  auto const dtype = stored == at::kBool ? at::kByte : *stored;
   char const* const data = data_ + entry.begin;
   auto const size = entry.end - entry.begin;
   bool const aligned = reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(dtype) == 0;
@@ -271,7 +272,7 @@ at::Tensor SafetensorsFile::tensor(std::string const& name) const {
     tensor = at::empty(entry.shape, at::TensorOptions().dtype(dtype));
     if (size > 0) std::memcpy(tensor.mutable_data_ptr(), data, size);
   }
-  return entry.dtype == at::kBool ? tensor.ne(0) : tensor;
+  return stored == at::kBool ? tensor.ne(0) : tensor;
 }
 
 std::string write_safetensors(std::map<std::string, at::Tensor> const& tensors,

@@ -14,18 +14,6 @@
 namespace onemask {
 namespace {
 
-/// Whether all weights are of the type asked for, so that they are used where the files lie in memory.
-bool all_of_type(Checkpoint const& checkpoint, c10::ScalarType type) {
-  for (auto const& [name, file] : checkpoint.files()) {
-    for (auto const& tensor_name : file.names()) {
-      if (!file.reads(tensor_name)) continue;
-      auto const stored = file.tensor(tensor_name).scalar_type();
-      if (is_weight_type(stored) && stored != type) return false;
-    }
-  }
-  return true;
-}
-
 Finding study_finding(Study const& study) {
   auto const points = study.points.size();
   auto const masked = std::count_if(study.points.begin(), study.points.end(), [](auto const& point) { return point.masked; });
@@ -58,7 +46,10 @@ Findings tokenizer_findings(Checkpoint const& checkpoint) {
 /// Whether the weights fit where this rank computes. They share the files' memory on a CPU when their type is the one asked for.
 Finding memory_finding(Checkpoint const& checkpoint, ModelOptions const& model, Environment const& environment) {
   auto const placement = parse_placement(model.device, model.dtype, environment.local_rank());
-  auto const copy = static_cast<double>(checkpoint.weights()) * static_cast<double>(c10::elementSize(placement.dtype));
+  auto const weights = checkpoint.weights();
+  std::uint64_t count = 0;
+  for (auto const& [type, of_type] : weights) count += of_type;
+  auto const copy = static_cast<double>(count) * static_cast<double>(c10::elementSize(placement.dtype));
   auto copies = environment.local_size();
   auto available = static_cast<double>(memory_of().available);
   std::string where = "of this host";
@@ -70,7 +61,7 @@ Finding memory_finding(Checkpoint const& checkpoint, ModelOptions const& model, 
       return {Verdict::ok, "weights", format_bytes(copy) + " on a GPU; this build cannot ask for its memory (no NCCL)"};
     available = static_cast<double>(gpu.free_memory);
     where = "of a GPU";
-  } else if (all_of_type(checkpoint, placement.dtype)) {
+  } else if (weights.empty() || (weights.size() == 1 && weights.contains(placement.dtype))) {
     copies = 1;
   }
   auto const needed = copy * copies;

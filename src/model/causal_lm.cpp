@@ -32,12 +32,14 @@ std::unique_ptr<CausalLM> fit_on_device(Checkpoint const& checkpoint, Placement 
   } catch (c10::OutOfMemoryError const& error) {
     if (before.memory == 0) throw RunError(error.what_without_backtrace());
     auto const bytes = [](auto number) { return format_bytes(static_cast<double>(number)); };
+    std::uint64_t weights = 0;
+    for (auto const& [type, count] : checkpoint.weights()) weights += count;
     throw RunError(fmt::format(
         "The model does not fit into the memory of {} ({}): its weights need {}, and {} of {} are free. If another program "
         "uses the device (nvidia-smi lists them), wait for its end or request another device. Otherwise set model.dtype to "
         "bfloat16, or start fewer ranks on a device.",
-        placement.device.str(), before.name, bytes(checkpoint.weights() * c10::elementSize(placement.dtype)),
-        bytes(before.free_memory), bytes(before.memory)));
+        placement.device.str(), before.name, bytes(weights * c10::elementSize(placement.dtype)), bytes(before.free_memory),
+        bytes(before.memory)));
   }
 }
 

@@ -222,14 +222,7 @@ void expect_outside(std::filesystem::path const& folder, std::filesystem::path c
 
 std::unique_ptr<CausalLM> load_as_stored(Checkpoint const& checkpoint) {
   std::optional<at::ScalarType> dtype;
-  for (auto const& [file_name, file] : checkpoint.files()) {
-    for (auto const& name : file.names()) {
-      if (!file.reads(name)) continue;
-      auto const tensor = file.tensor(name);
-      if (is_weight_type(tensor.scalar_type()))
-        dtype = dtype ? c10::promoteTypes(*dtype, tensor.scalar_type()) : tensor.scalar_type();
-    }
-  }
+  for (auto const& [type, count] : checkpoint.weights()) dtype = dtype ? c10::promoteTypes(*dtype, type) : type;
   return load_causal_lm(checkpoint, {at::kCPU, dtype.value_or(at::kFloat)});
 }
 

@@ -44,8 +44,8 @@ class Checkpoint {
 
   /// Size of all weights [bytes].
   std::uint64_t bytes() const;
-  /// Number of weights of such types, those that a model holds.
-  std::uint64_t weights() const;
+  /// Number of weights of each such type, as the headers tell.
+  std::map<at::ScalarType, std::uint64_t> weights() const;
   /// SHA-256 over the configuration and every weight's name, type, shape and bytes; how they are spread over files does not
   /// matter. Reads everything at the first call (not to be made by two threads at once), then remembers.
   std::string const& fingerprint() const;

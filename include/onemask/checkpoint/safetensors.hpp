@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,7 +51,6 @@ class SafetensorsFile {
  private:
   struct Entry {
     std::string type;
-    std::optional<at::ScalarType> dtype;  ///< where LibTorch has this type
     std::vector<std::int64_t> shape;
     std::size_t begin, end;  // [bytes into the data]
   };
