@@ -172,9 +172,10 @@ void Environment::abort_world(int code) const {
 }
 
 int rank_by_launcher() {
-  if (server_is_gone()) return 0;
   for (auto const* variable : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}) {
-    if (std::getenv(variable) != nullptr) return number_in(variable);
+    if (std::getenv(variable) == nullptr) continue;
+    auto const rank = number_in(variable);
+    return rank > 0 && !server_is_gone() ? rank : 0;
   }
   return 0;
 }

@@ -100,18 +100,25 @@ void wait_for_the_end() {
   if (!message_passing().survives_failure) std::this_thread::sleep_for(std::chrono::minutes(10));
 }
 
+/// How the command ends; `result` is what it gave.
+Ending perform(Command const& command, std::vector<std::string> const& words, Environment const& environment,
+               CommandResult& result) {
+  auto ending = ending_of([&] {
+    result = command.run(parse(command, words), environment);
+    if (environment.world().rank() == 0) print(result.output);
+    return result.code;
+  });
+  if (ending.sentence.empty()) ending.sentence = result.error;
+  return ending;
+}
+
 /// Without MPI, which may be in no state to start. Of several processes of a launcher the first runs the command.
 int run_alone(Command const& command, std::vector<std::string> const& words) {
   if (rank_by_launcher() > 0) return 0;
   Environment const environment;
   configure_log(0, 1);
   CommandResult result;
-  auto ending = ending_of([&] {
-    result = command.run(parse(command, words), environment);
-    print(result.output);
-    return result.code;
-  });
-  if (ending.sentence.empty()) ending.sentence = result.error;
+  auto const ending = perform(command, words, environment, result);
   if (!ending.sentence.empty()) say(ending);
   leave_code(ending.code);
   return ending.code;
@@ -126,12 +133,7 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
   configure_log(world.rank(), world.size());
   Mailbox ranks(world);
   CommandResult result;
-  auto own = ending_of([&] {
-    result = command.run(parse(command, words), environment);
-    if (world.rank() == 0) print(result.output);
-    return result.code;
-  });
-  if (own.sentence.empty()) own.sentence = result.error;
+  auto const own = perform(command, words, environment, result);
   auto const give_up = [&](Ending const& ending) {
     leave_code(ending.code);
     if (!ending.sentence.empty()) {

@@ -55,6 +55,8 @@ nlohmann::json parse_json_file(std::filesystem::path const& file) {
 nlohmann::json parse_json_or_lines(std::filesystem::path const& file) {
   auto const text = read_text(file);
   auto const place = quoted(file);
+  auto const begins = text.find_first_not_of(" \t\r\n");
+  if (begins == std::string::npos || text[begins] != '{') return parse_json(text, place);
   std::vector<std::pair<std::size_t, std::string>> lines;
   for (auto& line : split_text(text, '\n')) {
     lines.emplace_back(lines.size() + 1, std::move(line));
