@@ -35,6 +35,11 @@ inline nlohmann::json tiny_tokenizer(std::vector<std::string> const& merges = {}
           {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", merges}}}};
 }
 
+/// An entry of "added_tokens".
+inline nlohmann::json added_token(std::string const& content, int id, bool normalized = false) {
+  return {{"id", id}, {"content", content}, {"normalized", normalized}, {"special", true}};
+}
+
 inline void write_text(std::filesystem::path const& file, std::string const& content) {
   std::ofstream(file, std::ios::binary) << content;
 }

@@ -44,8 +44,7 @@ json characters(std::vector<std::string> const& merges = {}) {
     vocabulary[merge.substr(0, gap) + merge.substr(gap + 1)] = vocabulary.size();
   }
   json added = json::array();
-  for (auto const& [token, id] : {std::pair{"<unk>", 0}, {"<s>", 1}, {"</s>", 2}})
-    added.push_back({{"id", id}, {"content", token}, {"normalized", false}, {"special", true}});
+  for (auto const& [token, id] : {std::pair{"<unk>", 0}, {"<s>", 1}, {"</s>", 2}}) added.push_back(test::added_token(token, id));
   return {{"added_tokens", added},
           {"model",
            {{"type", "BPE"},

@@ -14,15 +14,12 @@ namespace onemask {
 namespace {
 
 using nlohmann::json;
+using test::added_token;
 using test::complaint_of;
 using test::tiny_tokenizer;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using Ids = std::vector<std::int64_t>;
-
-json token(std::string const& content, int id) {
-  return {{"id", id}, {"content", content}, {"normalized", false}, {"special", true}};
-}
 
 json template_of(std::vector<std::string> const& pieces) {
   json single = json::array(), tokens = json::object();
@@ -42,7 +39,7 @@ class Folder {
  public:
   explicit Folder(json const& post_processor = nullptr) {
     json content = tiny_tokenizer();
-    content["added_tokens"] = {token("<s>", 300), token("</s>", 301)};
+    content["added_tokens"] = {added_token("<s>", 300), added_token("</s>", 301)};
     content["post_processor"] = post_processor;
     write("tokenizer.json", content);
   }

@@ -16,6 +16,7 @@ namespace onemask {
 namespace {
 
 using nlohmann::json;
+using test::added_token;
 using test::complaint_of;
 using test::tiny_tokenizer;
 using testing::ElementsAre;
@@ -28,10 +29,6 @@ Tokenizer open(json const& content, json const& config = nullptr) {
   test::write_text(folder / "tokenizer.json", content.dump());
   if (!config.is_null()) test::write_text(folder / "tokenizer_config.json", config.dump());
   return Tokenizer::open(folder.path());
-}
-
-json added(std::string const& content, int id, bool normalized = false) {
-  return {{"id", id}, {"content", content}, {"normalized", normalized}, {"special", true}};
 }
 
 json split(std::string const& expression) {
@@ -96,7 +93,7 @@ TEST(Tokenizer, MustNotKnowMoreThanTheModel) {
 
 TEST(Tokenizer, FindsAddedTokensLeftmostAndLongest) {
   json content = tiny_tokenizer();
-  content["added_tokens"] = json::array({added("<a>", 300), added("<a>b", 301), added("é x", 302)});
+  content["added_tokens"] = json::array({added_token("<a>", 300), added_token("<a>b", 301), added_token("é x", 302)});
   Tokenizer const tokenizer = open(content);
   EXPECT_THAT(tokenizer.encode("c<a>b<a>é x"), ElementsAre('c', 301, 300, 302));
   EXPECT_THAT(tokenizer.encode("<a>", SpecialTokens::plain_text), ElementsAre('<', 'a', '>'));
@@ -106,7 +103,7 @@ TEST(Tokenizer, FindsAddedTokensLeftmostAndLongest) {
 
 TEST(Tokenizer, FindsVerbatimTokensBeforeNormalizedOnes) {
   json content = tiny_tokenizer();
-  content["added_tokens"] = json::array({added("y<x", 300, true), added("<x>", 301, false)});
+  content["added_tokens"] = json::array({added_token("y<x", 300, true), added_token("<x>", 301, false)});
   EXPECT_THAT(open(content).encode("y<x>y<x"), ElementsAre('y', 301, 300));
 }
 
@@ -150,7 +147,7 @@ std::string random_text(RandomStream& random) {
 
 TEST(Tokenizer, DecodesWhatItEncoded) {
   json content = tiny_tokenizer({"Ġ a", "e r", "Ġ Ġ", "Ċ Ċ", test::written(0xC3) + " " + test::written(0xA9), "t h", "th e"});
-  content["added_tokens"] = json::array({added("<|end|>", 300), added("\u00e9!", 301)});
+  content["added_tokens"] = json::array({added_token("<|end|>", 300), added_token("\u00e9!", 301)});
   Tokenizer const tokenizer = open(content);
   RandomStream random({1, 2, 3});
   for (int i = 0; i < 5000; ++i) {
@@ -215,7 +212,7 @@ TEST(HostileFiles, AreRefusedByNameAndPlace) {
     std::string message;
   };
   json base = tiny_tokenizer({"a b", "b c"});
-  base["added_tokens"].push_back(added("<s>", 258));
+  base["added_tokens"].push_back(added_token("<s>", 258));
   auto const at = [](char const* pointer) { return json::json_pointer(pointer); };
   std::vector<Case> const cases = {
       {at("/normalizer"), {{"type", "Nmt"}}, "'normalizer' is of the type 'Nmt'"},
@@ -242,10 +239,10 @@ TEST(HostileFiles, AreRefusedByNameAndPlace) {
       {at("/model/merges/1"), json::array({"b"}), "'model.merges.1' must be two tokens"},
       {at("/model/merges/1"), "b zz", "merge 1 needs the token 'zz'"},
       {at("/model/merges/1"), "c c", "merge 1 needs the token 'cc'"},
-      {at("/added_tokens"), json::array({added("", 300)}), "is empty"},
-      {at("/added_tokens"), json::array({added("<s>", 1 << 30)}), "too large"},
-      {at("/added_tokens"), json::array({added("<s>", 65)}), "contradicts"},
-      {at("/added_tokens"), json::array({added("a", 300)}), "contradicts"},
+      {at("/added_tokens"), json::array({added_token("", 300)}), "is empty"},
+      {at("/added_tokens"), json::array({added_token("<s>", 1 << 30)}), "too large"},
+      {at("/added_tokens"), json::array({added_token("<s>", 65)}), "contradicts"},
+      {at("/added_tokens"), json::array({added_token("a", 300)}), "contradicts"},
       {at("/added_tokens"), json::array({{{"id", 300}}}), "'added_tokens.0' lacks 'content'"},
       {at("/added_tokens"), json::array({{{"id", "300"}, {"content", "x"}}}), "'added_tokens.0.id' must be an integer"},
       {at("/added_tokens/0/lstrip"), "no", "'added_tokens.0.lstrip' must be true or false"},
