@@ -26,7 +26,7 @@ function(onemask_test_program)
   add_dependencies(test_programs ${program})
 endfunction()
 
-# onemask_add_test(FILE.cpp [NP 1 2 4] [THREADS 2 3] [GPU] [SHARED] [PRETEND [test...]] [DTYPES [test...]] [LABELS label...]
+# onemask_add_test(FILE.cpp [NP 1 2 4] [THREADS 2 3] [GPU] [SHARED] [PRETEND] [DTYPES [test...]] [LABELS label...]
 #                  [TIMEOUT seconds])
 #
 # Adds FILE.cpp to the program of its folder and registers its tests with ctest, named after its path (comm/reducer_test.cpp ->
@@ -36,8 +36,7 @@ endfunction()
 #            many; with the labels unit and threads
 #   GPU      takes the resource lock "gpu" and the label gpu; the tests themselves skip, saying so, where there is none
 #   SHARED   what it compares with the numbers of the folder shared/ takes minutes: a test of the long tier, as NAME/shared
-#   PRETEND  once more on the pretend accelerator, as NAME/pretend: those of its tests that are named, all unless any is. Where some
-#            are, all are a test of the long tier, NAME/pretend_all. Neither takes numbers of shared/. Their device is that of test_device()
+#   PRETEND  once more on the pretend accelerator, as NAME/pretend, without numbers of shared/. Their device is that of test_device()
 #   DTYPES   once more in bfloat16 on the CPU and in float16 on the pretend accelerator, as NAME/bfloat16 and NAME/float16: those of its
 #            tests that are named, none unless any is. All are tests of the long tier, NAME/bfloat16_all and NAME/float16_all, without
 #            numbers of shared/. Their type is that of test_dtype()
@@ -46,7 +45,7 @@ endfunction()
 #   LABELS   unit (the default), mpi, golden, fault, interop
 #   TIMEOUT  seconds, 120 by default
 function(onemask_add_test file)
-  cmake_parse_arguments(arg "GPU;SHARED" "TIMEOUT" "NP;THREADS;PRETEND;DTYPES;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "GPU;SHARED;PRETEND" "TIMEOUT" "NP;THREADS;DTYPES;LABELS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -69,7 +68,6 @@ function(onemask_add_test file)
   list(REMOVE_DUPLICATES suites)
   set(filter "")
   set(filter_of_shared "")
-  set(filter_of_pretend "")
   set(filter_of_dtypes "")
   foreach(suite ${suites})
     get_property(owner GLOBAL PROPERTY onemask_suite_${folder}_${suite})
@@ -79,16 +77,12 @@ function(onemask_add_test file)
     set_property(GLOBAL PROPERTY onemask_suite_${folder}_${suite} "${file}")
     list(APPEND filter "${suite}.*" "${suite}/*" "*/${suite}.*")
     list(APPEND filter_of_shared "*/${suite}.*/cf_*")
-    foreach(test ${arg_PRETEND})
-      list(APPEND filter_of_pretend "${suite}.${test}" "*/${suite}.${test}/*")
-    endforeach()
     foreach(test ${arg_DTYPES})
       list(APPEND filter_of_dtypes "${suite}.${test}" "*/${suite}.${test}/*")
     endforeach()
   endforeach()
   list(JOIN filter ":" filter)
   list(JOIN filter_of_shared ":" filter_of_shared)
-  list(JOIN filter_of_pretend ":" filter_of_pretend)
   list(JOIN filter_of_dtypes ":" filter_of_dtypes)
   set(command $<TARGET_FILE:${program}> "--gtest_filter=${filter}")
 
@@ -122,21 +116,10 @@ function(onemask_add_test file)
     list(APPEND tests ${name}/threads${ranks})
   endforeach()
   set_tests_properties(${tests} PROPERTIES TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${environment}")
-  if(arg_PRETEND OR "PRETEND" IN_LIST arg_KEYWORDS_MISSING_VALUES)
-    if(NOT filter_of_pretend)
-      set(filter_of_pretend "${filter}")
-    endif()
-    add_test(NAME ${name}/pretend COMMAND ${program} "--gtest_filter=${filter_of_pretend}:-*/cf_*")
-    set(tests_of_pretend ${name}/pretend)
-    if(arg_PRETEND)
-      add_test(NAME ${name}/pretend_all COMMAND ${command}:-*/cf_* CONFIGURATIONS long)
-      list(APPEND tests_of_pretend ${name}/pretend_all)
-    endif()
-    set_tests_properties(${tests_of_pretend} PROPERTIES TIMEOUT ${arg_TIMEOUT}
+  if(arg_PRETEND)
+    add_test(NAME ${name}/pretend COMMAND ${command}:-*/cf_*)
+    set_tests_properties(${name}/pretend PROPERTIES TIMEOUT ${arg_TIMEOUT}
       ENVIRONMENT "${environment};ONEMASK_TEST_DEVICE=pretend:1" LABELS "${arg_LABELS}")
-    if(arg_PRETEND)
-      set_tests_properties(${name}/pretend_all PROPERTIES LABELS "${arg_LABELS};long" COST 200)
-    endif()
     set(types_on_gpu float32)
   endif()
   if(arg_DTYPES OR "DTYPES" IN_LIST arg_KEYWORDS_MISSING_VALUES)
