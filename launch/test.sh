@@ -3,7 +3,7 @@
 #   launch/test.sh [--all] [arguments of ctest]      for example: launch/test.sh -L golden, launch/test.sh --all -R ulfm
 #   --all                                    also the long tests: 60 random kills, ranks that hang, ULFM, SLURM
 #   ONEMASK_ASAN=1 launch/test.sh            also runs unit and golden tests, and those on one and two ranks, under the address and
-#                                            undefined-behaviour sanitizers
+#                                            undefined-behaviour sanitizers; ONEMASK_ASAN="core store" only those of these rooms
 #   ONEMASK_TSAN=1 launch/test.sh            also runs the tests whose ranks are threads under the thread sanitizer
 # The last line counts the test cases: "N passed, N failed, N skipped". The exit code is 0 when none failed.
 set -euo pipefail
@@ -43,7 +43,12 @@ sanitized() {
   run_tests "$preset" "${@:2}"
   results+=("build/$preset/results.xml")
 }
-[[ ${ONEMASK_ASAN:-} != 1 ]] || sanitized asan onemask test_programs -- "$@"
+if [[ ${ONEMASK_ASAN:-} == 1 ]]; then
+  sanitized asan onemask test_programs -- "$@"
+elif [[ -n ${ONEMASK_ASAN:-} ]]; then
+  read -ra rooms <<<"$ONEMASK_ASAN"
+  sanitized asan "${rooms[@]/%/_tests}" -- -R "^($(IFS='|' && echo "${rooms[*]}"))_.*_test" "$@"
+fi
 [[ ${ONEMASK_TSAN:-} != 1 ]] || sanitized tsan thread_test_programs -- "$@"
 
 python3 tests/support/count_results.py "${results[@]}" || status=1

@@ -90,7 +90,10 @@ Table conditions_table(Plan const& plan, std::vector<double> const& zeros) {
   auto const mask_of = [&](PlannedCondition const& c) {
     return c.mask < 0 ? nullptr : &plan.masks[static_cast<std::size_t>(c.mask)];
   };
-  auto const zeros_of = [&](PlannedCondition const& c) { return c.mask < 0 ? 0.0 : zeros[static_cast<std::size_t>(c.mask)]; };
+  auto const zeros_of = [&](PlannedCondition const& c) {
+    if (c.kind == ConditionKind::dropped) return 1.0;
+    return c.mask < 0 ? 0.0 : zeros[static_cast<std::size_t>(c.mask)];
+  };
   auto const text = [&](auto value) { return column<std::string>(plan.conditions, value); };
   return {{{"name", text([](auto const& c) { return c.name; })},
            {"kind", text([](auto const& c) { return to_string(c.kind); })},

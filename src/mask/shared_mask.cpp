@@ -47,6 +47,11 @@ std::map<int, at::Tensor> masked_projections(CausalLM const& model, std::map<int
   return weights;
 }
 
+at::Tensor nothing_kept(CausalLM const& model, std::vector<int> const& layers) {
+  auto const weight = model.projection(layers.front()).weight;
+  return at::zeros({std::ssize(layers) * weight.size(0), weight.size(1)}, at::kBool);
+}
+
 double threshold_of(std::size_t step) {
   return static_cast<double>(step + 1) / 20;
 }

@@ -58,9 +58,14 @@ std::string mask_key(MaskTask const& mask, std::string const& training, Fingerpr
 
 std::vector<std::size_t> Plan::conditions_of(std::size_t set, std::ptrdiff_t mask) const {
   auto const first = mask < 0 ? sets[set].first_condition : masks[static_cast<std::size_t>(mask)].first_condition;
-  std::vector<std::size_t> places(mask < 0 ? 2 : masks[static_cast<std::size_t>(mask)].conditions);
+  std::vector<std::size_t> places(mask < 0 ? sets[set].conditions : masks[static_cast<std::size_t>(mask)].conditions);
   std::iota(places.begin(), places.end(), first);
   return places;
+}
+
+std::vector<int> const& Plan::masked_layers(PlannedCondition const& condition) const {
+  return condition.mask < 0 ? sets[condition.set].options.hparams.layers
+                            : masks[static_cast<std::size_t>(condition.mask)].options.layers;
 }
 
 std::vector<std::size_t> Plan::facts_of(std::string const& split) const {

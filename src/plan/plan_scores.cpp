@@ -27,6 +27,8 @@ void plan_conditions(EvaluationPlan const& evaluation, Plan& plan) {
     set.first_condition = plan.conditions.size();
     plan.conditions.push_back({with_name("original", set.name), ConditionKind::original, s, -1});
     plan.conditions.push_back({with_name("edited", set.name), ConditionKind::edited, s, -1});
+    if (evaluation.drop) plan.conditions.push_back({with_name("dropped", set.name), ConditionKind::dropped, s, -1});
+    set.conditions = plan.conditions.size() - set.first_condition;
     for (auto m : masks_of[s]) {
       auto& mask = plan.masks[m];
       mask.first_condition = plan.conditions.size();
@@ -39,7 +41,8 @@ void plan_conditions(EvaluationPlan const& evaluation, Plan& plan) {
       mask.conditions = plan.conditions.size() - mask.first_condition;
     }
   }
-  std::size_t own = 2 * plan.sets.size();
+  std::size_t own = 0;
+  for (auto const& set : plan.sets) own += set.conditions;
   for (auto const& mask : plan.masks) own += mask.conditions;
   invariant(own == plan.conditions.size(), "sets and masks have ", own, " conditions, the plan ", plan.conditions.size());
 }
@@ -118,7 +121,7 @@ std::vector<TextModel> text_models(Plan const& plan) {
   for (std::size_t c = 0; c < plan.conditions.size(); ++c) {
     auto const& condition = plan.conditions[c];
     auto const kind = condition.kind;
-    if (kind == ConditionKind::original || kind == ConditionKind::original_masked) models.push_back({c, every_split, {}, {}});
+    if (!is_edited(kind)) models.push_back({c, every_split, {}, {}});
     if (kind != ConditionKind::edited && kind != ConditionKind::mask) continue;
     for (auto const& split : splits) {
       auto const found = edited.find({condition.set, split});
@@ -142,7 +145,8 @@ void plan_perplexity(std::vector<TextPiece> const& text, Fingerprints const& fin
   std::set<std::string> known;
   for (std::size_t m = 0; m < plan.text_models.size(); ++m) {
     auto& model = plan.text_models[m];
-    auto const mask = plan.conditions[model.condition].mask;
+    auto const& condition = plan.conditions[model.condition];
+    auto const mask = condition.mask;
     for (std::size_t p = 0; p < text.size(); ++p) {
       Hasher hasher;
       begin_key(hasher, "perplexity", fingerprints);
@@ -150,6 +154,10 @@ void plan_perplexity(std::vector<TextPiece> const& text, Fingerprints const& fin
       if (mask >= 0) {
         auto const& task = plan.masks[static_cast<std::size_t>(mask)];
         hasher.text(task.key).number(task.options.threshold);
+      }
+      if (condition.kind == ConditionKind::dropped) {
+        hasher.text(to_string(condition.kind));
+        for (auto const layer : plan.masked_layers(condition)) hasher.integer(layer);
       }
       model.keys.push_back(hasher.hex());
       if (known.insert(model.keys.back()).second) plan.text_tasks.push_back({m, p, model.keys.back()});

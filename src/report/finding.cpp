@@ -106,7 +106,7 @@ class Narrator {
     for (auto const& group : groups) {
       if (reference.split == train_split_) reference = group;
     }
-    return text + unedited(edits, mask, reference);
+    return text + unedited(edits, mask, reference) + dropped(edits, groups);
   }
 
   /// ", more than the best baseline (delta magnitude, 52 % [49, 55]) and more than no mask (4 % [3, 5])"
@@ -149,6 +149,23 @@ class Narrator {
     if (ratio && perplexities_.scored(*masked, every_split) == masked->models.size())
       text += ". The mask multiplies the unedited model's perplexity by " + number(*ratio, 3);
     return text;
+  }
+
+  /// What destroying the layer wins, and what it costs.
+  std::string dropped(EditedModels const& edits, std::vector<Group> const& groups) const {
+    auto const* const without = edits.find(ConditionKind::dropped, "");
+    std::vector<std::string> parts;
+    for (auto const& group : groups) {
+      auto const value = rsr(without, group);
+      auto const changed = value ? summary_.mean(*without, group, "rewrite", "top1_changed") : std::nullopt;
+      if (!value) continue;
+      parts.push_back(share(*value) + " of " + facts(group, *value) +
+                      (changed ? " (the likeliest token stays for " + number(100 - 100 * changed->mean, 0) + " %)" : ""));
+    }
+    if (parts.empty()) return "";
+    auto const ratio = perplexities_.ratio(edits, *without, every_split);
+    return ". Without the edited matrix, edited or not, the model prefers the true object for " + enumeration(parts) +
+           (ratio ? ", and its perplexity is multiplied by " + number(*ratio, 3) : "");
   }
 
   std::string about_edits(EditedModels const& edits) const {

@@ -32,12 +32,14 @@ text { fill: #1a1a1a; font-family: system-ui, sans-serif; font-size: 13px; }
 .magnitude { fill: #e69f00; }
 .delta_magnitude { fill: #009e73; }
 .original_masked { fill: #56b4e9; }
+.dropped { fill: #000000; }
 @media (prefers-color-scheme: dark) {
 .page { fill: #161616; }
 text { fill: #f0f0f0; }
 .grid { stroke: #4a4a4a; }
 .whisker { stroke: #f0f0f0; }
 .mask { fill: #3d9be0; }
+.dropped { fill: #f0e442; }
 }
 </style>
 )";

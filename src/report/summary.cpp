@@ -12,13 +12,14 @@
 namespace onemask {
 namespace {
 
-constexpr std::array<Named<ConditionKind>, 7> labels{{{ConditionKind::original, "unedited"},
+constexpr std::array<Named<ConditionKind>, 8> labels{{{ConditionKind::original, "unedited"},
                                                       {ConditionKind::edited, "edited"},
                                                       {ConditionKind::mask, "edited + mask"},
                                                       {ConditionKind::random, "edited + random"},
                                                       {ConditionKind::magnitude, "edited + magnitude"},
                                                       {ConditionKind::delta_magnitude, "edited + delta magnitude"},
-                                                      {ConditionKind::original_masked, "unedited + mask"}}};
+                                                      {ConditionKind::original_masked, "unedited + mask"},
+                                                      {ConditionKind::dropped, "without the matrix"}}};
 
 /// Of a column that files of older versions lack: empty texts.
 std::vector<std::string> texts_of(Table const& table, char const* column) {

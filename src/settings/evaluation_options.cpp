@@ -14,7 +14,9 @@ Fields<EvaluationPlan> const& fields_of<EvaluationPlan>() {
           .enter(scores),
       flag("paraphrases", &Evaluation::paraphrases, "score paraphrases").enter(scores),
       flag("neighborhood", &Evaluation::neighborhood, "score the neighborhood prompts as well").enter(scores),
-      flag("masked_original", &Evaluation::masked_original, "score the unedited model under each mask").enter(scores)};
+      flag("masked_original", &Evaluation::masked_original, "score the unedited model under each mask").enter(scores),
+      flag("drop", &Evaluation::drop, "score the model without the edited matrices: what destroying the layer would win")
+          .enter(scores)};
   return fields;
 }
 

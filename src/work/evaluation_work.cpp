@@ -25,22 +25,22 @@ class ConditionMaker {
     std::vector<Condition> conditions;
     for (auto const place : run_.plan.conditions_of(set_, index)) {
       auto const& planned = run_.plan.conditions[place];
-      bool const edited = planned.kind != ConditionKind::original && planned.kind != ConditionKind::original_masked;
-      conditions.push_back({planned.name, edited, planned.mask < 0 ? at::Tensor() : mask(planned)});
+      conditions.push_back({planned.name, is_edited(planned.kind), mask(planned)});
     }
     return conditions;
   }
 
   /// The same conditions for facts that share the edited model `key`.
   std::vector<Condition> with_shared_model(std::vector<Condition> conditions, std::ptrdiff_t mask, std::string const& key) const {
-    auto const layers = mask < 0 ? std::vector<int>() : run_.plan.masks[static_cast<std::size_t>(mask)].options.layers;
+    auto const& layers = run_.plan.masked_layers({{}, {}, set_, mask});
     auto const edited =
         std::make_shared<std::map<int, at::Tensor> const>(edited_weights(run_.model, results_.batch_edit(key)->deltas));
     for (auto& condition : conditions) {
       if (!condition.edited && !condition.keep.defined()) continue;
       condition.shared = [this, edited, keep = condition.keep, is_edited = condition.edited, layers] {
         auto weights = is_edited ? *edited : std::map<int, at::Tensor>();
-        return run_.model.with_projections(masked_projections(run_.model, std::move(weights), layers, keep));
+        if (keep.defined()) weights = masked_projections(run_.model, std::move(weights), layers, keep);
+        return run_.model.with_projections(std::move(weights));
       };
     }
     return conditions;
@@ -51,7 +51,10 @@ class ConditionMaker {
     return run_.plan.masks[static_cast<std::size_t>(planned.mask)];
   }
 
+  /// Undefined where nothing is masked.
   at::Tensor mask(PlannedCondition const& planned) {
+    if (planned.kind == ConditionKind::dropped) return nothing_kept(run_.model, run_.plan.masked_layers(planned));
+    if (planned.mask < 0) return {};
     auto const& task = task_of(planned);
     auto const keep = results_.shared_mask(task).keep(task.options.threshold);
     if (planned.kind == ConditionKind::mask || planned.kind == ConditionKind::original_masked) return keep;

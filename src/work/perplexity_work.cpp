@@ -12,11 +12,13 @@ namespace {
 std::unique_ptr<CausalLM> make_model(WorkContext const& run, StoredResults& results, TextModel const& planned) {
   std::map<int, at::Tensor> weights;
   if (!planned.edited.empty()) weights = edited_weights(run.model, results.batch_edit(planned.edited)->deltas);
-  auto const mask = run.plan.conditions[planned.condition].mask;
-  if (mask >= 0) {
-    auto const& task = run.plan.masks[static_cast<std::size_t>(mask)];
-    weights = masked_projections(run.model, std::move(weights), task.options.layers,
-                                 results.shared_mask(task).keep(task.options.threshold));
+  auto const& condition = run.plan.conditions[planned.condition];
+  auto const& layers = run.plan.masked_layers(condition);
+  if (condition.mask >= 0) {
+    auto const& task = run.plan.masks[static_cast<std::size_t>(condition.mask)];
+    weights = masked_projections(run.model, std::move(weights), layers, results.shared_mask(task).keep(task.options.threshold));
+  } else if (condition.kind == ConditionKind::dropped) {
+    weights = masked_projections(run.model, std::move(weights), layers, nothing_kept(run.model, layers));
   }
   return run.model.with_projections(std::move(weights));
 }

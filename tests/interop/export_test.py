@@ -80,6 +80,7 @@ class World:
         study = study.replace("hparams.yaml", f"{name}.hparams.yaml")
         if name == "memit":
             study = study.replace("mask:\n", "mask:\n  layers: all\n") + "moments: {text: corpus.txt}\n"
+        study = study.replace("evaluation:\n", "evaluation:\n  drop: true\n")
         file = self.folder / f"{name}.yaml"
         file.write_text(study)
         run = self.folder / f"{name}.run"
@@ -227,6 +228,16 @@ class Exports:
         self.assertGreater(
             sum(abs(a - b) for pair, other in zip(study.scores[kind], study.scores["original"]) for a, b in zip(pair, other)), 0.1
         )
+
+    def test_without_the_matrices(self):
+        for method, layers in (("rome", [1]), ("memit", [0, 1])):
+            model = transformers.AutoModelForCausalLM.from_pretrained(self.world.model, torch_dtype=torch.float32).eval()
+            with torch.no_grad():
+                for layer in layers:
+                    model.get_parameter(self.changed.format(layer)).zero_()
+            self.out = self.world.model
+            study = self.world.studies[method]
+            self.check_scores(study, study.edits[0], "dropped", model, self.tolerance)
 
     def check_logits(self, model: torch.nn.Module) -> None:
         prompt, size = "Alma Ott lives in", model.config.vocab_size

@@ -353,6 +353,18 @@ TEST_F(PlanTest, ConditionsOfOneMask) {
               ElementsAre("original", "edited", "mask", "magnitude (mask)"));
 }
 
+TEST_F(PlanTest, AModelWithoutTheMatrixIsOneMoreConditionOfTheEdits) {
+  auto const p = plan({{"evaluation.drop=true", "evaluation.baselines=[]"}, {"edit.v_lr=0.5,1"}, {}});
+  EXPECT_THAT(names(p),
+              ElementsAre("original (edit.v_lr=0.5)", "edited (edit.v_lr=0.5)", "dropped (edit.v_lr=0.5)", "edit.v_lr=0.5 mask",
+                          "original (edit.v_lr=0.5 mask)", "original (edit.v_lr=1)", "edited (edit.v_lr=1)",
+                          "dropped (edit.v_lr=1)", "edit.v_lr=1 mask", "original (edit.v_lr=1 mask)"));
+  EXPECT_THAT(p.conditions_of(1, -1), ElementsAre(5, 6, 7));
+  EXPECT_EQ(p.masked_layers(p.conditions[7]), p.sets[1].options.hparams.layers);
+  // What is scored with it has another name.
+  EXPECT_NE(p.evaluations[0].key, plan({{"evaluation.baselines=[]"}, {"edit.v_lr=0.5,1"}, {}}).evaluations[0].key);
+}
+
 TEST_F(PlanTest, ConditionsOfASweepHaveNamesOfTheirOwn) {
   auto const p = plan({{"evaluation.baselines=[random]"}, {"edit.v_lr=0.5,1", "mask.seed=0..1"}, {}});
   auto const all = names(p);
@@ -388,6 +400,20 @@ class TextPlanTest : public BatchPlanTest {
     return result;
   }
 };
+
+TEST_F(TextPlanTest, TheModelWithoutTheMatrixIsScoredOnceForAllEditsOfALayer) {
+  auto const p = text_plan({{"evaluation.drop=true"}, {"edit.v_lr=0.5,1"}, {}});
+  EXPECT_THAT(texts(p), testing::IsSupersetOf({"dropped (edit.v_lr=0.5) on all", "dropped (edit.v_lr=1) on all"}));
+  std::set<std::string> keys;
+  for (auto const& model : p.text_models) {
+    if (p.conditions[model.condition].kind == ConditionKind::dropped) keys.insert(model.keys.begin(), model.keys.end());
+  }
+  EXPECT_EQ(keys.size(), 2U);  // pieces
+  for (auto const& model : p.text_models) {
+    bool const unedited = p.conditions[model.condition].kind == ConditionKind::original;
+    EXPECT_FALSE(unedited && keys.contains(model.keys[0]));
+  }
+}
 
 TEST_F(TextPlanTest, ModelsThatAllFactsShareAreScored) {
   auto const p = text_plan({{}, {"mask.seed=0..1"}, {}});

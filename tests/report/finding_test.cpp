@@ -103,6 +103,26 @@ unedited + mask      20.400  1.020         500/500
   EXPECT_THAT(format_table(file), HasSubstr("unedited + mask           -      -         400/500\n"));
 }
 
+TEST(Finding, WhatDroppingTheMatrixWinsAndCosts) {
+  auto study = one_mask();
+  study.condition("dropped", "dropped", "", "", 1);
+  study.rsr("dropped", "train", 1, 1, 1, 300);
+  study.rsr("dropped", "heldout", 0.96, 0.93, 0.99, 100);
+  study.row("dropped", "heldout", "rewrite", "top1_changed", 0.14, 0.1, 0.2, 100, 100);
+  auto file = study.file();
+  EXPECT_THAT(only(file),
+              HasSubstr("(98 % without it). Without the edited matrix, edited or not, the model prefers the true object for "
+                        "100 % [100, 100] of the 300 training facts and 96 % [93, 99] of the 100 held-out facts (the "
+                        "likeliest token stays for 86 %)."));
+  file.tables["perplexity"] = {{{"condition", Texts{"original", "dropped"}},
+                                {"split", Texts{"all", "all"}},
+                                {"perplexity", Numbers{20, 23.4}},
+                                {"n", Integers{500, 500}},
+                                {"planned", Integers{500, 500}}}};
+  EXPECT_THAT(only(file), HasSubstr("(the likeliest token stays for 86 %), and its perplexity is multiplied by 1.170."));
+  EXPECT_THAT(format_table(file), HasSubstr("without the matrix      23.400  1.170         500/500\n"));
+}
+
 TEST(Finding, MasksThatAreNotScoredYetAreNotInTheMean) {
   auto study = one_mask();
   study.condition("mask 1", "mask", "", "", 0.081);

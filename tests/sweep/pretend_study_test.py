@@ -57,7 +57,7 @@ mask:
   init_mean: 0.3
   init_deviation: 0.5
   validation_share: 0.25
-evaluation: {{batch: 5, neighborhood: true}}
+evaluation: {{batch: 5, neighborhood: true, drop: true}}
 sweep:
   edit.hparams: [{files}]
   mask.seed, mask.restoration, mask.temperature_schedule: [[0, 1], [margin, nll], [linear, cosine]]
@@ -106,7 +106,7 @@ class EveryMethod(PretendTest):
         self.assertEqual(len(set(results.texts("edits/set"))), len(METHODS))
         self.assertEqual(set(results.texts("edits/failure")), {""})
         self.assertEqual(set(results.texts("facts/split")), {"train", "validation", "heldout", "ood"})
-        kinds = {"original", "edited", "mask", "original_masked", "random", "magnitude", "delta_magnitude"}
+        kinds = {"original", "edited", "mask", "original_masked", "random", "magnitude", "delta_magnitude", "dropped"}
         self.assertEqual(set(results.texts("conditions/kind")), kinds)
         masks = [value for name, value in results.values.items() if name.startswith("masks/")]
         self.assertEqual(len({bits for _, _, bits, _ in masks}), len(METHODS) * 2 * 2)

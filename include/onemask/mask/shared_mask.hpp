@@ -41,6 +41,9 @@ std::string to_bytes(SharedMask const& mask);
 /// Throws UserError naming `source` when the bytes are not a mask.
 SharedMask shared_mask_from_bytes(std::string bytes, std::string const& source);
 
+/// A mask [layers * out, in] of the layers' second projections that keeps no entry; bool.
+at::Tensor nothing_kept(CausalLM const& model, std::vector<int> const& layers);
+
 /// `weights`, the second projections [out, in] of some layers, with the parts of a mask [layers * out, in] put on those of
 /// `layers`; on the model's own where `weights` has none. Gradients flow into a mask that asks for them.
 std::map<int, at::Tensor> masked_projections(CausalLM const& model, std::map<int, at::Tensor> weights,

@@ -44,9 +44,10 @@ struct EditSet {
   std::string name;  ///< the swept edit keys, "" when none is swept
   EditOptions options;
   ContextTemplates templates;
-  std::string id;                   ///< hash of all that decides the edits
-  std::vector<std::string> keys;    ///< object of every fact's edit, or of the edited model that holds it
-  std::size_t first_condition = 0;  ///< in Plan::conditions: original, then edited
+  std::string id;                 ///< hash of all that decides the edits
+  std::vector<std::string> keys;  ///< object of every fact's edit, or of the edited model that holds it
+  std::size_t first_condition = 0,
+              conditions = 0;  ///< those without a mask in Plan::conditions: original, edited, dropped if asked for
 };
 
 /// One mask to train on the edits of a set.
@@ -121,6 +122,8 @@ struct Plan {
   }
   /// Places in `conditions` of those that an EvaluationTask of this set and mask scores, in order.
   std::vector<std::size_t> conditions_of(std::size_t set, std::ptrdiff_t mask) const;
+  /// The layers whose matrices a condition's mask, or for `dropped` all zeros, is put on; ascending.
+  std::vector<int> const& masked_layers(PlannedCondition const& condition) const;
   /// Indices of the facts of a split.
   std::vector<std::size_t> facts_of(std::string const& split) const;
 };

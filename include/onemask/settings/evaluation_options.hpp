@@ -14,6 +14,7 @@ struct EvaluationPlan {
   bool paraphrases = true;
   bool neighborhood = false;    ///< score other subjects with the same true object
   bool masked_original = true;  ///< score the unedited model under each mask as well
+  bool drop = false;            ///< score the model without the edited matrices
 };
 
 template <>
