@@ -23,15 +23,13 @@ Fields<FactSelection> const& fields_of<FactSelection>() {
       flag("shuffle", &Facts::shuffle, "a random choice that depends on the seed and each fact's case_id alone").enter(content),
       number("seed", &Facts::seed, {}, "", "of the shuffle").enter(content),
       choice("known", &Facts::known, known_test_names,
-             "only facts that the unedited model knows: two-way prefers the true object to the new one, top-1 to all others; "
-             "counted "
-             "out before per_relation and limit")
+             "only facts that the unedited model knows, chosen before per_relation and limit: two-way prefers the true object to "
+             "the new one, top-1 to all others")
           .enter(content),
       number("known_margin", &Facts::known_margin, at_least(0), "nats", "by which the test 'known' must be passed")
           .enter(content)
           .use_for(asks),
-      flag("known_paraphrases", &Facts::known_paraphrases,
-           "the test must be passed on every paraphrase too, not on the rewrite prompt alone")
+      flag("known_paraphrases", &Facts::known_paraphrases, "the test must be passed on every paraphrase, too")
           .enter(content)
           .use_for(asks)};
   return fields;

@@ -59,7 +59,7 @@ std::vector<FactSelection> read_facts(YamlSection section) {
     selection.split = split;
     read_fields(part, selection);
     for (auto const& field : fields_of<FactSelection>()) {
-      if (part.has(field.name) && !field.used_for(selection)) {
+      if (!field.used_for(selection) && field.text(selection) != field.text(FactSelection())) {
         throw part.fault(field.name,
                          "is a setting of the test 'known', for which this split does not ask. Set 'known' to two-way or "
                          "top-1, or remove it");

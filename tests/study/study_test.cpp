@@ -425,13 +425,14 @@ TEST_F(StudyTest, SplitsMayAskForFactsThatTheModelKnows) {
   write_study(with_defaults(study));
   EXPECT_EQ(read().facts[0].known_margin, 0.5);
   EXPECT_EQ(read({{"facts.heldout.known=none"}, {}, {}}).facts[1].known, KnownTest::none);
+  EXPECT_THAT(complaint({{"facts.train.known=none"}, {}, {}}), HasSubstr("facts.train.known_margin"));
   write_study(study_text);
   EXPECT_EQ(read().facts[0].known, KnownTest::none);
   write_study(with_defaults(read()));
   EXPECT_EQ(complaint(), "");
 
   write_study(study_text);
-  for (auto const* set : {"facts.train.known_margin=0", "facts.train.known_paraphrases=false"})
+  for (auto const* set : {"facts.train.known_margin=0.1", "facts.train.known_paraphrases=true"})
     EXPECT_THAT(complaint({{set}, {}, {}}), AllOf(HasSubstr("facts.train.known_"), HasSubstr("Set 'known' to two-way or top-1")))
         << set;
   EXPECT_THAT(complaint({{"facts.train.known=twoway"}, {}, {}}), HasSubstr("known are none, two-way, top-1"));
