@@ -131,19 +131,34 @@ class CandidateUnits {
   std::vector<std::vector<FactMargins>> margins_;  ///< of each unit
 };
 
-void require_same_facts(Communicator const& world, Candidates const& candidates) {
-  auto const own = fingerprint(candidates.facts);
+/// Ranks that differ in what they score would wait for each other at different places.
+void require_same(Communicator const& world, std::string const& own) {
   for (auto const& other : world.all_gather(own)) {
-    if (other != own) {
-      throw UserError("The ranks see different facts for the split '" + candidates.selection.split +
-                      "'. All nodes need the same files under the same paths.");
-    }
+    if (other != own)
+      throw UserError("The ranks see different studies or facts. All nodes need the same files under the same paths.");
   }
+}
+
+void add_number(Hasher& hasher, std::optional<std::size_t> const& number) {
+  hasher.integer(number.has_value()).integer(static_cast<long long>(number.value_or(0)));
+}
+
+/// What decides the rounds of scoring and their units, but for the facts.
+std::string rules_of(Study const& study, std::vector<FactSelection> const& selections) {
+  Hasher hasher;
+  hasher.integer(study.evaluation.batch).integer(study.peer_compatible);
+  for (auto const& selection : selections) {
+    hasher.text(selection.split).integer(static_cast<int>(selection.known)).number(selection.known_margin);
+    hasher.integer(selection.known_paraphrases);
+    for (auto const& number : {selection.per_relation, selection.offset_per_relation, selection.limit})
+      add_number(hasher, number);
+  }
+  return hasher.hex();
 }
 
 /// Scores candidates until the split is decided.
 void decide(FactScoring const& scoring, Candidates& candidates, FoundFacts& found) {
-  require_same_facts(scoring.world, candidates);
+  require_same(scoring.world, fingerprint(candidates.facts));
   CandidateUnits units(scoring, candidates);
   for (auto places = undecided(candidates); !places.empty() && found.scored; places = undecided(candidates)) {
     for (auto const unit : units.score(places)) {
@@ -173,6 +188,7 @@ bool is_known(FactMargins const& margins, FactSelection const& selection) {
 }
 
 FoundFacts find_facts(FactScoring const& scoring) {
+  require_same(scoring.world, rules_of(scoring.study, scoring.study.facts));
   FoundFacts found;
   std::vector<ChosenFacts> splits;
   for (auto const& selection : scoring.study.facts) {
@@ -186,7 +202,7 @@ FoundFacts find_facts(FactScoring const& scoring) {
 }
 
 std::vector<FactMargins> score_all(FactScoring const& scoring, Candidates const& candidates) {
-  require_same_facts(scoring.world, candidates);
+  require_same(scoring.world, rules_of(scoring.study, {candidates.selection}) + fingerprint(candidates.facts));
   std::vector<std::size_t> all(candidates.facts.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   CandidateUnits units(scoring, candidates);
