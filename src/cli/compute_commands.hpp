@@ -10,6 +10,7 @@ Command study_command(std::string const& name);  ///< sweep, edit, mask, eval or
 Command stats_command();
 Command plan_command();
 Command predict_command();
+Command known_facts_command();
 Command export_command();
 Command pretrain_command();
 Command doctor_command();

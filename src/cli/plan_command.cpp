@@ -3,6 +3,7 @@
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/json_line.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/report/text_table.hpp>
 #include <onemask/sweep/plan_report.hpp>
@@ -48,14 +49,32 @@ std::string text_of(PlanReport const& report) {
   }
   table.add({all.name, std::to_string(all.tasks), std::to_string(all.done), std::to_string(all.tasks - all.done), "",
              rank_hours(all.seconds), format_bytes(all.bytes), ""});
+  std::string known;
+  for (auto const& count : report.known) {
+    if (count.relation == every_relation) known += wrapped(sentence_of(count), line_width);
+  }
   auto const& run = report.simulation;
   return fmt::format(
-      "plan {} of {}: {} facts, {} way(s) of editing, {} masks\n\n{}\ncritical path: {} ({})\n"
+      "plan {} of {}: {} facts, {} way(s) of editing, {} masks\n{}\n{}\ncritical path: {} ({})\n"
       "on {}: {}; at least {} (the critical path, or the work divided evenly), so efficiency {}; ranks in tasks {} of the time\n",
-      report.id.substr(0, 12), report.name, report.facts, report.edit_sets, report.masks, table.text(),
+      report.id.substr(0, 12), report.name, report.facts, report.edit_sets, report.masks, known, table.text(),
       path_of(report.critical_path), format_duration(run.critical_path), counted(static_cast<std::size_t>(run.ranks), "rank"),
       format_duration(run.makespan), format_duration(run.bound()), percent(run.efficiency()),
       percent(run.makespan > 0 ? run.busy / (run.makespan * run.ranks) : 1));
+}
+
+/// What the model knows of the facts that were chosen among.
+nlohmann::ordered_json known_of(PlanReport const& report) {
+  auto list = nlohmann::ordered_json::array();
+  for (auto const& count : report.known) {
+    list.push_back({{"split", count.split},
+                    {"relation", count.relation},
+                    {"candidates", count.candidates},
+                    {"scored", count.scored},
+                    {"known", count.known},
+                    {"taken", count.taken}});
+  }
+  return list;
 }
 
 std::string json_of(PlanReport const& report) {
@@ -74,6 +93,7 @@ std::string json_of(PlanReport const& report) {
                     {"facts", report.facts},
                     {"ways_of_editing", report.edit_sets},
                     {"masks", report.masks},
+                    {"known", known_of(report)},
                     {"tasks", kinds},
                     {"critical_path", {{"seconds", run.critical_path}, {"tasks", report.critical_path}}},
                     {"simulation",

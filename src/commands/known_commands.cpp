@@ -19,6 +19,7 @@ std::vector<KnownCommand> const& known_commands() {
       {"stats", "Computes the second moments of keys that ROME and MEMIT need, for all layers in one pass, or imports them."},
       {"tokenize", "Prints the token ids of texts, and below them the tokens."},
       {"predict", "Prints the likeliest next tokens after prompts."},
+      {"known", "Lists the facts of a study that its unedited model knows, by relation."},
       {"export", "Writes an edited or masked model as a Hugging Face checkpoint."},
       {"pretrain", "Trains a GPT-2 or Llama from scratch on statements of facts and text; writes a Hugging Face folder."},
       {"world", "Writes a small world of invented facts, to train a model and to edit it."},

@@ -82,8 +82,12 @@ Findings fact_findings(Study const& study) {
   std::string text;
   for (auto const& selection : study.facts) {
     auto const count = std::exchange(counts[selection.split], 0);
-    if (count > 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", selection.split, count);
+    bool const is_bound = selection.known != KnownTest::none;
+    if (count > 0) text += fmt::format("{}{} {}{}", text.empty() ? "" : ", ", selection.split, is_bound ? "at most " : "", count);
   }
+  auto const asks = [](FactSelection const& selection) { return selection.known != KnownTest::none; };
+  if (std::any_of(study.facts.begin(), study.facts.end(), asks))
+    text += "; which of them the model knows is found out when the run starts";
   return {{Verdict::ok, "facts", text}};
 }
 

@@ -64,9 +64,10 @@ class Gatherer {
     write_scores();
     write_perplexity();
     write_result("facts", facts_table(plan_));
+    if (!plan_.known.empty()) write_result("known", known_table(plan_, source_.study));
     count_done(plan_.moments, [](auto const& moment) { return moment.second; });
     count_done(plan_.null_spaces, [](auto const& task) { return task.key; });
-    for (auto const& key : source_.templates) find(key);
+    for (auto const& key : source_.inputs) find(key);
 
     // Results only: equal for every number of ranks and after any interruption. Where and how fast they were made is provenance.
     Hasher results;

@@ -1,5 +1,6 @@
 #include "gather/gather_tables.hpp"
 
+#include <onemask/core/names.hpp>
 #include <onemask/core/text.hpp>
 
 #include <algorithm>
@@ -53,6 +54,25 @@ Table facts_table(Plan const& plan) {
            {"prompt", text([](auto const& f) { return f.fact.question(); })},
            {"target_true", text([](auto const& f) { return f.fact.target_true; })},
            {"target_new", text([](auto const& f) { return f.fact.target_new; })}}};
+}
+
+Table known_table(Plan const& plan, Study const& study) {
+  auto const& known = plan.known;
+  auto const selection = [&](KnownCount const& count) -> FactSelection const& {
+    return *std::find_if(study.facts.begin(), study.facts.end(), [&](auto const& s) { return s.split == count.split; });
+  };
+  auto const whole = [&](std::size_t KnownCount::*member) {
+    return column<std::int64_t>(known, [=](auto const& count) { return count.*member; });
+  };
+  return {{{"split", column<std::string>(known, [](auto const& count) { return count.split; })},
+           {"relation", column<std::string>(known, [](auto const& count) { return count.relation; })},
+           {"test", column<std::string>(known, [&](auto const& c) { return name_of(known_test_names, selection(c).known); })},
+           {"margin", column<double>(known, [&](auto const& count) { return selection(count).known_margin; })},
+           {"paraphrases", column<std::int64_t>(known, [&](auto const& count) { return selection(count).known_paraphrases; })},
+           {"candidates", whole(&KnownCount::candidates)},
+           {"scored", whole(&KnownCount::scored)},
+           {"known", whole(&KnownCount::known)},
+           {"taken", whole(&KnownCount::taken)}}};
 }
 
 Table edits_table(Plan const& plan, std::vector<EditRow> const& rows) {

@@ -32,6 +32,8 @@ struct EpochRow {
 };
 
 Table facts_table(Plan const& plan);
+/// What the model knows of the facts that the splits were chosen among.
+Table known_table(Plan const& plan, Study const& study);
 Table edits_table(Plan const& plan, std::vector<EditRow> const& rows);
 Table epochs_table(std::vector<EpochRow> const& rows);
 /// `zeros` by mask: the share that it sets to zero, 0 where it is not trained yet.

@@ -2,6 +2,9 @@
 #include <onemask/model/head_loss.hpp>
 #include <onemask/model/two_way.hpp>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include <c10/core/GradMode.h>
@@ -80,6 +83,7 @@ TwoWayBatch::TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPro
              index_tensor(planned.prompt, at::kCPU)};
     move.add(terms.place).add(terms.token).add(terms.prompt);
   };
+  prompts_of_true_ = of_true.prompt;
   take(of_true, true_);
   take(of_new, new_);
   move.to(model.device());
@@ -90,17 +94,42 @@ at::Tensor TwoWayBatch::sum(at::Tensor const& table, Terms const& terms) const {
   return at::zeros({prompts_}, values.options()).index_add(0, terms.prompt, values);
 }
 
-TwoWayBatch::Scores TwoWayBatch::score(EditedProjection const& change, CausalLM const& model) const {
-  c10::NoGradGuard const no_gradients;
+at::Tensor TwoWayBatch::table(EditedProjection const& change, CausalLM const& model) const {
   Pass const pass(model, rows_.layout);
   auto const residual = pass.finish(layer_, rows_.half, {change.left, change.right, edit_, change.mask});
   auto const last = static_cast<int>(model.config().layers) - 1;
   auto const hidden = pass.run(layer_ + 1, last, residual, read_.layout, read_.tokens);
-  auto const table = log_probabilities(model, model.final_norm(hidden));
+  auto table = log_probabilities(model, model.final_norm(hidden));
   invariant(table.size(0) == read_.tokens.numel(), table.size(0), " distributions were made for ", read_.tokens.numel(),
             " tokens");
-  auto const sums = at::stack({sum(table, true_), sum(table, new_)}).to(at::kCPU);
-  return {table.index_select(0, next_), sums[0], sums[1]};
+  return table;
+}
+
+TwoWayBatch::Scores TwoWayBatch::score(EditedProjection const& change, CausalLM const& model) const {
+  c10::NoGradGuard const no_gradients;
+  auto const read = table(change, model);
+  auto const sums = at::stack({sum(read, true_), sum(read, new_)}).to(at::kCPU);
+  return {read.index_select(0, next_), sums[0], sums[1]};
+}
+
+TwoWayBatch::Margins TwoWayBatch::margins() const {
+  c10::NoGradGuard const no_gradients;
+  auto const read = table({}, model_);
+  auto const [likeliest, tokens] = read.topk(std::min<std::int64_t>(2, read.size(1)));
+  auto const first = likeliest.select(1, 0).index_select(0, true_.place);
+  auto const second = likeliest.select(1, likeliest.size(1) - 1).index_select(0, true_.place);
+  auto const is_first = tokens.select(1, 0).index_select(0, true_.place).eq(true_.token);
+  auto const own = read.index({true_.place, true_.token}).to(at::kDouble);
+  auto const leads = own - at::where(is_first, second, first).to(at::kDouble);
+  auto const numbers = at::cat({sum(read, true_) - sum(read, new_), leads}).to(at::kCPU);
+  auto top1 = at::full({prompts_}, std::numeric_limits<double>::infinity(), at::kDouble);
+  auto const* lead = numbers.data_ptr<double>() + prompts_;
+  auto* least = top1.data_ptr<double>();
+  for (auto const prompt : prompts_of_true_) {
+    if (*lead < least[prompt] || std::isnan(*lead)) least[prompt] = *lead;
+    ++lead;
+  }
+  return {numbers.narrow(0, 0, prompts_), top1};
 }
 
 }  // namespace onemask

@@ -48,6 +48,18 @@ std::string training_key(EditSet const& set, Plan const& plan, std::string const
   return hasher.hex();
 }
 
+/// Sets a share of the training split apart as the validation split.
+void hold_back(Study const& study, std::vector<SplitFact>& facts) {
+  std::vector<std::size_t> training;
+  for (std::size_t f = 0; f < facts.size(); ++f) {
+    if (facts[f].split == study.train_split) training.push_back(f);
+  }
+  auto const share = study.masks ? study.points.front().mask.validation_share : 0;
+  auto const held_back = static_cast<std::size_t>(std::floor(share * static_cast<double>(training.size())));
+  auto const order = RandomStream({stream::split, training.size()}).permutation(training.size());
+  for (std::size_t i = 0; i < held_back; ++i) facts[training[order[i]]].split = validation_split;
+}
+
 std::string mask_key(MaskTask const& mask, std::string const& training, Fingerprints const& fingerprints) {
   Hasher hasher;
   begin_key(hasher, "mask 2", fingerprints);  // 1 counted zeros at one threshold only
@@ -76,19 +88,6 @@ std::vector<std::size_t> Plan::facts_of(std::string const& split) const {
   return indices;
 }
 
-std::vector<SplitFact> study_facts(Study const& study) {
-  auto facts = select_facts(study.facts, study.base);
-  std::vector<std::size_t> training;
-  for (std::size_t f = 0; f < facts.size(); ++f) {
-    if (facts[f].split == study.train_split) training.push_back(f);
-  }
-  auto const share = study.masks ? study.points.front().mask.validation_share : 0;
-  auto const held_back = static_cast<std::size_t>(std::floor(share * static_cast<double>(training.size())));
-  auto const order = RandomStream({stream::split, training.size()}).permutation(training.size());
-  for (std::size_t i = 0; i < held_back; ++i) facts[training[order[i]]].split = validation_split;
-  return facts;
-}
-
 std::vector<int> moment_layers(Study const& study) {
   std::set<int> layers;
   for (auto const& point : study.points) {
@@ -102,10 +101,13 @@ std::string null_space_key(std::string const& moment, double threshold) {
   return Hasher().text("null space").integer(object_version).text(moment).number(threshold).hex();
 }
 
-Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector<ContextTemplates> const& templates,
-               std::map<int, std::string> const& moments, std::vector<TextPiece> const& text) {
+Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& fingerprints,
+               std::vector<ContextTemplates> const& templates, std::map<int, std::string> const& moments,
+               std::vector<TextPiece> const& text) {
   Plan plan;
-  plan.facts = study_facts(study);
+  plan.facts = std::move(selected.facts);
+  plan.known = std::move(selected.known);
+  hold_back(study, plan.facts);
   plan.moments = moments;
   if (study.masks && plan.facts_of(study.train_split).empty()) {
     throw UserError("The study '" + study.name + "' leaves no fact in its split '" + study.train_split + "' to train masks on.");

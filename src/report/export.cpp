@@ -1,9 +1,11 @@
 #include "report/finding.hpp"
+#include "report/known.hpp"
 #include "report/study_parts.hpp"
 #include <onemask/report/export.hpp>
 
 #include <array>
 #include <charconv>
+#include <limits>
 
 #include <nlohmann/json.hpp>
 
@@ -39,6 +41,20 @@ std::string csv_field(double value) {
   return {digits.data(), end};
 }
 
+/// A share as a row of the summary: of the unedited model, by its rewrite prompts and those that the split's test reads besides.
+std::string csv_field_of(KnownShare const& share, std::string const& column) {
+  constexpr auto none = std::numeric_limits<double>::quiet_NaN();
+  if (column == "condition") return csv_field(to_string(ConditionKind::original));
+  if (column == "split") return csv_field(share.group.split);
+  if (column == "relation") return csv_field(share.group.relation);
+  if (column == "prompts") return csv_field(std::string(share.paraphrases ? "all" : "rewrite"));
+  if (column == "metric") return csv_field(share.metric);
+  if (column == "mean") return csv_field(share.mean);
+  if (column == "n") return csv_field(share.n);
+  if (column == "planned") return csv_field(share.planned);
+  return csv_field(none);
+}
+
 }  // namespace
 
 std::string to_json(StudyFile const& study) {
@@ -48,6 +64,7 @@ std::string to_json(StudyFile const& study) {
   result["summary"] = records(need_table(study, "summary"));
   if (study.tables.contains("perplexity")) result["perplexity"] = records(need_table(study, "perplexity"));
   if (study.tables.contains("published")) result["published"] = records(need_table(study, "published"));
+  if (study.tables.contains("known")) result["known"] = records(need_table(study, "known"));
   result["finding"] = findings(study);
   if (study.tables.contains(stages_table)) result["stages"] = records(need_table(study, stages_table));
   if (study.tables.contains(objects_table)) result["objects"] = records(need_table(study, objects_table));
@@ -64,6 +81,13 @@ std::string to_csv(StudyFile const& study) {
     lines += status;
     for (auto const& [name, column] : summary.columns) {
       lines += ',' + std::visit([row](auto const& values) { return csv_field(values[row]); }, column);
+    }
+    lines += '\n';
+  }
+  for (auto const& share : known_shares(study)) {
+    for (auto const& [name, column] : summary.columns) {
+      if (&name == &summary.columns.front().first) lines += status;
+      lines += ',' + csv_field_of(share, name);
     }
     lines += '\n';
   }

@@ -4,7 +4,7 @@
 namespace onemask {
 
 StudyFile read_results(std::filesystem::path const& study_file) {
-  return read_study_file(study_file, {"conditions", "summary", "perplexity", "published", stages_table, objects_table});
+  return read_study_file(study_file, {"conditions", "summary", "perplexity", "published", "known", stages_table, objects_table});
 }
 
 }  // namespace onemask

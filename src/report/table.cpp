@@ -1,5 +1,6 @@
 #include "report/cells.hpp"
 #include "report/finding.hpp"
+#include "report/known.hpp"
 #include "report/mixture.hpp"
 #include "report/perplexity.hpp"
 #include "report/published.hpp"
@@ -97,7 +98,7 @@ std::string format_table(StudyFile const& study, TableOptions const& options) {
     if (group.relation != every_relation && !options.by_relation) continue;
     for (auto const& edits : summary.edits()) {
       text += "\nSplit " + group.split + (group.relation == every_relation ? "" : ", relation " + group.relation) +
-              (edits.edits.empty() ? "" : ", " + edits.edits) + "\n";
+              (edits.edits.empty() ? "" : ", " + edits.edits) + known_note(study, group) + "\n";
       TextTable table;
       table.add({"model", "zeros %", "RSR %", "95 % interval", "n/planned", "paraphrases RSR %", "KL", "top-1 changed %"});
       for (auto const& kind : edits.kinds) {
@@ -114,8 +115,9 @@ std::string format_table(StudyFile const& study, TableOptions const& options) {
   text += text_lines + published_block(study, summary, perplexities);
   for (auto const& finding : findings(study)) text += "\n" + wrapped(finding, line_width);
   if (auto const mixture = mixture_of_kinds(study); !mixture.empty()) text += "\n" + wrapped(mixture, line_width);
-  return text + "\n" + definitions + (with_quality ? quality_definitions : "") +
-         (text_lines.empty() ? "" : perplexity_definition) + (several ? definition_of_mean : "") + stage_times(study);
+  return text + "\n" + definitions + (study.tables.contains("known") ? known_definition : "") +
+         (with_quality ? quality_definitions : "") + (text_lines.empty() ? "" : perplexity_definition) +
+         (several ? definition_of_mean : "") + stage_times(study);
 }
 
 }  // namespace onemask

@@ -3,6 +3,7 @@
 #include <onemask/status/run_state.hpp>
 #include <onemask/status/status.hpp>
 #include <onemask/store/journal.hpp>
+#include <onemask/store/run_folder.hpp>
 
 #include <algorithm>
 #include <map>
@@ -84,6 +85,11 @@ bool PartStatus::silent(long long now) const {
 RunStatus read_status(std::filesystem::path const& folder) {
   RunStatus status;
   auto const plan = folder / "plan.json";
+  if (!std::filesystem::exists(plan) && is_at_work(folder)) {
+    throw UserError(
+        "The run in '" + folder.string() +
+        "' has begun, but has no plan yet: it loads the model, or scores the facts that it chooses among. Ask again.");
+  }
   if (!std::filesystem::exists(plan))
     throw UserError("The folder '" + folder.string() + "' holds no run: it has no plan.json. Name the folder given to --out.");
   try {

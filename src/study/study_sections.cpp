@@ -58,6 +58,13 @@ std::vector<FactSelection> read_facts(YamlSection section) {
     FactSelection selection;
     selection.split = split;
     read_fields(part, selection);
+    for (auto const& field : fields_of<FactSelection>()) {
+      if (!field.used_for(selection) && field.text(selection) != field.text(FactSelection())) {
+        throw part.fault(field.name,
+                         "is a setting of the test 'known', for which this split does not ask. Set 'known' to two-way or "
+                         "top-1, or remove it");
+      }
+    }
     part.finish();
     selections.push_back(std::move(selection));
   }

@@ -62,7 +62,7 @@ std::string with_defaults(Study const& study) {
   document.remove("sweep");  // comes last
   add_value(document, "peer_compatible", study.peer_compatible ? "true" : "false");
   add_fields(document["model"], study.model);
-  for (auto const& selection : study.facts) add_fields(document["facts"][selection.split], selection);
+  for (auto const& selection : study.facts) add_fields(document["facts"][selection.split], selection, {}, {selection});
   add_edit(document["edit"], study, swept);
   add_fields(document["moments"], study.moments);
   if (!(document["mask"] && document["mask"].IsScalar())) {

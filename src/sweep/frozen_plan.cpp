@@ -4,6 +4,7 @@
 #include <onemask/core/file.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/posix_file.hpp>
+#include <onemask/core/text.hpp>
 #include <onemask/store/run_folder.hpp>
 
 #include <fmt/core.h>
@@ -41,10 +42,11 @@ bool has_begun(std::filesystem::path const& folder, Tasks tasks) {
 
 void freeze_plan(std::filesystem::path const& folder, Study const& study, OpenRun const& run, TaskList const& all, Tasks tasks) {
   auto const file = folder / "plan.json";
-  if (run.provisional) {
-    return log_warning(
-        "The plan is not frozen: the first start on GPUs samples its context templates. Until then it is not known which objects "
-        "it needs and which of its tasks are done.");
+  if (!run.missing.empty()) {
+    return log_warning(fmt::format(
+        "The plan is not frozen: the first start on GPUs makes its {}. Until then it is not known which objects it needs and "
+        "which of its tasks are done.",
+        join(run.missing, " and its ")));
   }
   if (!std::filesystem::exists(file)) return write_plan(file, study, run, all);
   std::string id, execution;

@@ -4,6 +4,7 @@
 #include <onemask/comm/agree.hpp>
 #include <onemask/compute/computing.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/interrupt.hpp>
 #include <onemask/edit/context_templates.hpp>
 #include <onemask/edit/value_search.hpp>
 #include <onemask/moments/moments.hpp>
@@ -11,8 +12,10 @@
 #include <onemask/work/check_facts.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -31,13 +34,13 @@ std::optional<ContextTemplates> templates_of(Communicator const& world, OpenRun&
   hasher.integer(static_cast<long long>(edit.template_seed));
   for (auto const& [length, count] : edit.hparams.context_template_length_params) hasher.integer(length).integer(count);
   auto const key = hasher.hex();
-  run.templates.insert(key);
+  run.inputs.insert(key);
   std::string bytes;
   agree(world, [&] {
     if (world.rank() != 0) return;
     if (auto stored = run.objects.get(key)) {
       bytes = *stored;
-    } else if (run.worker == run.model->device().type()) {
+    } else if (run.is_able()) {
       auto const sampled =
           sample_context_templates(*run.model, run.tokenizer, edit.hparams.context_template_length_params, edit.template_seed);
       bytes = nlohmann::json(sampled).dump();
@@ -89,8 +92,8 @@ void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer
   }
 }
 
-/// Plans the study, the same on all ranks.
-void add_plan(Communicator const& world, Study const& study, OpenRun& run) {
+/// Plans the study for these facts, the same on all ranks.
+void add_plan(Communicator const& world, Study const& study, SelectedFacts selected, OpenRun& run) {
   std::vector<TextPiece> const text(run.text.begin(), run.text.end());
   std::vector<ContextTemplates> templates;
   std::map<std::string, std::size_t> place;  // by the swept edit keys
@@ -101,13 +104,13 @@ void add_plan(Communicator const& world, Study const& study, OpenRun& run) {
       continue;
     }
     auto const found = templates_of(world, run, point.edit);
-    run.provisional = run.provisional || !found;
+    if (!found) run.missing.insert("context templates");
     templates.push_back(found.value_or(ContextTemplates{"{}"}));
   }
   agree(world, [&] {
     auto const layers = moment_layers(study);
     auto const moments = layers.empty() ? std::map<int, std::string>() : moment_keys(study.moments, layers, run.fingerprints);
-    run.plan = make_plan(study, run.fingerprints, templates, moments, text);
+    run.plan = make_plan(study, std::move(selected), run.fingerprints, templates, moments, text);
   });
   for (auto const& id : world.all_gather(run.plan.id)) {
     if (id != run.plan.id)
@@ -117,7 +120,7 @@ void add_plan(Communicator const& world, Study const& study, OpenRun& run) {
 
 }  // namespace
 
-OpenRun open_run(Environment const& environment, Study const& study, std::filesystem::path const& objects, Tasks tasks) {
+LoadedModel load_model(Environment const& environment, Study const& study, Tasks tasks) {
   auto const world = environment.world();
   auto const& m = study.model;
   agree(world, [&] {
@@ -125,7 +128,7 @@ OpenRun open_run(Environment const& environment, Study const& study, std::filesy
     set_product_precision(m.products);
   });
   auto const placement = place_rank(environment, m, tasks);
-  std::optional<OpenRun> run;
+  std::optional<LoadedModel> loaded;
   agree(world, [&] {
     auto const worker = m.device.starts_with("cuda") ? c10::kCUDA : placement.device.type();
     auto model = load_causal_lm(Checkpoint::open(m.checkpoint), placement);
@@ -133,17 +136,49 @@ OpenRun open_run(Environment const& environment, Study const& study, std::filesy
     check(study, *model, tokenizer);
     Fingerprints fingerprints{model->fingerprint(), tokenizer.fingerprint(),
                               execution_of(worker, m.dtype, m.products, m.threads)};
-    auto text = read_text(study.perplexity, tokenizer, model->config());
-    run.emplace(OpenRun{ObjectStore(objects, true, kind_of_numbers(placement.device)), std::move(model), std::move(tokenizer),
-                        std::move(fingerprints), std::move(text), worker});
+    loaded.emplace(LoadedModel{std::move(model), std::move(tokenizer), std::move(fingerprints), worker});
   });
-  add_plan(world, study, *run);
+  return *std::move(loaded);
+}
+
+FactScoring scoring_of(Communicator const& world, Study const& study, LoadedModel const& loaded, ObjectStore const* objects) {
+  return {.world = world,
+          .study = study,
+          .fingerprints = loaded.fingerprints,
+          .model = *loaded.model,
+          .tokenizer = loaded.tokenizer,
+          .objects = objects,
+          .is_able = loaded.is_able(),
+          .must_stop = interrupted};
+}
+
+OpenRun open_run(Environment const& environment, Study const& study, RunOptions const& options, Tasks tasks) {
+  auto const start = std::chrono::steady_clock::now();
+  auto const world = environment.world();
+  auto loaded = load_model(environment, study, tasks);
+  std::optional<OpenRun> run;
+  agree(world, [&] {
+    auto text = read_text(study.perplexity, loaded.tokenizer, loaded.model->config());
+    ObjectStore objects(options.objects_folder(), true, kind_of_numbers(loaded.model->device()));
+    run.emplace(OpenRun{std::move(loaded), std::move(objects), std::move(text)});
+  });
+  auto scoring = scoring_of(world, study, *run, &run->objects);
+  scoring.part = options.shard.index;
+  scoring.parts = options.shard.count;
+  scoring.must_stop = [&] {
+    std::chrono::duration<double> const spent = std::chrono::steady_clock::now() - start;
+    return interrupted() || (options.time_limit > 0 && spent.count() > options.time_limit);
+  };
+  auto found = find_facts(scoring);
+  run->inputs = std::move(found.objects);
+  if (!found.scored) run->missing.insert("scores of facts that the model may know");
+  add_plan(world, study, std::move(found.selected), *run);
   agree(world, [&] {
     if (world.rank() != 0) return;
     check_facts(study, run->plan, run->tokenizer, run->model->config());
     check_moments(study.moments, run->plan.moments, *run->model, run->objects);
   });
-  return std::move(*run);
+  return *std::move(run);
 }
 
 }  // namespace onemask

@@ -78,8 +78,13 @@ std::vector<std::string> critical_path(TaskList const& tasks, std::vector<bool> 
 
 PlanReport plan_study(Environment const& environment, Study const& study, RunOptions const& options,
                       PlanQuestion const& question) {
-  auto const run = open_run(environment, study, options.objects_folder(), Tasks::done_elsewhere);
-  PlanReport report{run.plan.id, study.name, run.plan.facts.size(), run.plan.sets.size(), run.plan.masks.size(), {}, {}, {}};
+  auto const run = open_run(environment, study, options, Tasks::done_elsewhere);
+  PlanReport report{.id = run.plan.id,
+                    .name = study.name,
+                    .facts = run.plan.facts.size(),
+                    .edit_sets = run.plan.sets.size(),
+                    .masks = run.plan.masks.size(),
+                    .known = run.plan.known};
   agree(environment.world(), [&] {
     if (environment.world().rank() != 0) return;
     auto journal = read_journals(options.folder / "journal");

@@ -9,6 +9,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/posix_file.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/dispatch/worker.hpp>
 #include <onemask/gather/gather.hpp>
@@ -30,7 +31,7 @@ using Clock = std::chrono::steady_clock;
 
 bool gather_all(Study const& study, OpenRun const& run, RunOptions const& options, std::vector<StageRecord> const& stages) {
   return gather({run.plan, study, run.objects, options.folder / "journal", run.fingerprints.model, run.fingerprints.tokenizer,
-                 stages, runtime_info(run.worker), run.templates},
+                 stages, runtime_info(run.worker), run.inputs},
                 options.folder / "study.h5");
 }
 
@@ -115,12 +116,13 @@ void warn_of_mixture(Communicator const& world, std::string const& kind) {
 
 RunOutcome gather_study(Environment const& environment, Study const& study, RunOptions const& options) {
   auto const world = environment.world();
-  auto const run = open_run(environment, study, options.objects_folder(), Tasks::done_elsewhere);
+  auto const run = open_run(environment, study, options, Tasks::done_elsewhere);
   std::int64_t complete = 0;
   agree(world, [&] {
     if (world.rank() != 0) return;
-    if (run.provisional) {
-      throw UserError("The context templates of this study are not in '" + options.objects_folder().string() +
+    if (!run.missing.empty()) {
+      throw UserError("The " + join(run.missing, " and the ") + " of this study are not in '" +
+                      options.objects_folder().string() +
                       "', so it is not known which results belong to it. Name the objects folder of the run with --objects.");
     }
     freeze_plan(options.folder, study, run, make_task_list(run.plan, study, {}, Stage::gather), Tasks::done_elsewhere);
@@ -136,7 +138,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   check_ranks(study, options, world.size());
   std::optional<RunLock> lock;
   begin_in_folder(world, options, lock);
-  auto const run = open_run(environment, study, options.objects_folder(), Tasks::done_here);
+  auto const run = open_run(environment, study, options, Tasks::done_here);
   warn_of_mixture(world, run.objects.made_by());
   auto const tasks = open_tasks(world, study, run, options);
   auto const journals = options.folder / "journal";
@@ -145,6 +147,9 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   std::optional<Journal> journal;
   agree(world, [&] { journal.emplace(journals, journal_rank, attempt); });
   auto const& plan = run.plan;
+  for (auto const& count : plan.known) {
+    if (count.relation == every_relation) log_info(sentence_of(count));
+  }
   log_info(fmt::format("plan {}: {} facts, {} way(s) of editing, {} masks, {}; {}", plan.id.substr(0, 12), plan.facts.size(),
                        plan.sets.size(), plan.masks.size(), counted(static_cast<std::size_t>(world.size()), "rank"),
                        summary_of(tasks.list, tasks.done)));

@@ -90,7 +90,7 @@ void run(std::filesystem::path const& folder, std::size_t points, std::size_t ba
   auto const study = table.part("read the study", [&] { return read_study(folder / "study.yaml"); });
   auto const plan = table.part("make the plan", [&] {
     std::vector<ContextTemplates> const templates(study.points.size(), {"{}"});
-    return make_plan(study, {"model", "tokenizer", "cpu"}, templates, {});
+    return make_plan(study, {select_facts(study.facts, study.base), {}}, {"model", "tokenizer", "cpu"}, templates, {});
   });
   auto const tasks =
       table.part("list the tasks", [&] { return make_task_list(plan, study, task_rates({}, config, false), Stage::gather); });

@@ -42,8 +42,8 @@ void run(std::filesystem::path const& file, std::filesystem::path const& facts, 
                    "facts.ood.files=" + files("counterfact_ood*.json")};
   overrides.sweep = {"mask.seed=0.." + std::to_string(masks - 1)};
   auto const study = read_study(file, overrides);
-  auto const plan =
-      make_plan(study, {"model", "tokenizer", "cuda"}, std::vector<ContextTemplates>(study.points.size(), {"{}"}), {});
+  auto const plan = make_plan(study, {select_facts(study.facts, study.base), {}}, {"model", "tokenizer", "cuda"},
+                              std::vector<ContextTemplates>(study.points.size(), {"{}"}), {});
   std::printf("%s: %zu facts, %zu masks\n\n", study.name.c_str(), plan.facts.size(), plan.masks.size());
   std::printf(
       "| times | ranks | tasks | makespan | work / ranks | critical path | efficiency | ranks in tasks | simulated in s |\n");

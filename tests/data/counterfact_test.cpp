@@ -137,6 +137,18 @@ TEST(Counterfact, CutAnywhereIsRefused) {
   }
 }
 
+TEST(Counterfact, WhatIsWrittenIsReadAgain) {
+  json whole = test::record(1, "P103", "Zoë \"Z\""), bare = test::record(2, "P17", "B");
+  for (char const* const absent : {"pararel_idx", "paraphrase_prompts", "neighborhood_prompts"}) bare.erase(absent);
+  bare["requested_rewrite"]["target_true"].erase("id");
+  auto const facts = read({whole, bare});
+  test::TemporaryFolder const folder;
+  write_file_atomically(folder / "again.json", counterfact_text(facts));
+  auto const again = read_counterfact(folder / "again.json");
+  EXPECT_EQ(fingerprint(again), fingerprint(facts));
+  EXPECT_FALSE(again.at(1).pararel_idx);
+}
+
 TEST(Counterfact, FingerprintSeesEveryFieldAndTheOrder) {
   json const a = test::record(1, "P103", "A"), b = test::record(2, "P17", "B");
   std::string const reference = fingerprint(read({a, b}));

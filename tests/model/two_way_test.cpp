@@ -1,6 +1,8 @@
 #include "support/tiny_model.hpp"
 #include <onemask/model/two_way.hpp>
 
+#include <algorithm>
+
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
@@ -56,6 +58,38 @@ INSTANTIATE_TEST_SUITE_P(Families, TwoWay, testing::Values("gpt2", "llama"));
 TEST_P(TwoWay, TheUnchangedModel) {
   TwoWayBatch const batch(*model_, 1, prompts_, edit_of_prompt_);
   check(batch.score({}), std::vector<at::Tensor>(prompts_.size(), projection_.weight));
+}
+
+TEST_P(TwoWay, MarginsOfTheTrueObject) {
+  auto prompts = prompts_;
+  // An object that begins with the likeliest token, and one that is the likeliest token by token.
+  auto const likeliest = [&](Ids const& row) { return next(row, projection_.weight).argmax().item<std::int64_t>(); };
+  auto const row = random_ids(4, 7);
+  auto const first = likeliest(row);
+  auto longer = row;
+  longer.push_back(first);
+  prompts.push_back({row, {first, likeliest(longer)}, {66}});
+  prompts.push_back({row, {first, (likeliest(longer) + 1) % tiny_vocabulary}, {66}});
+  auto const margins = TwoWayBatch(*model_, 1, prompts, Ids(prompts.size())).margins();
+  for (std::size_t p = 0; p < prompts.size(); ++p) {
+    auto const i = static_cast<std::int64_t>(p);
+    auto const& [prompt, target_true, target_new] = prompts[p];
+    EXPECT_NEAR(margins.two_way[i].item<double>(),
+                object(prompt, target_true, projection_.weight) - object(prompt, target_new, projection_.weight), 1e-4)
+        << "prompt " << p;
+    auto text = prompt;
+    double least = 1e9;
+    for (auto const token : target_true) {
+      auto others = next(text, projection_.weight).clone();
+      auto const own = others[token].item<double>();
+      others[token] = -1e9;
+      least = std::min(least, own - others.max().item<double>());
+      text.push_back(token);
+    }
+    EXPECT_NEAR(margins.top1[i].item<double>(), least, 1e-4) << "prompt " << p;
+  }
+  EXPECT_GT(margins.top1[6].item<double>(), 0);
+  EXPECT_LT(margins.top1[7].item<double>(), 0);
 }
 
 TEST_P(TwoWay, EditsAndMasks) {

@@ -13,7 +13,8 @@ inline Plan plan_of(Study const& study, std::vector<TextPiece> const& text = {},
                     Fingerprints const& fingerprints = {"m", "t", "e"}) {
   std::map<int, std::string> moments;
   for (auto layer : moment_layers(study)) moments[layer] = "moment " + std::to_string(layer);
-  return make_plan(study, fingerprints, std::vector<ContextTemplates>(study.points.size(), templates), moments, text);
+  return make_plan(study, {select_facts(study.facts, study.base), {}}, fingerprints,
+                   std::vector<ContextTemplates>(study.points.size(), templates), moments, text);
 }
 
 }  // namespace onemask::test

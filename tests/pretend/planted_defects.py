@@ -55,7 +55,7 @@ DEFECTS = [
     # Memory that the host reads
     Defect("losses are read before they have come", VALUE_SEARCH, "at::stack(columns).to(at::kCPU);",
            "at::stack(columns).to(at::kCPU, /*non_blocking=*/true);", "edit", "edit_waits_test"),
-    Defect("scores are read before they have come", TWO_WAY, "sum(table, new_)}).to(at::kCPU);",
+    Defect("scores are read before they have come", TWO_WAY, "sum(read, new_)}).to(at::kCPU);",
            "sum(table, new_)}).to(at::kCPU, /*non_blocking=*/true);", "model", "model_waits_test"),
     Defect("the host reads a device's memory", METRICS, "                           .to(at::kCPU);\n  auto const kl = ", ";\n  auto const kl = ",
            "eval", "eval_metrics_golden_test/pretend"),

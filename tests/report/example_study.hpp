@@ -54,6 +54,19 @@ class StudyMaker {
   Integers n_, planned_;
 };
 
+/// Adds what the model knows of the candidates of the split "heldout", of relation P17 and of all.
+inline void add_known(StudyFile& study, bool paraphrases = false, double margin = 0) {
+  study.tables["known"] = {{{"split", Texts{"heldout", "heldout"}},
+                            {"relation", Texts{"all", "P17"}},
+                            {"test", Texts{"two-way", "two-way"}},
+                            {"margin", Numbers{margin, margin}},
+                            {"paraphrases", Integers{paraphrases, paraphrases}},
+                            {"candidates", Integers{4000, 0}},
+                            {"scored", Integers{1000, 0}},
+                            {"known", Integers{500, 0}},
+                            {"taken", Integers{250, 0}}}};
+}
+
 /// A study of two masks on one split with relations P17 and P30; the second mask has no score on P30 yet.
 inline StudyFile example_study() {
   StudyFile study;

@@ -40,6 +40,19 @@ TEST(Csv, KeepsEveryBitOfANumber) {
   EXPECT_EQ(to_csv(study), "status,mean\nCOMPLETE,0.30000000000000004\nCOMPLETE,-1.7976931348623157e+308\n");
 }
 
+TEST(Csv, EndsWithTheFactsThatTheModelKnows) {
+  auto study = one_score();
+  test::add_known(study);
+  EXPECT_EQ(to_csv(study),
+            "status,condition,split,relation,prompts,metric,mean,low,high,n,planned\n"
+            "COMPLETE,edited,train,all,rewrite,success,0.5,0.25,nan,20,20\n"
+            "COMPLETE,original,heldout,all,rewrite,known,0.5,nan,nan,1000,4000\n"
+            "COMPLETE,original,heldout,all,rewrite,taken,0.25,nan,nan,1000,4000\n"
+            "COMPLETE,original,heldout,P17,rewrite,known,nan,nan,nan,0,0\n"
+            "COMPLETE,original,heldout,P17,rewrite,taken,nan,nan,nan,0,0\n");
+  EXPECT_NE(to_json(study).find("\"known\": [\n  {\n   \"split\": \"heldout\","), std::string::npos);
+}
+
 TEST(Json, HasAttributesConditionsSummaryFindingAndStages) {
   EXPECT_EQ(to_json(one_score()), R"({
  "attributes": {

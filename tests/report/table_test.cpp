@@ -15,6 +15,7 @@ namespace {
 using test::example_study;
 using test::Integers;
 using test::Texts;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -61,6 +62,17 @@ stage   wall time  tasks  done before  ranks
 edit       8.50 s     10            4      4
 mask   1 min 20 s      2            0      4
 )");
+}
+
+TEST(Table, SaysHowManyFactsTheModelKnows) {
+  auto study = example_study();
+  test::add_known(study);
+  EXPECT_THAT(format_table(study), AllOf(HasSubstr("\nSplit heldout; known 500 of 1000 (two-way)\nmodel "),
+                                         HasSubstr("\nknown k of n: facts that the unedited model knows, ")));
+  test::add_known(study, true, 0.25);
+  EXPECT_THAT(format_table(study, {.by_relation = true, .per_mask = false}),
+              AllOf(HasSubstr("\nSplit heldout; known 500 of 1000 (two-way, margin 0.25, with paraphrases)\n"),
+                    HasSubstr("\nSplit heldout, relation P30\n")));
 }
 
 TEST(Table, ListsRelationsAndMasksWhenAsked) {

@@ -20,8 +20,9 @@ TEST(StudyKeys, EachOnceWithItsMeaning) {
     EXPECT_FALSE(key.meaning.empty() || key.values.empty()) << key.key;
     EXPECT_EQ(key.meaning.find_first_of("|\n"), std::string::npos) << key.key;  // a cell of a table
   }
-  for (auto const* key : {"name", "model.threads", "facts.SPLIT.limit", "edit.v_lr", "edit.batch", "mask.layers", "mask.epochs",
-                          "moments.tokens", "evaluation.baselines", "perplexity.stride", "published.figures", "sweep.KEY"})
+  for (auto const* key :
+       {"name", "model.threads", "facts.SPLIT.limit", "facts.SPLIT.known", "edit.v_lr", "edit.batch", "mask.layers",
+        "mask.epochs", "moments.tokens", "evaluation.baselines", "perplexity.stride", "published.figures", "sweep.KEY"})
     EXPECT_TRUE(seen.contains(key)) << key;
 }
 

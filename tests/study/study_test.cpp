@@ -412,6 +412,33 @@ TEST_F(StudyTest, MissingAndMalformed) {
   EXPECT_THROW(read_study(folder_ / "none.yaml"), UserError);
 }
 
+TEST_F(StudyTest, SplitsMayAskForFactsThatTheModelKnows) {
+  auto const study = read({{"facts.train.known=top-1", "facts.train.known_margin=0.5", "facts.train.known_paraphrases=true",
+                            "facts.heldout.known=two-way"},
+                           {},
+                           {}});
+  EXPECT_EQ(study.facts[0].known, KnownTest::top1);
+  EXPECT_EQ(study.facts[0].known_margin, 0.5);
+  EXPECT_TRUE(study.facts[0].known_paraphrases);
+  EXPECT_EQ(study.facts[1].known, KnownTest::two_way);
+  EXPECT_FALSE(study.facts[1].known_paraphrases);
+  write_study(with_defaults(study));
+  EXPECT_EQ(read().facts[0].known_margin, 0.5);
+  EXPECT_EQ(read({{"facts.heldout.known=none"}, {}, {}}).facts[1].known, KnownTest::none);
+  EXPECT_THAT(complaint({{"facts.train.known=none"}, {}, {}}), HasSubstr("facts.train.known_margin"));
+  write_study(study_text);
+  EXPECT_EQ(read().facts[0].known, KnownTest::none);
+  write_study(with_defaults(read()));
+  EXPECT_EQ(complaint(), "");
+
+  write_study(study_text);
+  for (auto const* set : {"facts.train.known_margin=0.1", "facts.train.known_paraphrases=true"})
+    EXPECT_THAT(complaint({{set}, {}, {}}), AllOf(HasSubstr("facts.train.known_"), HasSubstr("Set 'known' to two-way or top-1")))
+        << set;
+  EXPECT_THAT(complaint({{"facts.train.known=twoway"}, {}, {}}), HasSubstr("known are none, two-way, top-1"));
+  EXPECT_THAT(complaint({{"facts.train.known=top-1", "facts.train.known_margin=-1"}, {}, {}}), HasSubstr("at least 0"));
+}
+
 TEST_F(StudyTest, TheSplitForValidationIsNoSplitOfTheFile) {
   EXPECT_THAT(complaint({{"facts.validation.files=heldout.json"}, {}, {}}), HasSubstr("validation"));
   EXPECT_THAT(complaint({{"facts.all.files=heldout.json"}, {}, {}}), HasSubstr("give the split another name"));

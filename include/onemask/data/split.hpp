@@ -1,7 +1,9 @@
 #pragma once
 
+#include <onemask/core/names.hpp>
 #include <onemask/data/counterfact.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -11,8 +13,18 @@
 
 namespace onemask {
 
-/// Which facts of which files a split is made of. Read in this order: the facts of all files, those of `relations`, shuffled;
-/// of each relation, after `offset_per_relation`, the next `per_relation`; of these the first `limit`.
+/// How the unedited model shows that it knows a fact.
+enum class KnownTest {
+  none,     ///< it need not
+  two_way,  ///< log P(true object) - log P(new object), of the whole objects (RSM), is above the margin
+  top1      ///< every token of the true object is, behind those before it, likelier than any other by more than the margin
+};
+inline constexpr std::array<Named<KnownTest>, 3> known_test_names{
+    {{KnownTest::none, "none"}, {KnownTest::two_way, "two-way"}, {KnownTest::top1, "top-1"}}};
+
+/// Which facts of which files a split is made of. Read in this order: the facts of all files, those of `relations`, shuffled,
+/// those that the model knows; of each relation, after `offset_per_relation`, the next `per_relation`; of these the first
+/// `limit`.
 struct FactSelection {
   std::string split = {};                               ///< name, e.g. "train"
   std::vector<std::string> files = {};                  ///< of CounterFact records; * in a file's name stands for any text
@@ -22,6 +34,9 @@ struct FactSelection {
   std::optional<std::size_t> limit = {};                ///< at most so many in all
   bool shuffle = false;                                 ///< an order drawn from `seed` and each fact's case_id alone
   std::uint64_t seed = 0;
+  KnownTest known = KnownTest::none;  ///< that facts must pass
+  double known_margin = 0;            ///< [nats] of the test
+  bool known_paraphrases = false;     ///< the test must be passed on every paraphrase as well, not on the rewrite prompt alone
 };
 
 struct SplitFact {
@@ -29,10 +44,9 @@ struct SplitFact {
   std::string split;
 };
 
-/// The facts of all selections, in their order; relative files are looked for in `base`. Each (relation, subject) is given once,
-/// to the first split that names it, since a fact is one edit and held-out facts must be unseen; the others are dropped after
-/// the selection, with one warning per split that counts them. Throws UserError for a pattern without files, an unknown relation,
-/// fewer facts than asked for, nothing selected, and a case_id that stands for two different facts.
+/// The facts of all selections, in their order, as if the model knew all of them; relative files are looked for in `base`. Each
+/// (relation, subject) is given once, see join_splits. Throws UserError for a pattern without files, an unknown relation, fewer
+/// facts than asked for, nothing selected, and a case_id that stands for two different facts.
 std::vector<SplitFact> select_facts(std::vector<FactSelection> const& selections, std::filesystem::path const& base);
 
 }  // namespace onemask

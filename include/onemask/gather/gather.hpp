@@ -22,7 +22,7 @@ struct GatherSource {
   std::string model, tokenizer;    ///< fingerprints
   std::vector<StageRecord> stages = {};
   std::map<std::string, std::string> runtime = {};  ///< versions and processor of this process
-  std::set<std::string> templates = {};             ///< objects of context templates
+  std::set<std::string> inputs = {};                ///< objects that the plan was made from
 };
 
 /// Writes study.h5 (docs/results.md) from what is there so far: objects that are missing or damaged lower the numbers of facts

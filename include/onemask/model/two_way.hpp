@@ -35,12 +35,22 @@ class TwoWayBatch {
   /// It waits for a GPU once.
   Scores score(EditedProjection const& change, CausalLM const& model) const;
 
+  /// By how much the batch's own model prefers the true objects, in nats. [prompts] float64 on the CPU; not a number where the
+  /// model's numbers are not.
+  struct Margins {
+    at::Tensor two_way;  ///< log P(true object) - log P(new object)
+    at::Tensor top1;     ///< the least of all tokens of the true object: log P(token) - log P(likeliest other token in its place)
+  };
+  Margins margins() const;
+
  private:
   /// A token whose log-probability is part of an object's: read at a place, summed into a prompt.
   struct Terms {
     at::Tensor place, token, prompt;  ///< int64, on the model's device
   };
 
+  /// Log-probabilities [places, vocabulary], float32.
+  at::Tensor table(EditedProjection const& change, CausalLM const& model) const;
   at::Tensor sum(at::Tensor const& table, Terms const& terms) const;
 
   CausalLM const& model_;
@@ -51,6 +61,7 @@ class TwoWayBatch {
   at::Tensor edit_;  ///< [tokens] the edit of each token
   at::Tensor next_;  ///< [prompts] the place after each prompt
   Terms true_, new_;
+  std::vector<std::int64_t> prompts_of_true_;  ///< true_.prompt, on the host
 };
 
 }  // namespace onemask

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <onemask/data/split.hpp>
+#include <onemask/data/candidates.hpp>
 #include <onemask/settings/condition_kind.hpp>
 #include <onemask/settings/fingerprints.hpp>
 #include <onemask/study/study.hpp>
@@ -101,7 +101,8 @@ struct TextTask {
 /// Everything a study will do, before it is done: a function of the study, the files it names and the model, the same on every
 /// rank.
 struct Plan {
-  std::vector<SplitFact> facts;  ///< those held back from training are of the validation split
+  std::vector<SplitFact> facts;   ///< those held back from training are of the validation split
+  std::vector<KnownCount> known;  ///< what the model knows of the facts that these were chosen among, where splits ask for it
   std::vector<EditSet> sets;
   std::map<int, std::string> moments;  ///< objects of the second moments that editing needs, by layer
   std::vector<NullSpaceTask> null_spaces;
@@ -128,17 +129,16 @@ struct Plan {
   std::vector<std::size_t> facts_of(std::string const& split) const;
 };
 
-/// `templates[i]` are the context templates of study.points[i]; `moments` the names of the second moments' objects by layer, of
-/// the layers that `moment_layers` gives; `text` what perplexity is taken over.
-Plan make_plan(Study const& study, Fingerprints const& fingerprints, std::vector<ContextTemplates> const& templates,
-               std::map<int, std::string> const& moments, std::vector<TextPiece> const& text = {});
+/// `selected` are the study's facts, in the order of its splits. `templates[i]` are the context templates of study.points[i];
+/// `moments` the names of the second moments' objects by layer, of the layers that `moment_layers` gives; `text` what perplexity
+/// is taken over.
+Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& fingerprints,
+               std::vector<ContextTemplates> const& templates, std::map<int, std::string> const& moments,
+               std::vector<TextPiece> const& text = {});
 
 /// The layers whose second moments the study's edits need, ascending.
 std::vector<int> moment_layers(Study const& study);
 /// The name of a null space's object.
 std::string null_space_key(std::string const& moment, double threshold);
-
-/// The facts of a study in order, a share of the training split set apart as the validation split.
-std::vector<SplitFact> study_facts(Study const& study);
 
 }  // namespace onemask

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <onemask/data/candidates.hpp>
 #include <onemask/schedule/simulate.hpp>
 #include <onemask/sweep/run.hpp>
 
@@ -23,9 +24,10 @@ struct PlannedKind {
 struct PlanReport {
   std::string id, name;
   std::size_t facts = 0, edit_sets = 0, masks = 0;
-  std::vector<PlannedKind> kinds;          ///< those with tasks
-  Simulation simulation;                   ///< of what is left, on the ranks asked for
-  std::vector<std::string> critical_path;  ///< e.g. "edits 7.1 s", one entry per task of it
+  std::vector<KnownCount> known = {};           ///< as in Plan
+  std::vector<PlannedKind> kinds = {};          ///< those with tasks
+  Simulation simulation = {};                   ///< of what is left, on the ranks asked for
+  std::vector<std::string> critical_path = {};  ///< e.g. "edits 7.1 s", one entry per task of it
 };
 
 struct PlanQuestion {
