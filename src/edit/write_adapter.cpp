@@ -102,7 +102,8 @@ std::vector<AdapterPart> write_adapter(CausalLM const& model, std::vector<Weight
     }
     auto const b = rounded(factors.left.t().contiguous(), dtype, module), a = rounded(factors.right, dtype, module);
     auto const written = at::matmul(b.to(at::kDouble), a.to(at::kDouble));
-    auto const wanted = change.matrix().to(at::kDouble);
+    auto const wanted = change.dense.defined() ? change.dense.to(at::kDouble)
+                                               : at::matmul(change.left.t().to(at::kDouble), change.right.to(at::kDouble));
     auto const norm = frobenius(written), whole = frobenius(wanted);
     parts.push_back({module, a.size(0), norm, norm / frobenius(weight), whole > 0 ? frobenius(wanted - written) / whole : 0});
     auto const name = "base_model.model." + module;
