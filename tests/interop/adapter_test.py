@@ -20,7 +20,7 @@ try:
     import transformers
     from safetensors.torch import load_file, save_file
 except ImportError as error:
-    print(f"skipped: {error}; launch/bootstrap.sh installs what this test needs.")
+    print(f"skipped: {error}; launch/bootstrap.sh --cuda installs what this test needs.")
     sys.exit(77)
 transformers.utils.logging.disable_progress_bar()
 
