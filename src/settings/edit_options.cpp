@@ -8,9 +8,7 @@ namespace {
 Field<EditOptions> edit_files() {
   using Paths = std::map<std::int64_t, std::string>;
   Field<EditOptions> field{{.name = "files", .type = FieldType::files_by_fact}, {}, {}, {}};
-  field.meaning =
-      "finished edits of other tools, in place of hparams: an adapter, an edited checkpoint or changed matrices. {case_id} and "
-      "{split} in the path stand for those of each fact; or a path for each case_id, {17: FILE}, also in a JSON file";
+  field.meaning = "finished edits, in place of hparams; {case_id} and {split} in a path stand for those of each fact";
   field.set = [](EditOptions& options, YamlValue const& value) -> std::string {
     options.files = {};
     if (!value.is_mapping() && !value.is_list() && !value.is_null()) {

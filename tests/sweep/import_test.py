@@ -158,6 +158,10 @@ class ImportTest(WorldTest):
         run = self.folder / "some"
         result = self.expect(self.sweep(self.of("index.json"), run))
         self.assertIn("no edit of 2 of the 6 facts", result.stderr)
+        examined = self.start(PROGRAM, "doctor", self.of("index.json"), "--json").stdout
+        (finding,) = [f for section in json.loads(examined)["sections"] for f in section["findings"] if f["subject"] == "edits"]
+        self.assertEqual(finding["verdict"], "warning")
+        self.assertIn("have a finished edit", finding["text"])
         with h5py.File(run / "study.h5") as file:
             self.assertEqual([bool(text) for text in file["edits/failure"].asstr()], 4 * [False] + 2 * [True])
             self.assertEqual(file.attrs["status"], "COMPLETE")
