@@ -193,6 +193,7 @@ FinishedEdit read_finished_edit(std::filesystem::path const& path, Checkpoint co
     if (is_there(path / "config.json")) return ChangeFinder(path, original, model).in_checkpoint(Checkpoint::open(path));
     throw UserError("The edit " + path.string() + " is a folder with neither " + adapter_config_file + " nor config.json.");
   }
+  if (!is_there(path)) throw UserError("The edit " + path.string() + " is not there. Check the path.");
   if (path.extension() != ".safetensors") {
     throw UserError("The edit " + path.string() +
                     " is neither a folder nor a .safetensors file. Save the changed matrices with safetensors.torch.save_file.");

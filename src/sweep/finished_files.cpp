@@ -78,8 +78,11 @@ class FinishedFiles {
   /// Names of one model differ from place to place; only the last part is compared.
   void note_base(std::string const& name) {
     std::error_code unreadable;
-    auto const own = std::filesystem::weakly_canonical(study_.model.checkpoint, unreadable).filename();
-    if (!name.empty() && std::filesystem::path(name).filename() != own) ++other_bases_[name];
+    auto const last = [](std::filesystem::path const& path) {
+      return path.has_filename() ? path.filename() : path.parent_path().filename();
+    };
+    auto const own = last(std::filesystem::weakly_canonical(study_.model.checkpoint, unreadable));
+    if (!name.empty() && last(name) != own) ++other_bases_[name];
   }
 
   void warn_of_base() const {

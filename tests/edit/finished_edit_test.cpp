@@ -250,6 +250,7 @@ TEST_F(FinishedEditTest, WhatCannotBeUsedIsRefused) {
   EXPECT_THAT(complaint<ShapeError>(), AllOf(HasSubstr("another model"), HasSubstr("[16, 64]"), HasSubstr("[64, 16]")));
   write_file_atomically(folder_ / "edit.pt", "x");
   EXPECT_THAT(complaint("edit.pt"), HasSubstr("save_file"));
+  EXPECT_THAT(complaint("absent"), HasSubstr("absent is not there"));
   std::filesystem::create_directory(folder_ / "empty");
   EXPECT_THAT(complaint("empty"), HasSubstr(adapter_config_file));
   auto whole = tiny_.tensors;

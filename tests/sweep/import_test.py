@@ -49,8 +49,8 @@ class ImportTest(WorldTest):
         return cls.start(*launcher, PROGRAM, "sweep", study, "--out", out, *SHORT, *words)
 
     @classmethod
-    def export(cls, out: Path, *words: object) -> subprocess.CompletedProcess:
-        objects = cls.made / "objects"
+    def export(cls, out: Path, *words: object, objects: Path | None = None) -> subprocess.CompletedProcess:
+        objects = objects or cls.made / "objects"
         return cls.start(PROGRAM, "export", "--model", cls.world / "model", "--objects", objects, "--out", out, "--json", "--edits", *words)
 
     @staticmethod
@@ -111,8 +111,12 @@ class ImportTest(WorldTest):
                 self.assertEqual(set(file["edits/set"].asstr()), {"imported"})
                 self.assertEqual(set(file["edits/layer"][:]), {1})
                 digests.add(file.attrs["results_sha256"])
+                imported = file["edits/object"].asstr()[0]
         self.assertEqual(len(digests), 1)
         self.assertIn("imported", self.expect(self.start(PROGRAM, "report", run)).stdout)
+        self.expect(self.export(self.folder / "again", imported, "--adapter", objects=run / "objects"))
+        first, again = (folder / "adapter_model.safetensors" for folder in (self.world / "adapters" / str(self.case_ids[0]), self.folder / "again"))
+        self.assertEqual(first.read_bytes(), again.read_bytes())
 
     def test_matrices_as_factors(self):
         """W' of every fact becomes factors of rank 1 again; masks are trained over them."""
@@ -138,9 +142,11 @@ class ImportTest(WorldTest):
         (self.world / "pair.safetensors").write_bytes(safetensors(pair))
         (self.world / "delta.safetensors").write_bytes(safetensors({f"{MODEL_TENSOR}.delta": after - before}))
         digests, scores = set(), []
+        (self.world / "text.txt").write_text("Some words about this and that. " * 20)
+        text = ["--set", "perplexity.text=text.txt", "--objects", self.folder / "one-objects"]
         for files in ("all", "pair.safetensors", "delta.safetensors", "all.lora"):
             run = self.folder / f"one-{files}"
-            self.expect(self.sweep(self.of(files), run, "--objects", self.folder / "one-objects"))
+            self.expect(self.sweep(self.of(files), run, *text))
             scores.append(self.scores(run))
             if files != "all.lora":
                 with h5py.File(run / "study.h5") as file:
@@ -150,6 +156,9 @@ class ImportTest(WorldTest):
             if place[1] in ("original", "edited"):
                 numpy.testing.assert_allclose(scores[3][place], numbers, rtol=1e-4, atol=1e-4)
         self.assertIn("edited", {place[1] for place in scores[0]})
+        with h5py.File(run / "study.h5") as file:
+            models = set(zip(file["perplexity/condition"].asstr(), file["perplexity/split"].asstr()))
+        self.assertLessEqual({("original (imported)", "all"), *(("edited (imported)", s) for s in ("train", "heldout", "ood"))}, models)
 
     def test_facts_without_an_edit(self):
         """They count as edits that failed; what is named has to be there."""
