@@ -107,4 +107,16 @@ if [[ ! -f $venv/.complete ]]; then
   fi
   touch "$venv/.complete"
 fi
+
+# Tests hold adapters against PEFT, which needs Python's torch, so only beside CUDA. A list of its own can be changed without fetching the
+# 5 GB again. --no-deps: what else these wheels need is there, in the pinned versions.
+extras=$here/peft_requirements.txt
+extras_done=$venv/.peft-$(sha256sum "$extras" | cut -c1-12)
+if [[ $cuda == 1 && ! -f $extras_done ]]; then
+  if install_wheels --no-deps -r "$extras"; then
+    touch "$extras_done"
+  else
+    echo "bootstrap: launch/peft_requirements.txt cannot be installed; tests that need PEFT are skipped." >&2
+  fi
+fi
 echo "$venv"

@@ -3,8 +3,10 @@
 #include <onemask/core/json_line.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/text.hpp>
+#include <onemask/edit/adapter.hpp>
 #include <onemask/edit/batch_edit.hpp>
 #include <onemask/mask/shared_mask.hpp>
+#include <onemask/model/new_folder.hpp>
 #include <onemask/model/rewrite.hpp>
 #include <onemask/store/object_store.hpp>
 
@@ -33,6 +35,7 @@ struct ExportRequest {
   std::optional<std::string> mask;
   double threshold = 0;
   std::string dtype;
+  std::optional<AdapterOptions> adapter;  ///< instead of a checkpoint
   bool json = false;
 };
 
@@ -51,6 +54,27 @@ double threshold_of(po::variables_map const& values) {
   return number;
 }
 
+/// What --adapter and its options ask for.
+std::optional<AdapterOptions> adapter_options_of(po::variables_map const& values, std::string const& dtype) {
+  if (!values.contains("adapter")) {
+    for (auto const* option : {"rank", "base-model"}) {
+      if (values.contains(option)) throw UserError(std::string("The option --") + option + " is for an adapter; add --adapter.");
+    }
+    return std::nullopt;
+  }
+  if (values.contains("mask")) {
+    throw UserError(
+        "A mask cannot be written as an adapter: an adapter adds a matrix of low rank to W, but a mask sets entries of W to "
+        "zero, "
+        "and that change has full rank. Leave out --adapter, so that a checkpoint is written, or --mask.");
+  }
+  AdapterOptions options;
+  options.base_model = values[values.contains("base-model") ? "base-model" : "model"].as<std::string>();
+  options.dtype = dtype;
+  if (values.contains("rank")) options.rank = positive_number(values, "rank");
+  return options;
+}
+
 ExportRequest export_request_of(po::variables_map const& values) {
   ExportRequest request;
   request.model = need_option(values, "model", "the folder of the model that was edited");
@@ -66,6 +90,7 @@ ExportRequest export_request_of(po::variables_map const& values) {
   if (request.edits.empty() && !request.mask)
     throw UserError("There is nothing to export: name edits with --edits, a mask with --mask, or both.");
   request.dtype = values["dtype"].as<std::string>();
+  request.adapter = adapter_options_of(values, request.dtype);
   request.json = values.contains("json");
   std::error_code unreadable;
   if (!std::filesystem::is_directory(request.objects, unreadable))
@@ -202,30 +227,60 @@ std::string text_of(TensorChange const& change) {
          "  SHA-256 before " + change.sha256_before + "\n  SHA-256 after  " + change.sha256_after + "\n";
 }
 
+std::string json_of(AdapterPart const& part) {
+  return json_line({{"module", part.module},
+                    {"rank", part.rank},
+                    {"norm", part.norm},
+                    {"relative", part.relative},
+                    {"lost", part.lost}}) +
+         "\n";
+}
+
+std::string text_of(AdapterPart const& part) {
+  return fmt::format("{} rank {}\n  norm of the change {:.6g} ({:.4g} % of the matrix), left out {:.4g} %\n", part.module,
+                     part.rank, part.norm, 100 * part.relative, 100 * part.lost);
+}
+
+template <typename Parts>
+CommandResult result_of(Parts const& parts, bool json) {
+  CommandResult result;
+  for (auto const& part : parts) result.output += json ? json_of(part) : text_of(part);
+  return result;
+}
+
+std::vector<AdapterPart> export_adapter(CausalLM const& model, ExportRequest const& request) {
+  require_outside(request.out, request.model);
+  std::vector<WeightDelta> changes;
+  for (auto const& [layer, change] : sum_of_edits(model, ObjectStore(request.objects), request.edits)) changes.push_back(change);
+  return write_adapter(model, changes, *request.adapter, request.out);
+}
+
 CommandResult run_export(po::variables_map const& values, Environment const&) {
   auto const request = export_request_of(values);
   auto const checkpoint = Checkpoint::open(request.model);
   auto const model = load_as_stored(checkpoint);
-  auto const changes = rewrite_checkpoint(checkpoint, *model, exported_projections(*model, request), request.dtype, request.out);
-  CommandResult result;
-  for (auto const& change : changes) result.output += request.json ? json_of(change) : text_of(change);
-  return result;
+  if (request.adapter) return result_of(export_adapter(*model, request), request.json);
+  auto const projections = exported_projections(*model, request);
+  return result_of(rewrite_checkpoint(checkpoint, *model, projections, request.dtype, request.out), request.json);
 }
 
 }  // namespace
 
 Command export_command() {
-  Command command{"export",
-                  "--model FOLDER --objects RUN/objects [--edits KEY ...] [--mask KEY --threshold T] --out FOLDER [options]",
-                  "Prints the tensors that changed. A KEY, or at least 6 of its first digits, is in RUN/study.h5: of an edit in\n"
-                  "table 'edits', column 'object'; of a mask in table 'conditions', column 'mask_key'. Edits add up.",
-                  "  onemask export --model checkpoints/gpt2-xl --objects results/study/objects --edits 3f9a1c --out edited\n"
-                  "  onemask export --model checkpoints/gpt2-xl --objects results/study/objects --edits 3f9a1c --mask 81d2e0 \\\n"
-                  "    --threshold 0.7 --dtype float16 --out restored\n",
-                  0,
-                  false,
-                  no_options(),
-                  run_export};
+  Command command{
+      "export",
+      "--model FOLDER --objects RUN/objects [--edits KEY ...] [--mask KEY --threshold T | --adapter] --out FOLDER "
+      "[options]",
+      "Prints the tensors that changed. A KEY, or at least 6 of its first digits, is in RUN/study.h5: of an edit in\n"
+      "table 'edits', column 'object'; of a mask in table 'conditions', column 'mask_key'. Edits add up.",
+      "  onemask export --model checkpoints/gpt2-xl --objects results/study/objects --edits 3f9a1c --out edited\n"
+      "  onemask export --model checkpoints/gpt2-xl --objects results/study/objects --edits 3f9a1c --mask 81d2e0 \\\n"
+      "    --threshold 0.7 --dtype float16 --out restored\n"
+      "  onemask export --model checkpoints/gpt2-xl --objects results/study/objects --edits 3f9a1c --adapter --out lora\n",
+      0,
+      false,
+      no_options(),
+      run_export};
   auto const text = [](char const* name) { return po::value<std::string>()->value_name(name); };
   command.options->add_options()                                                                                     //
       ("model", text("FOLDER"), "checkpoint that was edited, as save_pretrained writes it; required")                //
@@ -235,7 +290,12 @@ Command export_command() {
       ("threshold", text("T"), "the mask keeps entries that are at least T; required with --mask")                   //
       ("out", text("FOLDER"), "written whole or not at all; must be absent or empty; required")                      //
       ("dtype", text("T")->default_value("keep"), "of the weights: keep (as they are), float32, float16, bfloat16")  //
-      ("json", "one JSON object per line: tensor, file, shape, dtype, norm, relative, largest, sha256_before, sha256_after");
+      ("adapter", "write a LoRA adapter for PEFT instead of a checkpoint")                                           //
+      ("rank", text("R"), "with --adapter: at most of this rank; needed for edits that are matrices (ft-l)")         //
+      ("base-model", text("NAME"), "with --adapter: what PEFT shall load; --model by default")                       //
+      ("json",
+       "one JSON object per line: tensor, file, shape, dtype, norm, relative, largest, sha256_before, sha256_after; "
+       "of an adapter module, rank, norm, relative, lost");
   return command;
 }
 

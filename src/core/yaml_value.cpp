@@ -35,6 +35,8 @@ template <>
 constexpr char const* kind<std::vector<std::pair<int, int>>> = "a list of pairs of whole numbers such as [[5, 10]]";
 template <>
 constexpr char const* kind<std::map<int, std::string>> = "files by whole number such as {13: FILE}";
+template <>
+constexpr char const* kind<std::map<std::int64_t, std::string>> = "files by whole number such as {13: FILE}";
 
 /// Whether it looks like several numbers, or like one with a decimal comma.
 bool is_series(std::string const& text) {
@@ -131,6 +133,7 @@ template std::optional<std::vector<std::size_t>> YamlValue::as() const;
 template std::optional<std::vector<std::string>> YamlValue::as() const;
 template std::optional<std::vector<std::pair<int, int>>> YamlValue::as() const;
 template std::optional<std::map<int, std::string>> YamlValue::as() const;
+template std::optional<std::map<std::int64_t, std::string>> YamlValue::as() const;
 
 template std::string YamlValue::no_value_of<bool>() const;
 template std::string YamlValue::no_value_of<int>() const;
@@ -143,5 +146,6 @@ template std::string YamlValue::no_value_of<std::vector<std::size_t>>() const;
 template std::string YamlValue::no_value_of<std::vector<std::string>>() const;
 template std::string YamlValue::no_value_of<std::vector<std::pair<int, int>>>() const;
 template std::string YamlValue::no_value_of<std::map<int, std::string>>() const;
+template std::string YamlValue::no_value_of<std::map<std::int64_t, std::string>>() const;
 
 }  // namespace onemask

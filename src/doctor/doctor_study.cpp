@@ -4,10 +4,16 @@
 #include <onemask/doctor/doctor.hpp>
 #include <onemask/gpu/gpus.hpp>
 #include <onemask/model/device.hpp>
+#include <onemask/study/edit_files.hpp>
 #include <onemask/tokenizer/tokenizer.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
+#include <set>
+#include <string>
+#include <system_error>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -91,6 +97,34 @@ Findings fact_findings(Study const& study) {
   return {{Verdict::ok, "facts", text}};
 }
 
+/// Whether the facts have the finished edits that the study wants to read.
+Findings edit_findings(Study const& study) {
+  auto const facts = select_facts(study.facts, study.base);
+  Findings findings;
+  std::set<std::string> known;
+  for (auto const& point : study.points) {
+    if (point.edit.hparams.method != EditMethod::imported || !known.insert(point.edits).second) continue;
+    std::size_t found = 0;
+    std::string missing;
+    for (auto const& fact : facts) {
+      auto const path = edit_file_of(point.edit.files, fact, study);
+      std::error_code unreadable;
+      if (!path.empty() && std::filesystem::exists(path, unreadable)) {
+        ++found;
+      } else if (!path.empty() && missing.empty()) {
+        missing = path.string();
+      }
+    }
+    findings.push_back({found == facts.size() ? Verdict::ok
+                        : found == 0          ? Verdict::problem
+                                              : Verdict::warning,
+                        "edits",
+                        fmt::format("{}: {} of {} facts have a finished edit{}", point.edits, found, facts.size(),
+                                    missing.empty() ? "" : ". There is no '" + missing + "', for example. Check edit.files.")});
+  }
+  return findings;
+}
+
 }  // namespace
 
 std::optional<Study> examine_study(Examination& examination, std::function<Study()> const& read) {
@@ -114,6 +148,7 @@ std::optional<Study> examine_study(Examination& examination, std::function<Study
     });
   }
   examination.each_rank("facts", examination.is_root(), [&] { return fact_findings(*study); });
+  examination.each_rank("edits", examination.is_root(), [&] { return edit_findings(*study); });
   return study;
 }
 

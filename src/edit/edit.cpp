@@ -3,7 +3,20 @@
 #include <onemask/core/error.hpp>
 #include <onemask/edit/edit.hpp>
 
+#include <algorithm>
+
 namespace onemask {
+
+at::Tensor stacked_factors(std::vector<at::Tensor> const& factors) {
+  std::int64_t rank = 0;
+  for (auto const& factor : factors) rank = std::max(rank, factor.size(0));
+  std::vector<at::Tensor> filled;
+  for (auto const& factor : factors) {
+    auto const missing = rank - factor.size(0);
+    filled.push_back(missing == 0 ? factor : at::cat({factor, at::zeros({missing, factor.size(1)}, factor.options())}));
+  }
+  return at::stack(filled);
+}
 
 std::string to_bytes(Edit const& edit) {
   nlohmann::json facts(static_cast<EditOutcome const&>(edit));

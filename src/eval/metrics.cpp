@@ -65,8 +65,8 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
   invariant(batch.edit.size() == batch.prompts.size() && batch.facts.size() == batch.prompts.size(), "of ", batch.prompts.size(),
             " prompts, ", batch.edit.size(), " have an edit");
   if (!lefts.empty()) {
-    batch.left = at::stack(lefts).to(model.device());
-    batch.right = at::stack(rights).to(model.device());
+    batch.left = stacked_factors(lefts).to(model.device());
+    batch.right = stacked_factors(rights).to(model.device());
   }
   batch.first_true = first_tokens(batch.prompts, &TwoWayPrompt::target_true);
   batch.first_new = first_tokens(batch.prompts, &TwoWayPrompt::target_new);

@@ -168,7 +168,7 @@ class Gatherer {
     std::vector<std::vector<bool>> found(plan_.sets.size(), std::vector<bool>(plan_.facts.size()));
     for (std::size_t s = 0; s < plan_.sets.size(); ++s) {
       auto const& set = plan_.sets[s];
-      if (edits_in_batches(set.options.hparams.method)) continue;
+      if (set.in_batches) continue;
       for (std::size_t f = 0; f < plan_.facts.size(); ++f) {
         auto const edit = read(set.keys[f], edit_from_bytes);
         if (!edit) continue;

@@ -31,11 +31,16 @@ at::Tensor largest_mask(at::Tensor const& score, std::int64_t zeros) {
 }
 
 at::Tensor mean_delta_magnitude(at::Tensor const& left, at::Tensor const& right) {
-  invariant(left.size(1) == 1 && right.size(1) == 1, "the mean of edits is taken over factors of rank ", left.size(1), " and ",
+  invariant(left.size(1) == right.size(1), "the mean of edits is taken over factors of rank ", left.size(1), " and ",
             right.size(1));
   invariant(left.size(0) == right.size(0) && left.size(0) > 0, left.size(0), " left factors of edits come with ", right.size(0),
             " right ones");
-  return at::matmul(left.squeeze(1).abs().t(), right.squeeze(1).abs()) / static_cast<double>(left.size(0));
+  auto const edits = left.size(0);
+  // |left rightᵀ| is |left| |right|ᵀ for vectors alone.
+  if (left.size(1) == 1) return at::matmul(left.squeeze(1).abs().t(), right.squeeze(1).abs()) / static_cast<double>(edits);
+  auto total = at::matmul(left[0].t(), right[0]).abs();
+  for (std::int64_t i = 1; i < edits; ++i) total += at::matmul(left[i].t(), right[i]).abs();
+  return total / static_cast<double>(edits);
 }
 
 }  // namespace onemask

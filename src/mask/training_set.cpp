@@ -25,7 +25,7 @@ std::vector<std::vector<std::int64_t>> all_prompts(std::vector<MaskFact> const& 
 
 /// One factor of every fact, [facts, rank, size]; undefined where facts have none.
 at::Tensor stacked(std::vector<at::Tensor> const& factors) {
-  return factors.front().defined() ? at::stack(factors) : at::Tensor();
+  return factors.front().defined() ? stacked_factors(factors) : at::Tensor();
 }
 
 at::Tensor on(at::Device device, at::Tensor const& tensor) {

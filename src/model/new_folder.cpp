@@ -1,9 +1,9 @@
-#include "model/new_folder.hpp"
-
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/posix_file.hpp>
+#include <onemask/model/new_folder.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <system_error>
@@ -29,6 +29,14 @@ std::filesystem::path whole_path(std::filesystem::path const& folder) {
   auto const path = std::filesystem::weakly_canonical(std::filesystem::absolute(folder), error);
   if (error) throw UserError("The folder '" + folder.string() + "' cannot be looked up: " + error.message() + ".");
   return path.has_filename() ? path : path.parent_path();
+}
+
+void require_outside(std::filesystem::path const& folder, std::filesystem::path const& source) {
+  auto const inner = whole_path(folder), outer = whole_path(source);
+  if (std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end()) {
+    throw UserError("The folder '" + folder.string() +
+                    "' is the checkpoint that is read, or lies inside it. Choose another folder.");
+  }
 }
 
 NewFolder::NewFolder(std::filesystem::path const& target) : target_(whole_path(target)), path_(temporary_name(target_)) {

@@ -1,10 +1,10 @@
-#include "model/new_folder.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/model/new_folder.hpp>
 #include <onemask/model/rewrite.hpp>
 
 #include <algorithm>
@@ -27,13 +27,6 @@ constexpr char const* index_file = "model.safetensors.index.json";
 
 constexpr std::array<std::pair<std::string_view, at::ScalarType>, 4> dtypes{
     {{"float32", at::kFloat}, {"float16", at::kHalf}, {"bfloat16", at::kBFloat16}, {"float64", at::kDouble}}};
-
-std::optional<at::ScalarType> dtype_named(std::string const& name) {
-  if (name == "keep") return std::nullopt;
-  for (auto const& [text, dtype] : dtypes)
-    if (text == name && dtype != at::kDouble) return dtype;
-  throw UserError("Weights cannot be stored as '" + name + "'; choose keep, float32, float16 or bfloat16.");
-}
 
 std::string name_of(at::ScalarType dtype) {
   for (auto const& [text, known] : dtypes)
@@ -210,15 +203,14 @@ void restate_dtype(Checkpoint const& written, std::string const& dtype) {
   write_file_atomically(folder / index_file, index.dump(2) + "\n");
 }
 
-void expect_outside(std::filesystem::path const& folder, std::filesystem::path const& source) {
-  auto const inner = whole_path(folder), outer = whole_path(source);
-  if (std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end()) {
-    throw UserError("The folder '" + folder.string() +
-                    "' is the checkpoint that is read, or lies inside it. Choose another folder.");
-  }
-}
-
 }  // namespace
+
+std::optional<at::ScalarType> storage_dtype(std::string const& name) {
+  if (name == "keep") return std::nullopt;
+  for (auto const& [text, dtype] : dtypes)
+    if (text == name && dtype != at::kDouble) return dtype;
+  throw UserError("Weights cannot be stored as '" + name + "'; choose keep, float32, float16 or bfloat16.");
+}
 
 std::unique_ptr<CausalLM> load_as_stored(Checkpoint const& checkpoint) {
   std::optional<at::ScalarType> dtype;
@@ -229,8 +221,8 @@ std::unique_ptr<CausalLM> load_as_stored(Checkpoint const& checkpoint) {
 std::vector<TensorChange> rewrite_checkpoint(Checkpoint const& source, CausalLM const& model,
                                              std::map<int, at::Tensor> const& projections, std::string const& dtype,
                                              std::filesystem::path const& folder) {
-  auto const new_dtype = dtype_named(dtype);
-  expect_outside(folder, source.folder());
+  auto const new_dtype = storage_dtype(dtype);
+  require_outside(folder, source.folder());
   NewFolder target(folder);
   auto const rewritten = rewritten_projections(source, model, projections, new_dtype);
   write_weights(source, rewritten.tensors, new_dtype, target.path());

@@ -5,10 +5,13 @@
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/random.hpp>
 #include <onemask/core/reserved_names.hpp>
+#include <onemask/core/text.hpp>
 #include <onemask/plan/plan.hpp>
 #include <onemask/settings/fingerprints.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <set>
@@ -21,16 +24,37 @@ namespace {
 
 /// A mask over a batch-edited model needs its training facts in one model.
 void require_one_model(Plan const& plan, EditSet const& set, Study const& study) {
-  if (!edits_in_batches(set.options.hparams.method)) return;
+  if (!set.in_batches) return;
   std::set<std::string> models;
   for (auto const& split : {study.train_split, std::string(validation_split)}) {
     for (auto fact : plan.facts_of(split)) models.insert(set.keys[fact]);
   }
   if (models.size() == 1) return;
+  if (set.options.hparams.method == EditMethod::imported) {
+    throw UserError(fmt::format(
+        "The study '{}' trains masks on the split '{}', whose facts edit.files puts into {} edited models. A mask is trained "
+        "over "
+        "one edited model that holds all of them, or over edits of one fact each that are factors in one layer: adapters, or "
+        "matrices with edit.rank. Change edit.files or set 'mask: none'.",
+        study.name, study.train_split, models.size()));
+  }
   throw UserError(
       fmt::format("The study '{}' trains masks on the split '{}', whose facts {} spreads over {} edited models. "
                   "Set edit.facts_per_model to 0, so that one model holds them all, or 'mask: none'.",
                   study.name, study.train_split, to_string(set.options.hparams.method), models.size()));
+}
+
+/// The layers to mask, where only the files of imported edits say which are edited.
+std::vector<int> masked_layers(StudyPoint const& point, EditSet const& set, Study const& study) {
+  auto const& asked = point.mask.layers;
+  if (set.options.hparams.method != EditMethod::imported) return asked;
+  auto const& edited = set.options.hparams.layers;
+  if (asked.empty()) return point.masks_all_layers ? edited : std::vector<int>{edited.back()};
+  bool const fine = std::is_sorted(asked.begin(), asked.end(), std::less_equal<>()) &&
+                    std::includes(edited.begin(), edited.end(), asked.begin(), asked.end());
+  if (fine) return asked;
+  throw UserError(fmt::format("The study '{}': 'mask.layers' must be ascending and among the edited layers, which are {}.",
+                              study.name, join(edited, ", ")));
 }
 
 /// What the facts of the training split, with those held back, add to the name of a mask over their edits.
@@ -46,18 +70,6 @@ std::string training_key(EditSet const& set, Plan const& plan, std::string const
     }
   }
   return hasher.hex();
-}
-
-/// Sets a share of the training split apart as the validation split.
-void hold_back(Study const& study, std::vector<SplitFact>& facts) {
-  std::vector<std::size_t> training;
-  for (std::size_t f = 0; f < facts.size(); ++f) {
-    if (facts[f].split == study.train_split) training.push_back(f);
-  }
-  auto const share = study.masks ? study.points.front().mask.validation_share : 0;
-  auto const held_back = static_cast<std::size_t>(std::floor(share * static_cast<double>(training.size())));
-  auto const order = RandomStream({stream::split, training.size()}).permutation(training.size());
-  for (std::size_t i = 0; i < held_back; ++i) facts[training[order[i]]].split = validation_split;
 }
 
 std::string mask_key(MaskTask const& mask, std::string const& training, Fingerprints const& fingerprints) {
@@ -101,9 +113,20 @@ std::string null_space_key(std::string const& moment, double threshold) {
   return Hasher().text("null space").integer(object_version).text(moment).number(threshold).hex();
 }
 
+void hold_back(Study const& study, std::vector<SplitFact>& facts) {
+  std::vector<std::size_t> training;
+  for (std::size_t f = 0; f < facts.size(); ++f) {
+    if (facts[f].split == study.train_split) training.push_back(f);
+  }
+  auto const share = study.masks ? study.points.front().mask.validation_share : 0;
+  auto const held_back = static_cast<std::size_t>(std::floor(share * static_cast<double>(training.size())));
+  auto const order = RandomStream({stream::split, training.size()}).permutation(training.size());
+  for (std::size_t i = 0; i < held_back; ++i) facts[training[order[i]]].split = validation_split;
+}
+
 Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& fingerprints,
                std::vector<ContextTemplates> const& templates, std::map<int, std::string> const& moments,
-               std::vector<TextPiece> const& text) {
+               std::vector<TextPiece> const& text, std::vector<FinishedEdits> const& finished) {
   Plan plan;
   plan.facts = std::move(selected.facts);
   plan.known = std::move(selected.known);
@@ -125,11 +148,16 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
     }
     auto const [found, is_new] = set_of.try_emplace(point.edits, plan.sets.size());
     if (is_new)
-      found->second = add_set({point.edits, point.edit, templates[p], {}, {}}, study.train_split, fingerprints, plan, known);
+      found->second = add_set({.name = point.edits,
+                               .options = point.edit,
+                               .templates = templates[p],
+                               .finished = finished.empty() ? FinishedEdits() : finished[p]},
+                              study.train_split, fingerprints, plan, known);
     auto const set = found->second;
     if (!point.masked) continue;
     if (!training_keys.contains(set)) require_one_model(plan, plan.sets[set], study);
     MaskTask mask{set, point.name, point.settings, point.mask, point.mask_seed, {}};
+    mask.options.layers = masked_layers(point, plan.sets[set], study);
     auto& key = training_keys[set];
     if (key.empty()) key = training_key(plan.sets[set], plan, study.train_split);
     mask.key = mask_key(mask, key, fingerprints);

@@ -20,7 +20,7 @@ std::string request_key(Fact const& fact, EditSet const& set, Plan const& plan, 
   auto const& hparams = set.options.hparams;
   if (!edits_in_batches(hparams.method) && needs_moments(hparams)) hasher.text(plan.moments.at(hparams.layer()));
   hasher.text(describe(hparams)).text(fact.prompt).text(fact.subject).text(fact.target_new).integer(fact.case_id);
-  if (hparams.method != EditMethod::ft_l) {
+  if (searches_values(hparams.method)) {
     for (auto const& text : set.templates) hasher.text(text);
   }
   return hasher.hex();
@@ -131,7 +131,7 @@ void plan_batch_edits(EditSet& set, std::size_t index, std::vector<std::string> 
                       Plan& plan, KnownTasks& known) {
   auto const& options = set.options;
   auto const method = options.hparams.method;
-  bool const searches = method != EditMethod::ft_l;
+  bool const searches = searches_values(method);
   // Values do not depend on the batch, unless it goes into a model that others changed, or facts of a batch share them.
   bool const by_batch = options.sequential || method == EditMethod::memit_merge;
   for (auto const& group : split_groups(plan, train_split)) {
@@ -162,10 +162,82 @@ void plan_batch_edits(EditSet& set, std::size_t index, std::vector<std::string> 
   }
 }
 
+/// Whether facts share an edited model, or the edit of one is more than a product of two matrices in one layer.
+bool holds_models(FinishedEdits const& finished, EditOptions const& options) {
+  std::vector<std::size_t> facts(finished.files.size());
+  for (auto const& file : finished.file_of) {
+    if (file && ++facts[*file] > 1) return true;
+  }
+  auto const is_matrix = [&](auto const& file) { return !file.factors && options.rank == 0; };
+  return finished.layers.size() != 1 || std::any_of(finished.files.begin(), finished.files.end(), is_matrix);
+}
+
+/// What an imported edit is: the file's changes, and how they are kept. Facts without a file are not edited.
+std::string imported_key(char const* kind, EditSet const& set, std::optional<std::size_t> file,
+                         std::vector<std::int64_t> const& case_ids, Fingerprints const& fingerprints) {
+  Hasher hasher;
+  begin_key(hasher, kind, fingerprints);
+  hasher.text(file ? set.finished.files[*file].content : "");
+  hasher.integer(file && !set.finished.files[*file].factors ? set.options.rank : 0);
+  for (auto case_id : case_ids) hasher.integer(case_id);
+  return hasher.hex();
+}
+
+/// Edits of one fact each. A task reads one: the same edits may be in several sets, in other company.
+void plan_imported_edits(EditSet& set, std::size_t index, Fingerprints const& fingerprints, Plan& plan) {
+  for (std::size_t fact = 0; fact < plan.facts.size(); ++fact) {
+    set.keys[fact] =
+        imported_key("imported edit", set, set.finished.file_of[fact], {plan.facts[fact].fact.case_id}, fingerprints);
+    plan.edits.push_back({index, 0, {fact}, {}, {}});
+  }
+}
+
+/// An edited model for each file, with the facts that it is of, and one for those without a file.
+void plan_imported_models(EditSet& set, std::size_t index, Fingerprints const& fingerprints, Plan& plan) {
+  std::map<std::optional<std::size_t>, std::vector<std::size_t>> facts_of;
+  for (std::size_t fact = 0; fact < plan.facts.size(); ++fact) facts_of[set.finished.file_of[fact]].push_back(fact);
+  for (auto& [file, facts] : facts_of) {
+    std::vector<std::int64_t> case_ids;
+    for (auto fact : facts) case_ids.push_back(plan.facts[fact].fact.case_id);
+    SolveTask solve{index, 0, std::move(facts), {}, {}, imported_key("imported model", set, file, case_ids, fingerprints)};
+    for (auto fact : solve.facts) set.keys[fact] = solve.key;
+    plan.solves.push_back(std::move(solve));
+  }
+}
+
+/// Plans what is imported, or finds the equal set.
+std::size_t add_imported_set(EditSet set, Fingerprints const& fingerprints, Plan& plan, KnownTasks& known) {
+  invariant(set.finished.file_of.size() == plan.facts.size(), "of ", plan.facts.size(), " facts, ", set.finished.file_of.size(),
+            " are known to be edited or not");
+  set.options.hparams.layers = set.finished.layers;
+  set.in_batches = holds_models(set.finished, set.options);
+  set.keys.resize(plan.facts.size());
+  auto const solves = plan.solves.size(), edits = plan.edits.size();
+  if (set.in_batches) {
+    plan_imported_models(set, plan.sets.size(), fingerprints, plan);
+  } else {
+    plan_imported_edits(set, plan.sets.size(), fingerprints, plan);
+  }
+  Hasher hasher;
+  hasher.text("imported");
+  for (auto const& key : set.keys) hasher.text(key);
+  set.id = hasher.hex();
+  auto const [same, is_new] = known.sets.try_emplace(set.id, plan.sets.size());
+  if (!is_new) {
+    plan.solves.resize(solves);
+    plan.edits.resize(edits);
+    return same->second;
+  }
+  plan.sets.push_back(std::move(set));
+  return plan.sets.size() - 1;
+}
+
 }  // namespace
 
 std::size_t add_set(EditSet set, std::string const& train_split, Fingerprints const& fingerprints, Plan& plan,
                     KnownTasks& known) {
+  if (set.options.hparams.method == EditMethod::imported) return add_imported_set(std::move(set), fingerprints, plan, known);
+  set.in_batches = edits_in_batches(set.options.hparams.method);
   std::vector<std::string> requests;
   for (auto const& item : plan.facts) requests.push_back(request_key(item.fact, set, plan, fingerprints));
   auto const& options = set.options;
@@ -179,7 +251,7 @@ std::size_t add_set(EditSet set, std::string const& train_split, Fingerprints co
   auto const [same, is_new] = known.sets.try_emplace(set.id, plan.sets.size());
   if (!is_new) return same->second;
   set.keys.resize(plan.facts.size());
-  if (edits_in_batches(options.hparams.method)) {
+  if (set.in_batches) {
     plan_batch_edits(set, plan.sets.size(), requests, train_split, plan, known);
   } else {
     plan_single_edits(set, plan.sets.size(), requests, plan);

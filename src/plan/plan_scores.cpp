@@ -109,7 +109,7 @@ std::vector<TextModel> text_models(Plan const& plan) {
   std::vector<std::string> splits;                                              // in the order of the facts
   std::map<std::pair<std::size_t, std::string>, std::set<std::string>> edited;  // by set and split
   for (std::size_t s = 0; s < plan.sets.size(); ++s) {
-    if (!edits_in_batches(plan.sets[s].options.hparams.method)) continue;
+    if (!plan.sets[s].in_batches) continue;
     for (std::size_t f = 0; f < plan.facts.size(); ++f) {
       auto const& split = plan.facts[f].split;
       if (split == validation_split) continue;  // in the training split's model

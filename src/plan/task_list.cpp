@@ -113,7 +113,7 @@ class Lister {
     }
     // In a sequence a fact is in the model that its last batch makes.
     for (std::size_t s = 0; s < plan_.sets.size(); ++s) {
-      if (!edits_in_batches(plan_.sets[s].options.hparams.method)) continue;
+      if (!plan_.sets[s].in_batches) continue;
       for (std::size_t f = 0; f < plan_.facts.size(); ++f) makers_[s][f] = by_object_.at(plan_.sets[s].keys[f]);
     }
     for (auto const& makers : makers_)
@@ -281,7 +281,9 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
       return 1;
     case TaskKind::edit: {
       auto const& edit = plan.edits[index];
-      return static_cast<double>(edit.facts.size()) * plan.sets[edit.set].options.hparams.v_num_grad_steps;
+      auto const& hparams = plan.sets[edit.set].options.hparams;
+      auto const steps = searches_values(hparams.method) ? hparams.v_num_grad_steps : 1;  // imported: read
+      return static_cast<double>(edit.facts.size()) * steps;
     }
     case TaskKind::batch_edit:
       return static_cast<double>(plan.solves[index].facts.size());

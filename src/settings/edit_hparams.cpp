@@ -22,7 +22,10 @@ Field<EditHparams> false_or(Field<EditHparams> field) {
 }
 
 bool searches(EditHparams const& hparams) {
-  return hparams.method != EditMethod::ft_l;
+  return searches_values(hparams.method);
+}
+bool edits(EditHparams const& hparams) {
+  return hparams.method != EditMethod::imported;
 }
 bool tunes(EditHparams const& hparams) {
   return hparams.method == EditMethod::ft_l;
@@ -80,47 +83,48 @@ Field<EditHparams> moment_weight() {
 
 Fields<EditHparams> make_fields() {
   using Edit = EditHparams;
-  auto const one_by_one = [](Edit const& h) { return !in_batches(h); };
+  auto const one_by_one = [](Edit const& h) { return searches(h) && !in_batches(h); };
   auto const adjusted = [](Edit const& h) { return h.mom2_adjustment && !edits_in_batches(h.method) ? " adjusted" : ""; };
-  constexpr auto edits = Enters::edits;
+  constexpr auto of_edits = Enters::edits;
   static constexpr std::array<Named<std::string_view>, 2> tokens{{{"subject_last", "subject_last"}, {"last", "last"}}};
   static constexpr std::array<Named<std::string_view>, 2> objectives{
       {{"target_new", "target_new"}, {"prompt_last", "prompt_last"}}};
   Fields<Edit> fields{
-      choice("method", &Edit::method, edit_method_names, "of editing").enter(edits),
+      choice("method", &Edit::method, edit_method_names, "of editing").enter(of_edits).use_for(edits),
       any_value(FieldType::wholes, "layers", &Edit::layers, "the edited ones, ascending; one for ROME and FT-L")
-          .enter(edits)
-          .must_be_given(),
+          .enter(of_edits)
+          .must_be_given()
+          .use_for(edits),
       choice("fact_token", &Edit::fact_token, tokens, "the token whose key is edited")
-          .in_line(edits, " token ")
+          .in_line(of_edits, " token ")
           .use_for(searches),
       number("v_num_grad_steps", &Edit::v_num_grad_steps, at_least(1), "", "forward passes of the search for a value")
-          .in_line(edits, " steps ")
+          .in_line(of_edits, " steps ")
           .must_be_given_for(searches)
           .use_for(searches),
       number("v_lr", &Edit::v_lr, positive(), "", "learning rate of Adam for the value")
-          .in_line(edits, " lr ")
+          .in_line(of_edits, " lr ")
           .must_be_given_for(searches)
           .use_for(searches),
       number("v_loss_layer", &Edit::v_loss_layer, {}, "", "the layer whose output is unembedded for the loss")
-          .in_line(edits, " loss layer ")
+          .in_line(of_edits, " loss layer ")
           .must_be_given_for(searches)
           .use_for(searches),
       number("v_weight_decay", &Edit::v_weight_decay, {}, "", "times the norm of the change over the squared norm of the value")
-          .in_line(edits, " decay ")
+          .in_line(of_edits, " decay ")
           .must_be_given_for(searches)
           .use_for(searches),
       number("clamp_norm_factor", &Edit::clamp_norm_factor, positive(), "",
              "the norm of the change stays under this times the norm of the value")
-          .in_line(edits, " clamp ")
+          .in_line(of_edits, " clamp ")
           .must_be_given_for(searches)
           .use_for(searches),
       number("kl_factor", &Edit::kl_factor, {}, "", "weight of the essence drift")
-          .in_line(edits, " kl ")
+          .in_line(of_edits, " kl ")
           .must_be_given_for(searches)
           .use_for(searches),
       flag("mom2_adjustment", &Edit::mom2_adjustment, "ROME: the key is multiplied by the inverse second moment of keys")
-          .in_line(edits, adjusted)
+          .in_line(of_edits, adjusted)
           .use_for(one_by_one),
       moment_weight(),
       solved_by(EditMethod::emmet, " lambda ",
@@ -158,7 +162,11 @@ Fields<EditHparams> make_fields() {
 }  // namespace
 
 bool edits_in_batches(EditMethod method) {
-  return method != EditMethod::rome && method != EditMethod::r_rome;
+  return method != EditMethod::rome && method != EditMethod::r_rome && method != EditMethod::imported;
+}
+
+bool searches_values(EditMethod method) {
+  return method != EditMethod::ft_l && method != EditMethod::imported;
 }
 
 bool needs_moments(EditHparams const& h) {
@@ -166,7 +174,7 @@ bool needs_moments(EditHparams const& h) {
 }
 
 std::string to_string(EditMethod method) {
-  return name_of(edit_method_names, method);
+  return method == EditMethod::imported ? "imported" : name_of(edit_method_names, method);
 }
 
 void check_edited_layers(EditHparams const& h, std::string const& where) {

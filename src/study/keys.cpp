@@ -47,6 +47,8 @@ std::string words_of(FieldInfo const& info) {
       return "a list of whole numbers";
     case FieldType::pairs:
       return "a list of pairs";
+    case FieldType::files_by_fact:
+      return "a path, or case_ids and paths";
     case FieldType::files_by_layer:
       break;
   }
@@ -90,6 +92,8 @@ Json schema_of(FieldInfo const& info) {
       pair["minItems"] = pair["maxItems"] = 2;
       return list_schema(pair);
     }
+    case FieldType::files_by_fact:
+      return {{"anyOf", Json::array({text, {{"type", "object"}, {"additionalProperties", text}}})}};
     case FieldType::files_by_layer:
       break;
   }
@@ -197,8 +201,7 @@ std::vector<StudyKey> study_keys() {
       .key("peer_compatible", "false", FieldType::flag, "the published code's quirks")
       .fields<ModelOptions>("model")
       .fields<FactSelection>("facts.SPLIT")
-      .key("edit.hparams", "", FieldType::file, "an EasyEdit hparams file, read unchanged")
-      .required()
+      .key("edit.hparams", "", FieldType::file, "an EasyEdit hparams file, read unchanged; a study has this or edit.files")
       .hparams()
       .key("edit.layer", of_the_file, FieldType::whole, "layer: 5 is layers: [5]")
       .fields<EditOptions>("edit")
@@ -247,7 +250,7 @@ std::string study_schema() {
     } else {
       (*section)["properties"][name] = value;
     }
-    if (item.required && item.key != "edit.hparams") (*section)["required"].push_back(name);  // it may be swept
+    if (item.required) (*section)["required"].push_back(name);
   }
   auto& mask = schema["properties"]["mask"];
   mask = {{"anyOf", Json::array({{{"const", "none"}}, mask})}};

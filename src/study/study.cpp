@@ -46,8 +46,9 @@ void refuse_unused(Study const& study, YAML::Node const& section, Sweep const& s
       edit.hparams.method = method;
       if (field.used_for(part(edit))) methods.emplace_back(method_name);
     }
-    throw UserError(fmt::format("The study {}: '{}' is a setting of {}; it decides nothing here. Remove it, or set edit.method.",
-                                name, key, join(methods, ", ")));
+    auto const whose = methods.empty() ? "finished edits (edit.files)" : join(methods, ", ");
+    throw UserError(fmt::format("The study {}: '{}' is a setting of {}; it decides nothing here. Remove it{}.", name, key, whose,
+                                methods.empty() ? "" : ", or set edit.method"));
   }
 }
 
@@ -82,7 +83,8 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
     auto& point = one.points.front();
     auto const masks = names.edits.empty() ? "mask" : names.edits + " mask";  // where nothing else tells it from the edits
     point.name = names.name == names.edits ? masks : names.name;
-    point.edits = names.edits;
+    bool const imported = point.edit.hparams.method == EditMethod::imported;
+    point.edits = imported && names.edits.empty() ? to_string(EditMethod::imported) : names.edits;
     point.settings = names.settings;
     if (study.points.empty()) {
       study = std::move(one);

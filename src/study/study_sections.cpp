@@ -8,9 +8,11 @@
 #include <onemask/settings/make_field.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -80,7 +82,47 @@ std::string one_of(YamlSection& section, char const* key, std::vector<std::strin
   throw section.fault(key, "is '" + value + "'; known are " + names);
 }
 
+/// Paths by case_id, as a JSON file has them; relative ones begin at its folder.
+std::map<std::int64_t, std::string> read_edit_index(std::filesystem::path const& file) {
+  auto const place = "The index of edits " + file.string();
+  auto const index = detail::parse_json_file(file);
+  if (!index.is_object() || index.empty()) throw UserError(place + " must be a JSON object of case_ids and paths.");
+  std::map<std::int64_t, std::string> paths;
+  for (auto const& [name, path] : index.items()) {
+    std::int64_t case_id = 0;
+    auto const [end, error] = std::from_chars(name.data(), name.data() + name.size(), case_id);
+    if (error != std::errc() || end != name.data() + name.size())
+      throw UserError(place + ": '" + name + "' is no case_id, which is a whole number.");
+    if (!path.is_string() || path.get<std::string>().empty())
+      throw UserError(fmt::format("{}: the path of the fact with case_id {} must be a text.", place, case_id));
+    paths[case_id] = (file.parent_path() / path.get<std::string>()).string();
+  }
+  return paths;
+}
+
+/// Edits that are finished: no setting of a method decides anything.
+EditOptions read_finished_edits(YamlSection section, std::filesystem::path const& base) {
+  for (auto const* key : {"hparams", "method", "layer", "layers", "templates"}) {
+    if (section.has(key)) {
+      throw section.fault(key,
+                          "is given together with 'files': finished edits are read as they are, and their files say their "
+                          "layers. Keep one of the two");
+    }
+  }
+  EditOptions edit;
+  edit.hparams.method = EditMethod::imported;
+  read_fields(section, edit.hparams, false);
+  read_fields(section, edit);
+  auto& files = edit.files;
+  for (auto& [case_id, path] : files.of_facts) path = (base / path).string();
+  if (!files.name.empty()) files.name = (base / files.name).string();
+  if (files.name.ends_with(".json")) files = {{}, read_edit_index(files.name)};
+  section.finish();
+  return edit;
+}
+
 EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
+  if (section.has("files")) return read_finished_edits(section, base);
   EditOptions edit;
   auto& h = edit.hparams;
   std::optional<EditMethod> method;
@@ -105,6 +147,15 @@ EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
   check_edited_layers(h, section.file() + ", section edit");
   section.finish();
   return edit;
+}
+
+/// "last", "all" or a list of layers that finished edits change: which do, their files say.
+void read_layers_to_mask(YamlSection& section, StudyPoint& point) {
+  auto const value = section.has("layers") ? section.value("layers") : YamlValue(std::string("last"));
+  point.masks_all_layers = value.is("all");
+  if (value.is("all") || value.is("last")) return;
+  section.read("layers", point.mask.layers);
+  if (point.mask.layers.empty()) throw section.fault("layers", "must name at least one edited layer");
 }
 
 /// "last", "all" or a list of edited layers.
@@ -139,7 +190,12 @@ void read_mask(YamlSection section, StudyPoint& point, Study& study) {
   auto& mask = point.mask;
   study.masks = read_masked(section, point.edit.hparams.method);
   section.read("seed", point.mask_seed);
-  if (study.masks || !section.has("layers")) mask.layers = read_masked_layers(section, point.edit.hparams.layers);
+  bool const imported = point.edit.hparams.method == EditMethod::imported;
+  if (imported) {
+    read_layers_to_mask(section, point);
+  } else if (study.masks || !section.has("layers")) {
+    mask.layers = read_masked_layers(section, point.edit.hparams.layers);
+  }
   section.read("train_split", study.train_split);
   if (section.has("ranks") && section.need<std::string>("ranks") != "auto") {
     section.read_at_least("ranks", study.ranks_per_mask, 1);

@@ -47,7 +47,7 @@ void add_edit(YAML::Node section, Study const& study, std::vector<std::string> c
   }
   auto const is_swept = [&](char const* key) { return std::find(swept.begin(), swept.end(), key) != swept.end(); };
   add_fields(section, edit, {}, all);
-  if (is_swept("edit.hparams")) return;  // each file has its own
+  if (is_swept("edit.hparams") || is_swept("edit.files")) return;  // each file has its own
   bool const one_layer = section["layer"] || is_swept("edit.layer");
   add_fields(section, edit.hparams, one_layer ? std::vector<std::string>{"layers"} : std::vector<std::string>{}, all_hparams);
 }

@@ -1,5 +1,6 @@
 #include "sweep/open_run.hpp"
 
+#include "sweep/finished_files.hpp"
 #include "sweep/rank_devices.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/compute/computing.hpp>
@@ -25,9 +26,9 @@ namespace {
 
 /// The context templates of a study point: given, or sampled from the model once and kept as an object. Rank 0 samples, on the
 /// kind of device that the tasks are done on, for the bits of its numbers decide. Nothing where that is not to be seen here. FT-L
-/// has none.
+/// and imported edits have none.
 std::optional<ContextTemplates> templates_of(Communicator const& world, OpenRun& run, EditOptions const& edit) {
-  if (edit.hparams.method == EditMethod::ft_l) return ContextTemplates{"{}"};
+  if (!searches_values(edit.hparams.method)) return ContextTemplates{"{}"};
   if (!edit.templates.empty()) return edit.templates;
   Hasher hasher;
   begin_key(hasher, "templates", run.fingerprints);
@@ -84,10 +85,11 @@ void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer
   for (auto const& point : study.points) {
     for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);
     require_module(point.edit.hparams, model, where);
-    if (point.edit.hparams.method != EditMethod::ft_l) require_loss_layer(model, point.edit.hparams);
+    if (searches_values(point.edit.hparams.method)) require_loss_layer(model, point.edit.hparams);
     require_invertible(study.moments, point.edit.hparams, model.config());
     for (auto const& [length, count] : point.edit.hparams.context_template_length_params) {
-      if (point.edit.templates.empty()) require_template_length(model.config(), tokenizer, length);
+      if (point.edit.templates.empty() && searches_values(point.edit.hparams.method))
+        require_template_length(model.config(), tokenizer, length);
     }
   }
 }
@@ -107,10 +109,11 @@ void add_plan(Communicator const& world, Study const& study, SelectedFacts selec
     if (!found) run.missing.insert("context templates");
     templates.push_back(found.value_or(ContextTemplates{"{}"}));
   }
+  auto const finished = find_finished_edits(world, study, selected.facts, *run.model);
   agree(world, [&] {
     auto const layers = moment_layers(study);
     auto const moments = layers.empty() ? std::map<int, std::string>() : moment_keys(study.moments, layers, run.fingerprints);
-    run.plan = make_plan(study, std::move(selected), run.fingerprints, templates, moments, text);
+    run.plan = make_plan(study, std::move(selected), run.fingerprints, templates, moments, text, finished);
   });
   for (auto const& id : world.all_gather(run.plan.id)) {
     if (id != run.plan.id)

@@ -1,3 +1,4 @@
+#include "work/import_edits.hpp"
 #include "work/stored_results.hpp"
 #include "work/task_work.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
@@ -62,6 +63,7 @@ class EditWork : public TaskWork {
 
   void search(EditTask const& task) {
     auto const& set = run_.plan.sets[task.set];
+    if (set.options.hparams.method == EditMethod::imported) return import_edits(run_, task);
     auto const& hparams = set.options.hparams;
     auto const requests = requests_of(task.facts, set);
     if (task.key.empty()) {
@@ -87,6 +89,7 @@ class EditWork : public TaskWork {
 
   void solve(SolveTask const& task) {
     auto const& set = run_.plan.sets[task.set];
+    if (set.options.hparams.method == EditMethod::imported) return import_model(run_, task);
     auto const& hparams = set.options.hparams;
     auto const requests = requests_of(task.facts, set);
     auto const& model = carrying(task.previous);

@@ -90,10 +90,10 @@ class ConditionMaker {
       lefts.push_back(edit.left);
       rights.push_back(edit.right);
     }
-    return magnitude = mean_delta_magnitude(at::stack(lefts), at::stack(rights));
+    return magnitude = mean_delta_magnitude(stacked_factors(lefts), stacked_factors(rights));
   }
 
-  bool is_batch() const { return edits_in_batches(run_.plan.sets[set_].options.hparams.method); }
+  bool is_batch() const { return run_.plan.sets[set_].in_batches; }
 
   WorkContext const& run_;
   StoredResults& results_;
@@ -146,7 +146,7 @@ class EvaluationWork : public TaskWork {
     }
     if (facts_.empty() || first_ != task.first) prepare(task);
     auto const& conditions = conditions_.get(task.mask, *maker_);
-    bool const batch = edits_in_batches(run_.plan.sets[set_].options.hparams.method);
+    bool const batch = run_.plan.sets[set_].in_batches;
     std::vector<PromptMetrics> rows;
     for (auto const& [key, scorer] : facts_) {
       auto const found = scorer.score(batch ? maker_->with_shared_model(conditions, task.mask, key) : conditions);
@@ -159,7 +159,7 @@ class EvaluationWork : public TaskWork {
   void prepare(EvaluationTask const& task) {
     facts_.clear();
     auto const& set = run_.plan.sets[task.set];
-    bool const batch = edits_in_batches(set.options.hparams.method);
+    bool const batch = set.in_batches;
     std::vector<std::size_t> facts;
     for (std::size_t f = task.first; f < task.first + task.count; ++f) facts.push_back(f);
     auto const edits = results_.edits_of(task.set, facts);

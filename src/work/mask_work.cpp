@@ -91,7 +91,7 @@ class Trainee {
 
  private:
   static std::unique_ptr<CausalLM> edited_model(WorkContext const& run, EditSet const& set, StoredResults& results) {
-    if (!edits_in_batches(set.options.hparams.method)) return {};
+    if (!set.in_batches) return {};
     auto const fact = run.plan.facts_of(run.study.train_split).front();
     return run.model.with_projections(edited_weights(run.model, results.batch_edit(set.keys[fact])->deltas));
   }

@@ -30,7 +30,7 @@ SharedMask StoredResults::shared_mask(MaskTask const& task) const {
 
 std::vector<std::pair<std::size_t, Edit>> StoredResults::edits_of(std::size_t set, std::vector<std::size_t> const& facts) {
   std::vector<std::pair<std::size_t, Edit>> edits;
-  if (!edits_in_batches(plan_.sets[set].options.hparams.method)) {
+  if (!plan_.sets[set].in_batches) {
     auto const& keys = plan_.sets[set].keys;
     for (auto fact : facts) edits.emplace_back(fact, edit_from_bytes(bytes(keys[fact], "edit"), "object " + keys[fact]));
     return edits;

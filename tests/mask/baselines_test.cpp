@@ -60,6 +60,14 @@ TEST(MeanDeltaMagnitude, EqualsTheMeanOfDenseMatrices) {
   EXPECT_LT(largest_difference(mean_delta_magnitude(left, right), expected), 1e-6);
 }
 
+TEST(DeltaMagnitude, OfFactorsOfAHigherRank) {
+  auto const left = random_tensor({3, 2, 5}, 1), right = random_tensor({3, 2, 7}, 2);
+  auto expected = at::zeros({5, 7});
+  for (std::int64_t e = 0; e < 3; ++e)
+    expected += (at::outer(left[e][0], right[e][0]) + at::outer(left[e][1], right[e][1])).abs() / 3;
+  EXPECT_LT(largest_difference(mean_delta_magnitude(left, right), expected), 1e-6);
+}
+
 TEST(ZerosShare, CountsWhatIsNotKept) {
   EXPECT_EQ(zeros_share(random_mask({8, 8}, 16, 1)), 0.25);
   EXPECT_EQ(zeros_share(at::ones({3, 3}, at::kBool)), 0);

@@ -17,7 +17,7 @@ std::map<Enters, std::string> objects_of(Plan const& plan) {
   std::map<Enters, std::string> names;
   for (auto const& task : plan.edits) names[Enters::edits] += task.key;
   for (auto const& set : plan.sets) {
-    if (edits_in_batches(set.options.hparams.method)) continue;
+    if (set.in_batches) continue;
     for (auto const& key : set.keys) names[Enters::edits] += key;
   }
   for (auto const& task : plan.solves) names[Enters::solve] += task.key;

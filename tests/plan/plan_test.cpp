@@ -9,6 +9,7 @@
 namespace onemask::test {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -107,6 +108,88 @@ TEST_F(PlanTest, AnAdjustedKeyDependsOnItsSecondMoment) {
   EXPECT_EQ(adjusted.moments.size(), 1U);
   EXPECT_NE(all_edits(adjusted), all_edits(plan()));
   EXPECT_EQ(adjusted.tasks(), plan().tasks() + 1);
+}
+
+/// Finished edits of the study's 25 facts: `file_of` says the file of each.
+class ImportPlanTest : public PlanTest {
+ protected:
+  Plan imported(std::vector<std::optional<std::size_t>> const& file_of, std::vector<EditFile> const& files,
+                std::vector<int> const& layers = {1}, StudyOverrides const& overrides = {{}, {}, {}}) const {
+    write_study(study_text.substr(0, study_text.find("edit:")) + "edit: {files: x}\n");
+    auto const study = read(overrides);
+    std::vector<FinishedEdits> const finished(study.points.size(), {files, file_of, layers});
+    return make_plan(study, {"m", "t", "e"}, std::vector<ContextTemplates>(study.points.size(), {"{}"}), {}, {}, finished);
+  }
+  static std::vector<std::optional<std::size_t>> one_each() {
+    std::vector<std::optional<std::size_t>> places;
+    for (std::size_t f = 0; f < 25; ++f) places.emplace_back(f);
+    return places;
+  }
+  static std::vector<EditFile> files(std::size_t count, bool factors = true) {
+    std::vector<EditFile> list;
+    for (std::size_t f = 0; f < count; ++f) list.push_back({"f" + std::to_string(f), "content " + std::to_string(f), factors});
+    return list;
+  }
+};
+
+TEST_F(ImportPlanTest, FactorsOfOneFactAreAnObjectEach) {
+  auto const p = imported(one_each(), files(25));
+  EXPECT_FALSE(p.sets[0].in_batches);
+  EXPECT_EQ(p.edits.size(), 25U);
+  EXPECT_TRUE(p.solves.empty());
+  EXPECT_EQ(p.sets[0].options.hparams.layer(), 1);
+  EXPECT_THAT(p.masks[0].options.layers, ElementsAre(1));
+  auto others = files(25);
+  others[3].content = "other";
+  others[4].path = "elsewhere";  // a name decides nothing
+  auto const other = imported(one_each(), others);
+  for (std::size_t f = 0; f < 25; ++f) EXPECT_EQ(p.sets[0].keys[f] == other.sets[0].keys[f], f != 3) << f;
+  EXPECT_NE(p.masks[0].key, other.masks[0].key);
+}
+
+TEST_F(ImportPlanTest, WaysOfEditingShareEqualEdits) {
+  auto const p = imported(one_each(), files(25), {1}, {{}, {"edit.rank=1,2"}, {}});
+  EXPECT_EQ(p.sets.size(), 1U);  // factors stay as they are
+  auto const dense = imported(one_each(), files(25, false), {1}, {{}, {"edit.rank=1,2"}, {}});
+  EXPECT_EQ(dense.sets.size(), 2U);
+  EXPECT_EQ(dense.edits.size(), 50U);
+}
+
+TEST_F(ImportPlanTest, AFileOfManyFactsIsAModel) {
+  std::vector<std::optional<std::size_t>> places(25, 0U);
+  std::fill(places.begin() + 20, places.end(), 1U);
+  auto const p = imported(places, files(2), {0, 2}, {{"mask.layers=all"}, {}, {}});
+  EXPECT_TRUE(p.sets[0].in_batches);
+  ASSERT_EQ(p.solves.size(), 2U);
+  EXPECT_EQ(p.solves[0].facts.size(), 20U);
+  EXPECT_TRUE(p.edits.empty());
+  EXPECT_THAT(p.masks[0].options.layers, ElementsAre(0, 2));
+  EXPECT_THAT(imported(places, files(2), {0, 2}).masks[0].options.layers, ElementsAre(2));
+  EXPECT_THAT(complaint_of([&] {
+                imported(places, files(2), {0, 2}, {{"mask.layers=[1]"}, {}, {}});
+              }),
+              AllOf(HasSubstr("mask.layers"), HasSubstr("0, 2")));
+}
+
+TEST_F(ImportPlanTest, MasksNeedFactorsOrOneModel) {
+  auto const said = [&](std::vector<std::optional<std::size_t>> const& places, std::vector<EditFile> const& list,
+                        std::vector<int> const& layers) { return complaint_of([&] { imported(places, list, layers); }); };
+  EXPECT_THAT(said(one_each(), files(25, false), {1}), AllOf(HasSubstr("into 20 edited models"), HasSubstr("edit.rank")));
+  EXPECT_THAT(said(one_each(), files(25), {0, 1}), HasSubstr("into 20 edited models"));
+  EXPECT_EQ(complaint_of([&] { imported(one_each(), files(25, false), {1}, {{"edit.rank=1"}, {}, {}}); }), "");
+  EXPECT_EQ(imported(one_each(), files(25, false), {1}, {{"mask=none"}, {}, {}}).solves.size(), 25U);
+}
+
+TEST_F(ImportPlanTest, FactsWithoutAFileHaveATaskToo) {
+  auto places = one_each();
+  places[7].reset();
+  places[8].reset();
+  auto const p = imported(places, files(25));
+  EXPECT_EQ(p.edits.size(), 25U);
+  EXPECT_NE(p.sets[0].keys[7], p.sets[0].keys[8]);
+  std::vector<std::optional<std::size_t>> some(25, 0U);
+  some[24].reset();
+  EXPECT_EQ(imported(some, files(1)).solves.size(), 2U);
 }
 
 /// Facts written into models together: 25 facts, 20 of them (2 held back) in the split "train".

@@ -1,4 +1,5 @@
 #include "support/tiny_study.hpp"
+#include <onemask/study/edit_files.hpp>
 #include <onemask/study/keys.hpp>
 
 #include <cmath>
@@ -285,6 +286,57 @@ TEST_F(StudyTest, SettingsThatDecideNothingAreRefused) {
     auto const study = read({{std::string("edit.method=") + method}, {}, {}});
     write_study(with_defaults(study));
     EXPECT_EQ(describe_solve(read().points.front().edit.hparams), describe_solve(study.points.front().edit.hparams)) << method;
+  }
+}
+
+class FinishedEditsStudyTest : public StudyTest {
+ protected:
+  static std::string importing(std::string const& edit) {
+    return study_text.substr(0, study_text.find("edit:")) + "edit: {" + edit + "}\n";
+  }
+};
+
+TEST_F(FinishedEditsStudyTest, TheyHaveNoSettingsOfAMethod) {
+  write_study(importing("files: 'adapters/{case_id}', rank: 2"));
+  auto const point = read().points.front();
+  EXPECT_EQ(point.edit.hparams.method, EditMethod::imported);
+  EXPECT_EQ(point.edit.files.name, (folder_ / "adapters/{case_id}").string());
+  EXPECT_EQ(point.edit.rank, 2);
+  EXPECT_EQ(point.edits, "imported");
+  EXPECT_EQ(point.name, "mask");
+  EXPECT_TRUE(point.mask.layers.empty());
+  for (auto const* key : {"hparams: rome.yaml", "method: rome", "layers: [1]", "layer: 1", "templates: t.json"})
+    EXPECT_THAT(complaint_about(importing(std::string("files: a, ") + key)), HasSubstr("is given together with 'files'")) << key;
+  EXPECT_THAT(complaint_about(importing("files: a, v_lr: 3")), HasSubstr("'edit.v_lr' is a setting of rome"));
+  EXPECT_THAT(complaint_about(importing("files: a, batch: 3")), HasSubstr("'edit.batch'"));
+  EXPECT_THAT(complaint_about(importing("hparams: rome.yaml, rank: 3")),
+              HasSubstr("'edit.rank' is a setting of finished edits (edit.files); it decides nothing here. Remove it."));
+  for (auto const* files : {"''", "[a, b]", "{}", "{x: a}"})
+    EXPECT_THAT(complaint_about(importing(std::string("files: ") + files)), HasSubstr("'edit.files' must")) << files;
+  write_study(importing("files: a") + "sweep: {edit.files: [a, b], mask.layers: [last, all]}\n");
+  auto const study = read();
+  EXPECT_EQ(study.points[1].edits, "edit.files=a");
+  EXPECT_TRUE(study.points[1].masks_all_layers);
+  write_study(with_defaults(study));
+  EXPECT_EQ(read().points[3].edit.files.name, (folder_ / "b").string());
+}
+
+TEST_F(FinishedEditsStudyTest, AnIndexNamesThem) {
+  write_file_atomically(folder_ / "index.json", R"({"3": "x/3", "104": "/y"})");
+  write_study(importing("files: index.json"));
+  auto const study = read();
+  auto const& files = study.points.front().edit.files;
+  EXPECT_EQ(files.of_facts, (std::map<std::int64_t, std::string>{{3, (folder_ / "x/3").string()}, {104, "/y"}}));
+  SplitFact fact;
+  fact.fact.case_id = 104;
+  EXPECT_EQ(edit_file_of(files, fact, study), "/y");
+  fact.fact.case_id = 4;
+  EXPECT_EQ(edit_file_of(files, fact, study), "");
+  fact.split = "validation";
+  EXPECT_EQ(edit_file_of({"{split}/{case_id}/{split}.safetensors", {}}, fact, study), "train/4/train.safetensors");
+  for (auto const* index : {"[]", "{}", R"({"a": "x"})", R"({"1": 2})", R"({"1": ""})", "{"}) {
+    write_file_atomically(folder_ / "index.json", index);
+    EXPECT_THAT(complaint(), HasSubstr("index.json")) << index;
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <ATen/ATen.h>
 
@@ -27,6 +28,10 @@ struct Edit : EditOutcome {
   at::Tensor left;   ///< [rank, out], float32 on the CPU
   at::Tensor right;  ///< [rank, in], float32 on the CPU
 };
+
+/// One factor of each of some edits, [edits, rank, size]; those of a lower rank than the highest have zeros behind their own
+/// rows.
+at::Tensor stacked_factors(std::vector<at::Tensor> const& factors);
 
 /// A safetensors file: left, right, and the other fields as metadata.
 std::string to_bytes(Edit const& edit);

@@ -15,8 +15,8 @@ at::Tensor random_mask(at::IntArrayRef shape, std::int64_t zeros, std::uint64_t 
 /// Zeros where `score` [out, in] is largest; ties go to the lower index.
 at::Tensor largest_mask(at::Tensor const& score, std::int64_t zeros);
 
-/// Mean over edits of |ΔW_i| = |left_i| |right_i|ᵀ, [out, in]: the score of the delta-magnitude baseline. Factors of rank 1:
-/// left [edits, 1, out], right [edits, 1, in].
+/// Mean over edits of |ΔW_i|, [out, in]: the score of the delta-magnitude baseline. left [edits, rank, out], right
+/// [edits, rank, in].
 at::Tensor mean_delta_magnitude(at::Tensor const& left, at::Tensor const& right);
 
 }  // namespace onemask

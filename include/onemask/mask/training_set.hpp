@@ -28,7 +28,7 @@ MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const
 /// Everything about the training and validation facts that no mask changes: computed once, shared by all seeds and epochs.
 class TrainingSet {
  public:
-  /// Facts in the study's order, each with an edit of its own at `layer`, all of the same rank. Throws UserError when there is
+  /// Facts in the study's order, each with an edit of its own at `layer`. Throws UserError when there is
   /// none to train on.
   TrainingSet(CausalLM const& model, int layer, std::vector<MaskFact> const& training, std::vector<MaskFact> const& validation);
   /// Facts that are all written into `edited`; the mask goes over `layers` of it, ascending. What it shall restore is `original`.

@@ -7,10 +7,12 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/ScalarType.h>
 
 namespace onemask {
 
@@ -24,6 +26,9 @@ struct TensorChange {
   double largest = 0;                       ///< largest absolute entry of the change
   std::string sha256_before, sha256_after;  ///< of its bytes in the files
 };
+
+/// The type that weights are stored in: float32, float16 or bfloat16; nothing for "keep". Throws UserError for another name.
+std::optional<at::ScalarType> storage_dtype(std::string const& name);
 
 /// The model on the CPU, in the narrowest type that holds every weight of the files exactly; weights of that type stay mapped.
 std::unique_ptr<CausalLM> load_as_stored(Checkpoint const& checkpoint);

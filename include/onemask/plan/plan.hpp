@@ -1,6 +1,7 @@
 #pragma once
 
 #include <onemask/data/candidates.hpp>
+#include <onemask/plan/finished_edits.hpp>
 #include <onemask/settings/condition_kind.hpp>
 #include <onemask/settings/fingerprints.hpp>
 #include <onemask/study/study.hpp>
@@ -44,8 +45,10 @@ struct EditSet {
   std::string name;  ///< the swept edit keys, "" when none is swept
   EditOptions options;
   ContextTemplates templates;
-  std::string id;                 ///< hash of all that decides the edits
-  std::vector<std::string> keys;  ///< object of every fact's edit, or of the edited model that holds it
+  FinishedEdits finished = {};         ///< where edits are imported
+  bool in_batches = false;             ///< objects are edited models that hold their facts; else one fact's edit each
+  std::string id = {};                 ///< hash of all that decides the edits
+  std::vector<std::string> keys = {};  ///< object of every fact's edit, or of the edited model that holds it
   std::size_t first_condition = 0,
               conditions = 0;  ///< those without a mask in Plan::conditions: original, edited, dropped if asked for
 };
@@ -129,12 +132,15 @@ struct Plan {
   std::vector<std::size_t> facts_of(std::string const& split) const;
 };
 
+/// Sets a share of the training split apart as the validation split, as make_plan does.
+void hold_back(Study const& study, std::vector<SplitFact>& facts);
+
 /// `selected` are the study's facts, in the order of its splits. `templates[i]` are the context templates of study.points[i];
 /// `moments` the names of the second moments' objects by layer, of the layers that `moment_layers` gives; `text` what perplexity
-/// is taken over.
+/// is taken over; `finished[i]` the edits of study.points[i] where they are imported, none at all where no point imports any.
 Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& fingerprints,
                std::vector<ContextTemplates> const& templates, std::map<int, std::string> const& moments,
-               std::vector<TextPiece> const& text = {});
+               std::vector<TextPiece> const& text = {}, std::vector<FinishedEdits> const& finished = {});
 
 /// The layers whose second moments the study's edits need, ascending.
 std::vector<int> moment_layers(Study const& study);

@@ -19,8 +19,11 @@ enum class EditMethod {
   memit_merge,  ///< MEMIT with one common value for facts that share a subject (arXiv 2502.07322)
   emmet,        ///< many facts under an equality constraint (Gupta et al. 2024, arXiv 2403.14236)
   alphaedit,    ///< many facts within the null space of the preserved keys (Fang et al. 2024, arXiv 2410.02355)
-  ft_l          ///< gradient descent on one matrix, every entry kept near its old value (Zhu et al. 2020, arXiv 2012.00363)
+  ft_l,         ///< gradient descent on one matrix, every entry kept near its old value (Zhu et al. 2020, arXiv 2012.00363)
+  imported      ///< finished edits of other tools are read from files; no setting of a method is used
 };
+
+/// Those that a study chooses from; edits are imported where it names their files.
 
 inline constexpr std::array<Named<EditMethod>, 7> edit_method_names{{{EditMethod::rome, "rome"},
                                                                      {EditMethod::r_rome, "r-rome"},
@@ -70,8 +73,11 @@ struct EditHparams {
   int layer() const { return layers.back(); }
 };
 
-/// Whether the method writes many facts into one model; otherwise every fact has an edited model of its own.
+/// Whether the method writes many facts into one model; otherwise every fact has an edited model of its own. Of imported edits
+/// their files say it.
 bool edits_in_batches(EditMethod method);
+/// Whether it searches a value for every fact, behind context templates.
+bool searches_values(EditMethod method);
 /// Whether it needs second moments of keys.
 bool needs_moments(EditHparams const& hparams);
 

@@ -4,8 +4,18 @@
 #include <onemask/settings/edit_hparams.hpp>
 
 #include <cstdint>
+#include <map>
+#include <string>
 
 namespace onemask {
+
+/// Where a study finds finished edits.
+struct EditFiles {
+  std::string name;                              ///< a path, in which {case_id} and {split} stand for those of a fact
+  std::map<std::int64_t, std::string> of_facts;  ///< or a path for each of some facts, by case_id
+
+  bool empty() const { return name.empty() && of_facts.empty(); }
+};
 
 /// How facts are edited.
 struct EditOptions {
@@ -15,6 +25,8 @@ struct EditOptions {
   int batch = 16;           ///< facts per unit of work
   int facts_per_model = 0;  ///< for methods that edit in batches; 0: all facts of a split
   bool sequential = false;  ///< every batch is written into the model that carries those before it
+  EditFiles files;          ///< of finished edits, where the method is `imported`
+  int rank = 0;             ///< of the factors that imported matrices are replaced by; 0: they stay matrices
 };
 
 /// But for `hparams`, which have a table of their own.

@@ -34,7 +34,8 @@ enum class FieldType {
   files,
   wholes,
   pairs,
-  files_by_layer
+  files_by_layer,
+  files_by_fact
 };
 
 /// The numbers that a setting may take; infinite ones only where `infinite` says so.

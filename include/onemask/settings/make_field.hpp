@@ -48,8 +48,8 @@ std::string yaml_text(std::vector<T> const& values) {
   for (auto const& value : values) text += (text.empty() ? "" : ", ") + yaml_text(value);
   return "[" + text + "]";
 }
-template <typename T>
-std::string yaml_text(std::map<int, T> const& values) {
+template <std::integral Key, typename T>
+std::string yaml_text(std::map<Key, T> const& values) {
   std::string text;
   for (auto const& [key, value] : values) text += (text.empty() ? "" : ", ") + yaml_text(key) + ": " + yaml_text(value);
   return "{" + text + "}";

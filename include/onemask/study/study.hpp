@@ -36,11 +36,12 @@ struct Published {
 /// One combination of swept values.
 struct StudyPoint {
   std::string name;      ///< the swept keys and values, e.g. "mask.seed=3"; "mask" when nothing is swept
-  std::string edits;     ///< those of them under "edit."
+  std::string edits;     ///< those of them under "edit."; "imported" for imported edits where none is swept
   std::string settings;  ///< those under "mask." but for the seed
   EditOptions edit;
-  bool masked = true;  ///< whether a mask is trained over these edits
-  MaskOptions mask;
+  bool masked = true;             ///< whether a mask is trained over these edits
+  MaskOptions mask;               ///< of imported edits with the layers that are named; none: the last, or all of them
+  bool masks_all_layers = false;  ///< of imported edits
   std::uint64_t mask_seed = 0;
 };
 

@@ -26,4 +26,7 @@ class NewFolder {
 /// `folder` from the root, without links, dots and a slash at the end; it need not be there.
 std::filesystem::path whole_path(std::filesystem::path const& folder);
 
+/// Throws UserError when `folder` is `source`, a checkpoint that is read, or lies inside it.
+void require_outside(std::filesystem::path const& folder, std::filesystem::path const& source);
+
 }  // namespace onemask
