@@ -118,7 +118,8 @@ class ImportPlanTest : public PlanTest {
     write_study(study_text.substr(0, study_text.find("edit:")) + "edit: {files: x}\n");
     auto const study = read(overrides);
     std::vector<FinishedEdits> const finished(study.points.size(), {files, file_of, layers});
-    return make_plan(study, {"m", "t", "e"}, std::vector<ContextTemplates>(study.points.size(), {"{}"}), {}, {}, finished);
+    return make_plan(study, {select_facts(study.facts, study.base), {}}, {"m", "t", "e"},
+                     std::vector<ContextTemplates>(study.points.size(), {"{}"}), {}, {}, finished);
   }
   static std::vector<std::optional<std::size_t>> one_each() {
     std::vector<std::optional<std::size_t>> places;
