@@ -13,5 +13,6 @@ Command predict_command();
 Command export_command();
 Command pretrain_command();
 Command doctor_command();
+Command tune_command();
 
 }  // namespace onemask

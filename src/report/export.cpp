@@ -1,5 +1,6 @@
 #include "report/finding.hpp"
 #include "report/study_parts.hpp"
+#include <onemask/core/text.hpp>
 #include <onemask/report/export.hpp>
 
 #include <array>
@@ -54,20 +55,21 @@ std::string to_json(StudyFile const& study) {
   return result.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }
 
-std::string to_csv(StudyFile const& study) {
-  auto const& status = need_status(study);
-  auto const& summary = need_table(study, "summary");
-  std::string lines = "status";
-  for (auto const& [name, column] : summary.columns) lines += ',' + csv_field(name);
-  lines += '\n';
-  for (std::size_t row = 0; row < summary.rows(); ++row) {
-    lines += status;
-    for (auto const& [name, column] : summary.columns) {
-      lines += ',' + std::visit([row](auto const& values) { return csv_field(values[row]); }, column);
-    }
+std::string to_csv(Table const& table) {
+  auto lines = join(table.columns, ",", [](auto const& column) { return csv_field(column.first); }) + '\n';
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    lines += join(table.columns, ",", [row](auto const& column) {
+      return std::visit([row](auto const& values) { return csv_field(values[row]); }, column.second);
+    });
     lines += '\n';
   }
   return lines;
+}
+
+std::string to_csv(StudyFile const& study) {
+  auto table = need_table(study, "summary");
+  table.columns.insert(table.columns.begin(), {"status", std::vector<std::string>(table.rows(), need_status(study))});
+  return to_csv(table);
 }
 
 }  // namespace onemask

@@ -1,5 +1,6 @@
 #include "world/facts.hpp"
 #include "world/prose.hpp"
+#include <onemask/data/counterfact.hpp>
 #include <onemask/world/products.hpp>
 
 #include <nlohmann/json.hpp>
@@ -8,27 +9,6 @@ namespace onemask {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json record_json(Fact const& fact) {
-  return {{"case_id", fact.case_id},
-          {"pararel_idx", *fact.pararel_idx},
-          {"requested_rewrite",
-           {{"prompt", fact.prompt},
-            {"relation_id", fact.relation},
-            {"target_new", {{"str", fact.target_new}, {"id", fact.target_new_id}}},
-            {"target_true", {{"str", fact.target_true}, {"id", fact.target_true_id}}},
-            {"subject", fact.subject}}},
-          {"paraphrase_prompts", fact.paraphrase_prompts},
-          {"neighborhood_prompts", fact.neighborhood_prompts},
-          {"attribute_prompts", fact.attribute_prompts},
-          {"generation_prompts", fact.generation_prompts}};
-}
-
-std::string records_text(std::vector<Fact> const& records) {
-  std::string text = "[";
-  for (Fact const& record : records) text += (&record == &records.front() ? "\n" : ",\n") + record_json(record).dump();
-  return text + "\n]\n";
-}
 
 struct WorldStatement {
   std::string prompt, target;
@@ -72,7 +52,7 @@ std::string sample_text(std::vector<WorldStatement> const& statements, std::stri
 std::map<std::string, std::string> make_world(WorldDescription const& world, std::uint64_t seed) {
   using enum WorldFact::Part;
   auto const facts = make_facts(world, seed);
-  auto const records = [&](WorldFact::Part part) { return records_text(make_records(world, facts, part, seed)); };
+  auto const records = [&](WorldFact::Part part) { return counterfact_text(make_records(world, facts, part, seed)); };
   auto const statements = make_statements(world, facts);
   auto prose = make_prose(world, facts, seed);
   auto sample = sample_text(statements, prose.training);

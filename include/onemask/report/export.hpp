@@ -11,9 +11,12 @@ namespace onemask {
 /// findings). Numbers that are not finite become null. Throws UserError when the study has no such conditions or summary.
 std::string to_json(StudyFile const& study);
 
-/// Every row of the summary as CSV (RFC 4180, lines end in '\n'), after a line of names; the first column is the study's status,
-/// COMPLETE or PARTIAL. Numbers are written so that reading gives the same bits. Throws UserError when the study has no status or
-/// no summary.
+/// The rows of a table as CSV (RFC 4180, lines end in '\n'), after a line of names. Numbers are written so that reading gives the
+/// same bits.
+std::string to_csv(Table const& table);
+
+/// Every row of the summary as CSV; the first column is the study's status, COMPLETE or PARTIAL. Throws UserError when the study
+/// has no status or no summary.
 std::string to_csv(StudyFile const& study);
 
 }  // namespace onemask
