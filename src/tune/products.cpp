@@ -142,7 +142,7 @@ std::string table_text(TuneResults const& results) {
   auto const keys = tuned_keys(final.front().candidate.hparams.method);
   TextTable table;
   auto head = keys;
-  head.insert(head.end(), {"ES", "PS", "NS", "score", "95 % interval", "n", "drift", "rung", ""});
+  head.insert(head.end(), {"ES", "PS", "NS", "score", "95 % interval", "n", "drift", "rung"});
   table.add(head);
   for (auto const& trial : final) {
     if (&trial - final.data() == shown_trials) break;
@@ -150,12 +150,12 @@ std::string table_text(TuneResults const& results) {
     std::vector<std::string> row;
     for (auto const& key : keys)
       row.push_back(key == "layers" ? layers_text(trial.candidate.hparams) : value_of_setting(trial.candidate.hparams, key));
-    auto const left_out = q.score.n < static_cast<std::int64_t>(trial.facts) ? "not all edited" : "over the limit";
+    auto const left_out = q.score.n < static_cast<std::int64_t>(trial.facts) ? ", not all edited" : ", over the limit";
     row.insert(row.end(), {per_cent(q.rewrite.mean), per_cent(q.paraphrase.mean), per_cent(q.neighborhood.mean),
                            per_cent(q.score.mean), fmt::format("[{}, {}]", per_cent(q.score.low), per_cent(q.score.high)),
                            fmt::format("{}/{}", q.score.n, trial.facts), fmt::format("{:.4g}", trial.drift),
-                           fmt::format("{} {}", trial.rung + 1, name_of_kind(results.plan.ladder.at(trial.rung).kind)),
-                           trial.fits ? "" : left_out});
+                           fmt::format("{} {}{}", trial.rung + 1, name_of_kind(results.plan.ladder.at(trial.rung).kind),
+                                       trial.fits ? "" : left_out)});
     table.add(row);
   }
   auto text = fmt::format("{} on {}, study {}: {}\n\n", results.plan.method, last_part(results.checkpoint), results.study,

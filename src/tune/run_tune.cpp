@@ -11,9 +11,9 @@
 #include <onemask/core/posix_file.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/plan/task_list.hpp>
-#include <onemask/report/read.hpp>
 #include <onemask/store/journal.hpp>
 #include <onemask/store/run_folder.hpp>
+#include <onemask/store/study_file.hpp>
 #include <onemask/sweep/run.hpp>
 #include <onemask/tune/tune.hpp>
 
@@ -23,6 +23,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 #include <utility>
 
 #include <fmt/core.h>
@@ -34,11 +35,12 @@ namespace {
 using TuneClock = std::chrono::steady_clock;
 using Qualities = std::map<std::string, EditQuality>;
 
+std::set<std::string> const tables_of_quality{"conditions", "summary", "metrics", "perplexity"};
+
 constexpr double unknown_score = std::numeric_limits<double>::quiet_NaN();
 
-constexpr std::array<Estimate EditQuality::*, 5> estimates{&EditQuality::rewrite, &EditQuality::paraphrase,
-                                                           &EditQuality::neighborhood, &EditQuality::score,
-                                                           &EditQuality::neighborhood_kl};
+constexpr std::array<Estimate EditQuality::*, 4> estimates{&EditQuality::rewrite, &EditQuality::paraphrase,
+                                                           &EditQuality::neighborhood, &EditQuality::score};
 
 /// As a text for other ranks; numbers keep their bits, those that are not finite become null.
 std::string qualities_text(Qualities const& qualities) {
@@ -49,6 +51,7 @@ std::string qualities_text(Qualities const& qualities) {
       auto const& e = quality.*member;
       numbers.push_back({e.mean, e.low, e.high, e.n, e.planned});
     }
+    numbers.push_back(quality.neighborhood_kl);
     numbers.push_back(quality.perplexity_ratio.value_or(unknown_score));
   }
   return json.dump();
@@ -65,7 +68,8 @@ Qualities qualities_of(std::string const& text) {
       quality.*estimates[i] = {number(e.at(0)), number(e.at(1)), number(e.at(2)), e.at(3).get<std::int64_t>(),
                                e.at(4).get<std::int64_t>()};
     }
-    if (!numbers.at(estimates.size()).is_null()) quality.perplexity_ratio = numbers.at(estimates.size()).get<double>();
+    quality.neighborhood_kl = number(numbers.at(estimates.size()));
+    if (auto const& ratio = numbers.at(estimates.size() + 1); !ratio.is_null()) quality.perplexity_ratio = ratio.get<double>();
     qualities.insert_or_assign(name, quality);
   }
   return qualities;
@@ -74,7 +78,7 @@ Qualities qualities_of(std::string const& text) {
 /// Of settings with which no fact could be edited.
 EditQuality no_quality(std::size_t facts) {
   Estimate const none{unknown_score, unknown_score, unknown_score, 0, static_cast<std::int64_t>(facts)};
-  return {none, none, none, none, none, {}};
+  return {none, none, none, none, unknown_score, {}};
 }
 
 /// Seconds of the tasks that edited and scored, of all ranks together.
@@ -238,7 +242,9 @@ class Tune {
     if (!may_go_on(ending)) return ending;
     std::string text;
     agree(world_, [&] {
-      if (leads()) text = qualities_text(edit_qualities(read_results(options_.folder / name / "study.h5"), probe_split));
+      if (leads())
+        text =
+            qualities_text(edit_qualities(read_study_file(options_.folder / name / "study.h5", tables_of_quality), probe_split));
     });
     add_trials(place, candidates, qualities_of(world_.broadcast(std::move(text), 0)));
     return ending;
@@ -250,8 +256,8 @@ class Tune {
       auto const found = qualities.find(name_of_settings(candidate.hparams));
       TuneTrial trial{candidate, place, facts, found == qualities.end() ? no_quality(facts) : found->second};
       auto const& quality = trial.quality;
-      trial.drift = plan_.measure == DriftMeasure::perplexity ? quality.perplexity_ratio.value_or(unknown_score)
-                                                              : quality.neighborhood_kl.mean;
+      trial.drift =
+          plan_.measure == DriftMeasure::perplexity ? quality.perplexity_ratio.value_or(unknown_score) : quality.neighborhood_kl;
       trial.fits = quality.score.n == static_cast<std::int64_t>(facts) && trial.drift <= plan_.max_drift;
       trials_.push_back(std::move(trial));
     }

@@ -18,7 +18,7 @@ using testing::Not;
 TuneTrial scored(TuneCandidate candidate, std::size_t rung, std::size_t facts, double score, double drift) {
   auto const n = static_cast<std::int64_t>(facts);
   Estimate const mean{score, score - 0.05, score + 0.05, n, n};
-  return {std::move(candidate), rung, facts, {mean, mean, mean, mean, mean, {}}, drift, drift <= 1};
+  return {std::move(candidate), rung, facts, {mean, mean, mean, mean, drift, {}}, drift, drift <= 1};
 }
 
 /// Layers 0 and 1 on 8 facts, then layer 1 and more steps on 10.

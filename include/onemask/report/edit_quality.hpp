@@ -14,12 +14,13 @@ namespace onemask {
 /// prompts.
 struct EditQuality {
   Estimate rewrite, paraphrase, neighborhood, score;
-  Estimate neighborhood_kl;                ///< KL(original ‖ edited) of the next token at neighborhood prompts [nats]
+  double neighborhood_kl = 0;  ///< KL(original ‖ edited) of the next token at neighborhood prompts, mean over facts [nats]
   std::optional<double> perplexity_ratio;  ///< to the unedited model's, where the study takes it for such models
 };
 
-/// By the way of editing, as the table "conditions" names it in the column "set". Throws UserError when the study lacks a table
-/// or a column; ways of editing without such scores are left out.
+/// By the way of editing, as the table "conditions" names it in the column "set". The study must have one split, its neighborhood
+/// scored, and hold the table "metrics". Throws UserError when it lacks a table or a column; ways of editing without such scores
+/// are left out.
 std::map<std::string, EditQuality> edit_qualities(StudyFile const& study, std::string const& split);
 
 }  // namespace onemask
