@@ -133,7 +133,7 @@ Command tune_command() {
       ("budget", po::value<Text>()->value_name("B"),
        "a number of edits such as 500edits, or a time such as 40m, which the first start turns into a ladder")  //
       ("max-drift", po::value<Text>()->value_name("X"),
-       "candidates with more are not chosen: perplexity, edited / unedited (1.2), or KL at neighborhood prompts (1)")   //
+       "candidates with more are not chosen: perplexity, edited / unedited (1.2), or KL at neighborhood prompts (2)")   //
       ("hparams", po::value<Text>()->value_name("FILE"), "write the hparams file here as well")                         //
       ("overwrite", "the file after --hparams may exist")                                                               //
       ("set", po::value<Words>()->value_name("KEY=VALUE"), "replaces a value of the study; may be repeated")            //

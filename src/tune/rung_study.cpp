@@ -59,7 +59,7 @@ DriftMeasure drift_measure(Study const& study) {
 }
 
 double usual_limit(DriftMeasure measure) {
-  return measure == DriftMeasure::perplexity ? 1.2 : 1;
+  return measure == DriftMeasure::perplexity ? 1.2 : 2;
 }
 
 std::string name_of_measure(DriftMeasure measure) {

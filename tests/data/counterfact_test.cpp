@@ -137,6 +137,18 @@ TEST(Counterfact, CutAnywhereIsRefused) {
   }
 }
 
+TEST(Counterfact, IsReadAsItIsWritten) {
+  json bare = test::record(2, "P17", "Zoë \"B\"");
+  for (char const* const name : {"pararel_idx", "paraphrase_prompts", "attribute_prompts"}) bare.erase(name);
+  bare["requested_rewrite"]["target_new"].erase("id");
+  auto const facts = read({test::record(10059, "P103", "A"), bare});
+  test::TemporaryFolder const folder;
+  std::ofstream(folder / "written.json") << counterfact_text(facts);
+  auto const again = read_counterfact(folder / "written.json");
+  EXPECT_EQ(fingerprint(again), fingerprint(facts));
+  EXPECT_EQ(again.at(1).pararel_idx, std::nullopt);
+}
+
 TEST(Counterfact, FingerprintSeesEveryFieldAndTheOrder) {
   json const a = test::record(1, "P103", "A"), b = test::record(2, "P17", "B");
   std::string const reference = fingerprint(read({a, b}));

@@ -46,7 +46,7 @@ class Tunes(WorldTest):
     def products(self, folder: str) -> dict[str, bytes]:
         return {name: (self.folder / folder / name).read_bytes() for name in PRODUCTS}
 
-    def test_ranks_kills_and_budgets_of_time_change_nothing(self):
+    def test_ranks_and_kills_change_nothing(self):
         self.expect_ends(Start(0, *self.words("one", "--budget", "54edits")), 0)
         killed = self.folder / "killed"
         start = Start(2, *self.words("killed", "--budget", "54edits"))
