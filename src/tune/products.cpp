@@ -89,7 +89,7 @@ std::vector<std::string> edges(TuneResults const& results, TuneTrial const& chos
     for (auto const& trial : results.trials) tried.insert(std::stod(value_of_setting(trial.candidate.hparams, key)));
     auto const text = value_of_setting(chosen.candidate.hparams, key);
     auto const value = std::stod(text);
-    if (tried.size() < 2 || (value != *tried.begin() && value != *tried.rbegin())) continue;
+    if (tried.size() < 3 || (value != *tried.begin() && value != *tried.rbegin())) continue;
     sentences.push_back(
         fmt::format("{} is {}, the {} that was tried.", key, text, value == *tried.begin() ? "smallest" : "largest"));
   }

@@ -172,10 +172,27 @@ class Tune {
     throw UserError("The file '" + target.string() + "' (--hparams) exists already. Name another one, or add --overwrite.");
   }
 
+  /// A folder without a ladder is no tune's, or that of one which has written nothing but its probe facts yet.
+  void require_own_folder() const {
+    auto const& folder = options_.folder;
+    auto const exists = [&](char const* name) { return std::filesystem::exists(folder / name); };
+    if (exists("plan.json"))
+      throw UserError("The folder " + folder.string() + " holds the run of a study. Use another folder for --out.");
+    if (std::filesystem::exists(plan_file(folder))) return;
+    std::string name;
+    for (auto const* product : {"hparams.yaml", "trials.csv", "trials.json", "layers.svg"}) {
+      if (exists(product)) name = product;
+    }
+    if (exists("probes.json") && read_file(probes_file()) != counterfact_text(probes_)) name = "probes.json";
+    if (!name.empty())
+      throw UserError(
+          fmt::format("The folder {} has a file {} that no tune with this command wrote. Use another folder for --out.",
+                      folder.string(), name));
+  }
+
   /// Whether a rate has to be measured before there can be a ladder.
   bool open_folder(std::optional<RunLock>& lock) {
-    if (std::filesystem::exists(options_.folder / "plan.json"))
-      throw UserError("The folder " + options_.folder.string() + " holds the run of a study. Use another folder for --out.");
+    require_own_folder();
     make_folder(options_.folder);
     lock.emplace(options_.folder, "", std::chrono::seconds(3));  // ranks of a killed start may be dying still
     if (auto const file = plan_file(options_.folder); std::filesystem::exists(file)) {

@@ -35,6 +35,11 @@ double& solve_weight(EditHparams& hparams) {
   }
 }
 
+/// To two digits.
+double rounded(double value) {
+  return std::stod(fmt::format("{:.2g}", value));
+}
+
 std::vector<EditHparams> with_weights(EditHparams const& hparams, std::vector<double> const& weights) {
   std::vector<EditHparams> all;
   for (auto const weight : weights) {
@@ -122,6 +127,8 @@ std::vector<EditHparams> solves_of(EditHparams const& hparams) {
   auto& weight = solve_weight(start);
   if (weight <= 0) weight = 0.1;  // EMMET's 0 asks for exact edits, which facts with dependent keys do not have
   if (hparams.method == EditMethod::alphaedit) return with_weights(hparams, {weight, weight / 10, weight * 10});
+  // From nearly exact edits to the weights of MEMIT.
+  if (hparams.method == EditMethod::emmet) return with_weights(hparams, {weight, weight / 100, weight * 100, weight * 10000});
   return with_weights(hparams, {weight, weight / 10, weight / 100, weight * 10});
 }
 
@@ -129,11 +136,12 @@ std::vector<EditHparams> finer_solves_of(EditHparams const& hparams) {
   if (!has_solve(hparams.method)) return {hparams};
   auto best = hparams;
   auto const weight = solve_weight(best);
-  auto all = with_weights(hparams, {weight, weight / 3, weight * 3});
+  double const factor = hparams.method == EditMethod::emmet ? 10 : 3;
+  auto all = with_weights(hparams, {weight, rounded(weight / factor), rounded(weight * factor)});
   if (hparams.method == EditMethod::alphaedit) {
-    for (double const factor : {0.1, 10.0}) {
+    for (double const ridge : {hparams.l2 / 10, hparams.l2 * 10}) {
       all.push_back(hparams);
-      all.back().l2 *= factor;
+      all.back().l2 = ridge;
     }
   }
   auto const length = static_cast<int>(hparams.layers.size());

@@ -40,7 +40,7 @@ std::vector<ChangedSetting> variations_of(EditHparams const& start);
 bool has_solve(EditMethod method);
 /// The settings with several values of what matters only after the search: λ or its like over decades. One where nothing does.
 std::vector<EditHparams> solves_of(EditHparams const& hparams);
-/// The same near the best of them: λ by factors of 3, AlphaEdit's ridge, and shorter and longer windows of layers.
+/// The same near the best of them: λ by finer factors, AlphaEdit's ridge, and shorter and longer windows of layers.
 std::vector<EditHparams> finer_solves_of(EditHparams const& hparams);
 
 /// What may differ between candidates, as words of a sweep: "edit.layers=[4] edit.v_lr=0.5 …". Equal for equal settings only.

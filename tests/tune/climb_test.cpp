@@ -102,6 +102,7 @@ TEST(TuneSpace, SolvesShareTheirSearch) {
     EXPECT_GE(solves.size(), 7u) << to_string(method);
   }
   EXPECT_EQ(solves_of(start_of(EditMethod::rome)).size(), 1u);
+  EXPECT_EQ(finer_solves_of(start_of(EditMethod::memit)).at(1).mom2_update_weight, 5000);
   auto exact = start_of(EditMethod::emmet);
   exact.emmet_lambda = 0;
   for (auto const& one : solves_of(exact)) EXPECT_GT(one.emmet_lambda, 0);

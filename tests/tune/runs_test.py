@@ -118,6 +118,10 @@ class Tunes(WorldTest):
         (folder / "plan.json").unlink()
         (folder / "ladder.json").write_text("{")
         self.assertRegex(self.expect_ends(Start(0, *self.words("first")), 2), "ladder.json is not the ladder of a tune")
+        (folder / "ladder.json").unlink()
+        (folder / "hparams.yaml").write_text("mine")
+        self.assertRegex(self.expect_ends(Start(0, *self.words("first")), 2), "has a file hparams.yaml that no tune")
+        self.assertEqual((folder / "hparams.yaml").read_text(), "mine")
 
 
 if __name__ == "__main__":
