@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
@@ -29,7 +30,7 @@ double drift_of(po::variables_map const& values) {
   auto const text = values["max-drift"].as<std::string>();
   double number = 0;
   auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || !(number > 0))
+  if (error != std::errc() || end != text.data() + text.size() || !(number > 0) || !std::isfinite(number))
     throw UserError("The option --max-drift must be a number above 0, but is '" + text + "'.");
   return number;
 }
@@ -45,7 +46,7 @@ std::string shell_word(std::string const& word) {
 
 /// What decides the choice, but for the budget.
 std::string command_line_of(po::variables_map const& values) {
-  auto line = "onemask tune " + shell_word(operands(values).front());
+  auto line = "onemask tune " + shell_word(only_operand(values, "STUDY.yaml, the study's file,"));
   for (auto const* option : {"method", "facts", "max-drift", "device", "dtype"}) {
     if (values.contains(option)) line += std::string(" --") + option + " " + shell_word(values[option].as<std::string>());
   }

@@ -16,6 +16,7 @@ struct TuneResults {
   std::string command;  ///< without its budget of time: what gives the same ladder anywhere
   std::filesystem::path checkpoint;
   ModelConfig model;
+  int facts_per_model = 0;        ///< 0: all
   std::vector<TuneTrial> trials;  ///< rung after rung
 };
 

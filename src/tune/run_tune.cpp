@@ -151,7 +151,8 @@ class Tune {
     plan_.probes = fingerprint(probes_);
     plan_.facts = options_.facts;
     plan_.budget = options_.budget ? options_.budget->text : "";
-    plan_.measure = drift_measure(study_);
+    plan_.measure = drift_measure(study_, options_.facts);
+    if (plan_.measure != DriftMeasure::perplexity) study_.perplexity = {};
     plan_.max_drift = options_.max_drift.value_or(usual_limit(plan_.measure));
     bool const timed = options_.budget && options_.budget->seconds;
     if (!timed) plan_.ladder = choose_ladder(space_, options_.budget, {});
@@ -281,7 +282,9 @@ class Tune {
   }
 
   std::string write_products() const {
-    TuneResults const results{plan_, study_.name, options_.command, study_.model.checkpoint, model_, trials_};
+    TuneResults const results{
+        plan_,  study_.name, options_.command, study_.model.checkpoint, model_, study_.points.front().edit.facts_per_model,
+        trials_};
     auto const& folder = options_.folder;
     write_file_atomically(folder / "trials.csv", trials_csv(results));
     write_file_atomically(folder / "trials.json", trials_json(results));

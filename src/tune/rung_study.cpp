@@ -52,9 +52,10 @@ std::string resolved_text(Study const& rung, std::string const& study) {
 
 }  // namespace
 
-DriftMeasure drift_measure(Study const& study) {
+DriftMeasure drift_measure(Study const& study, std::size_t facts) {
   auto const& edit = study.points.front().edit;
-  bool const one_model = edits_in_batches(edit.hparams.method) && (edit.facts_per_model == 0 || edit.sequential);
+  bool const together = edit.facts_per_model == 0 || edit.sequential || static_cast<std::size_t>(edit.facts_per_model) >= facts;
+  bool const one_model = edits_in_batches(edit.hparams.method) && together;
   return one_model && !study.perplexity.text.empty() ? DriftMeasure::perplexity : DriftMeasure::neighborhood_kl;
 }
 
@@ -78,7 +79,6 @@ Study rung_study(Study const& study, std::string const& name, std::vector<TuneCa
   rung.evaluation = {};
   rung.evaluation.batch = static_cast<int>(unit);
   rung.evaluation.neighborhood = true;
-  if (drift_measure(study) != DriftMeasure::perplexity) rung.perplexity = {};
   rung.points.clear();
   for (auto const& candidate : candidates) {
     StudyPoint point;

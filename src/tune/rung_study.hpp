@@ -18,8 +18,8 @@ enum class DriftMeasure {
   perplexity,      ///< of the study's text, divided by the unedited model's
   neighborhood_kl  ///< KL(original ‖ edited) of the next token at neighborhood prompts [nats]
 };
-/// Perplexity where all probe facts are in one model and the study has a text for it.
-DriftMeasure drift_measure(Study const& study);
+/// Perplexity where all of so many probe facts are in one model and the study has a text for it.
+DriftMeasure drift_measure(Study const& study, std::size_t facts);
 /// Candidates with more are not chosen, unless another limit is given.
 double usual_limit(DriftMeasure measure);
 /// "perplexity, edited / unedited"

@@ -92,16 +92,17 @@ TEST_F(TuneProbes, AreTheFactsOfARungsStudy) {
 
 TEST_F(TuneProbes, DriftIsPerplexityWhereOneModelHasAllFacts) {
   auto study = read();
-  EXPECT_EQ(drift_measure(study), DriftMeasure::neighborhood_kl);
+  EXPECT_EQ(drift_measure(study, 8), DriftMeasure::neighborhood_kl);
   study.perplexity.text = {"text.txt"};
-  EXPECT_EQ(drift_measure(study), DriftMeasure::neighborhood_kl);
+  EXPECT_EQ(drift_measure(study, 8), DriftMeasure::neighborhood_kl);
   auto& edit = study.points.front().edit;
   edit.hparams.method = EditMethod::memit;
-  EXPECT_EQ(drift_measure(study), DriftMeasure::perplexity);
+  EXPECT_EQ(drift_measure(study, 8), DriftMeasure::perplexity);
   edit.facts_per_model = 3;
-  EXPECT_EQ(drift_measure(study), DriftMeasure::neighborhood_kl);
+  EXPECT_EQ(drift_measure(study, 8), DriftMeasure::neighborhood_kl);
+  EXPECT_EQ(drift_measure(study, 3), DriftMeasure::perplexity);
   edit.sequential = true;
-  EXPECT_EQ(drift_measure(study), DriftMeasure::perplexity);
+  EXPECT_EQ(drift_measure(study, 8), DriftMeasure::perplexity);
 }
 
 }  // namespace

@@ -73,6 +73,9 @@ TEST(TuneProducts, HparamsFileIsReadAsTheSettingsThatWereFound) {
   auto const read = read_edit_hparams(folder / "found.yaml");
   EXPECT_EQ(describe(read), describe(results.trials.back().candidate.hparams));
   EXPECT_EQ(read.module, "down_proj");
+  auto batches = results;
+  batches.facts_per_model = 20;  // of a method for many facts
+  EXPECT_THAT(hparams_file(batches, final_trials(results.trials).front()), HasSubstr("\nbatch_size: 20\n"));
 }
 
 TEST(TuneProducts, FilesHaveEveryTrial) {
