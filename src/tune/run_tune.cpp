@@ -1,12 +1,12 @@
 #include "tune/climb.hpp"
 #include "tune/probes.hpp"
 #include "tune/products.hpp"
+#include "tune/quality_text.hpp"
 #include "tune/rung_study.hpp"
 #include "tune/tune_plan.hpp"
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
-#include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/posix_file.hpp>
 #include <onemask/core/text.hpp>
@@ -18,62 +18,21 @@
 #include <onemask/tune/tune.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <cmath>
 #include <limits>
-#include <map>
 #include <set>
 #include <utility>
 
 #include <fmt/core.h>
-#include <nlohmann/json.hpp>
 
 namespace onemask {
 namespace {
 
 using TuneClock = std::chrono::steady_clock;
-using Qualities = std::map<std::string, EditQuality>;
 
 std::set<std::string> const tables_of_quality{"conditions", "summary", "metrics", "perplexity"};
 
 constexpr double unknown_score = std::numeric_limits<double>::quiet_NaN();
-
-constexpr std::array<Estimate EditQuality::*, 4> estimates{&EditQuality::rewrite, &EditQuality::paraphrase,
-                                                           &EditQuality::neighborhood, &EditQuality::score};
-
-/// As a text for other ranks; numbers keep their bits, those that are not finite become null.
-std::string qualities_text(Qualities const& qualities) {
-  auto json = nlohmann::json::object();
-  for (auto const& [name, quality] : qualities) {
-    auto& numbers = json[name] = nlohmann::json::array();
-    for (auto const member : estimates) {
-      auto const& e = quality.*member;
-      numbers.push_back({e.mean, e.low, e.high, e.n, e.planned});
-    }
-    numbers.push_back(quality.neighborhood_kl);
-    numbers.push_back(quality.perplexity_ratio.value_or(unknown_score));
-  }
-  return json.dump();
-}
-
-Qualities qualities_of(std::string const& text) {
-  auto const number = [](nlohmann::json const& value) { return value.is_null() ? unknown_score : value.get<double>(); };
-  Qualities qualities;
-  auto const json = nlohmann::json::parse(text);
-  for (auto const& [name, numbers] : json.items()) {
-    EditQuality quality;
-    for (std::size_t i = 0; i < estimates.size(); ++i) {
-      auto const& e = numbers.at(i);
-      quality.*estimates[i] = {number(e.at(0)), number(e.at(1)), number(e.at(2)), e.at(3).get<std::int64_t>(),
-                               e.at(4).get<std::int64_t>()};
-    }
-    quality.neighborhood_kl = number(numbers.at(estimates.size()));
-    if (auto const& ratio = numbers.at(estimates.size() + 1); !ratio.is_null()) quality.perplexity_ratio = ratio.get<double>();
-    qualities.insert_or_assign(name, quality);
-  }
-  return qualities;
-}
 
 /// Of settings with which no fact could be edited.
 EditQuality no_quality(std::size_t facts) {

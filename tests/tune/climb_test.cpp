@@ -1,8 +1,10 @@
 #include "tune/climb.hpp"
 
 #include "support/complaint.hpp"
+#include "tune/quality_text.hpp"
 #include <onemask/tune/tune.hpp>
 
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -175,6 +177,21 @@ TEST(TuneClimb, KeepsSearchesByTheirBestSolveAndRefinesIt) {
   for (auto const& candidate : finer) weights.push_back(candidate.hparams.mom2_update_weight);
   EXPECT_THAT(weights, ElementsAre(150, 50, 450, 150));
   EXPECT_THAT(finer.back().hparams.layers, ElementsAre(1, 2, 3));
+}
+
+TEST(TuneQualities, KeepTheirBitsOnOtherRanks) {
+  auto const none = std::numeric_limits<double>::quiet_NaN();
+  Qualities const qualities{{"a", {{0.1 + 0.2, 0, 1, 7, 8}, {1. / 3, none, 1, 7, 8}, {}, {none, none, none, 0, 8}, none, {}}},
+                            {"b", {{}, {}, {}, {}, 0.7, 1.1}}};
+  auto const again = qualities_of(qualities_text(qualities));
+  ASSERT_EQ(again.size(), 2u);
+  EXPECT_EQ(again.at("a").rewrite.mean, 0.1 + 0.2);
+  EXPECT_EQ(again.at("a").rewrite.n, 7);
+  EXPECT_EQ(again.at("a").paraphrase.mean, 1. / 3);
+  EXPECT_TRUE(std::isnan(again.at("a").paraphrase.low) && std::isnan(again.at("a").neighborhood_kl));
+  EXPECT_EQ(again.at("a").perplexity_ratio, std::nullopt);
+  EXPECT_EQ(again.at("b").neighborhood_kl, 0.7);
+  EXPECT_EQ(again.at("b").perplexity_ratio, 1.1);
 }
 
 }  // namespace

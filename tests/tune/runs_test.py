@@ -85,7 +85,12 @@ class Tunes(WorldTest):
         text = (folder / "hparams.yaml").read_text()
         self.assertIn(f"--budget {ladder['edits']}edits\n", text)
         self.assertRegex(text, r"mom2_update_weight: \d")
-        # What was found is what a study reads, and its edits are there already.
+        # More ranks would have another rate, but the ladder stays.
+        before = self.products("memit"), (folder / "ladder.json").read_bytes()
+        self.expect_ends(Start(2, *words, "--budget", "10m"), 0)
+        self.assertEqual((self.products("memit"), (folder / "ladder.json").read_bytes()), before)
+        self.assertRegex(self.expect_ends(Start(0, *words, "--budget", "11m"), 2), "differs in the budget .--budget.: '10m', here '11m'")
+        # What was found is what a study reads.
         said = subprocess.run(
             [PROGRAM, "sweep", self.study.parent / "bare.yaml", "--set", f"edit.hparams={folder / 'hparams.yaml'}", "--out",
              self.folder / "again", "--limit", "3"], capture_output=True, text=True)  # fmt: skip
