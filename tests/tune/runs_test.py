@@ -74,27 +74,35 @@ class Tunes(WorldTest):
         self.assertIn("v_loss_layer: 2\n", text)  # of the study's own file
         self.assertIn("context_template_length_params: [[4, 2]]\n", text)
 
-    def test_a_model_without_hparams_file_and_a_budget_of_time(self):
-        words = ["tune", self.study.parent / "bare.yaml", "--method", "memit", *self.options, "--out", self.folder / "memit",
-                 "--set", "edit.context_template_length_params=[[4, 1]]", "--set", "edit.v_num_grad_steps=5", "--max-drift", 1000]  # fmt: skip
-        self.expect_ends(Start(0, *words, "--budget", "10m"), 0)
+    def bare_words(self, method: str, *words: object) -> list:
+        return ["tune", self.study.parent / "bare.yaml", "--method", method, *self.options, "--out", self.folder / method, "--max-drift", 1000,
+                "--set", "edit.context_template_length_params=[[4, 1]]", "--set", "edit.v_num_grad_steps=3", *words]  # fmt: skip
+
+    def test_a_model_without_hparams_file(self):
+        self.expect_ends(Start(0, *self.bare_words("memit", "--budget", "54edits")), 0)
         folder = self.folder / "memit"
         ladder = json.loads((folder / "ladder.json").read_text())
-        self.assertEqual((ladder["drift"], ladder["rate"]["ranks"]), ("perplexity", 1))
-        self.assertEqual(ladder["rungs"][-1]["kind"], "solves")
-        text = (folder / "hparams.yaml").read_text()
-        self.assertIn(f"--budget {ladder['edits']}edits\n", text)
-        self.assertRegex(text, r"mom2_update_weight: \d")
-        # More ranks would have another rate, but the ladder stays.
-        before = self.products("memit"), (folder / "ladder.json").read_bytes()
-        self.expect_ends(Start(2, *words, "--budget", "10m"), 0)
-        self.assertEqual((self.products("memit"), (folder / "ladder.json").read_bytes()), before)
-        self.assertRegex(self.expect_ends(Start(0, *words, "--budget", "11m"), 2), "differs in the budget .--budget.: '10m', here '11m'")
+        self.assertEqual((ladder["drift"], ladder["rungs"][-1]["kind"]), ("perplexity", "solves"))
+        self.assertRegex((folder / "hparams.yaml").read_text(), r"mom2_update_weight: \d")
         # What was found is what a study reads.
         said = subprocess.run(
-            [PROGRAM, "sweep", self.study.parent / "bare.yaml", "--set", f"edit.hparams={folder / 'hparams.yaml'}", "--out",
+            [PROGRAM, "edit", self.study.parent / "bare.yaml", "--set", f"edit.hparams={folder / 'hparams.yaml'}", "--out",
              self.folder / "again", "--limit", "3"], capture_output=True, text=True)  # fmt: skip
         self.assertEqual(said.returncode, 0, said.stderr)
+
+    def test_a_budget_of_time_becomes_a_ladder_once(self):
+        self.expect_ends(Start(0, *self.bare_words("r-rome", "--budget", "10m")), 0)
+        folder = self.folder / "r-rome"
+        text = (folder / "ladder.json").read_text()
+        ladder = json.loads(text)
+        self.assertEqual((ladder["drift"], ladder["rate"]["ranks"]), ("kl", 1))
+        self.assertIn(f"--budget {ladder['edits']}edits\n", (folder / "hparams.yaml").read_text())
+        # More ranks would have another rate, but the ladder stays.
+        products = self.products("r-rome")
+        self.expect_ends(Start(2, *self.bare_words("r-rome", "--budget", "10m")), 0)
+        self.assertEqual((self.products("r-rome"), (folder / "ladder.json").read_text()), (products, text))
+        said = self.expect_ends(Start(0, *self.bare_words("r-rome", "--budget", "11m")), 2)
+        self.assertRegex(said, "differs in the budget .--budget.: '10m', here '11m'")
 
     def test_what_is_refused(self):
         world, run = self.study.parent, self.folder / "refused"
