@@ -14,5 +14,6 @@ Command known_facts_command();
 Command export_command();
 Command pretrain_command();
 Command doctor_command();
+Command tune_command();
 
 }  // namespace onemask

@@ -52,11 +52,6 @@ std::string products_line(StageCommand const& stage, RunOptions const& options, 
          (options.shard.count == 1 ? ". The same command tries them again.\n" : ". Run the shards again whose tasks failed.\n");
 }
 
-CommandResult::Ranks ranks_left(RunEnding const& ending) {
-  if (ending.stuck) return CommandResult::Ranks::some_stuck;
-  return ending.dead.empty() ? CommandResult::Ranks::all : CommandResult::Ranks::some_dead;
-}
-
 CommandResult run_stages(StageCommand const& stage, po::variables_map const& values, Environment const& environment) {
   if (values.contains("dump-study")) return dumped_study(values, environment);
   bool const gathers = stage.last == Stage::gather;

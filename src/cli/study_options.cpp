@@ -35,14 +35,19 @@ void add_run_options(po::options_description& options) {
        "do only part I (from 0) of N of the tasks, for job arrays without MPI that share RUN");
 }
 
-namespace {
-
 double duration_option(po::variables_map const& values, std::string const& name) {
   if (!values.contains(name)) return 0;
   auto const text = values[name].as<std::string>();
   if (auto const seconds = parse_duration(text)) return *seconds;
   throw UserError("--" + name + " takes a time such as 90s, 15m, 4h or 3:50:00, not '" + text + "'.");
 }
+
+CommandResult::Ranks ranks_left(RunEnding const& ending) {
+  if (ending.stuck) return CommandResult::Ranks::some_stuck;
+  return ending.dead.empty() ? CommandResult::Ranks::all : CommandResult::Ranks::some_dead;
+}
+
+namespace {
 
 Shard shard_option(po::variables_map const& values) {
   if (!values.contains("shard")) return {};
@@ -60,9 +65,11 @@ Shard shard_option(po::variables_map const& values) {
 
 }  // namespace
 
-Study study_of(po::variables_map const& values) {
-  StudyOverrides overrides;
-  if (values.contains("set")) overrides.set = values["set"].as<std::vector<std::string>>();
+Study study_of(po::variables_map const& values, StudyOverrides overrides) {
+  if (values.contains("set")) {
+    auto const& given = values["set"].as<std::vector<std::string>>();
+    overrides.set.insert(overrides.set.begin(), given.begin(), given.end());
+  }
   if (values.contains("sweep")) overrides.sweep = values["sweep"].as<std::vector<std::string>>();
   if (values.contains("limit")) overrides.limit = static_cast<std::size_t>(positive_number(values, "limit"));
   if (values.contains("peer-compatible")) overrides.set.push_back("peer_compatible=true");

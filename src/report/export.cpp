@@ -1,6 +1,7 @@
 #include "report/finding.hpp"
 #include "report/known.hpp"
 #include "report/study_parts.hpp"
+#include <onemask/core/text.hpp>
 #include <onemask/report/export.hpp>
 
 #include <array>
@@ -71,25 +72,27 @@ std::string to_json(StudyFile const& study) {
   return result.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }
 
-std::string to_csv(StudyFile const& study) {
-  auto const& status = need_status(study);
-  auto const& summary = need_table(study, "summary");
-  std::string lines = "status";
-  for (auto const& [name, column] : summary.columns) lines += ',' + csv_field(name);
-  lines += '\n';
-  for (std::size_t row = 0; row < summary.rows(); ++row) {
-    lines += status;
-    for (auto const& [name, column] : summary.columns) {
-      lines += ',' + std::visit([row](auto const& values) { return csv_field(values[row]); }, column);
-    }
+std::string to_csv(Table const& table) {
+  auto lines = join(table.columns, ",", [](auto const& column) { return csv_field(column.first); }) + '\n';
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    lines += join(table.columns, ",", [row](auto const& column) {
+      return std::visit([row](auto const& values) { return csv_field(values[row]); }, column.second);
+    });
     lines += '\n';
   }
+  return lines;
+}
+
+std::string to_csv(StudyFile const& study) {
+  auto const& status = need_status(study);
+  auto table = need_table(study, "summary");
+  table.columns.insert(table.columns.begin(), {"status", std::vector<std::string>(table.rows(), status)});
+  auto lines = to_csv(table);
   for (auto const& share : known_shares(study)) {
-    for (auto const& [name, column] : summary.columns) {
-      if (&name == &summary.columns.front().first) lines += status;
-      lines += ',' + csv_field_of(share, name);
-    }
-    lines += '\n';
+    auto const field = [&](auto const& column) {
+      return column.first == "status" ? csv_field(status) : csv_field_of(share, column.first);
+    };
+    lines += join(table.columns, ",", field) + '\n';
   }
   return lines;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <onemask/report/estimate.hpp>
 #include <onemask/settings/condition_kind.hpp>
 #include <onemask/store/study_file.hpp>
 
@@ -18,12 +19,6 @@ struct Group {
   std::string split, relation;
 
   auto operator<=>(Group const&) const = default;
-};
-
-/// A mean with its 95 % interval, over n of the planned facts.
-struct Estimate {
-  double mean, low, high;
-  std::int64_t n, planned;
 };
 
 /// A model that was scored.

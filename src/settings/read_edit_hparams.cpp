@@ -1,3 +1,4 @@
+#include "settings/hparams_names.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/text.hpp>
@@ -58,17 +59,6 @@ std::optional<std::string> second_projection(std::string module) {
   bool const attends = module.find("attn") != std::string::npos || module.find("attention") != std::string::npos;
   return named && !attends ? std::optional(last) : std::nullopt;
 }
-
-/// Methods as EasyEdit's files name them.
-constexpr char const* method_key = "alg_name";
-constexpr char const* module_key = "rewrite_module_tmp";
-constexpr std::array<Named<EditMethod>, 7> algorithms{{{EditMethod::rome, "ROME"},
-                                                       {EditMethod::r_rome, "R-ROME"},
-                                                       {EditMethod::memit, "MEMIT"},
-                                                       {EditMethod::memit_merge, "MEMIT-merge"},
-                                                       {EditMethod::emmet, "EMMET"},
-                                                       {EditMethod::alphaedit, "AlphaEdit"},
-                                                       {EditMethod::ft_l, "FT"}}};
 
 /// The fields that such a file has under their own names: all but the method.
 Fields<EditHparams> file_fields() {

@@ -79,7 +79,7 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
         if (key.starts_with("mask.") && key != "mask.seed") add(names.settings, word);
       }
     }
-    auto one = read_sections(variant, name, base);
+    auto one = read_sections(variant, name, base, overrides.edit);
     auto& point = one.points.front();
     auto const masks = names.edits.empty() ? "mask" : names.edits + " mask";  // where nothing else tells it from the edits
     point.name = names.name == names.edits ? masks : names.name;

@@ -121,13 +121,14 @@ EditOptions read_finished_edits(YamlSection section, std::filesystem::path const
   return edit;
 }
 
-EditOptions read_edit(YamlSection section, std::filesystem::path const& base) {
+EditOptions read_edit(YamlSection section, std::filesystem::path const& base, std::optional<EditHparams> const& unnamed) {
   if (section.has("files")) return read_finished_edits(section, base);
   EditOptions edit;
   auto& h = edit.hparams;
   std::optional<EditMethod> method;
   if (section.has("method")) method = value_of(edit_method_names, one_of(section, "method", list_of(edit_method_names)));
-  h = read_edit_hparams(base / section.need<std::string>("hparams"), method);
+  bool const given = unnamed && !section.has("hparams");
+  h = given ? *unnamed : read_edit_hparams(base / section.need<std::string>("hparams"), method);
   auto const used = method.value_or(h.method);
   if (edits_in_batches(used) && used != EditMethod::ft_l) edit.facts_per_model = std::exchange(h.batch_size, 0);
   if (section.has("layer") && section.has("layers"))
@@ -264,7 +265,8 @@ std::vector<std::string> const& published_metrics() {
   return metrics;
 }
 
-Study read_sections(YAML::Node const& document, std::string const& file, std::filesystem::path const& base) {
+Study read_sections(YAML::Node const& document, std::string const& file, std::filesystem::path const& base,
+                    std::optional<EditHparams> const& edit) {
   YamlSection root(document, file, "");
   Study study;
   study.base = base;
@@ -278,7 +280,7 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   root.read("peer_compatible", study.peer_compatible);
   root.has("sweep");
   StudyPoint point;
-  point.edit = read_edit(root.section("edit"), base);
+  point.edit = read_edit(root.section("edit"), base, edit);
   study.masks = false;
   if (!root.value("mask").is("none")) read_mask(root.section("mask"), point, study);
   point.masked = study.masks;

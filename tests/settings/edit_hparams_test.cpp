@@ -277,5 +277,30 @@ TEST_F(HparamsTest, DescriptionNamesEverySetting) {
   }
 }
 
+TEST(EditHparams, AreReadAsTheyAreWritten) {
+  test::TemporaryFolder const folder;
+  for (auto const& [method, name] : edit_method_names) {
+    EditHparams hparams;
+    hparams.method = method;
+    hparams.layers = edits_in_batches(method) && method != EditMethod::ft_l ? std::vector{3, 4, 5} : std::vector{5};
+    hparams.v_lr = 0.1 + 0.2;
+    hparams.v_loss_layer = 11;
+    hparams.mom2_update_weight = 1500;
+    hparams.emmet_lambda = 0.25;
+    hparams.l2 = 1;
+    hparams.lr = 3e-5;
+    hparams.norm_constraint = 0;
+    hparams.context_template_length_params = {{4, 2}};
+    write_file_atomically(folder / "written.yaml", hparams_text(hparams, "transformer.h.{}.mlp.c_proj"));
+    auto const read = read_edit_hparams(folder / "written.yaml");
+    EXPECT_EQ(describe(read), describe(hparams)) << name;
+    EXPECT_EQ(describe_solve(read), describe_solve(hparams)) << name;
+    EXPECT_EQ(read.module, "c_proj");
+    if (method != EditMethod::ft_l) {
+      EXPECT_THAT(read.context_template_length_params, ElementsAre(Pair(4, 2))) << name;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace onemask

@@ -32,7 +32,7 @@ struct Fact {
 /// naming file, record and field for anything missing, of a wrong type or empty, and for a prompt without exactly one {}.
 std::vector<Fact> read_counterfact(std::filesystem::path const& file);
 
-/// The records as `read_counterfact` takes them: a JSON list, a line for each.
+/// A file that `read_counterfact` reads as these facts: a JSON list, a line for each record.
 std::string counterfact_text(std::vector<Fact> const& facts);
 
 /// SHA-256 of every field of every fact, in order.

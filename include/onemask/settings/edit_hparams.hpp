@@ -87,6 +87,12 @@ bool needs_moments(EditHparams const& hparams);
 /// about the edit itself are passed over.
 EditHparams read_edit_hparams(std::filesystem::path const& file, std::optional<EditMethod> method = {});
 
+/// What `read_edit_hparams` reads as these settings, one key a line; `module_template` names the edited matrix of layer {}, such
+/// as "transformer.h.{}.mlp.c_proj".
+std::string hparams_text(EditHparams const& hparams, std::string const& module_template);
+/// The method as such files name it, "R-ROME".
+std::string algorithm_name(EditMethod method);
+
 /// Throws UserError, naming `where`, for layers that the method cannot edit.
 void check_edited_layers(EditHparams const& hparams, std::string const& where);
 

@@ -65,10 +65,11 @@ struct Study {
 
 /// Overrides of a study from the command line.
 struct StudyOverrides {
-  std::vector<std::string> set;      ///< "key=value", e.g. "mask.epochs=50"
-  std::vector<std::string> sweep;    ///< "key=list", e.g. "mask.seed=0..31", "edit.v_lr=0.5,1,2",
-                                     ///< "mask.learning_rate=logspace(-3,-1,5)"; keys that move together: "key,key=list;list"
-  std::optional<std::size_t> limit;  ///< at most so many facts of each split
+  std::vector<std::string> set;          ///< "key=value", e.g. "mask.epochs=50"
+  std::vector<std::string> sweep;        ///< "key=list", e.g. "mask.seed=0..31", "edit.v_lr=0.5,1,2",
+                                         ///< "mask.learning_rate=logspace(-3,-1,5)"; keys that move together: "key,key=list;list"
+  std::optional<std::size_t> limit;      ///< at most so many facts of each split
+  std::optional<EditHparams> edit = {};  ///< how facts are edited where the study names no hparams file
 };
 
 /// Reads a study file (YAML, see docs/studies.md) and applies the overrides. Unknown keys, wrong types and values out of range

@@ -1,0 +1,96 @@
+#include "tune/probes.hpp"
+
+#include <onemask/core/error.hpp>
+#include <onemask/core/random.hpp>
+#include <onemask/data/split.hpp>
+#include <onemask/plan/plan.hpp>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include <fmt/core.h>
+
+namespace onemask {
+namespace {
+
+/// Every record of the files, file after file.
+std::vector<Fact> facts_in(std::vector<std::string> const& files, std::filesystem::path const& base) {
+  std::vector<Fact> facts;
+  for (auto const& file : files) {
+    for (auto& item : select_facts({{.split = "probe", .files = {file}}}, base)) facts.push_back(std::move(item.fact));
+  }
+  return facts;
+}
+
+/// The files of all splits, each once.
+std::vector<std::string> files_of_splits(Study const& study) {
+  std::vector<std::string> files;
+  for (auto const& selection : study.facts) {
+    for (auto const& file : selection.files) {
+      if (std::find(files.begin(), files.end(), file) == files.end()) files.push_back(file);
+    }
+  }
+  return files;
+}
+
+/// What the study's splits have.
+class SelectedFacts {
+ public:
+  explicit SelectedFacts(Study const& study) {
+    for (auto const& [fact, split] : study_facts(study)) {
+      questions_.emplace(fact.relation, fact.subject);
+      cases_.insert(fact.case_id);
+    }
+  }
+
+  bool has(Fact const& fact) const { return questions_.contains({fact.relation, fact.subject}) || cases_.contains(fact.case_id); }
+
+ private:
+  std::set<std::pair<std::string, std::string>> questions_;
+  std::set<std::int64_t> cases_;
+};
+
+/// Whether a score can be taken of it.
+bool has_all_prompts(Fact const& fact) {
+  return !fact.paraphrase_prompts.empty() && !fact.neighborhood_prompts.empty();
+}
+
+/// In an order that depends on case_ids alone.
+void shuffle_probes(std::vector<Fact>& facts) {
+  auto const draw = [](Fact const& fact) {
+    auto const id = static_cast<std::uint64_t>(fact.case_id);
+    return std::tuple(RandomStream({0, stream::probes, id}).bits(), fact.case_id);
+  };
+  std::stable_sort(facts.begin(), facts.end(), [&](auto const& a, auto const& b) { return draw(a) < draw(b); });
+}
+
+}  // namespace
+
+std::vector<Fact> choose_probes(Study const& study, std::vector<std::filesystem::path> const& files, std::size_t count) {
+  std::vector<std::string> given;
+  for (auto const& file : files) given.push_back(file.string());
+  auto facts = given.empty() ? facts_in(files_of_splits(study), study.base) : facts_in(given, ".");
+  auto const all = facts.size();
+  SelectedFacts const selected(study);
+  std::erase_if(facts, [&](Fact const& fact) { return selected.has(fact) || !has_all_prompts(fact); });
+  shuffle_probes(facts);
+  std::set<std::string> subjects;
+  std::set<std::int64_t> cases;
+  std::erase_if(facts,
+                [&](Fact const& fact) { return !cases.insert(fact.case_id).second || !subjects.insert(fact.subject).second; });
+  if (facts.size() < count) {
+    throw UserError(fmt::format(
+        "{} probe facts are wanted, but of the {} facts in the {} only {} can be: no split of the study '{}' selects them, they "
+        "have "
+        "paraphrases and neighborhood prompts, and no two have the same subject. Ask for fewer (--facts), or name files of other "
+        "facts (--probe FILE).",
+        count, all, given.empty() ? "files of the study" : "files after --probe", facts.size(), study.name));
+  }
+  facts.resize(count);
+  return facts;
+}
+
+}  // namespace onemask
