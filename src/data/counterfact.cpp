@@ -85,21 +85,6 @@ std::string place_of(std::string const& file, std::size_t index, nlohmann::json 
   return place;
 }
 
-nlohmann::ordered_json json_of(Fact const& fact) {
-  nlohmann::ordered_json record{{"case_id", fact.case_id}};
-  if (fact.pararel_idx) record["pararel_idx"] = *fact.pararel_idx;
-  record["requested_rewrite"] = {{"prompt", fact.prompt},
-                                 {"relation_id", fact.relation},
-                                 {"target_new", {{"str", fact.target_new}, {"id", fact.target_new_id}}},
-                                 {"target_true", {{"str", fact.target_true}, {"id", fact.target_true_id}}},
-                                 {"subject", fact.subject}};
-  record["paraphrase_prompts"] = fact.paraphrase_prompts;
-  record["neighborhood_prompts"] = fact.neighborhood_prompts;
-  record["attribute_prompts"] = fact.attribute_prompts;
-  record["generation_prompts"] = fact.generation_prompts;
-  return record;
-}
-
 }  // namespace
 
 std::string Fact::question() const {
@@ -119,12 +104,6 @@ std::vector<Fact> read_counterfact(std::filesystem::path const& file) {
     facts.push_back(read_fact(JsonField(record, place_of(file.string(), facts.size(), record))));
   }
   return facts;
-}
-
-std::string counterfact_text(std::vector<Fact> const& facts) {
-  std::string text = "[";
-  for (Fact const& fact : facts) text += (&fact == &facts.front() ? "\n" : ",\n") + json_of(fact).dump();
-  return text + "\n]\n";
 }
 
 std::string fingerprint(std::vector<Fact> const& facts) {

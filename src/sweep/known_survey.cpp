@@ -78,4 +78,16 @@ std::vector<SplitSurvey> survey_known(Environment const& environment, Study cons
   return surveys;
 }
 
+std::vector<SplitFact> facts_of_splits(Environment const& environment, Study const& study) {
+  auto const world = environment.world();
+  auto const asks = [](FactSelection const& selection) { return selection.known != KnownTest::none; };
+  if (std::any_of(study.facts.begin(), study.facts.end(), asks)) {
+    auto const loaded = load_model(environment, study, Tasks::done_here);
+    return find_facts(scoring_of(world, study, loaded, nullptr)).selected.facts;
+  }
+  std::vector<SplitFact> facts;
+  agree(world, [&] { facts = select_facts(study.facts, study.base); });
+  return facts;
+}
+
 }  // namespace onemask

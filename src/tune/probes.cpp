@@ -36,11 +36,11 @@ std::vector<std::string> files_of_splits(Study const& study) {
   return files;
 }
 
-/// What the study's splits have.
-class SelectedFacts {
+/// The facts of the study's splits, for look-ups.
+class FactsOfSplits {
  public:
-  explicit SelectedFacts(Study const& study) {
-    for (auto const& [fact, split] : study_facts(study)) {
+  explicit FactsOfSplits(std::vector<SplitFact> const& selected) {
+    for (auto const& [fact, split] : selected) {
       questions_.emplace(fact.relation, fact.subject);
       cases_.insert(fact.case_id);
     }
@@ -69,13 +69,25 @@ void shuffle_probes(std::vector<Fact>& facts) {
 
 }  // namespace
 
-std::vector<Fact> choose_probes(Study const& study, std::vector<std::filesystem::path> const& files, std::size_t count) {
+std::vector<std::string> probe_files(Study const& study, std::vector<std::filesystem::path> const& files) {
+  if (files.empty()) return files_of_splits(study);
   std::vector<std::string> given;
-  for (auto const& file : files) given.push_back(file.string());
-  auto facts = given.empty() ? facts_in(files_of_splits(study), study.base) : facts_in(given, ".");
+  for (auto const& file : files) given.push_back(std::filesystem::absolute(file).string());
+  return given;
+}
+
+std::vector<Fact> choose_probes(Study const& study, std::vector<SplitFact> const& selected,
+                                std::vector<std::filesystem::path> const& files, std::size_t count,
+                                std::optional<std::vector<Fact>> const& known) {
+  auto facts = facts_in(probe_files(study, files), study.base);
   auto const all = facts.size();
-  SelectedFacts const selected(study);
-  std::erase_if(facts, [&](Fact const& fact) { return selected.has(fact) || !has_all_prompts(fact); });
+  FactsOfSplits const of_splits(selected);
+  std::erase_if(facts, [&](Fact const& fact) { return of_splits.has(fact) || !has_all_prompts(fact); });
+  if (known) {
+    std::set<std::int64_t> known_cases;
+    for (auto const& fact : *known) known_cases.insert(fact.case_id);
+    std::erase_if(facts, [&](Fact const& fact) { return !known_cases.contains(fact.case_id); });
+  }
   shuffle_probes(facts);
   std::set<std::string> subjects;
   std::set<std::int64_t> cases;
@@ -84,10 +96,11 @@ std::vector<Fact> choose_probes(Study const& study, std::vector<std::filesystem:
   if (facts.size() < count) {
     throw UserError(fmt::format(
         "{} probe facts are wanted, but of the {} facts in the {} only {} can be: no split of the study '{}' selects them, they "
-        "have "
-        "paraphrases and neighborhood prompts, and no two have the same subject. Ask for fewer (--facts), or name files of other "
-        "facts (--probe FILE).",
-        count, all, given.empty() ? "files of the study" : "files after --probe", facts.size(), study.name));
+        "have paraphrases and neighborhood prompts{}, and no two have the same subject. Ask for fewer (--facts), or name files "
+        "of "
+        "other facts (--probe FILE).",
+        count, all, files.empty() ? "files of the study" : "files after --probe", facts.size(), study.name,
+        known ? ", the model knows them, as the study asks" : ""));
   }
   facts.resize(count);
   return facts;

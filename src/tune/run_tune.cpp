@@ -14,6 +14,7 @@
 #include <onemask/store/journal.hpp>
 #include <onemask/store/run_folder.hpp>
 #include <onemask/store/study_file.hpp>
+#include <onemask/sweep/known_survey.hpp>
 #include <onemask/sweep/run.hpp>
 #include <onemask/tune/tune.hpp>
 
@@ -55,7 +56,13 @@ class Tune {
  public:
   Tune(Environment const& environment, Study const& study, TuneOptions const& options)
       : environment_(environment), world_(environment.world()), study_(study), options_(options), begin_(TuneClock::now()) {
-    agree(world_, [&] { prepare(); });
+    agree(world_, [&] { require_start(); });
+    auto const selected = facts_of_splits(environment, study_);
+    auto const known = known_probes();
+    agree(world_, [&] {
+      probes_ = choose_probes(study_, selected, options_.probes, options_.facts, known);
+      prepare();
+    });
   }
 
   TuneOutcome run() {
@@ -90,7 +97,8 @@ class Tune {
   bool leads() const { return world_.rank() == 0; }
   std::filesystem::path probes_file() const { return options_.folder / "probes.json"; }
 
-  void prepare() {
+  /// What can be refused before the model is read.
+  void require_start() {
     for (auto const& point : study_.points) {
       if (point.edits == study_.points.front().edits) continue;
       throw UserError("The study '" + study_.name +
@@ -102,7 +110,26 @@ class Tune {
     model_ = read_model_config(study_.model.checkpoint);
     start = for_model(start, model_);
     check_target();
-    probes_ = choose_probes(study_, options_.probes, options_.facts);
+  }
+
+  /// The facts that probes may be where a split asks for facts that the model knows: those that pass the test of the first such
+  /// split. Collective.
+  std::optional<std::vector<Fact>> known_probes() const {
+    for (auto const& selection : study_.facts) {
+      if (selection.known == KnownTest::none) continue;
+      auto all = study_;
+      all.facts = {{.split = "probe",
+                    .files = probe_files(study_, options_.probes),
+                    .known = selection.known,
+                    .known_margin = selection.known_margin,
+                    .known_paraphrases = selection.known_paraphrases}};
+      return survey_known(environment_, all, "", {}).front().known;
+    }
+    return std::nullopt;
+  }
+
+  void prepare() {
+    auto const& start = study_.points.front().edit.hparams;
     layers_ = std::clamp(start.v_loss_layer + 1, 1, static_cast<int>(model_.layers));
     space_ = {layers_, variations_of(start).size(), options_.facts, has_solve(start.method)};
     plan_.method = to_string(start.method);

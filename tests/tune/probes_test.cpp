@@ -25,6 +25,8 @@ class TuneProbes : public StudyFolder {
         "[heldout.json, train.json], relations: [P3], limit: 2}\nedit:\n  hparams: rome.yaml\nmask: none\n");
   }
 
+  static std::vector<SplitFact> facts_of(Study const& study) { return select_facts(study.facts, study.base); }
+
   static std::vector<std::int64_t> ids_of(std::vector<Fact> const& facts) {
     std::vector<std::int64_t> ids;
     for (auto const& fact : facts) ids.push_back(fact.case_id);
@@ -34,9 +36,9 @@ class TuneProbes : public StudyFolder {
 
 TEST_F(TuneProbes, AreFactsThatNoSplitHas) {
   auto const study = read();
-  auto const probes = choose_probes(study, {}, 19);
+  auto const probes = choose_probes(study, facts_of(study), {}, 19);
   std::set<std::int64_t> selected;
-  for (auto const& [fact, split] : study_facts(study)) selected.insert(fact.case_id);
+  for (auto const& [fact, split] : facts_of(study)) selected.insert(fact.case_id);
   EXPECT_EQ(selected.size(), 6u);
   std::set<std::int64_t> ids;
   for (auto const& fact : probes) {
@@ -44,15 +46,24 @@ TEST_F(TuneProbes, AreFactsThatNoSplitHas) {
     EXPECT_FALSE(selected.contains(fact.case_id));
   }
   EXPECT_FALSE(std::is_sorted(probes.begin(), probes.end(), [](auto const& a, auto const& b) { return a.case_id < b.case_id; }));
-  auto const all = ids_of(probes), fewer = ids_of(choose_probes(study, {}, 5));
+  auto const all = ids_of(probes), fewer = ids_of(choose_probes(study, facts_of(study), {}, 5));
   EXPECT_EQ(fewer, std::vector(all.begin(), all.begin() + 5));
 }
 
 TEST_F(TuneProbes, ComeFromOtherFilesOnRequestButNeverFromASplit) {
   write_facts("others.json", 500, {"P1", "P9"}, 3);
-  EXPECT_EQ(choose_probes(read(), {folder_ / "others.json"}, 6).size(), 6u);
-  EXPECT_THAT(complaint_of([&] { choose_probes(read(), {folder_ / "train.json"}, 20); }),
+  EXPECT_EQ(choose_probes(read(), facts_of(read()), {folder_ / "others.json"}, 6).size(), 6u);
+  EXPECT_THAT(complaint_of([&] { choose_probes(read(), facts_of(read()), {folder_ / "train.json"}, 20); }),
               AllOf(HasSubstr("20 probe facts are wanted, but of the 20 facts in the files after --probe only 16 can be")));
+}
+
+TEST_F(TuneProbes, AreKnownWhereTheStudyAsksForIt) {
+  auto const study = read();
+  auto known = choose_probes(study, facts_of(study), {}, 19);
+  known.resize(3);
+  EXPECT_EQ(ids_of(choose_probes(study, facts_of(study), {}, 3, known)), ids_of(known));
+  EXPECT_THAT(complaint_of([&] { choose_probes(study, facts_of(study), {}, 4, known); }),
+              AllOf(HasSubstr("only 3 can be"), HasSubstr("the model knows them, as the study asks")));
 }
 
 TEST_F(TuneProbes, HaveAllPromptsAndSubjectsOfTheirOwn) {
@@ -64,17 +75,18 @@ TEST_F(TuneProbes, HaveAllPromptsAndSubjectsOfTheirOwn) {
   records.back()["paraphrase_prompts"] = nlohmann::json::array();
   records[1]["requested_rewrite"]["relation_id"] = records[3]["requested_rewrite"]["relation_id"] = "P7";
   write_records(folder_ / "others.json", records);
-  EXPECT_EQ(choose_probes(read(), {folder_ / "others.json"}, 2).size(), 2u);
-  EXPECT_THAT(complaint_of([&] { choose_probes(read(), {folder_ / "others.json"}, 3); }), HasSubstr("only 2 can be"));
+  EXPECT_EQ(choose_probes(read(), facts_of(read()), {folder_ / "others.json"}, 2).size(), 2u);
+  EXPECT_THAT(complaint_of([&] { choose_probes(read(), facts_of(read()), {folder_ / "others.json"}, 3); }),
+              HasSubstr("only 2 can be"));
 }
 
 TEST_F(TuneProbes, AreTheFactsOfARungsStudy) {
   auto const study = read();
-  write_file_atomically(folder_ / "probes.json", counterfact_text(choose_probes(study, {}, 12)));
+  write_file_atomically(folder_ / "probes.json", counterfact_text(choose_probes(study, facts_of(study), {}, 12)));
   auto const start = study.points.front().edit.hparams;
   std::vector<TuneCandidate> const candidates{candidate_at(start, 1, {}), candidate_at(start, 0, {{"v_lr", 2}})};
   auto const rung = rung_study(study, "rung", candidates, folder_ / "probes.json", 9, 8);
-  EXPECT_EQ(study_facts(rung).size(), 9u);
+  EXPECT_EQ(select_facts(rung.facts, rung.base).size(), 9u);
   EXPECT_FALSE(rung.masks);
   // What it says of itself is the same study.
   write_file_atomically(folder_ / "again.yaml", rung.resolved);
@@ -85,7 +97,7 @@ TEST_F(TuneProbes, AreTheFactsOfARungsStudy) {
     EXPECT_EQ(describe(again.points[i].edit.hparams), describe(candidates[i].hparams));
     EXPECT_EQ(again.points[i].edit.batch, 8);
   }
-  EXPECT_EQ(study_facts(again).size(), 9u);
+  EXPECT_EQ(select_facts(again.facts, again.base).size(), 9u);
   EXPECT_EQ(again.evaluation.batch, 8);
   EXPECT_TRUE(again.evaluation.neighborhood && again.evaluation.paraphrases);
 }

@@ -31,4 +31,8 @@ struct SplitSurvey {
 std::vector<SplitSurvey> survey_known(Environment const& environment, Study const& study, std::string const& split,
                                       std::filesystem::path const& objects);
 
+/// The facts of all splits as a run of the study takes them. The model is read only where a split asks for facts that it knows;
+/// the scores are not kept. Collective; throws as survey_known.
+std::vector<SplitFact> facts_of_splits(Environment const& environment, Study const& study);
+
 }  // namespace onemask
