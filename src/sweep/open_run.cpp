@@ -82,6 +82,7 @@ void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer
     for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);
     require_module(point.edit.hparams, model, where);
     if (point.edit.hparams.method != EditMethod::ft_l) require_loss_layer(model, point.edit.hparams);
+    require_linear_spread(model, point.edit.hparams);
     require_invertible(study.moments, point.edit.hparams, model.config());
     for (auto const& [length, count] : point.edit.hparams.context_template_length_params) {
       if (point.edit.templates.empty()) require_template_length(model.config(), tokenizer, length);

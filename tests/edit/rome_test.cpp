@@ -1,5 +1,5 @@
 #include "edit/tiny_request.hpp"
-#include "support/tiny_model.hpp"
+#include "support/tiny_families.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/edit/rome.hpp>
 #include <onemask/model/pass.hpp>
@@ -15,10 +15,10 @@ namespace {
 
 using testing::HasSubstr;
 
-/// One row of tokens, whole, with delta added to the MLP's output at one place.
+/// One row of tokens, whole, with delta added to the edited matrix' output at one place.
 struct DenseRow {
   at::Tensor key;                ///< [in] at the place
-  at::Tensor value;              ///< [out] MLP's output there
+  at::Tensor value;              ///< [out] the matrix' output there
   at::Tensor log_probabilities;  ///< [tokens, vocabulary] float64
 };
 
@@ -28,8 +28,9 @@ DenseRow dense_row(CausalLM const& model, EditRequest::Row const& row, int layer
   Pass const pass(model, packed.layout);
   auto const half = pass.halfway(layer, pass.run(0, layer - 1, pass.embed(packed.ids)));
   auto const value = project(model.projection(layer), half.key);
-  auto residual = half.residual + value;
-  residual[row.lookup].add_(delta);
+  auto changed = value.clone();
+  changed[row.lookup].add_(delta);
+  auto const residual = half.residual + model.mlp_output(layer, changed);
   auto const logits = model.logits(model.final_norm(pass.run(layer + 1, last, residual)));
   return {half.key[row.lookup], value[row.lookup], at::log_softmax(logits.to(at::kDouble), -1)};
 }
@@ -59,7 +60,7 @@ ValueStep dense_loss(CausalLM const& model, EditRequest const& request, EditHpar
   return step;
 }
 
-class Rome : public testing::TestWithParam<char const*> {
+class Rome : public testing::TestWithParam<std::string> {
  protected:
   Rome() {
     hparams_.layers = {1};
@@ -78,7 +79,7 @@ class Rome : public testing::TestWithParam<char const*> {
         .squeeze(0);
   }
 
-  std::unique_ptr<CausalLM> const model_ = GetParam() == std::string("gpt2") ? tiny_gpt2().load() : tiny_llama().load();
+  std::unique_ptr<CausalLM> const model_ = tiny_family(GetParam()).load();
   std::vector<EditRequest> const requests_{make_request(1, {0, 3, 6}, 2, 2), make_request(2, {0, 2, 4}, 3, 1),
                                            make_request(3, {0, 5, 1}, 1, 3)};
   /// Targets right behind the edited token, which delta therefore reaches without attention.
@@ -87,7 +88,7 @@ class Rome : public testing::TestWithParam<char const*> {
   EditHparams hparams_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Families, Rome, testing::Values("gpt2", "llama"));
+INSTANTIATE_TEST_SUITE_P(Families, Rome, testing::Values("gpt2", "llama", "gemma2", "olmo2", "gpt_neox", "phi3"));
 
 TEST_P(Rome, TheEditedMatrixMapsThePlainKeyToTheNewValue) {
   for (auto const& request : requests_) {
