@@ -209,8 +209,8 @@ void require_linear_spread(CausalLM const& model, EditHparams const& hparams) {
     return;
   throw UserError(
       fmt::format("{} cannot spread its edits over {} layers of a model of the family '{}': a norm stands between each edited "
-                  "matrix and the residual stream, so that no part of a change of the stream is an output that the matrix could "
-                  "have. Name one layer (edit.layers).",
+                  "matrix and the residual stream, so that a change of the stream cannot be divided among the layers. Name one "
+                  "layer (edit.layers).",
                   to_string(hparams.method), hparams.layers.size(), model.config().family));
 }
 

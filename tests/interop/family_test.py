@@ -16,6 +16,7 @@ try:
 except ImportError as error:
     print(f"skipped: {error}; launch/bootstrap.sh installs what this test needs.")
     sys.exit(77)
+transformers.utils.logging.disable_progress_bar()
 
 PROMPTS = [
     "T",
@@ -175,7 +176,7 @@ class Logits(unittest.TestCase):
         self.check(family("Olmo2", **{**LLAMA, "num_key_value_heads": 4}, attention_bias=True))
 
     def test_gpt_neox(self):
-        self.check(family("GPTNeoX", **NEOX))
+        self.check(family("GPTNeoX", **NEOX, rotary_pct=0.34))  # 4 of 12 entries
 
     def test_gpt_neox_with_its_options(self):
         options = {"use_parallel_residual": False, "rotary_pct": 1.0, "attention_bias": False, "hidden_act": "gelu_fast"}

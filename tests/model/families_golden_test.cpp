@@ -70,7 +70,7 @@ TEST_P(FamiliesGolden, LogitsOfTransformers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Transformers, FamiliesGolden, testing::ValuesIn(golden_family_names()),
-                         testing::PrintToStringParamName());
+                         [](auto const& one) { return one.param; });
 
 }  // namespace
 }  // namespace onemask::test
