@@ -438,6 +438,13 @@ class Gemma2(Family, unittest.TestCase):
     family, sizes = "Gemma2", {**GROUPED, "head_dim": 16, "sliding_window": 8, "final_logit_softcapping": 5.0}
     layers_of_memit = [1]
 
+    def test_memit_in_several_layers_is_refused_before_anything_is_done(self):
+        for command in ("plan", "sweep"):
+            study = str(self.world.folder / "memit.yaml")
+            result = onemask(command, study, "--out", str(self.out), "--set", "edit.layers=[0, 1]")
+            self.assertEqual(result.returncode, 2, result.stderr)
+            self.assertIn("memit cannot spread its edits over 2 layers of a model of the family 'gemma2'", result.stderr)
+
 
 class Gemma3(Family, unittest.TestCase):
     family, sizes = "Gemma3Text", {**GROUPED, "head_dim": 16, "sliding_window": 8}

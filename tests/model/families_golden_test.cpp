@@ -45,7 +45,10 @@ TinyCheckpoint golden_family(json const& one) {
   return checkpoint;
 }
 
-class FamiliesGolden : public testing::TestWithParam<std::string> {};
+class FamiliesGolden : public testing::TestWithParam<std::string> {
+ protected:
+  ~FamiliesGolden() override { tell_deviations(GetParam()); }
+};
 
 /// The text in one row, and in a pack with two others.
 TEST_P(FamiliesGolden, LogitsOfTransformers) {
