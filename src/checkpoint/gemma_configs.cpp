@@ -1,7 +1,5 @@
 #include "checkpoint/read_config.hpp"
 
-#include <fmt/core.h>
-
 namespace onemask {
 namespace {
 

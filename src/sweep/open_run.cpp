@@ -75,7 +75,6 @@ void require_module(EditHparams const& hparams, CausalLM const& model, std::stri
 
 /// What would otherwise be found out only after hours of work.
 void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer) {
-  tokenizer.require_within(model.config().vocabulary);
   static_cast<void>(tokenizer.adds_bos());  // or says why nothing can stand around a text as the files have it
   auto const where = "The study '" + study.name + "'";
   for (auto const& point : study.points) {
@@ -130,7 +129,7 @@ OpenRun open_run(Environment const& environment, Study const& study, std::filesy
   agree(world, [&] {
     auto const worker = m.device.starts_with("cuda") ? c10::kCUDA : placement.device.type();
     auto model = load_causal_lm(Checkpoint::open(m.checkpoint), placement);
-    auto tokenizer = Tokenizer::open(m.checkpoint);
+    auto tokenizer = Tokenizer::open(m.checkpoint).within(model->config().vocabulary);
     check(study, *model, tokenizer);
     Fingerprints fingerprints{model->fingerprint(), tokenizer.fingerprint(),
                               execution_of(worker, m.dtype, m.products, m.threads)};

@@ -27,8 +27,8 @@ struct KeyValue {
 };
 
 /// The pieces of a decoder-only transformer that differ from family to family; Pass puts them together. Everything works on
-/// packed tokens (see Layout), keeps no state and builds no gradients for weights. A new family is one file that derives from
-/// this and a line in causal_lm.cpp.
+/// packed tokens (see Layout), keeps no state and builds no gradients for weights. A new family is one file and a line in
+/// causal_lm.cpp. The file derives from this, or names the weights of a decoder like Llama's (gated_decoder.hpp).
 class CausalLM {
  public:
   CausalLM(ModelConfig config, Placement placement, std::string fingerprint)
