@@ -79,10 +79,9 @@ void read_none(ConfigFields const&, ConfigFields const&, ModelConfig&) {}
 
 void read_rope_scaling(ConfigFields const& fields, ConfigFields const& rope, bool other_names_of_longrope, ModelConfig& config) {
   using Reader = void (*)(ConfigFields const&, ConfigFields const&, ModelConfig&);
-  static std::map<std::string, Reader> const kinds{
-      {"default", read_none},  {"dynamic", read_none},  // changes sequences beyond max_position_embeddings alone, and there are
-                                                        // none
-      {"linear", read_linear}, {"llama3", read_llama3}, {"longrope", read_longrope}, {"yarn", read_yarn}};
+  // "dynamic" changes sequences beyond max_position_embeddings alone, and there are none.
+  static std::map<std::string, Reader> const kinds{{"default", read_none},  {"dynamic", read_none},      {"linear", read_linear},
+                                                   {"llama3", read_llama3}, {"longrope", read_longrope}, {"yarn", read_yarn}};
   std::string const field = rope.find("rope_type") ? "rope_type" : "type";
   auto type = rope.text(field, "default");
   if (other_names_of_longrope && (type == "su" || type == "yarn")) type = "longrope";
