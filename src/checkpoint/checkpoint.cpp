@@ -1,3 +1,4 @@
+#include "checkpoint/families.hpp"
 #include "checkpoint/json.hpp"
 #include <onemask/checkpoint/checkpoint.hpp>
 #include <onemask/core/error.hpp>
@@ -21,11 +22,6 @@ constexpr char const* index_file = "model.safetensors.index.json";
 bool there(std::filesystem::path const& path) {
   std::error_code unreadable;
   return std::filesystem::exists(path, unreadable);
-}
-
-/// Prefix of all tensors but the unembedding in a checkpoint of the model with its head.
-std::string prefix_of(std::string const& family) {
-  return family == "gpt2" || family == "gptj" ? "transformer." : "model.";
 }
 
 [[noreturn]] void refuse_folder(std::filesystem::path const& folder) {
@@ -68,6 +64,14 @@ void hash_config(Hasher& hasher, ModelConfig const& config) {
   if (config.sliding_window) hasher.text("sliding_window").integer(*config.sliding_window);
   if (config.qkv_bias) hasher.text("qkv_bias");
   if (config.rotary_dim > 0) hasher.text("rotary_dim").integer(config.rotary_dim);
+  for (auto divisor : config.rope_divisors) hasher.text("rope_divisor").number(divisor);
+  if (config.rope_amplitude != 1) hasher.text("rope_amplitude").number(config.rope_amplitude);
+  if (config.local_rope_theta > 0) hasher.text("local_rope_theta").number(config.local_rope_theta);
+  for (auto windowed : config.windowed) hasher.text("windowed").integer(windowed);
+  if (config.query_scalar > 0) hasher.text("query_scalar").number(config.query_scalar);
+  if (config.score_cap) hasher.text("score_cap").number(*config.score_cap);
+  if (config.logit_cap) hasher.text("logit_cap").number(*config.logit_cap);
+  if (!config.parallel_residual) hasher.text("sequential_residual");
 }
 
 }  // namespace
@@ -119,9 +123,11 @@ void Checkpoint::add_shards() {
 
 std::string Checkpoint::stored_name(std::string const& name) const {
   if (file_of_.contains(name)) return name;
-  auto const prefix = prefix_of(config_.family);
-  auto const other = name.starts_with(prefix) ? name.substr(prefix.size()) : prefix + name;
-  return file_of_.contains(other) ? other : "";
+  auto const& prefixes = weight_prefixes(config_.family);
+  auto const body = name.starts_with(prefixes.front()) ? name.substr(prefixes.front().size()) : name;
+  for (auto const& prefix : prefixes)
+    if (file_of_.contains(prefix + body)) return prefix + body;
+  return file_of_.contains(body) ? body : "";
 }
 
 bool Checkpoint::contains(std::string const& name) const {

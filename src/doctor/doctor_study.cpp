@@ -42,9 +42,8 @@ Findings checkpoint_findings(Checkpoint const& checkpoint, Study const& study) {
 }
 
 Findings tokenizer_findings(Checkpoint const& checkpoint) {
-  auto const tokenizer = Tokenizer::open(checkpoint.folder());
   auto const known = checkpoint.config().vocabulary;
-  tokenizer.require_within(known);
+  auto const tokenizer = Tokenizer::open(checkpoint.folder()).within(known);
   static_cast<void>(tokenizer.adds_bos());  // or says why nothing can stand around a text as the files have it
   return {{Verdict::ok, "tokenizer", fmt::format("{} tokens, the model has {}", tokenizer.vocabulary_size(), known)}};
 }

@@ -1,6 +1,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/edit/batch_solve.hpp>
+#include <onemask/edit/value_search.hpp>
 #include <onemask/model/pass.hpp>
 
 #include <algorithm>
@@ -110,17 +111,20 @@ at::Tensor mean_keys(std::vector<RequestRows> const& parts, std::int64_t values)
   return sums;
 }
 
-/// The residual stream behind layer `last` at the plain contexts' last tokens, from `layer` halfway.
-at::Tensor current_values(CausalLM const& model, std::vector<RequestRows> const& parts, int layer, int last,
-                          std::int64_t values) {
+/// What target values are compared with, at the plain contexts' last tokens: the residual stream behind layer `last`, from
+/// `layer` halfway, or the output of the edited matrix.
+at::Tensor current_values(CausalLM const& model, std::vector<RequestRows> const& parts, int layer, int last, std::int64_t values,
+                          ValueOrigin origin) {
   auto const& residual = parts.front().half.residual;
   auto sums = at::zeros({residual.size(1), values}, residual.options().dtype(at::kDouble));
   for (auto const& part : parts) {
     Pass const pass(model, part.plain);
     Halfway const half{part.half.residual.index_select(0, part.plain_tokens), part.half.key.index_select(0, part.plain_tokens)};
     auto const ends = want(part.plain, std::vector<std::vector<std::int64_t>>(part.plain.counts.size(), {-1}));
-    add_to(sums, pass.run(layer + 1, last, pass.finish(layer, half), ends.layout, ends.tokens), part.plain_share,
-           part.plain_value);
+    auto const current = origin == ValueOrigin::residual
+                             ? pass.run(layer + 1, last, pass.finish(layer, half), ends.layout, ends.tokens)
+                             : project(model.projection(layer), half.key.index_select(0, ends.tokens));
+    add_to(sums, current, part.plain_share, part.plain_value);
   }
   return sums;
 }
@@ -174,6 +178,7 @@ BatchEdit solve_batch(CausalLM const& model, std::span<EditRequest const> reques
   invariant(requests.size() == targets.facts.size() && targets.value_of.size() == targets.facts.size(), "values were found for ",
             targets.facts.size(), " facts of ", requests.size());
   for (auto layer : hparams.layers) require_layer(model, layer, "The hparams' 'layers'");
+  require_linear_spread(model, hparams);
   auto const members = members_of(targets);
   auto const values = std::ssize(members.count);
   if (values == 0) throw RunError("No fact is left to edit: the value search failed for all of them.");
@@ -203,11 +208,12 @@ BatchEdit solve_batch(CausalLM const& model, std::span<EditRequest const> reques
 
   BatchEdit edit{targets.facts, {}, {}};
   auto edited = model.with_projections({});
+  auto const origin = value_origin(model, hparams.method);
   for (std::size_t i = 0; i < hparams.layers.size(); ++i) {
     auto const layer = hparams.layers[i];
     auto const& basis = bases.at(layer);
     auto const keys = mean_keys(parts, values);
-    auto const current = current_values(*edited, parts, layer, last_layer, values);
+    auto const current = current_values(*edited, parts, layer, last_layer, values, origin);
     auto const residual = (wanted - current) / static_cast<double>(hparams.layers.size() - i);
     auto const whitened = basis.whiten(keys);
     auto const before = previous != nullptr && previous->keys.contains(layer)

@@ -18,7 +18,7 @@ std::vector<RomeResult> rome(CausalLM const& model, std::span<EditRequest const>
   std::vector<RomeResult> results(requests.size());
   if (requests.empty()) return results;
   invariant(!hparams.mom2_adjustment || moment != nullptr, "ROME shall use a second moment, but has none");
-  auto const found = find_values(model, requests, own_values(requests.size()), hparams, ValueOrigin::mlp_output);
+  auto const found = find_values(model, requests, own_values(requests.size()), hparams, value_origin(model, hparams.method));
   invariant(found.steps.size() == requests.size() && found.failures.size() == requests.size(), "values were found for ",
             found.steps.size(), " facts of ", requests.size());
   invariant(found.keys.size(0) == std::ssize(requests) && found.delta.size(0) == std::ssize(requests), "there are ",

@@ -12,7 +12,7 @@ namespace onemask {
 TargetValues find_target_values(CausalLM const& model, std::span<EditRequest const> requests, EditHparams const& hparams) {
   bool const merge = hparams.method == EditMethod::memit_merge;
   TargetValues result{{}, merge ? values_by_subject(requests) : own_values(requests.size()), {}};
-  auto const found = find_values(model, requests, result.value_of, hparams, ValueOrigin::residual);
+  auto const found = find_values(model, requests, result.value_of, hparams, value_origin(model, hparams.method));
   result.values = (found.origin + found.delta).to(at::kCPU);
   auto const values = static_cast<std::size_t>(result.values.size(0));
   invariant(result.value_of.size() == requests.size(), result.value_of.size(), " of ", requests.size(), " facts have a value");

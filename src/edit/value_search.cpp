@@ -90,12 +90,17 @@ struct Suffix {
   Pass pass;
   at::Tensor residual;  ///< [tokens, hidden] before delta
   at::Tensor first;     ///< [rows] index of each row's edited token
+  at::Tensor before;    ///< [rows, hidden] residual stream there before the MLP
+  at::Tensor output;    ///< [rows, hidden] of the edited matrix there
   Wanted read;
   int first_layer, last_layer;
 
-  /// Normalised hidden states at all read positions.
+  /// Normalised hidden states at all read positions, with `added` [rows, hidden] to the edited matrix' output.
   at::Tensor run(CausalLM const& model, at::Tensor const& added) const {
-    return model.final_norm(pass.run(first_layer, last_layer, residual.index_add(0, first, added), read.layout, read.tokens));
+    auto const changed = model.config().mlp_norm
+                             ? residual.index_copy(0, first, before + model.mlp_output(first_layer - 1, output + added))
+                             : residual.index_add(0, first, added);
+    return model.final_norm(pass.run(first_layer, last_layer, changed, read.layout, read.tokens));
   }
 };
 
@@ -112,7 +117,7 @@ Start run_once(CausalLM const& model, Rows const& rows, EditHparams const& hpara
   auto const layer = hparams.layer();
   auto const half = pass.halfway(layer, pass.run(0, layer - 1, pass.embed(packed.ids)));
   auto const output = project(model.projection(layer), half.key);
-  auto const residual = half.residual + output;
+  auto const residual = half.residual + model.mlp_output(layer, output);
 
   std::vector<KeyValue> seen;
   auto const top = pass.run(layer + 1, hparams.v_loss_layer - 1, residual, &seen);
@@ -141,7 +146,8 @@ Start run_once(CausalLM const& model, Rows const& rows, EditHparams const& hpara
   auto const layout = make_layout(positions, model.device());
   return {{Pass(model, layout, make_past(packed.layout, seen, layer + 1, rows.lookups)),
            residual.index_select(0, index_tensor(tokens, model.device())), index_tensor(first, model.device()),
-           want(layout, rows.read), layer + 1, hparams.v_loss_layer},
+           half.residual.index_select(0, edited_tokens), output.index_select(0, edited_tokens), want(layout, rows.read),
+           layer + 1, hparams.v_loss_layer},
           half.key.index_select(0, edited_tokens).to(at::kFloat),
           (origin == ValueOrigin::residual ? residual : output).index_select(0, edited_tokens).to(at::kFloat)};
 }
@@ -197,10 +203,29 @@ void require_loss_layer(CausalLM const& model, EditHparams const& hparams) {
   }
 }
 
+void require_linear_spread(CausalLM const& model, EditHparams const& hparams) {
+  if (!model.config().mlp_norm || !edits_in_batches(hparams.method) || hparams.method == EditMethod::ft_l ||
+      hparams.layers.size() == 1)
+    return;
+  throw UserError(
+      fmt::format("{} cannot spread its edits over {} layers of a model of the family '{}': a norm stands between each edited "
+                  "matrix and the residual stream, so that a change of the stream cannot be divided among the layers. Name one "
+                  "layer (edit.layers).",
+                  to_string(hparams.method), hparams.layers.size(), model.config().family));
+}
+
+ValueOrigin value_origin(CausalLM const& model, EditMethod method) {
+  bool const in_stream = edits_in_batches(method) && !model.config().mlp_norm;
+  return in_stream ? ValueOrigin::residual : ValueOrigin::mlp_output;
+}
+
 FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requests, std::span<std::int64_t const> value_of,
                         EditHparams const& hparams, ValueOrigin origin) {
   for (auto layer : hparams.layers) require_layer(model, layer, "The hparams' 'layers'");
   require_loss_layer(model, hparams);
+  require_linear_spread(model, hparams);
+  invariant(origin == ValueOrigin::mlp_output || !model.config().mlp_norm,
+            "a value in the residual stream is no output of a matrix that a norm follows");
   invariant(!requests.empty() && requests.size() == value_of.size(), "of ", requests.size(), " facts, ", value_of.size(),
             " have a value to be found");
   auto const device = model.device();

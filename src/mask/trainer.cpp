@@ -54,8 +54,12 @@ Losses losses_of(CausalLM const& model, TrainingSet::MicroBatch const& batch, at
     restoration = at::relu(options.margin - (logits.select(1, 0) - logits.select(1, 1)));
     auto const active = (batch.weight * restoration.gt(0)).to(hidden.scalar_type()).unsqueeze(1);
     auto const head = model.head();
-    state_gradient = state_gradient + active * (head.index_select(0, batch.objects.select(1, 1)) -
-                                                head.index_select(0, batch.objects.select(1, 0)));
+    auto pull = head.index_select(0, batch.objects.select(1, 0)), push = head.index_select(0, batch.objects.select(1, 1));
+    if (auto const slope = logit_slope(model, logits); slope.defined()) {
+      pull = pull * slope.narrow(1, 0, 1).to(pull.scalar_type());
+      push = push * slope.narrow(1, 1, 1).to(push.scalar_type());
+    }
+    state_gradient = state_gradient + active * (push - pull);
   } else if (options.restoration == Restoration::nll) {
     auto const likelihood = negative_log_likelihood(model, hidden, batch.objects.select(1, 0));
     restoration = likelihood.value;

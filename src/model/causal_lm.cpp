@@ -4,6 +4,7 @@
 #include <onemask/core/text.hpp>
 #include <onemask/gpu/gpus.hpp>
 #include <onemask/model/causal_lm.hpp>
+#include <onemask/model/layers.hpp>
 
 #include <map>
 
@@ -48,14 +49,23 @@ std::unique_ptr<CausalLM> fit_on_device(Checkpoint const& checkpoint, Placement 
 std::unique_ptr<CausalLM> load_causal_lm(Checkpoint const& checkpoint, Placement placement) {
   using Maker = std::unique_ptr<CausalLM> (*)(Checkpoint const&, Placement);
   static std::map<std::string, Maker> const makers{
-      {"gpt2", make_gpt2}, {"gptj", make_gptj}, {"llama", make_llama}, {"mistral", make_llama}, {"qwen2", make_llama}};
+      {"gemma2", make_gemma}, {"gemma3_text", make_gemma}, {"gpt2", make_gpt2},     {"gpt_neox", make_gpt_neox},
+      {"gptj", make_gptj},    {"llama", make_llama},       {"mistral", make_llama}, {"olmo2", make_olmo2},
+      {"phi3", make_phi3},    {"qwen2", make_llama},       {"qwen3", make_qwen3}};
   auto const maker = makers.find(checkpoint.config().family);
-  if (maker == makers.end()) {
-    throw UserError("The checkpoint " + checkpoint.folder().string() + " is of the family '" + checkpoint.config().family +
-                    "', which onemask does not support; it supports gpt2, gptj, llama, mistral and qwen2.");
-  }
+  invariant(maker != makers.end(), "the family '", checkpoint.config().family, "' can be read but not computed");
   use_repeatable_sums(placement.device);
   return fit_on_device(checkpoint, placement, [&] { return maker->second(checkpoint, placement); });
+}
+
+at::Tensor CausalLM::mlp_output(int, at::Tensor const& projected) const {
+  invariant(!config_.mlp_norm, "the norm behind the MLP of '", config_.family, "' is left out");
+  return projected;
+}
+
+at::Tensor CausalLM::logits(at::Tensor const& normed) const {
+  auto const logits = at::linear(normed, head(), head_bias());
+  return config_.logit_cap ? soft_cap(logits, *config_.logit_cap) : logits;
 }
 
 Projection CausalLM::projection(int layer) const {

@@ -1,5 +1,6 @@
-#include "model/detail/gelu.hpp"
+#include "model/detail/activation.hpp"
 #include "model/families.hpp"
+#include "model/linear.hpp"
 #include <onemask/model/layers.hpp>
 
 #include <cmath>

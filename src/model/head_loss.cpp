@@ -22,7 +22,29 @@ HeadLoss in_slices(std::int64_t tokens, std::function<HeadLoss(std::int64_t, std
   return {at::cat(values), at::cat(gradients)};
 }
 
+/// What the head says of some tokens.
+struct HeadOutput {
+  at::Tensor log_probabilities;  ///< [tokens, vocabulary] float32
+  at::Tensor slope;              ///< as logit_slope has it
+};
+
+HeadOutput head_output(CausalLM const& model, at::Tensor const& normed) {
+  auto const logits = model.logits(normed);
+  return {at::log_softmax(logits, -1, at::kFloat), logit_slope(model, logits)};
+}
+
+/// The gradient with respect to hidden states, from that with respect to logits.
+at::Tensor through_head(CausalLM const& model, at::Tensor const& logit_gradient, at::Tensor const& slope) {
+  auto const gradient = slope.defined() ? logit_gradient * slope : logit_gradient;
+  return at::matmul(gradient.to(model.dtype()), model.head());
+}
+
 }  // namespace
+
+at::Tensor logit_slope(CausalLM const& model, at::Tensor const& logits) {
+  auto const cap = model.config().logit_cap;
+  return cap ? 1 - (logits.to(at::kFloat) / *cap).square() : at::Tensor();
+}
 
 at::Tensor log_probabilities(CausalLM const& model, at::Tensor const& normed) {
   return at::log_softmax(model.logits(normed), -1, at::kFloat);
@@ -32,23 +54,24 @@ HeadLoss negative_log_likelihood(CausalLM const& model, at::Tensor const& normed
   c10::NoGradGuard const no_gradients;
   return in_slices(normed.size(0), [&](std::int64_t first, std::int64_t count) {
     auto const wanted = targets.narrow(0, first, count).unsqueeze(1);
-    auto logit_gradient = log_probabilities(model, normed.narrow(0, first, count));
+    auto const [log_probability, slope] = head_output(model, normed.narrow(0, first, count));
+    auto logit_gradient = log_probability;
     auto value = logit_gradient.gather(1, wanted).squeeze(1).neg();
     logit_gradient.exp_();
     logit_gradient.scatter_add_(1, wanted, at::full({count, 1}, -1.0, logit_gradient.options()));
-    return HeadLoss{value, at::matmul(logit_gradient.to(model.dtype()), model.head())};
+    return HeadLoss{value, through_head(model, logit_gradient, slope)};
   });
 }
 
 HeadLoss divergence_from(CausalLM const& model, at::Tensor const& normed, at::Tensor const& reference) {
   c10::NoGradGuard const no_gradients;
   return in_slices(normed.size(0), [&](std::int64_t first, std::int64_t count) {
-    auto const current = log_probabilities(model, normed.narrow(0, first, count));
+    auto const [current, slope] = head_output(model, normed.narrow(0, first, count));
     auto const gap = current - reference.narrow(0, first, count);
     auto const p = current.exp();
     auto const value = (p * gap).sum(1);
     auto const logit_gradient = p * (gap - value.unsqueeze(1));
-    return HeadLoss{value, at::matmul(logit_gradient.to(model.dtype()), model.head())};
+    return HeadLoss{value, through_head(model, logit_gradient, slope)};
   });
 }
 
@@ -64,7 +87,7 @@ Distillation distillation(CausalLM const& model, at::Tensor const& normed, at::T
     auto const p = teacher.exp();
     auto const value = (p * (teacher - student)).sum(1) * (temperature * temperature);
     auto const logit_gradient = (student.exp() - p) * temperature;
-    return HeadLoss{value, at::matmul(logit_gradient.to(model.dtype()), model.head())};
+    return HeadLoss{value, through_head(model, logit_gradient, logit_slope(model, current))};
   });
   return {std::move(loss), at::cat(logits)};
 }

@@ -1,4 +1,5 @@
 #include <onemask/core/invariant.hpp>
+#include <onemask/model/layers.hpp>
 #include <onemask/model/pass.hpp>
 
 #include <algorithm>
@@ -28,15 +29,19 @@ at::Tensor project(Projection const& projection, at::Tensor const& key, Projecti
 }
 
 Pass::Pass(CausalLM const& model, Layout layout, std::optional<Past> past)
-    : model_(model), layout_(std::move(layout)), past_(std::move(past)), mask_(score_mask(layout_)) {}
+    : model_(model), layout_(std::move(layout)), past_(std::move(past)) {
+  auto const& config = model_.config();
+  if (!config.sliding_window || !config.windowed.empty()) mask_ = score_mask(layout_, std::nullopt);
+  if (config.sliding_window) windowed_mask_ = score_mask(layout_, config.sliding_window);
+}
 
-at::Tensor Pass::score_mask(Layout const& queries) const {
+at::Tensor Pass::score_mask(Layout const& queries, std::optional<std::int64_t> window) const {
   auto key_positions = layout_.padded_positions;
   if (past_) key_positions = at::cat({past_->positions, key_positions}, 1);
   auto const query_positions = queries.padded_positions.clamp_min(0).unsqueeze(2);
   auto const keys = key_positions.unsqueeze(1);
   auto allowed = keys.ge(0).logical_and(keys.le(query_positions));
-  if (auto const window = model_.config().sliding_window) allowed = allowed.logical_and(keys.gt(query_positions - *window));
+  if (window) allowed = allowed.logical_and(keys.gt(query_positions - *window));
   // A place past a row's end has no valid key of its own position; it may look at the row's first key, and nobody reads it.
   auto const mask = at::zeros(allowed.sizes(), at::TensorOptions().dtype(model_.dtype()).device(model_.device()));
   return mask.masked_fill(allowed.logical_not(), -std::numeric_limits<float>::infinity()).unsqueeze(1);
@@ -55,8 +60,9 @@ at::Tensor Pass::attend(int layer, at::Tensor const& queries, Layout const& quer
     key = key.repeat_interleave(groups, 1);
     value = value.repeat_interleave(groups, 1);
   }
-  auto const scores = at::matmul(spread(queries, query_layout), key.transpose(2, 3)) + mask;
-  auto const context = at::matmul(at::softmax(scores, -1), value);
+  auto scores = at::matmul(spread(queries, query_layout), key.transpose(2, 3));
+  if (auto const cap = model_.config().score_cap) scores = soft_cap(scores, *cap);
+  auto const context = at::matmul(at::softmax(scores + mask, -1), value);
   return context.transpose(1, 2).reshape({-1, queries.size(1) * queries.size(2)}).index_select(0, query_layout.unpad);
 }
 
@@ -64,13 +70,14 @@ Halfway Pass::halfway(int layer, at::Tensor const& residual, KeyValue* seen) con
   auto const input = model_.attention_input(layer, residual);
   auto const own = model_.keys_values(layer, input, layout_.positions);
   if (seen != nullptr) *seen = own;
-  auto const context = attend(layer, model_.queries(layer, input, layout_.positions), layout_, mask_, own);
+  auto const context = attend(layer, model_.queries(layer, input, layout_.positions), layout_,
+                              model_.config().has_window(layer) ? windowed_mask_ : mask_, own);
   auto const after = residual + model_.attention_output(layer, context);
   return {after, model_.mlp_key(layer, residual, after)};
 }
 
 at::Tensor Pass::finish(int layer, Halfway const& half, ProjectionOverride const& change) const {
-  return half.residual + project(model_.projection(layer), half.key, change);
+  return half.residual + model_.mlp_output(layer, project(model_.projection(layer), half.key, change));
 }
 
 at::Tensor Pass::run(int first, int last, at::Tensor residual, std::vector<KeyValue>* seen) const {
@@ -88,7 +95,9 @@ at::Tensor Pass::run(int first, int last, at::Tensor residual, Layout const& wan
   auto const own = model_.keys_values(last, input, layout_.positions);
   auto const queries = model_.queries(last, input.index_select(0, tokens), wanted.positions);
   auto const before = residual.index_select(0, tokens);
-  auto const after = before + model_.attention_output(last, attend(last, queries, wanted, score_mask(wanted), own));
+  auto const mask =
+      score_mask(wanted, model_.config().has_window(last) ? model_.config().sliding_window : std::optional<std::int64_t>());
+  auto const after = before + model_.attention_output(last, attend(last, queries, wanted, mask, own));
   return finish(last, {after, model_.mlp_key(last, before, after)});
 }
 

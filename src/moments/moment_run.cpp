@@ -254,7 +254,7 @@ void announce(MomentRun const& run, CorpusShare const& share, std::vector<LayerW
   auto const hidden = static_cast<double>(c.hidden), head = static_cast<double>(c.head_dim);
   auto const attention =
       hidden * head * static_cast<double>(2 * c.heads + 2 * c.kv_heads) + hidden * static_cast<double>(run.reading.longest);
-  auto const ups = c.activation == "silu" ? 2.0 : 1.0;
+  auto const ups = c.gated ? 2.0 : 1.0;
   auto const top = static_cast<double>(works.back().layer);
   auto const pass = 2 * tokens * ((top + 1) * (attention + ups * hidden * inner) + top * hidden * inner);
   auto const products = tokens * inner * inner * static_cast<double>(works.size());

@@ -132,13 +132,14 @@ std::map<int, std::string> make_moments(Communicator const& world, CausalLM cons
                                         std::function<void(double)> const& resumes,
                                         std::function<void(std::string const&)> const& sums_through) {
   Sources sources;
+  auto known = tokenizer;  // of which a text may hold all that the model knows
   Reading reading{options.tokens, 0, model.config().vocabulary};
   agree(world, [&] {
     for (auto layer : layers) require_layer(model, layer, "The list of second moments");
     if (options.tokens < 0) throw UserError("The number of tokens must be at least 1, or 0 for all.");
     reading.longest = segment_of(options, model.config());
     sources = sources_of(options, layers, fingerprints);
-    if (sources.corpus && sources.corpus->is_text()) tokenizer.require_within(model.config().vocabulary);
+    if (sources.corpus && sources.corpus->is_text()) known = tokenizer.within(model.config().vocabulary);
   });
   std::string all_keys;
   for (auto const& [layer, key] : sources.keys) all_keys += key;
@@ -169,7 +170,7 @@ std::map<int, std::string> make_moments(Communicator const& world, CausalLM cons
   }
   if (!to_compute.empty()) {
     compute_moments(
-        {world, model, tokenizer, *sources.corpus, reading, objects, checkpoints, stopped, progress, resumes, sums_through},
+        {world, model, known, *sources.corpus, reading, objects, checkpoints, stopped, progress, resumes, sums_through},
         to_compute);
   }
   return sources.keys;

@@ -79,13 +79,13 @@ void require_module(EditHparams const& hparams, CausalLM const& model, std::stri
 
 /// What would otherwise be found out only after hours of work.
 void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer) {
-  tokenizer.require_within(model.config().vocabulary);
   static_cast<void>(tokenizer.adds_bos());  // or says why nothing can stand around a text as the files have it
   auto const where = "The study '" + study.name + "'";
   for (auto const& point : study.points) {
     for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);
     require_module(point.edit.hparams, model, where);
     if (searches_values(point.edit.hparams.method)) require_loss_layer(model, point.edit.hparams);
+    require_linear_spread(model, point.edit.hparams);
     require_invertible(study.moments, point.edit.hparams, model.config());
     for (auto const& [length, count] : point.edit.hparams.context_template_length_params) {
       if (point.edit.templates.empty() && searches_values(point.edit.hparams.method))
@@ -135,7 +135,7 @@ LoadedModel load_model(Environment const& environment, Study const& study, Tasks
   agree(world, [&] {
     auto const worker = m.device.starts_with("cuda") ? c10::kCUDA : placement.device.type();
     auto model = load_causal_lm(Checkpoint::open(m.checkpoint), placement);
-    auto tokenizer = Tokenizer::open(m.checkpoint);
+    auto tokenizer = Tokenizer::open(m.checkpoint).within(model->config().vocabulary);
     check(study, *model, tokenizer);
     Fingerprints fingerprints{model->fingerprint(), tokenizer.fingerprint(),
                               execution_of(worker, m.dtype, m.products, m.threads)};

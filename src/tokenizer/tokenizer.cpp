@@ -4,6 +4,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/tokenizer/tokenizer.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <utility>
@@ -16,10 +17,17 @@ namespace {
 using detail::Piece;
 using detail::TokenizerTables;
 
-/// Appends the ids of the tokens of `added` in `piece` and, in between, what `encode(part)` appends for the rest.
+/// Appends the ids below `known` of the tokens of `added` in `piece` and, in between, what `encode(part)` appends for the rest.
 template <typename Encode>
-void encode_around(detail::AddedTokens const& added, Piece const& piece, std::vector<std::int64_t>& ids, Encode const& encode) {
+void encode_around(detail::AddedTokens const& added, Piece const& piece, std::int64_t known, std::vector<std::int64_t>& ids,
+                   Encode const& encode) {
   for (auto const& [begin, end, id] : added.parts(piece.text)) {
+    if (id && *id >= known) {
+      throw UserError(
+          fmt::format("A text has '{}', which is token {} of the tokenizer, but the model knows only {} tokens. Leave "
+                      "it out of the text.",
+                      piece.text.substr(begin, end - begin), *id, known));
+    }
     if (id) {
       ids.push_back(*id);
     } else {
@@ -66,13 +74,13 @@ std::vector<std::int64_t> Tokenizer::encode(std::string_view text, SpecialTokens
       if (!recognise) {
         encode_rest(std::move(normal));
       } else {
-        encode_around(tables.added[1], normal, ids, encode_rest);
+        encode_around(tables.added[1], normal, known_, ids, encode_rest);
       }
     }
   };
   Piece whole = Piece::whole(text);
   if (recognise) {
-    encode_around(tables.added[0], whole, ids, encode_verbatim);
+    encode_around(tables.added[0], whole, known_, ids, encode_verbatim);
   } else {
     encode_verbatim(std::move(whole));
   }
@@ -92,12 +100,18 @@ std::string Tokenizer::token_text(std::int64_t id) const {
 std::int64_t Tokenizer::vocabulary_size() const {
   return static_cast<std::int64_t>(tables_->tokens.size());
 }
-void Tokenizer::require_within(std::int64_t vocabulary) const {
-  if (vocabulary_size() <= vocabulary) return;
-  throw UserError(
-      fmt::format("The tokenizer has token ids up to {}, but the model knows only {} tokens. "
-                  "Use the tokenizer that belongs to the model.",
-                  vocabulary_size() - 1, vocabulary));
+Tokenizer Tokenizer::within(std::int64_t vocabulary) const {
+  std::int64_t last = std::max(bos().value_or(-1), tables_->around.before.value_or(-1));
+  for (auto const& [token, id] : tables_->pairs.vocabulary()) last = std::max<std::int64_t>(last, id);
+  if (last >= vocabulary) {
+    throw UserError(
+        fmt::format("The tokenizer has token ids up to {}, but the model knows only {} tokens. "
+                    "Use the tokenizer that belongs to the model.",
+                    last, vocabulary));
+  }
+  auto result = *this;
+  result.known_ = vocabulary;
+  return result;
 }
 std::optional<std::int64_t> Tokenizer::bos() const {
   return tables_->bos;

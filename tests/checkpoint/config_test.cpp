@@ -4,6 +4,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/random.hpp>
 
+#include <cmath>
 #include <fstream>
 #include <string>
 
@@ -63,6 +64,22 @@ json qwen_7b() {
     "max_window_layers": 28, "model_type": "qwen2", "num_attention_heads": 28, "num_hidden_layers": 28, "num_key_value_heads": 4,
     "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "sliding_window": 131072, "tie_word_embeddings": false, "use_sliding_window": false,
     "vocab_size": 152064})");
+}
+
+/// What is needed of Llama's kin, with 4 layers.
+json kin(std::string const& family) {
+  return {{"model_type", family},     {"num_hidden_layers", 4},          {"hidden_size", 64},
+          {"num_attention_heads", 8}, {"intermediate_size", 96},         {"vocab_size", 100},
+          {"head_dim", 16},           {"max_position_embeddings", 4096}, {"num_key_value_heads", 4}};
+}
+
+/// Gemma 3 4B as it is published, without its vision and what it says of generation.
+json gemma3_4b() {
+  return json::parse(
+      R"({"architectures": ["Gemma3ForConditionalGeneration"], "boi_token_index": 255999, "eoi_token_index": 256000,
+    "eos_token_id": [1, 106], "image_token_index": 262144, "initializer_range": 0.02, "mm_tokens_per_image": 256, "model_type": "gemma3",
+    "text_config": {"hidden_size": 2560, "intermediate_size": 10240, "model_type": "gemma3_text", "num_hidden_layers": 34,
+    "rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window": 1024}, "torch_dtype": "bfloat16"})");
 }
 
 ModelConfig read_text(std::string const& text) {
@@ -189,8 +206,164 @@ TEST(Config, ReadsQwen2) {
   EXPECT_TRUE(config.qkv_bias);
   EXPECT_FALSE(config.attention_bias || config.mlp_bias || config.tied_head);
   EXPECT_EQ(config.sliding_window, std::nullopt);  // the file names a window, but does not use it
-  EXPECT_THAT(complaint(qwen_7b(), {{"use_sliding_window", true}}), HasSubstr("'use_sliding_window' is true"));
-  EXPECT_THAT(complaint(qwen_7b(), {{"rope_scaling", {{"type", "yarn"}, {"factor", 4.0}}}}), HasSubstr("\"yarn\""));
+}
+
+TEST(Config, WindowsOfQwenAreInTheUpperLayers) {
+  json const used{{"use_sliding_window", true}, {"sliding_window", 7}, {"max_window_layers", 3}};
+  for (auto const* family : {"qwen2", "qwen3"}) {
+    auto const config = read_with(kin(family), used);
+    EXPECT_EQ(config.sliding_window, 7);
+    EXPECT_EQ(config.windowed, (std::vector<bool>{false, false, false, true}));
+    EXPECT_FALSE(config.has_window(2));
+    EXPECT_TRUE(config.has_window(3));
+    EXPECT_EQ(read(kin(family)).sliding_window, std::nullopt);
+    auto all = used;
+    all["max_window_layers"] = 0;
+    EXPECT_TRUE(read_with(kin(family), all).windowed.empty());
+    EXPECT_TRUE(read_with(kin(family), all).has_window(0));
+    all["max_window_layers"] = 4;
+    EXPECT_EQ(read_with(kin(family), all).sliding_window, std::nullopt);
+    auto named = used;
+    named["layer_types"] = {"sliding_attention", "full_attention", "full_attention", "full_attention"};
+    EXPECT_TRUE(read_with(kin(family), named).has_window(0));
+    EXPECT_FALSE(read_with(kin(family), named).has_window(3));
+    named["use_sliding_window"] = false;
+    EXPECT_THAT(complaint(kin(family), named), HasSubstr("'sliding_window' is 7; some layers attend to a window"));
+    named["layer_types"] = {"full_attention"};
+    EXPECT_THAT(complaint(kin(family), named), HasSubstr("a list of 4 texts"));
+    named["layer_types"] = {"full_attention", "full_attention", "full_attention", "chunked_attention"};
+    EXPECT_THAT(complaint(kin(family), named), HasSubstr("not 'chunked_attention'"));
+  }
+}
+
+TEST(Config, ReadsQwen3) {
+  auto const config = read(kin("qwen3"));
+  EXPECT_EQ(config.family, "qwen3");
+  EXPECT_FALSE(config.qkv_bias || config.attention_bias || config.mlp_norm);
+  auto silent = kin("qwen3");
+  silent.erase("head_dim");
+  EXPECT_EQ(read(silent).head_dim, 128);
+}
+
+TEST(Config, ReadsGemma2) {
+  auto const config = read(kin("gemma2"));
+  EXPECT_EQ(config.activation, "gelu_new");
+  EXPECT_EQ(config.score_cap, 50);
+  EXPECT_EQ(config.logit_cap, 30);
+  EXPECT_EQ(config.query_scalar, 256);
+  EXPECT_EQ(config.sliding_window, 4096);
+  EXPECT_EQ(config.windowed, (std::vector<bool>{true, false, true, false}));
+  EXPECT_TRUE(config.tied_head && config.mlp_norm && config.gated);
+  auto const uncapped = read_with(kin("gemma2"), {{"attn_logit_softcapping", nullptr}, {"final_logit_softcapping", nullptr}});
+  EXPECT_FALSE(uncapped.score_cap || uncapped.logit_cap);
+  EXPECT_THAT(complaint(kin("gemma2"), {{"attn_logit_softcapping", 0}}), HasSubstr("above 0"));
+  EXPECT_THAT(complaint(kin("gemma2"), {{"sliding_window", nullptr}}), HasSubstr("some layers attend to a window"));
+  EXPECT_THAT(complaint(kin("gemma2"), {{"use_bidirectional_attention", true}}), HasSubstr("use_bidirectional_attention"));
+  EXPECT_THAT(complaint(kin("gemma2"), {{"hidden_activation", "silu"}}), HasSubstr("gelu_pytorch_tanh"));
+}
+
+TEST(Config, ReadsTheTextModelOfGemma3) {
+  auto const config = read(gemma3_4b());
+  EXPECT_EQ(config.family, "gemma3_text");
+  EXPECT_EQ(config.layers, 34);
+  EXPECT_EQ(config.heads, 8);
+  EXPECT_EQ(config.kv_heads, 4);
+  EXPECT_EQ(config.head_dim, 256);
+  EXPECT_EQ(config.vocabulary, 262208);
+  EXPECT_EQ(config.positions, 131072);
+  EXPECT_EQ(config.sliding_window, 1024);
+  for (int layer = 0; layer < 34; ++layer) EXPECT_EQ(config.has_window(layer), layer % 6 != 5) << layer;
+  EXPECT_EQ(config.rope_theta, 1e6);
+  EXPECT_EQ(config.local_rope_theta, 1e4);
+  EXPECT_EQ(config.rope_divisors, std::vector<double>(128, 8));
+  EXPECT_FALSE(config.score_cap || config.logit_cap);
+  EXPECT_TRUE(config.tied_head && config.mlp_norm);
+  EXPECT_THAT(complaint(gemma3_4b(), {{"text_config", nullptr}}), HasSubstr("'text_config' is missing"));
+  EXPECT_THAT(complaint(kin("gemma3_text"), {{"attn_logit_softcapping", 50.0}}), HasSubstr("do not cap"));
+}
+
+TEST(Config, RotationsOfGemma3AsNewerFilesSayThem) {
+  json const ropes{{"full_attention", {{"rope_type", "linear"}, {"factor", 8.0}, {"rope_theta", 5e5}}},
+                   {"sliding_attention", {{"rope_type", "default"}, {"rope_theta", 300}}}};
+  auto const config = read_with(kin("gemma3_text"), {{"rope_parameters", ropes}, {"sliding_window_pattern", 2}});
+  EXPECT_EQ(config.rope_theta, 5e5);
+  EXPECT_EQ(config.local_rope_theta, 300);
+  EXPECT_EQ(config.rope_divisors, std::vector<double>(8, 8));
+  EXPECT_FALSE(config.has_window(1) || config.has_window(3));
+  auto scaled = ropes;
+  scaled["sliding_attention"]["rope_type"] = "linear";
+  EXPECT_THAT(complaint(kin("gemma3_text"), {{"rope_parameters", scaled}}), HasSubstr("'rope_type' is \"linear\""));
+  EXPECT_THAT(complaint(kin("llama"), {{"rope_parameters", ropes}}), HasSubstr("'full_attention' is"));
+}
+
+TEST(Config, ReadsPhi3) {
+  auto const config = read_with(kin("phi3"), {{"sliding_window", 2047}});
+  EXPECT_EQ(config.sliding_window, 2047);
+  EXPECT_EQ(config.rotary_dim, 0);
+  EXPECT_EQ(config.norm_epsilon, 1e-5);
+  EXPECT_EQ(read(kin("phi3")).sliding_window, std::nullopt);
+  json const rope{
+      {"type", "longrope"}, {"short_factor", {1.0, 1.5, 2.0, 2.5, 3.0, 3.5}}, {"long_factor", json::array({2, 2, 2, 2, 2, 2})}};
+  json const changes{{"partial_rotary_factor", 0.75}, {"rope_scaling", rope}, {"max_position_embeddings", 131072}};
+  auto const long_one = read_with(kin("phi3"), changes);
+  EXPECT_EQ(long_one.rotary_dim, 12);
+  EXPECT_EQ(long_one.rope_divisors, (std::vector<double>{1, 1.5, 2, 2.5, 3, 3.5}));
+  EXPECT_NEAR(long_one.rope_amplitude, std::sqrt(1 + std::log(32) / std::log(4096)), 1e-12);
+  EXPECT_EQ(long_one.positions, 4096);  // longer sequences have other factors
+  auto old = changes;
+  for (auto const* name : {"su", "yarn"}) {
+    old["rope_scaling"]["type"] = name;
+    EXPECT_EQ(read_with(kin("phi3"), old), long_one);
+  }
+  old["rope_scaling"]["short_factor"] = {1.0, 1.5};
+  EXPECT_THAT(complaint(kin("phi3"), old), HasSubstr("'short_factor' is [1.0,1.5]; it must be a list of 6 numbers above 0"));
+  for (json const& share : {json(0.1), json(1.5), json(0)})
+    EXPECT_THAT(complaint(kin("phi3"), {{"partial_rotary_factor", share}}), HasSubstr("'partial_rotary_factor' is"));
+}
+
+TEST(Config, ReadsOlmo2) {
+  auto const config = read(kin("olmo2"));
+  EXPECT_TRUE(config.mlp_norm);
+  EXPECT_EQ(config.norm_epsilon, 1e-5);
+  EXPECT_FALSE(config.attention_bias || config.tied_head);
+}
+
+TEST(Config, ReadsGptNeoX) {
+  auto const config = read(kin("gpt_neox"));
+  EXPECT_EQ(config.head_dim, 8);  // hidden / heads, whatever else a file says
+  EXPECT_EQ(config.kv_heads, 8);
+  EXPECT_EQ(config.rotary_dim, 2);
+  EXPECT_EQ(config.rope_theta, 10000);
+  EXPECT_EQ(config.activation, "gelu");
+  EXPECT_TRUE(config.attention_bias && config.parallel_residual);
+  EXPECT_FALSE(config.tied_head || config.gated);
+  auto const other =
+      read_with(kin("gpt_neox"), {{"rotary_pct", 1.0}, {"rotary_emb_base", 500}, {"use_parallel_residual", false}});
+  EXPECT_EQ(other.rotary_dim, 0);
+  EXPECT_EQ(other.rope_theta, 500);
+  EXPECT_FALSE(other.parallel_residual);
+  json const newer{{"partial_rotary_factor", 0.5}, {"rope_theta", 300}, {"rope_type", "default"}};
+  EXPECT_EQ(read_with(kin("gpt_neox"), {{"rope_parameters", newer}}).rotary_dim, 4);
+  EXPECT_THAT(complaint(kin("gpt_neox"), {{"num_attention_heads", 7}}), HasSubstr("must divide hidden_size, which is 64"));
+}
+
+TEST(Config, KindsOfRotaryScaling) {
+  auto const with = [](json const& rope) { return json{{"rope_theta", 100}, {"rope_scaling", rope}}; };
+  EXPECT_EQ(read_with(kin("llama"), with({{"type", "linear"}, {"factor", 3}})).rope_divisors, std::vector<double>(8, 3));
+  auto const dynamic = read_with(kin("llama"), with({{"type", "dynamic"}, {"factor", 3}}));
+  EXPECT_EQ(dynamic, read_with(kin("llama"), {{"rope_theta", 100}}));
+  // Frequency i turns 4096 / (2 pi) 100^(-i/8) times: 32 times at i = 5.2, cut to 5, and once at i = 11.3, cut to 12.
+  auto const yarn =
+      read_with(kin("qwen2"), with({{"type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 4096}}));
+  ASSERT_EQ(yarn.rope_divisors.size(), 8);
+  for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(yarn.rope_divisors[i], 1) << i;
+  EXPECT_NEAR(yarn.rope_divisors[6], 1 / (1.0 / 7 / 4 + 6.0 / 7), 1e-12);
+  EXPECT_NEAR(yarn.rope_divisors[7], 1 / (2.0 / 7 / 4 + 5.0 / 7), 1e-12);
+  EXPECT_NEAR(yarn.rope_amplitude, 0.1 * std::log(4) + 1, 1e-12);
+  EXPECT_EQ(yarn.positions, 4096);
+  EXPECT_THAT(complaint(kin("llama"), {{"rope_theta", 0.5}, {"rope_scaling", {{"type", "yarn"}, {"factor", 4.0}}}}),
+              HasSubstr("a base above 1"));
+  EXPECT_THAT(complaint(kin("llama"), with({{"type", "linear"}})), HasSubstr("'factor' is missing"));
 }
 
 TEST(Config, ReadsTheNewerRopeParameters) {
@@ -212,14 +385,15 @@ TEST(Config, OfSeveralEndTokensTakesTheFirst) {
 
 TEST(Config, RefusesWhatIsNotSupportedAndSaysWhatIs) {
   EXPECT_THAT(complaint(gpt2_xl(), {{"model_type", "mamba"}}),
-              AllOf(HasSubstr("config.json: 'model_type' is \"mamba\""), HasSubstr("gpt2, gptj, llama, mistral, qwen2")));
+              AllOf(HasSubstr("config.json: 'model_type' is \"mamba\""), HasSubstr("gpt2, gpt_neox, gptj, llama, mistral")));
   EXPECT_THAT(complaint(gpt2_xl(), {{"model_type", nullptr}}), HasSubstr("'model_type' is missing"));
   EXPECT_THAT(complaint(gpt2_xl(), {{"activation_function", "swiglu"}}),
-              AllOf(HasSubstr("\"swiglu\""), HasSubstr("gelu, gelu_new")));
+              AllOf(HasSubstr("\"swiglu\""), HasSubstr("gelu, gelu_fast, gelu_new")));
   EXPECT_THAT(complaint(gpt2_xl(), {{"add_cross_attention", true}}), HasSubstr("add_cross_attention"));
   EXPECT_THAT(complaint(llama_3b(), {{"hidden_act", "gelu"}}), HasSubstr("silu"));
-  EXPECT_THAT(complaint(llama_3b(), {{"rope_scaling", {{"type", "dynamic"}, {"factor", 2.0}}}}),
-              AllOf(HasSubstr("'rope_scaling': 'type' is \"dynamic\""), HasSubstr("default, llama3")));
+  EXPECT_THAT(complaint(llama_3b(), {{"rope_scaling", {{"type", "proportional"}, {"factor", 2.0}}}}),
+              AllOf(HasSubstr("'rope_scaling': 'type' is \"proportional\""),
+                    HasSubstr("default, dynamic, linear, llama3, longrope, yarn")));
   EXPECT_THAT(complaint(llama_3b(), {{"partial_rotary_factor", 0.5}}), HasSubstr("partial_rotary_factor"));
   EXPECT_THAT(complaint(llama_3b(), {{"quantization_config", json::object()}}), HasSubstr("quantised"));
 }
@@ -261,7 +435,7 @@ TEST(Config, DamageGivesAUserErrorOrAConfigThatFitsTogether) {
   RandomStream random{6};
   int refused = 0;
   for (int trial = 0; trial < 400; ++trial) {
-    auto text = (trial % 2 ? llama_3b() : gpt2_xl()).dump();
+    auto text = (trial % 2 ? llama_3b() : trial % 4 ? gpt2_xl() : gemma3_4b()).dump();
     if (trial % 5 == 0) text.resize(random.below(text.size()));
     for (auto flips = random.below(3); flips > 0 && !text.empty(); --flips)
       text[random.below(text.size())] ^= static_cast<char>(1 + random.below(127));

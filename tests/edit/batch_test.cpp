@@ -1,10 +1,12 @@
 #include "edit/tiny_request.hpp"
-#include "support/tiny_model.hpp"
+#include "support/complaint.hpp"
+#include "support/tiny_families.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/edit/batch_solve.hpp>
 #include <onemask/edit/fine_tune.hpp>
 #include <onemask/edit/fit_memory.hpp>
 #include <onemask/edit/rome.hpp>
+#include <onemask/edit/value_search.hpp>
 #include <onemask/model/pass.hpp>
 
 #include <cmath>
@@ -143,7 +145,7 @@ TEST(BatchEditBytes, RoundTripAndDamage) {
 }
 
 /// Facts of random tokens on a small model with real second moments.
-class Batch : public testing::TestWithParam<char const*> {
+class Batch : public testing::TestWithParam<std::string> {
  protected:
   Batch() {
     for (int layer : {0, 1}) {
@@ -173,11 +175,65 @@ class Batch : public testing::TestWithParam<char const*> {
     return {half.key[row.lookup], pass.run(0, 1, pass.embed(packed.ids))[row.lookup]};
   }
 
-  std::unique_ptr<CausalLM> const model_ = GetParam() == std::string("gpt2") ? tiny_gpt2().load() : tiny_llama().load();
+  std::unique_ptr<CausalLM> const model_ = tiny_family(GetParam()).load();
   std::map<int, KeyBasis> bases_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Families, Batch, testing::Values("gpt2", "llama"));
+
+/// The same where a norm stands between the edited matrix and the residual stream.
+class BatchBeforeANorm : public Batch {
+ protected:
+  /// Output of layer 1's matrix at the edited token of a request's plain row: by whole passes.
+  at::Tensor output(CausalLM const& model, EditRequest const& request) const {
+    c10::NoGradGuard const no_gradients;
+    auto const& row = request.contexts.front();
+    auto const packed = pack_rows({row.ids}, at::kCPU);
+    Pass const pass(model, packed.layout);
+    return project(model.projection(1), pass.halfway(1, pass.run(0, 0, pass.embed(packed.ids))).key)[row.lookup];
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Families, BatchBeforeANorm, testing::Values("gemma2", "gemma3", "olmo2"));
+
+TEST_P(BatchBeforeANorm, TheValueIsTheOutputOfTheMatrix) {
+  auto hparams = hparams_of(EditMethod::emmet);
+  hparams.layers = {1};
+  hparams.emmet_lambda = 0;  // every value is met
+  std::vector<EditRequest> facts;
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) facts.push_back(request(seed, {0}));
+  auto const targets = find_target_values(*model_, facts, hparams);
+  auto const edit = solve_batch(*model_, facts, targets, hparams, bases_);
+  auto const edited = model_->with_projections(edited_weights(*model_, edit.deltas));
+  for (std::size_t f = 0; f < facts.size(); ++f) {
+    auto const wanted = targets.values[static_cast<std::int64_t>(f)];
+    EXPECT_LT(relative(output(*edited, facts[f]), wanted), 1e-3) << f;
+    EXPECT_GT(relative(output(*model_, facts[f]), wanted), 1e-2) << f;
+    EXPECT_NEAR(targets.facts[f].value_norm, output(*model_, facts[f]).norm().item<double>(), 1e-4);
+  }
+}
+
+TEST_P(BatchBeforeANorm, EmmetOfOneFactIsRome) {
+  auto hparams = hparams_of(EditMethod::emmet);
+  hparams.layers = {1};
+  auto const facts = std::vector<EditRequest>{request(3, {0})};
+  auto const batch = solve_batch(*model_, facts, find_target_values(*model_, facts, hparams), hparams, bases_);
+  hparams.method = EditMethod::rome;  // measures its steps against the same output
+  hparams.mom2_adjustment = true;
+  auto const edit = rome(*model_, facts, hparams, &bases_.at(1)).front().edit;
+  EXPECT_GT(edit.delta_norm, 0.1 * edit.value_norm);
+  EXPECT_LT(relative(batch.deltas[0].matrix(), at::matmul(edit.left.t(), edit.right)), 1e-4);
+}
+
+TEST_P(BatchBeforeANorm, RefusesSeveralLayers) {
+  for (auto method : {EditMethod::memit, EditMethod::memit_merge, EditMethod::emmet, EditMethod::alphaedit}) {
+    auto const hparams = hparams_of(method);
+    EXPECT_THAT(complaint_of([&] { require_linear_spread(*model_, hparams); }),
+                testing::AllOf(HasSubstr("cannot spread its edits over 2 layers"), HasSubstr("Name one layer (edit.layers).")));
+    EXPECT_THROW(find_target_values(*model_, requests(2), hparams), UserError);
+  }
+  EXPECT_EQ(complaint_of([&] { require_linear_spread(*tiny_llama().load(), hparams_of(EditMethod::memit)); }), "");
+}
 
 TEST_P(Batch, EveryLayerIsReadAfterTheLayersBelowAreUpdated) {
   auto const hparams = hparams_of(EditMethod::memit);

@@ -54,6 +54,7 @@ class World:
     def __init__(self, folder: Path, config: transformers.PretrainedConfig, **saving: object):
         self.folder, self.model = folder, folder / "model"
         dtype = saving.pop("dtype", torch.float32)
+        memit = MEMIT.replace("[0, 1]", str(saving.pop("layers_of_memit", [0, 1])))
         model = transformers.AutoModelForCausalLM.from_config(config)
         generator = torch.Generator().manual_seed(1)
         with torch.no_grad():
@@ -72,7 +73,7 @@ class World:
         words = random.Random(1)
         text = " ".join("".join(words.choices("abcdefghij", k=words.randint(1, 9))) for _ in range(1500))
         (folder / "corpus.txt").write_text(text.capitalize())
-        self.studies = {"rome": self.sweep("rome", HPARAMS), "memit": self.sweep("memit", MEMIT)}
+        self.studies = {"rome": self.sweep("rome", HPARAMS), "memit": self.sweep("memit", memit)}
 
     def sweep(self, name: str, hparams: str) -> Study:
         (self.folder / f"{name}.hparams.yaml").write_text(hparams)
@@ -135,12 +136,13 @@ def edit_object(layer: int, out: int, inner: int, failure: str = "", size: float
     return with_header(header, left + right)
 
 
-class Exports:
-    """Tests of a world; a subclass says which."""
+class ExportChecks:
+    """How exports of a world are checked; a subclass says which world and which tests."""
 
     family: str
     changed: str  # name of a changed tensor, but for its layer
     tolerance: float
+    layers_of_memit = [0, 1]
 
     @classmethod
     def make_world(cls, folder: Path) -> World:
@@ -173,10 +175,10 @@ class Exports:
         edit = study.edits[0]
         mask = ["--mask", study.mask, "--threshold", study.threshold] if masked else []
         changes = self.export(study, "--edits", edit[:12], *mask, "--dtype", dtype)
-        layers = [1] if method == "rome" else [0, 1]
+        layers = [1] if method == "rome" else self.layers_of_memit
         self.assertEqual([change["tensor"] for change in changes], [self.changed.format(layer) for layer in layers])
         self.check_tensors(changes, dtype)
-        model = transformers.AutoModelForCausalLM.from_pretrained(self.out, torch_dtype=torch.float32).eval()
+        model = transformers.AutoModelForCausalLM.from_pretrained(self.out, torch_dtype=torch.float32, attn_implementation="eager").eval()
         self.check_scores(study, edit, "mask" if masked else "edited", model, EXACT if dtype == "float32" else self.tolerance)
         self.check_logits(model)
         self.assertFalse((self.out / "pytorch_model.bin").exists())
@@ -250,6 +252,10 @@ class Exports:
         with torch.no_grad():
             theirs = model(ids).logits[0, -1]
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+class Exports(ExportChecks):
+    """All tests of a world."""
 
     def test_rome(self):
         self.check("rome", masked=False)
@@ -397,6 +403,68 @@ class Llama(Exports, unittest.TestCase):
 
     def test_it_is_sharded(self):
         self.assertGreater(len(list(self.world.model.glob("*.safetensors"))), 3)
+
+
+SIZES = {
+    "num_hidden_layers": 3, "hidden_size": 32, "intermediate_size": 88, "num_attention_heads": 4, "vocab_size": VOCABULARY,
+    "max_position_embeddings": 96, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None,
+}  # fmt: skip
+GROUPED = {**SIZES, "num_key_value_heads": 2}
+GATED = "model.layers.{}.mlp.down_proj.weight"
+
+
+class Family(ExportChecks):
+    """The methods and masks once on a family: transformers reads what is exported and finds what the study found."""
+
+    changed, tolerance = GATED, EXACT
+
+    @classmethod
+    def make_world(cls, folder: Path) -> World:
+        kind = getattr(transformers, f"{cls.family}Config", None)
+        if kind is None:
+            raise unittest.SkipTest(f"transformers {transformers.__version__} does not know {cls.family}")
+        return World(folder, kind(**cls.sizes), layers_of_memit=cls.layers_of_memit)
+
+    def test_rome_and_memit_under_their_masks(self):
+        for method in ("rome", "memit"):
+            with self.subTest(method):
+                self.out = self.world.folder / f"{method}.export"
+                self.check(method, masked=True)
+
+
+class GptNeoX(Family, unittest.TestCase):
+    family, sizes, changed = "GPTNeoX", SIZES, "gpt_neox.layers.{}.mlp.dense_4h_to_h.weight"
+    layers_of_memit = [1, 2]  # the MLP of layer 0 reads single tokens alone, of which the corpus has few
+
+
+class Phi3(Family, unittest.TestCase):
+    family, sizes = "Phi3", {**GROUPED, "sliding_window": 20}
+
+
+class Qwen3(Family, unittest.TestCase):
+    family, sizes = "Qwen3", {**GROUPED, "head_dim": 16}
+
+
+class Gemma2(Family, unittest.TestCase):
+    family, sizes = "Gemma2", {**GROUPED, "head_dim": 16, "sliding_window": 8, "final_logit_softcapping": 5.0}
+    layers_of_memit = [1]
+
+    def test_memit_in_several_layers_is_refused_before_anything_is_done(self):
+        for command in ("plan", "sweep"):
+            study = str(self.world.folder / "memit.yaml")
+            result = onemask(command, study, "--out", str(self.out), "--set", "edit.layers=[0, 1]")
+            self.assertEqual(result.returncode, 2, result.stderr)
+            self.assertIn("memit cannot spread its edits over 2 layers of a model of the family 'gemma2'", result.stderr)
+
+
+class Gemma3(Family, unittest.TestCase):
+    family, sizes = "Gemma3Text", {**GROUPED, "head_dim": 16, "sliding_window": 8}
+    layers_of_memit = [1]
+
+
+class Olmo2(Family, unittest.TestCase):
+    family, sizes = "Olmo2", GROUPED
+    layers_of_memit = [1]
 
 
 if __name__ == "__main__":

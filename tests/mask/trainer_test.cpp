@@ -1,5 +1,5 @@
 #include "support/complaint.hpp"
-#include "support/tiny_model.hpp"
+#include "support/tiny_families.hpp"
 #include "support/world.hpp"
 #include <onemask/comm/mailbox.hpp>
 #include <onemask/core/error.hpp>
@@ -256,6 +256,58 @@ TEST_F(Trainer, GradientWithTheCosineTemperature) {
   options_.temperature_schedule = TemperatureSchedule::cosine;
   options_.epochs = 5;
   check_gradient(2);
+}
+
+/// Logits that are capped, and a norm behind the MLP: by automatic differentiation of whole passes.
+TEST(TrainerOfGemma2, GradientOfTheLossByAutomaticDifferentiation) {
+  auto const model = tiny_family("gemma2").load();
+  std::vector<MaskFact> training;
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    training.push_back(make_fact(seed, 1 + seed % 2));
+    training.back().right = random_tensor({1, 40}, 2000 + seed, 0.6);
+  }
+  TrainingSet const facts(*model, edited_layer, training, {});
+  MaskOptions options;
+  options.margin = 3;
+  options.sparsity_weight0 = options.sparsity_weight1 = 0;
+  auto const theta = initial_theta(options, {16, 40}, 9);
+  auto const projection = model->projection(edited_layer);
+  auto const t = distillation_temperature(options, 0);
+  for (auto restoration : {Restoration::margin, Restoration::nll}) {
+    options.restoration = restoration;
+    auto const reducer = make_reducer(Communicator(), at::kCPU);
+    MaskTrainer trainer(facts, options, theta, shuffled(4, 3), {}, *reducer);
+    MaskEpoch means;
+    std::vector<std::size_t> const batch{0, 1, 2};
+    auto const ours = trainer.gradient(batch, 0, means);
+
+    c10::AutoGradMode const gradients(true);
+    auto leaf = theta.clone().requires_grad_(true);
+    auto const soft = at::sigmoid(leaf / mask_temperature(options, 0));
+    auto loss = at::zeros({});
+    for (auto const& fact : training) {
+      for (auto const& prompt : fact.prompts) {
+        auto const packed = pack_rows({prompt}, at::kCPU);
+        Pass const pass(*model, packed.layout);
+        auto const half = pass.halfway(edited_layer, pass.run(0, edited_layer - 1, pass.embed(packed.ids)));
+        auto const logits_under = [&](at::Tensor const& weight) {
+          auto const output = model->mlp_output(edited_layer, at::linear(half.key, weight, projection.bias));
+          return model->logits(model->final_norm(pass.run(edited_layer + 1, 2, half.residual + output))).select(0, -1);
+        };
+        auto const logits = logits_under((projection.weight + at::matmul(fact.left.t(), fact.right)) * soft);
+        auto const teacher = at::log_softmax(logits_under(projection.weight) / t, 0);
+        auto const truth = fact.target_true.front(), other = fact.target_new.front();
+        auto const part = restoration == Restoration::margin ? at::relu(options.margin - (logits[truth] - logits[other]))
+                                                             : -at::log_softmax(logits, 0)[truth];
+        auto const distilled = (teacher.exp() * (teacher - at::log_softmax(logits / t, 0))).sum() * (t * t);
+        loss = loss + (part + options.distillation_weight * distilled) / (3.0 * static_cast<double>(fact.prompts.size()));
+      }
+    }
+    loss.backward();
+    EXPECT_GT(ours.norm().item<double>(), 1e-3);
+    EXPECT_LT(((ours - leaf.grad()).norm() / leaf.grad().norm()).item<double>(), 1e-4);
+    EXPECT_NEAR(means.restoration + options.distillation_weight * means.distillation, loss.item<double>(), 1e-4);
+  }
 }
 
 TEST_F(Trainer, SparsityAloneIsKnownByHand) {

@@ -1,6 +1,6 @@
 #include "support/accelerator_test.hpp"
 #include "support/pretend_device.hpp"
-#include "support/tiny_model.hpp"
+#include "support/tiny_families.hpp"
 #include <onemask/model/pass.hpp>
 
 #include <c10/util/Exception.h>
@@ -32,7 +32,9 @@ TEST_F(ModelOnGpu, GivesTheNumbersOfTheCpuInEveryType) {
     Pass const pass(model, packed.layout);
     return model.logits(model.final_norm(pass.run(0, 2, pass.embed(packed.ids)))).to(at::kCPU, at::kDouble);
   };
-  for (auto const& tiny : {tiny_gpt2(), tiny_llama()}) {
+  for (auto const& family : model_families()) {
+    SCOPED_TRACE(family);
+    auto const tiny = tiny_family(family);
     auto const expected = last_states(*tiny.load());
     auto const error = [&](at::ScalarType dtype) {
       return largest_difference(last_states(*tiny.load(dtype, device())), expected) / expected.abs().max().item<double>();

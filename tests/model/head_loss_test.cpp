@@ -1,4 +1,4 @@
-#include "model/tiny_families.hpp"
+#include "support/tiny_families.hpp"
 #include <onemask/model/head_loss.hpp>
 
 #include <c10/core/GradMode.h>
@@ -10,8 +10,8 @@ namespace {
 /// Three more tokens than one slice of the loss, so that slices have to be joined.
 constexpr std::int64_t tokens = 259;
 
-/// The same tests for a head without and one with a bias, which adds nothing to slopes.
-class HeadLossTest : public testing::TestWithParam<char const*> {
+/// The same tests for a head without and one with a bias, which adds nothing to slopes, and one whose logits are capped.
+class HeadLossTest : public testing::TestWithParam<std::string> {
  protected:
   HeadLossTest() {
     RandomStream random({5});
@@ -22,6 +22,7 @@ class HeadLossTest : public testing::TestWithParam<char const*> {
 
   at::Tensor wide_logits(at::Tensor const& hidden) const {
     auto const logits = at::matmul(hidden, model_->head().to(at::kDouble).t());
+    if (auto const cap = model_->config().logit_cap) return at::tanh(logits / *cap) * *cap;
     return model_->head_bias().defined() ? logits + model_->head_bias() : logits;
   }
 
@@ -39,12 +40,12 @@ class HeadLossTest : public testing::TestWithParam<char const*> {
     }
   }
 
-  std::unique_ptr<CausalLM> const model_ = GetParam() == std::string("gptj") ? tiny_gptj().load() : tiny_gpt2().load();
+  std::unique_ptr<CausalLM> const model_ = tiny_family(GetParam()).load();
   at::Tensor const hidden_ = random_tensor({tokens, 16}, 1), other_ = random_tensor({tokens, 16}, 2);
   at::Tensor targets_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Families, HeadLossTest, testing::Values("gpt2", "gptj"));
+INSTANTIATE_TEST_SUITE_P(Families, HeadLossTest, testing::Values("gpt2", "gptj", "gemma2"));
 
 TEST_P(HeadLossTest, LikelihoodOfATarget) {
   check(negative_log_likelihood(*model_, hidden_, targets_), [&](at::Tensor const& hidden) {

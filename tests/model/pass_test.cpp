@@ -1,4 +1,4 @@
-#include "model/tiny_families.hpp"
+#include "support/tiny_families.hpp"
 #include <onemask/model/pass.hpp>
 
 #include <numeric>
@@ -18,22 +18,15 @@ at::Tensor alone(CausalLM const& model, std::vector<std::int64_t> const& row) {
   return pass.run(0, 2, pass.embed(packed.ids));
 }
 
-std::unique_ptr<CausalLM> load(std::string const& family) {
-  if (family == "gpt2") return tiny_gpt2().load();
-  if (family == "gptj") return tiny_gptj().load();
-  if (family == "llama") return tiny_llama().load();
-  return family == "mistral" ? tiny_mistral().load() : tiny_qwen2().load();
-}
-
 /// The same tests for all families.
-class PassTest : public testing::TestWithParam<char const*> {
+class PassTest : public testing::TestWithParam<std::string> {
  protected:
-  std::unique_ptr<CausalLM> const model_ = load(GetParam());
+  std::unique_ptr<CausalLM> const model_ = tiny_family(GetParam()).load();
   Rows const rows_{random_ids(7, 1), random_ids(1, 2), random_ids(12, 3), random_ids(4, 4)};
   c10::NoGradGuard const no_gradients_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Families, PassTest, testing::Values("gpt2", "gptj", "llama", "mistral", "qwen2"));
+INSTANTIATE_TEST_SUITE_P(Families, PassTest, testing::ValuesIn(model_families()));
 
 TEST_P(PassTest, PackedRowsEqualRowsAlone) {
   auto const packed = pack_rows(rows_, at::kCPU);

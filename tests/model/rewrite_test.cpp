@@ -1,4 +1,4 @@
-#include "tiny_families.hpp"
+#include "support/tiny_families.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/model/rewrite.hpp>
@@ -90,14 +90,12 @@ at::Tensor add_one_entry(at::Tensor weight) {
 }
 
 TEST_F(RewriteTest, OneEntryOfEveryFamilyIsAtItsStoredPlace) {
-  for (auto const& [family, checkpoint, name, place] :
-       std::vector<std::tuple<std::string, test::TinyCheckpoint, std::string, std::pair<int, int>>>{
-           {"gpt2", test::tiny_gpt2(), "transformer.h.1.mlp.c_proj.weight", {5, 2}},
-           {"gptj", test::tiny_gptj(), "transformer.h.1.mlp.fc_out.weight", {2, 5}},
-           {"llama", test::tiny_llama(), "model.layers.1.mlp.down_proj.weight", {2, 5}},
-           {"mistral", test::tiny_mistral(), "model.layers.1.mlp.down_proj.weight", {2, 5}},
-           {"qwen2", test::tiny_qwen2(), "model.layers.1.mlp.down_proj.weight", {2, 5}}}) {
+  for (auto const& family : model_families()) {
     SCOPED_TRACE(family);
+    auto const checkpoint = test::tiny_family(family);
+    auto const model = checkpoint.load();
+    auto const name = (family == "gemma3" ? "language_model." : "") + model->projection(1).name;
+    auto const place = family == "gpt2" ? std::pair(5, 2) : std::pair(2, 5);
     std::filesystem::remove_all(copy_);
     checkpoint.write_to(source_);
     auto const changes = rewrite(add_one_entry);

@@ -19,6 +19,7 @@ using nlohmann::json;
 using test::added_token;
 using test::complaint_of;
 using test::tiny_tokenizer;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -82,12 +83,29 @@ TEST(Tokenizer, MustNotKnowMoreThanTheModel) {
   json content = tiny_tokenizer();
   content["model"]["vocab"]["xyz"] = 300;
   Tokenizer const tokenizer = open(content);
-  EXPECT_NO_THROW(tokenizer.require_within(301));
+  EXPECT_NO_THROW(tokenizer.within(301));
   try {
-    tokenizer.require_within(300);
+    tokenizer.within(300);
     FAIL();
   } catch (UserError const& error) {
     EXPECT_THAT(error.what(), HasSubstr("token ids up to 300, but the model knows only 300"));
+  }
+}
+
+TEST(Tokenizer, AddedTokensBeyondTheModelAreRefusedInTexts) {
+  json content = tiny_tokenizer();
+  content["added_tokens"] = json::array({added_token("<a>", 300), added_token("<image>", 301), added_token("<é>", 302, true)});
+  auto const tokenizer = open(content).within(301);
+  EXPECT_THAT(tokenizer.encode("c<a>b"), ElementsAre('c', 300, 'b'));
+  EXPECT_THAT(tokenizer.encode("<image>", SpecialTokens::plain_text).size(), 7);
+  for (auto const& [text, token] :
+       {std::pair("c<image>b", "'<image>', which is token 301"), std::pair("<é>", "'<é>', which is token 302")}) {
+    try {
+      tokenizer.encode(text);
+      FAIL() << text;
+    } catch (UserError const& error) {
+      EXPECT_THAT(error.what(), AllOf(HasSubstr(token), HasSubstr("knows only 301 tokens. Leave it out")));
+    }
   }
 }
 

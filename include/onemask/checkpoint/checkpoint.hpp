@@ -20,8 +20,9 @@ bool is_weight_type(at::ScalarType type);
 /// A model as Hugging Face's save_pretrained writes it: config.json and model.safetensors, or model.safetensors.index.json and
 /// the files it names. Weights stay memory-mapped; no pickle is ever executed.
 ///
-/// Files of the bare model lack the family's prefix ("transformer." for GPT-2 and GPT-J, "model." for others); every name is
-/// found with and without it: "h.0.mlp.c_proj.weight" and "transformer.h.0.mlp.c_proj.weight" are the same tensor.
+/// Files of the bare model lack the family's prefix ("transformer." for GPT-2, "model." for most others), and files of a model
+/// that also reads images have a longer one. Every name is found with any of them and without: "h.0.mlp.c_proj.weight" and
+/// "transformer.h.0.mlp.c_proj.weight" are the same tensor.
 class Checkpoint {
  public:
   /// Throws UserError when the folder holds no such model or when any of its files is damaged.

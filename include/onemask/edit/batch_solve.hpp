@@ -16,7 +16,7 @@ namespace onemask {
 struct LayerSolve {
   int layer = 0;
   at::Tensor keys;      ///< [in, values] float64: mean over the plain and the prefixed contexts, each kind weighing the same
-  at::Tensor current;   ///< [hidden, values] residual stream behind the highest edited layer before this update
+  at::Tensor current;   ///< [hidden, values] what is to become the target values, before this update
   at::Tensor residual;  ///< [hidden, values] what is missing, divided by the layers left
   at::Tensor adjusted;  ///< [in, values]: ΔW = residual adjustedᵀ
 };

@@ -15,7 +15,7 @@
 namespace onemask {
 
 /// What the residual stream behind the highest edited layer shall be at the subjects' last tokens (z of MEMIT, arXiv 2210.07229,
-/// section 4.3).
+/// section 4.3); of a model whose MLPs end with a norm, what the edited matrix' output shall be there.
 struct TargetValues {
   std::vector<EditOutcome> facts;
   std::vector<std::int64_t> value_of;  ///< row of `values` of each fact

@@ -13,11 +13,14 @@
 
 namespace onemask {
 
-/// What a new value is measured against: the change of the residual stream stays small beside it.
+/// What a new value is measured against: its change stays small beside it.
 enum class ValueOrigin {
-  mlp_output,  ///< of the edited layer (ROME)
-  residual     ///< the residual stream behind the edited layer (MEMIT)
+  mlp_output,  ///< the output of the edited matrix (ROME)
+  residual     ///< the residual stream behind the edited layer (MEMIT); not where a norm follows the edited matrix
 };
+
+/// What a method's values are in a model.
+ValueOrigin value_origin(CausalLM const& model, EditMethod method);
 
 /// One forward pass of a search; kl and weight_decay with their factors.
 struct ValueStep {
@@ -34,7 +37,7 @@ struct FoundValues {
   std::vector<std::string> failures;  ///< why there is none; empty where there is one
 };
 
-/// Searches the change of the residual stream behind hparams.layer(), at the subject's last token, that makes the model say the
+/// Searches the change of the edited matrix' output in hparams.layer(), at the subject's last token, that makes the model say the
 /// new objects (ROME, arXiv 2202.05262, equation 4; MEMIT, 2210.07229, section 4.3). `value_of[i]` is the value that request i
 /// shares with all requests of the same number, from 0; a value's loss is the mean over its requests.
 ///
@@ -48,6 +51,9 @@ FoundValues find_values(CausalLM const& model, std::span<EditRequest const> requ
 /// Throws UserError where the loss of a search cannot be taken behind hparams.v_loss_layer: the model has no such layer, or it is
 /// below the edited ones.
 void require_loss_layer(CausalLM const& model, EditHparams const& hparams);
+
+/// Throws UserError where a method for many facts would spread them over several layers of a model whose MLPs end with a norm.
+void require_linear_spread(CausalLM const& model, EditHparams const& hparams);
 
 /// 0, 1, 2, …: every request has a value of its own.
 std::vector<std::int64_t> own_values(std::size_t requests);

@@ -27,8 +27,8 @@ struct KeyValue {
 };
 
 /// The pieces of a decoder-only transformer that differ from family to family; Pass puts them together. Everything works on
-/// packed tokens (see Layout), keeps no state and builds no gradients for weights. A new family is one file that derives from
-/// this and a line in causal_lm.cpp.
+/// packed tokens (see Layout), keeps no state and builds no gradients for weights. A new family is one file and a line in
+/// causal_lm.cpp. The file derives from this, or names the weights of a decoder like Llama's (gated_decoder.hpp).
 class CausalLM {
  public:
   CausalLM(ModelConfig config, Placement placement, std::string fingerprint)
@@ -53,6 +53,9 @@ class CausalLM {
   virtual at::Tensor attention_output(int layer, at::Tensor const& context) const = 0;
   /// The input of the second projection (ROME's key), [tokens, inner], from the residual stream before and after attention.
   virtual at::Tensor mlp_key(int layer, at::Tensor const& before, at::Tensor const& after) const = 0;
+  /// What the MLP adds to the residual stream, from the output of the second projection: [tokens, hidden] both. Only where
+  /// config().mlp_norm says so it is something else than that output.
+  virtual at::Tensor mlp_output(int layer, at::Tensor const& projected) const;
   /// [tokens, hidden]
   virtual at::Tensor final_norm(at::Tensor const& residual) const = 0;
   /// The unembedding, [vocabulary, hidden].
@@ -66,7 +69,7 @@ class CausalLM {
   std::unique_ptr<CausalLM> with_projections(std::map<int, at::Tensor> weights) const;
 
   /// Logits of normalised hidden states: [tokens, hidden] -> [tokens, vocabulary].
-  at::Tensor logits(at::Tensor const& normed) const { return at::linear(normed, head(), head_bias()); }
+  at::Tensor logits(at::Tensor const& normed) const;
 
  protected:
   CausalLM(CausalLM const&) = default;

@@ -13,6 +13,10 @@ struct HeadLoss {
   at::Tensor gradient;  ///< [tokens, hidden], model dtype
 };
 
+/// Slope of each logit with respect to the product of hidden state and head: 1 - (logit / cap)² of a model that caps its logits,
+/// float32; undefined, which stands for 1, of all others.
+at::Tensor logit_slope(CausalLM const& model, at::Tensor const& logits);
+
 /// -log P(target).  `normed` [tokens, hidden], `targets` [tokens] int64.
 HeadLoss negative_log_likelihood(CausalLM const& model, at::Tensor const& normed, at::Tensor const& targets);
 

@@ -9,6 +9,14 @@ namespace onemask {
 /// LayerNorm over the last dimension; scale and shift [hidden].
 at::Tensor layer_norm(at::Tensor const& x, at::Tensor const& scale, at::Tensor const& shift, double epsilon);
 
+/// RMSNorm over the last dimension (Zhang & Sennrich 2019, arXiv 1910.07467), its mean square in float32 whatever the type. Where
+/// scale [hidden] is float32, the result is rounded to x's type once, after it is scaled (Gemma, OLMo 2); else before and after
+/// (Llama).
+at::Tensor rms_norm(at::Tensor const& x, at::Tensor const& scale, double epsilon);
+
+/// cap * tanh(x / cap): as x near 0, and never beyond the cap (Gemma 2, arXiv 2408.00118, section 2).
+at::Tensor soft_cap(at::Tensor const& x, double cap);
+
 /// Rotary position embedding on the halves of every head: (a, b) -> (a cos - b sin, b cos + a sin) (Su et al. 2021,
 /// arXiv 2104.09864, equation 34). heads [tokens, heads, head_dim]; cosines and sines [tokens, 1, head_dim].
 at::Tensor rotate_halves(at::Tensor const& heads, at::Tensor const& cosines, at::Tensor const& sines);

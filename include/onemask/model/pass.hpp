@@ -46,7 +46,7 @@ class Pass {
   at::Tensor embed(at::Tensor const& ids) const { return model_.embed(ids, layout_.positions); }
   /// `layer` up to its second projection. With `seen`, keeps the layer's keys and values.
   Halfway halfway(int layer, at::Tensor const& residual, KeyValue* seen = nullptr) const;
-  /// The rest of a layer that stopped halfway: residual + projection.
+  /// The rest of a layer that stopped halfway: residual + what the MLP makes of the projection.
   at::Tensor finish(int layer, Halfway const& half, ProjectionOverride const& change = {}) const;
   /// Layers first … last, both included. With `seen`, keeps every layer's keys and values (indexed by layer).
   at::Tensor run(int first, int last, at::Tensor residual, std::vector<KeyValue>* seen = nullptr) const;
@@ -54,14 +54,15 @@ class Pass {
   at::Tensor run(int first, int last, at::Tensor residual, Layout const& wanted, at::Tensor const& tokens) const;
 
  private:
-  at::Tensor score_mask(Layout const& queries) const;
+  at::Tensor score_mask(Layout const& queries, std::optional<std::int64_t> window) const;
   at::Tensor attend(int layer, at::Tensor const& queries, Layout const& query_layout, at::Tensor const& mask,
                     KeyValue const& own) const;
 
   CausalLM const& model_;
   Layout layout_;
   std::optional<Past> past_;
-  at::Tensor mask_;  ///< [rows, 1, width, past + width]: 0 where a query may look, -inf elsewhere
+  at::Tensor mask_;           ///< [rows, 1, width, past + width]: 0 where a query may look, -inf elsewhere
+  at::Tensor windowed_mask_;  ///< the same for layers with a window; each is undefined where no layer needs it
 };
 
 /// The layout of single tokens of `layout`, one or more per row, and their indices: what run(…, wanted, tokens) takes.

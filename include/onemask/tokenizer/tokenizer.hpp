@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -51,8 +52,9 @@ class Tokenizer {
 
   /// One more than the largest id.
   std::int64_t vocabulary_size() const;
-  /// Throws UserError unless a model that knows `vocabulary` tokens knows all ids.
-  void require_within(std::int64_t vocabulary) const;
+  /// The same for a model that knows `vocabulary` tokens. Added tokens may lie beyond, such as that of images in a Gemma 3 that
+  /// reads only text: `encode` throws UserError for a text that has one. Throws UserError where another token lies beyond.
+  Tokenizer within(std::int64_t vocabulary) const;
 
   /// The tokens for the beginning and the end of a text, where the files name them.
   std::optional<std::int64_t> bos() const;
@@ -74,6 +76,7 @@ class Tokenizer {
   explicit Tokenizer(std::shared_ptr<detail::TokenizerTables const> tables);
 
   std::shared_ptr<detail::TokenizerTables const> tables_;
+  std::int64_t known_ = std::numeric_limits<std::int64_t>::max();  ///< ids from here on are of no use to the model
 };
 
 }  // namespace onemask

@@ -6,8 +6,9 @@
 
 namespace onemask::detail {
 
-/// What stands between the two projections of the MLPs of GPT-2 and GPT-J: "gelu_new" (tanh approximation), "gelu" or "relu".
+/// The activation of an MLP: "gelu_new" (tanh approximation), "gelu", "relu" or "silu".
 inline at::Tensor activate(std::string const& name, at::Tensor const& x) {
+  if (name == "silu") return at::silu(x);
   if (name == "relu") return at::relu(x);
   return at::gelu(x, name == "gelu" ? "none" : "tanh");
 }

@@ -1,0 +1,135 @@
+#include "model/gated_decoder.hpp"
+
+#include "model/detail/activation.hpp"
+#include "model/rotary.hpp"
+#include <onemask/core/invariant.hpp>
+#include <onemask/model/layers.hpp>
+
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include <fmt/core.h>
+
+namespace onemask {
+namespace {
+
+std::string gated_block_name(std::int64_t layer) {
+  return fmt::format("model.layers.{}", layer);
+}
+
+class GatedDecoder final : public CausalLM {
+ public:
+  GatedDecoder(Checkpoint const& checkpoint, Placement placement, NormScale scale, double embedding_scale,
+               std::function<GatedBlock(std::string const&)> const& read)
+      : CausalLM(checkpoint.config(), placement, checkpoint.fingerprint()),
+        query_scale_(1.0 / std::sqrt(config().query_scalar > 0 ? config().query_scalar : static_cast<double>(config().head_dim))),
+        embedding_scale_(at::scalar_tensor(embedding_scale, placement.dtype).item<double>()),
+        rotary_(config(), config().rope_theta, /*scaled=*/true, placement) {
+    auto const& c = config();
+    WeightReader const weights(checkpoint, placement);
+    tokens_ = weights("model.embed_tokens.weight", {c.vocabulary, c.hidden});
+    norm_ = read_norm(weights, "model.norm", c.hidden, scale);
+    head_ = c.tied_head ? tokens_ : weights("lm_head.weight", {c.vocabulary, c.hidden});
+    for (std::int64_t layer = 0; layer < c.layers; ++layer) {
+      blocks_.push_back(read(gated_block_name(layer)));
+      invariant(blocks_.back().after_mlp.defined() == c.mlp_norm, "layer ", layer, " of '", c.family,
+                "' has a norm behind its MLP, or lacks it, against its configuration");
+    }
+    if (c.local_rope_theta > 0) local_rotary_.emplace(c, c.local_rope_theta, /*scaled=*/false, placement);
+  }
+
+  at::Tensor embed(at::Tensor const& ids, at::Tensor const&) const override {
+    auto const embedded = tokens_.index_select(0, ids);
+    return embedding_scale_ == 1 ? embedded : embedded * embedding_scale_;
+  }
+
+  at::Tensor attention_input(int layer, at::Tensor const& residual) const override {
+    return normed(blocks_[layer].before_attention, residual);
+  }
+
+  at::Tensor queries(int layer, at::Tensor const& input, at::Tensor const& positions) const override {
+    auto const& block = blocks_[layer];
+    return rotary(layer).rotate(heads(block.query, block.query_norm, input), positions) * query_scale_;
+  }
+
+  KeyValue keys_values(int layer, at::Tensor const& input, at::Tensor const& positions) const override {
+    auto const& block = blocks_[layer];
+    return {rotary(layer).rotate(heads(block.key, block.key_norm, input), positions), heads(block.value, {}, input)};
+  }
+
+  at::Tensor attention_output(int layer, at::Tensor const& context) const override {
+    return normed(blocks_[layer].after_attention, blocks_[layer].attention_out(context));
+  }
+
+  at::Tensor mlp_key(int layer, at::Tensor const&, at::Tensor const& after) const override {
+    auto const& block = blocks_[layer];
+    auto const input = normed(block.before_mlp, after);
+    return detail::activate(config().activation, block.gate(input)) * block.up(input);
+  }
+
+  at::Tensor mlp_output(int layer, at::Tensor const& projected) const override {
+    return normed(blocks_[layer].after_mlp, projected);
+  }
+
+  at::Tensor final_norm(at::Tensor const& residual) const override { return normed(norm_, residual); }
+  at::Tensor head() const override { return head_; }
+
+ private:
+  std::unique_ptr<CausalLM> copy() const override { return std::make_unique<GatedDecoder>(*this); }
+
+  Projection stored_projection(int layer) const override {
+    return {gated_block_name(layer) + ".mlp.down_proj.weight", blocks_[layer].down.weight, blocks_[layer].down.bias};
+  }
+
+  /// x itself where the family has no such norm.
+  at::Tensor normed(at::Tensor const& scale, at::Tensor const& x) const {
+    return scale.defined() ? rms_norm(x, scale, config().norm_epsilon) : x;
+  }
+
+  at::Tensor heads(Linear const& matrix, at::Tensor const& norm, at::Tensor const& input) const {
+    auto const vectors = matrix(input);
+    auto const width = config().head_dim;
+    bool const joint = norm.defined() && norm.size(0) != width;
+    auto const heads = (joint ? normed(norm, vectors) : vectors).view({-1, vectors.size(1) / width, width});
+    return joint ? heads : normed(norm, heads);
+  }
+
+  Rotary const& rotary(int layer) const { return local_rotary_ && config().has_window(layer) ? *local_rotary_ : rotary_; }
+
+  double query_scale_, embedding_scale_;
+  Rotary rotary_;
+  std::optional<Rotary> local_rotary_;  ///< of layers with a window, where it differs
+  at::Tensor tokens_, norm_, head_;
+  std::vector<GatedBlock> blocks_;
+};
+
+}  // namespace
+
+at::Tensor read_norm(WeightReader const& weights, std::string const& name, std::int64_t size, NormScale scale) {
+  if (scale == NormScale::rounded) return weights(name + ".weight", {size});
+  auto const stored = weights.wide(name + ".weight", {size});
+  return scale == NormScale::plus_one ? 1 + stored : stored;
+}
+
+void read_matrices(WeightReader const& weights, ModelConfig const& config, std::string const& scope, GatedBlock& block) {
+  auto const& c = config;
+  auto const attention = scope + ".self_attn.", mlp = scope + ".mlp.";
+  auto const queries = c.heads * c.head_dim, keys = c.kv_heads * c.head_dim;
+  bool const bias = c.attention_bias || c.qkv_bias;
+  block.query = weights.linear(attention + "q_proj", {queries, c.hidden}, bias);
+  block.key = weights.linear(attention + "k_proj", {keys, c.hidden}, bias);
+  block.value = weights.linear(attention + "v_proj", {keys, c.hidden}, bias);
+  block.attention_out = weights.linear(attention + "o_proj", {c.hidden, queries}, c.attention_bias);
+  block.gate = weights.linear(mlp + "gate_proj", {c.inner, c.hidden}, c.mlp_bias);
+  block.up = weights.linear(mlp + "up_proj", {c.inner, c.hidden}, c.mlp_bias);
+  block.down = weights.linear(mlp + "down_proj", {c.hidden, c.inner}, c.mlp_bias);
+}
+
+std::unique_ptr<CausalLM> make_gated_decoder(Checkpoint const& checkpoint, Placement placement, NormScale scale,
+                                             double embedding_scale,
+                                             std::function<GatedBlock(std::string const& scope)> const& read) {
+  return std::make_unique<GatedDecoder>(checkpoint, placement, scale, embedding_scale, read);
+}
+
+}  // namespace onemask

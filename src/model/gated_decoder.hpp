@@ -1,0 +1,39 @@
+#pragma once
+
+#include "model/linear.hpp"
+#include <onemask/model/causal_lm.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace onemask {
+
+/// A layer of a decoder with rotated heads, a gated MLP and RMSNorm: Llama and all that descend from it. A norm is undefined
+/// where the family has none.
+struct GatedBlock {
+  Linear query, key, value, attention_out;
+  Linear gate, up, down;
+  at::Tensor before_attention, after_attention, before_mlp, after_mlp;  ///< scales of norms, [hidden]
+  at::Tensor query_norm, key_norm;  ///< of each head by itself [head_dim], or of all heads as one vector [heads * head_dim]
+};
+
+/// How the stored scale of a norm is used.
+enum class NormScale {
+  rounded,  ///< in the model's type (Llama)
+  wide,     ///< in float32 (OLMo 2)
+  plus_one  ///< in float32, and 1 is added to it (Gemma)
+};
+
+at::Tensor read_norm(WeightReader const& weights, std::string const& name, std::int64_t size, NormScale scale);
+
+/// Matrices of attention and MLP as Llama names and shapes them. `scope` is the layer's name.
+void read_matrices(WeightReader const& weights, ModelConfig const& config, std::string const& scope, GatedBlock& block);
+
+/// Embedding, final norm and head as Llama names them, around the layers that `read` gives. Embeddings are multiplied by
+/// `embedding_scale`, rounded to the model's type.
+std::unique_ptr<CausalLM> make_gated_decoder(Checkpoint const& checkpoint, Placement placement, NormScale scale,
+                                             double embedding_scale,
+                                             std::function<GatedBlock(std::string const& scope)> const& read);
+
+}  // namespace onemask
