@@ -3,13 +3,13 @@
 
 namespace onemask {
 
-std::string hparams_text(EditHparams const& hparams, std::string const& module_template) {
+std::string hparams_text(EditHparams const& hparams) {
   std::string text = std::string(method_key) + ": " + algorithm_name(hparams.method) + "\n";
   for (auto const& field : fields_of<EditHparams>()) {
     if (field.name != "method" && field.given_for(hparams) && field.used_for(hparams))
       text += field.name + ": " + field.text(hparams) + "\n";
   }
-  return text + module_key + ": " + module_template + "\n";
+  return text;
 }
 
 std::string algorithm_name(EditMethod method) {

@@ -130,7 +130,7 @@ std::vector<TuneCandidate> searches_of(LadderRung const& rung, std::vector<TuneT
 }
 
 std::vector<TuneCandidate> candidates_of(LadderRung const& rung, std::vector<TuneTrial> const& before, EditHparams const& start,
-                                         int layers) {
+                                         int layers, int window) {
   std::vector<TuneCandidate> candidates;
   auto const add = [&](std::vector<TuneCandidate> const& searches, auto const& solves) {
     for (auto const& search : searches) {
@@ -145,7 +145,7 @@ std::vector<TuneCandidate> candidates_of(LadderRung const& rung, std::vector<Tun
   for (auto& trial : best_searches(before, before.back().facts)) {
     if (best.size() < rung.keep) best.push_back(std::move(trial.candidate));
   }
-  add(best, finer_solves_of);
+  add(best, [&](EditHparams const& hparams) { return finer_solves_of(hparams, window); });
   return candidates;
 }
 

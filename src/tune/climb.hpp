@@ -31,8 +31,8 @@ std::vector<TuneTrial> ranking(std::vector<TuneTrial> const& trials, std::size_t
 std::vector<TuneCandidate> searches_of(LadderRung const& rung, std::vector<TuneTrial> const& before, EditHparams const& start,
                                        int layers);
 
-/// All settings that the rung tries.
+/// All settings that the rung tries; `window` is the longest one of edited layers.
 std::vector<TuneCandidate> candidates_of(LadderRung const& rung, std::vector<TuneTrial> const& before, EditHparams const& start,
-                                         int layers);
+                                         int layers, int window);
 
 }  // namespace onemask

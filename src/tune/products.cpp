@@ -221,7 +221,7 @@ std::string hparams_file(TuneResults const& results, TuneTrial const& chosen) {
                             results.plan.facts, results.plan.probes.substr(0, 12), results.study, scores_text(chosen.quality),
                             chosen.drift, limit_text(results.plan), ladder_text(results.plan)));
   for (auto const& sentence : edges(results, chosen)) text += commented(sentence);
-  text += hparams_text(hparams, module_template(results.model));
+  text += hparams_text(hparams);
   return text + (results.facts_per_model > 0 ? fmt::format("batch_size: {}\n", results.facts_per_model) : "");
 }
 

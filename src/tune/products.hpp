@@ -2,7 +2,6 @@
 
 #include "tune/climb.hpp"
 #include "tune/tune_plan.hpp"
-#include <onemask/checkpoint/config.hpp>
 
 #include <string>
 #include <vector>
@@ -15,7 +14,6 @@ struct TuneResults {
   std::string study;    ///< name
   std::string command;  ///< without its budget of time: what gives the same ladder anywhere
   std::filesystem::path checkpoint;
-  ModelConfig model;
   int facts_per_model = 0;        ///< 0: all
   std::vector<TuneTrial> trials;  ///< rung after rung
 };

@@ -133,7 +133,7 @@ class Tune {
     layers_ = std::clamp(start.v_loss_layer + 1, 1, static_cast<int>(model_.layers));
     space_ = {layers_, variations_of(start).size(), options_.facts, has_solve(start.method)};
     plan_.method = to_string(start.method);
-    plan_.start = hparams_text(start, module_template(model_));
+    plan_.start = hparams_text(start);
     plan_.probes = fingerprint(probes_);
     plan_.facts = options_.facts;
     plan_.budget = options_.budget ? options_.budget->text : "";
@@ -235,7 +235,7 @@ class Tune {
 
   RunEnding climb(std::size_t place) {
     auto const& rung = plan_.ladder[place];
-    auto const candidates = candidates_of(rung, trials_, start(), layers_);
+    auto const candidates = candidates_of(rung, trials_, start(), layers_, model_.mlp_norm ? 1 : layers_);
     if (candidates.empty()) return {.end = RunEnding::End::complete};  // no layer lies between
     if (leads()) {
       log_info(fmt::format("rung {} of {}: {}, {} on {}", place + 1, plan_.ladder.size(), name_of_kind(rung.kind),
@@ -269,8 +269,7 @@ class Tune {
 
   std::string write_products() const {
     TuneResults const results{
-        plan_,  study_.name, options_.command, study_.model.checkpoint, model_, study_.points.front().edit.facts_per_model,
-        trials_};
+        plan_, study_.name, options_.command, study_.model.checkpoint, study_.points.front().edit.facts_per_model, trials_};
     auto const& folder = options_.folder;
     write_file_atomically(folder / "trials.csv", trials_csv(results));
     write_file_atomically(folder / "trials.json", trials_json(results));

@@ -64,6 +64,8 @@ EditHparams usual_hparams(EditMethod method) {
 }
 
 void require_tunable(EditMethod method) {
+  if (method == EditMethod::imported)
+    throw UserError("The study takes finished edits (edit.files), which have no settings to tune. Leave edit.files out.");
   if (method != EditMethod::ft_l) return;
   throw UserError(
       "onemask tune does not tune ft-l: it searches for no values, and lr and norm_constraint decide it. Sweep these two, such "
@@ -76,7 +78,7 @@ EditHparams for_model(EditHparams hparams, ModelConfig const& model) {
   if (hparams.v_loss_layer == by_model) hparams.v_loss_layer = layers - 1;
   if (hparams.layers != std::vector{by_model}) return hparams;
   // Published windows have five layers in models of 28 to 48.
-  auto const length = edits_in_batches(hparams.method) ? std::clamp((layers + 3) / 6, 1, 5) : 1;
+  auto const length = edits_in_batches(hparams.method) && !model.mlp_norm ? std::clamp((layers + 3) / 6, 1, 5) : 1;
   hparams.layers.resize(static_cast<std::size_t>(length));
   std::iota(hparams.layers.begin(), hparams.layers.end(), 0);
   return hparams;
@@ -132,7 +134,7 @@ std::vector<EditHparams> solves_of(EditHparams const& hparams) {
   return with_weights(hparams, {weight, weight / 10, weight / 100, weight * 10});
 }
 
-std::vector<EditHparams> finer_solves_of(EditHparams const& hparams) {
+std::vector<EditHparams> finer_solves_of(EditHparams const& hparams, int window) {
   if (!has_solve(hparams.method)) return {hparams};
   auto best = hparams;
   auto const weight = solve_weight(best);
@@ -146,6 +148,7 @@ std::vector<EditHparams> finer_solves_of(EditHparams const& hparams) {
   }
   auto const length = static_cast<int>(hparams.layers.size());
   for (auto const other : {1, (length + 1) / 2, length + 2}) {
+    if (other > window) continue;
     auto resized = hparams;
     resized.layers.assign(static_cast<std::size_t>(std::min(other, hparams.layer() + 1)), 0);
     resized = ending_at(resized, hparams.layer());
@@ -173,12 +176,6 @@ std::string name_of_settings(EditHparams const& hparams) {
   for (auto const& key : tuned_keys(hparams.method))
     name += fmt::format("{}edit.{}={}", name.empty() ? "" : " ", key, value_of_setting(hparams, key));
   return name;
-}
-
-std::string module_template(ModelConfig const& model) {
-  if (model.family == "gpt2") return "transformer.h.{}.mlp.c_proj";
-  if (model.family == "gptj") return "transformer.h.{}.mlp.fc_out";
-  return "model.layers.{}.mlp.down_proj";
 }
 
 }  // namespace onemask

@@ -40,8 +40,9 @@ std::vector<ChangedSetting> variations_of(EditHparams const& start);
 bool has_solve(EditMethod method);
 /// The settings with several values of what matters only after the search: λ or its like over decades. One where nothing does.
 std::vector<EditHparams> solves_of(EditHparams const& hparams);
-/// The same near the best of them: λ by finer factors, AlphaEdit's ridge, and shorter and longer windows of layers.
-std::vector<EditHparams> finer_solves_of(EditHparams const& hparams);
+/// The same near the best of them: λ by finer factors, AlphaEdit's ridge, and shorter and longer windows of layers, up
+/// to `window`.
+std::vector<EditHparams> finer_solves_of(EditHparams const& hparams, int window);
 
 /// What may differ between candidates, as words of a sweep: "edit.layers=[4] edit.v_lr=0.5 …". Equal for equal settings only.
 std::string name_of_settings(EditHparams const& hparams);
@@ -49,8 +50,5 @@ std::string name_of_settings(EditHparams const& hparams);
 std::vector<std::string> tuned_keys(EditMethod method);
 /// The value of such a key, as hparams files have it.
 std::string value_of_setting(EditHparams const& hparams, std::string const& key);
-
-/// The edited matrix of layer {}, as EasyEdit's files name it.
-std::string module_template(ModelConfig const& model);
 
 }  // namespace onemask

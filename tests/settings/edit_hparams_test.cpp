@@ -291,7 +291,7 @@ TEST(EditHparams, AreReadAsTheyAreWritten) {
     hparams.lr = 3e-5;
     hparams.norm_constraint = 0;
     hparams.context_template_length_params = {{4, 2}};
-    write_file_atomically(folder / "written.yaml", hparams_text(hparams, "transformer.h.{}.mlp.c_proj"));
+    write_file_atomically(folder / "written.yaml", hparams_text(hparams));
     auto const read = read_edit_hparams(folder / "written.yaml");
     EXPECT_EQ(describe(read), describe(hparams)) << name;
     EXPECT_EQ(describe_solve(read), describe_solve(hparams)) << name;

@@ -93,7 +93,7 @@ TEST(TuneSpace, SolvesShareTheirSearch) {
   for (auto const method : {EditMethod::memit, EditMethod::memit_merge, EditMethod::emmet, EditMethod::alphaedit}) {
     auto const start = start_of(method);
     std::set<std::string> searches, solves;
-    for (auto const& list : {solves_of(start), finer_solves_of(start)}) {
+    for (auto const& list : {solves_of(start), finer_solves_of(start, 5)}) {
       for (auto const& one : list) {
         searches.insert(describe(one));
         solves.insert(describe_solve(one));
@@ -104,7 +104,14 @@ TEST(TuneSpace, SolvesShareTheirSearch) {
     EXPECT_GE(solves.size(), 7u) << to_string(method);
   }
   EXPECT_EQ(solves_of(start_of(EditMethod::rome)).size(), 1u);
-  EXPECT_EQ(finer_solves_of(start_of(EditMethod::memit)).at(1).mom2_update_weight, 5000);
+  ModelConfig model{};
+  model.layers = 30;
+  EXPECT_EQ(for_model(usual_hparams(EditMethod::memit), model).layers.size(), 5u);
+  model.mlp_norm = true;  // such a model takes batch edits in one layer only
+  auto const single = for_model(usual_hparams(EditMethod::memit), model);
+  EXPECT_EQ(single.layers.size(), 1u);
+  for (auto const& one : finer_solves_of(single, 1)) EXPECT_EQ(one.layers.size(), 1u);
+  EXPECT_EQ(finer_solves_of(start_of(EditMethod::memit), 5).at(1).mom2_update_weight, 5000);
   auto exact = start_of(EditMethod::emmet);
   exact.emmet_lambda = 0;
   for (auto const& one : solves_of(exact)) EXPECT_GT(one.emmet_lambda, 0);
@@ -162,7 +169,7 @@ TEST(TuneClimb, TriesSettingsAndTheirCrossesAndKeepsTheBest) {
 
 TEST(TuneClimb, KeepsSearchesByTheirBestSolveAndRefinesIt) {
   auto const start = start_of(EditMethod::memit, 6);
-  auto const first = candidates_of({RungKind::layers, 1, 8, 0, 6}, {}, start, 6);
+  auto const first = candidates_of({RungKind::layers, 1, 8, 0, 6}, {}, start, 6, 6);
   EXPECT_EQ(first.size(), 24u);  // four weights each
   std::vector<TuneTrial> trials;
   for (auto const& candidate : first) {
@@ -172,7 +179,7 @@ TEST(TuneClimb, KeepsSearchesByTheirBestSolveAndRefinesIt) {
   auto const best = searches_of({RungKind::settings, 1, 8, 2, 0}, trials, start, 6);
   EXPECT_THAT(words_of(best), ElementsAre("3", "1"));
   EXPECT_EQ(best[0].hparams.mom2_update_weight, 15000);  // all weights again
-  auto const finer = candidates_of({RungKind::solves, 1, 8, 1, 0}, trials, start, 6);
+  auto const finer = candidates_of({RungKind::solves, 1, 8, 1, 0}, trials, start, 6, 6);
   std::vector<double> weights;
   for (auto const& candidate : finer) weights.push_back(candidate.hparams.mom2_update_weight);
   EXPECT_THAT(weights, ElementsAre(150, 50, 450, 150));

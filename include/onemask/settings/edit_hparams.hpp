@@ -87,9 +87,9 @@ bool needs_moments(EditHparams const& hparams);
 /// about the edit itself are passed over.
 EditHparams read_edit_hparams(std::filesystem::path const& file, std::optional<EditMethod> method = {});
 
-/// What `read_edit_hparams` reads as these settings, one key a line; `module_template` names the edited matrix of layer {}, such
-/// as "transformer.h.{}.mlp.c_proj".
-std::string hparams_text(EditHparams const& hparams, std::string const& module_template);
+/// What `read_edit_hparams` reads as these settings, one key a line. It does not name the edited matrix, which follows
+/// from the model.
+std::string hparams_text(EditHparams const& hparams);
 /// The method as such files name it, "R-ROME".
 std::string algorithm_name(EditMethod method);
 
