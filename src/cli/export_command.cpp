@@ -269,7 +269,7 @@ CommandResult run_export(po::variables_map const& values, Environment const&) {
 Command export_command() {
   Command command{
       "export",
-      "--model FOLDER --objects RUN/objects [--edits KEY ...] [--mask KEY --threshold T | --adapter] --out FOLDER "
+      "--model FOLDER --objects DIR [--edits KEY ...] [--mask KEY --threshold T | --adapter] --out FOLDER "
       "[options]",
       "Prints the tensors that changed. A KEY, or at least 6 of its first digits, is in RUN/study.h5: of an edit in\n"
       "table 'edits', column 'object'; of a mask in table 'conditions', column 'mask_key'. Edits add up.",

@@ -146,8 +146,8 @@ std::optional<Study> examine_study(Examination& examination, std::function<Study
       return examination.is_root() || finding.verdict != Verdict::ok ? Findings{finding} : Findings{};
     });
   }
-  examination.each_rank("facts", examination.is_root(), [&] { return fact_findings(*study); });
-  examination.each_rank("edits", examination.is_root(), [&] { return edit_findings(*study); });
+  bool const readable_facts = examination.each_rank("facts", examination.is_root(), [&] { return fact_findings(*study); });
+  if (readable_facts) examination.each_rank("edits", examination.is_root(), [&] { return edit_findings(*study); });
   return study;
 }
 

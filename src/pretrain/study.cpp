@@ -69,6 +69,7 @@ ModelConfig read_model(YamlSection section) {
   model.activation = "gelu_new";
   if (model.family == "llama") {
     model.activation = "silu";
+    model.gated = true;
     model.rope_theta = 10'000;
     read_size(section, "kv_heads", model.kv_heads, 1, widest);
     if (model.heads % model.kv_heads != 0) throw section.fault("kv_heads", "must divide 'heads'");

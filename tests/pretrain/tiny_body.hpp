@@ -24,6 +24,7 @@ inline ModelConfig tiny_config(std::string const& family) {
   config.head_dim = config.hidden / config.heads;
   config.inner = gpt2 ? 64 : 40;
   config.activation = gpt2 ? "gelu_new" : "silu";
+  config.gated = !gpt2;
   if (!gpt2) config.rope_theta = 10'000;
   return config;
 }

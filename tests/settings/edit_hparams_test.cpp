@@ -295,7 +295,6 @@ TEST(EditHparams, AreReadAsTheyAreWritten) {
     auto const read = read_edit_hparams(folder / "written.yaml");
     EXPECT_EQ(describe(read), describe(hparams)) << name;
     EXPECT_EQ(describe_solve(read), describe_solve(hparams)) << name;
-    EXPECT_EQ(read.module, "c_proj");
     if (method != EditMethod::ft_l) {
       EXPECT_THAT(read.context_template_length_params, ElementsAre(Pair(4, 2))) << name;
     }
