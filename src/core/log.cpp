@@ -16,6 +16,7 @@ namespace {
 struct Log {
   std::shared_ptr<spdlog::sinks::stderr_sink_mt> terminal = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   std::shared_ptr<spdlog::sinks::dist_sink_mt> sinks = std::make_shared<spdlog::sinks::dist_sink_mt>();
+  std::shared_ptr<spdlog::sinks::sink> file;
   spdlog::logger logger{"onemask", sinks};
   std::string pattern = "%Y-%m-%d %H:%M:%S %l: %v";
 
@@ -55,7 +56,9 @@ void open_log_file(std::filesystem::path const& file) {
   try {
     auto const sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string());
     sink->set_pattern(log.pattern);
+    if (log.file) log.sinks->remove_sink(log.file);
     log.sinks->add_sink(sink);
+    log.file = sink;
   } catch (spdlog::spdlog_ex const& error) {
     throw RunError("Cannot open the log file '" + file.string() + "': " + error.what() +
                    ". Check the folder and its permissions.");

@@ -1,5 +1,6 @@
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/log.hpp>
 #include <onemask/data/prompt.hpp>
 #include <onemask/eval/fact_margins.hpp>
 #include <onemask/model/positions.hpp>
@@ -31,26 +32,35 @@ void lower(double& least, double value) {
 
 std::vector<FactMargins> margins_of(CausalLM const& model, Tokenizer const& tokenizer, std::vector<Fact const*> const& facts,
                                     bool paraphrases, bool leading_space) {
+  constexpr auto infinite = std::numeric_limits<double>::infinity(), none = std::numeric_limits<double>::quiet_NaN();
+  std::vector<FactMargins> margins(facts.size(), {infinite, infinite});
   std::vector<TwoWayPrompt> prompts;
   std::vector<std::size_t> fact_of;  // of each prompt
   for (std::size_t f = 0; f < facts.size(); ++f) {
     auto const& fact = *facts[f];
     auto const of_true = object_tokens(tokenizer, fact, fact.target_true),
                of_new = object_tokens(tokenizer, fact, fact.target_new);
-    auto const add = [&](std::string const& text) {
-      auto tokens = encode_prompt(tokenizer, text, leading_space);
-      require_positions_of_fact(fact.case_id, text, tokens.size(), std::max(of_true.size(), of_new.size()),
-                                model.config().positions);
-      prompts.push_back({std::move(tokens), of_true, of_new});
-      fact_of.push_back(f);
+    std::vector<std::string> texts{fact.question()};
+    if (paraphrases) texts.insert(texts.end(), fact.paraphrase_prompts.begin(), fact.paraphrase_prompts.end());
+    std::vector<TwoWayPrompt> own;
+    auto const fits = [&](TwoWayPrompt const& prompt) {
+      return positions_of(prompt.prompt.size(), std::max(of_true.size(), of_new.size())) <= model.config().positions;
     };
-    add(fact.question());
-    if (!paraphrases) continue;
-    for (auto const& paraphrase : fact.paraphrase_prompts) add(paraphrase);
+    for (auto const& text : texts) own.push_back({encode_prompt(tokenizer, text, leading_space), of_true, of_new});
+    if (!std::all_of(own.begin(), own.end(), fits)) {
+      log_warning(
+          fmt::format("The record with case_id {} has a prompt that is longer than the {} positions of the model. It counts "
+                      "as not known.",
+                      fact.case_id, model.config().positions));
+      margins[f] = {none, none};
+      continue;
+    }
+    for (auto& prompt : own) {
+      prompts.push_back(std::move(prompt));
+      fact_of.push_back(f);
+    }
   }
-  constexpr auto infinite = std::numeric_limits<double>::infinity();
-  std::vector<FactMargins> margins(facts.size(), {infinite, infinite});
-  if (facts.empty()) return margins;
+  if (prompts.empty()) return margins;
   auto const found = TwoWayBatch(model, 0, prompts, std::vector<std::int64_t>(prompts.size())).margins();
   for (std::size_t p = 0; p < prompts.size(); ++p) {
     auto const place = static_cast<std::int64_t>(p);

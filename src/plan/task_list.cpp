@@ -301,7 +301,7 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
         if (study.evaluation.paraphrases) prompts += static_cast<double>(fact.paraphrase_prompts.size());
         if (study.evaluation.neighborhood) prompts += static_cast<double>(fact.neighborhood_prompts.size());
       }
-      auto const conditions = evaluation.mask < 0 ? 2 : plan.masks[static_cast<std::size_t>(evaluation.mask)].conditions;
+      auto const conditions = plan.conditions_of(evaluation.set, evaluation.mask).size();
       return prompts * static_cast<double>(conditions + 1);
     }
     case TaskKind::perplexity: {

@@ -106,7 +106,7 @@ class Narrator {
     for (auto const& group : groups) {
       if (reference.split == train_split_) reference = group;
     }
-    return text + unedited(edits, mask, reference) + dropped(edits, groups);
+    return text + unedited(edits, mask, reference) + without_matrices(edits, groups);
   }
 
   /// ", more than the best baseline (delta magnitude, 52 % [49, 55]) and more than no mask (4 % [3, 5])"
@@ -152,7 +152,7 @@ class Narrator {
   }
 
   /// What destroying the layer wins, and what it costs.
-  std::string dropped(EditedModels const& edits, std::vector<Group> const& groups) const {
+  std::string without_matrices(EditedModels const& edits, std::vector<Group> const& groups) const {
     auto const* const without = edits.find(ConditionKind::dropped, "");
     std::vector<std::string> parts;
     for (auto const& group : groups) {
@@ -164,7 +164,7 @@ class Narrator {
     }
     if (parts.empty()) return "";
     auto const ratio = perplexities_.ratio(edits, *without, every_split);
-    return ". Without the edited matrix, edited or not, the model prefers the true object for " + enumeration(parts) +
+    return ". Without any edited matrix, edited or not, the model prefers the true object for " + enumeration(parts) +
            (ratio ? ", and its perplexity is multiplied by " + number(*ratio, 3) : "");
   }
 
@@ -178,7 +178,8 @@ class Narrator {
       parts.push_back(share(*value) + " of " + facts(group, *value) + (score ? " (score " + percent(score->mean) + ")" : ""));
     }
     if (parts.empty()) return "no edit is scored yet";
-    return "the edits make the new object likelier than the true one for " + enumeration(parts);
+    return "the edits make the new object likelier than the true one for " + enumeration(parts) +
+           without_matrices(edits, summary_.splits());
   }
 
   Summary summary_;

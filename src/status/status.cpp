@@ -85,7 +85,7 @@ bool PartStatus::silent(long long now) const {
 RunStatus read_status(std::filesystem::path const& folder) {
   RunStatus status;
   auto const plan = folder / "plan.json";
-  if (!std::filesystem::exists(plan) && is_at_work(folder)) {
+  if (!std::filesystem::exists(plan) && is_any_at_work(folder)) {
     throw UserError(
         "The run in '" + folder.string() +
         "' has begun, but has no plan yet: it loads the model, or scores the facts that it chooses among. Ask again.");

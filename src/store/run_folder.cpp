@@ -8,6 +8,7 @@
 #include <cstring>
 #include <ctime>
 #include <string>
+#include <string_view>
 #include <unistd.h>
 #include <vector>
 
@@ -106,6 +107,17 @@ bool is_at_work(std::filesystem::path const& folder, std::string const& part) {
   } catch (std::runtime_error const&) {
     return false;  // no run has been here, or none can be seen
   }
+}
+
+bool is_any_at_work(std::filesystem::path const& folder) {
+  if (is_at_work(folder)) return true;
+  constexpr std::string_view before = "lock.";
+  std::error_code unreadable;
+  for (auto const& entry : std::filesystem::directory_iterator(folder, unreadable)) {
+    auto const name = entry.path().filename().string();
+    if (name.starts_with(before) && is_at_work(folder, name.substr(before.size()))) return true;
+  }
+  return false;
 }
 
 }  // namespace onemask

@@ -35,7 +35,7 @@ void write_plan(std::filesystem::path const& file, Study const& study, OpenRun c
 bool has_begun(std::filesystem::path const& folder, Tasks tasks) {
   std::error_code none;
   auto const journals = std::filesystem::directory_iterator(folder / "journal", none);
-  return journals != std::filesystem::directory_iterator() || (tasks == Tasks::done_elsewhere && is_at_work(folder));
+  return journals != std::filesystem::directory_iterator() || (tasks == Tasks::done_elsewhere && is_any_at_work(folder));
 }
 
 }  // namespace

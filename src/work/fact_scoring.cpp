@@ -113,8 +113,11 @@ class CandidateUnits {
     auto margins = with_memory_set_by("evaluation.batch", [&] {
       return margins_of(run_.model, run_.tokenizer, facts, candidates_.selection.known_paraphrases, run_.study.peer_compatible);
     });
-    if (run_.objects) run_.objects->put(key, to_bytes(margins));
-    return margins;
+    if (!run_.objects) return margins;
+    run_.objects->put(key, to_bytes(margins));
+    // Another process may have put its own first: all of them choose by these.
+    auto stored = run_.objects->get(key);
+    return stored ? fact_margins_from_bytes(*std::move(stored), margins.size(), "object " + key) : margins;
   }
 
   /// The margins of a unit as they are sent, always as long.

@@ -57,6 +57,16 @@ TEST(Log, WritesEverythingToTheFile) {
               AllOf(HasSubstr("earlier start"), HasSubstr("rank 3 info: quiet"), HasSubstr("rank 3 warning: loud")));
 }
 
+TEST(Log, LeavesTheFileBefore) {
+  test::TemporaryFolder const folder;
+  configure_log(0, 1);
+  open_log_file(folder / "first");
+  open_log_file(folder / "second");
+  heard([] { log_info("of the second"); });
+  EXPECT_EQ(read_file(folder / "first"), "");
+  EXPECT_THAT(read_file(folder / "second"), HasSubstr("of the second"));
+}
+
 TEST(Log, NamesTheFileThatCannotBeOpened) {
   test::TemporaryFolder const folder;
   write_file_atomically(folder / "file", "no folder");

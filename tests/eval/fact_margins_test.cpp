@@ -6,6 +6,7 @@
 #include <onemask/eval/metrics.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include <gmock/gmock.h>
@@ -87,11 +88,15 @@ TEST_F(FactMarginsTest, AreKeptAsBytes) {
   EXPECT_THROW(fact_margins_from_bytes(to_bytes(std::vector<PromptMetrics>()), 0, "object ab"), UserError);
 }
 
-TEST_F(FactMarginsTest, PromptsThatAreTooLongAreRefused) {
+TEST_F(FactMarginsTest, FactsThatAreTooLongAreNotKnown) {
   auto const tokenizer = Tokenizer::open(folder_.path());
+  auto const before = margins_of(*model_, tokenizer, all_, false, false);
   facts_[1].paraphrase_prompts = {std::string(400, 'l')};
-  EXPECT_NO_THROW(margins_of(*model_, tokenizer, all_, false, false));
-  EXPECT_THAT(complaint_of([&] { margins_of(*model_, tokenizer, all_, true, false); }), HasSubstr("case_id 1"));
+  EXPECT_EQ(margins_of(*model_, tokenizer, all_, false, false), before);
+  auto const margins = margins_of(*model_, tokenizer, all_, true, false);
+  EXPECT_TRUE(std::isnan(margins[1].two_way) && std::isnan(margins[1].top1));
+  EXPECT_FALSE(std::isnan(margins[0].two_way) || std::isnan(margins[2].two_way));
+  EXPECT_TRUE(std::isnan(margins_of(*model_, tokenizer, {all_[1]}, true, false).front().two_way));
 }
 
 }  // namespace

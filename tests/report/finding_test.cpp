@@ -111,7 +111,7 @@ TEST(Finding, WhatDroppingTheMatrixWinsAndCosts) {
   study.row("dropped", "heldout", "rewrite", "top1_changed", 0.14, 0.1, 0.2, 100, 100);
   auto file = study.file();
   EXPECT_THAT(only(file),
-              HasSubstr("(98 % without it). Without the edited matrix, edited or not, the model prefers the true object for "
+              HasSubstr("(98 % without it). Without any edited matrix, edited or not, the model prefers the true object for "
                         "100 % [100, 100] of the 300 training facts and 96 % [93, 99] of the 100 held-out facts (the "
                         "likeliest token stays for 86 %)."));
   file.tables["perplexity"] = {{{"condition", Texts{"original", "dropped"}},
@@ -121,6 +121,18 @@ TEST(Finding, WhatDroppingTheMatrixWinsAndCosts) {
                                 {"planned", Integers{500, 500}}}};
   EXPECT_THAT(only(file), HasSubstr("(the likeliest token stays for 86 %), and its perplexity is multiplied by 1.170."));
   EXPECT_THAT(format_table(file), HasSubstr("without the matrix      23.400  1.170         500/500\n"));
+}
+
+TEST(Finding, DroppingIsSpokenOfWhereNoMaskIs) {
+  StudyMaker study;
+  study.condition("edited", "edited");
+  study.condition("dropped", "dropped", "", "", 1);
+  study.row("edited", "facts", "rewrite", "success", 0.93, 0.9, 0.96, 100, 100);
+  study.rsr("edited", "facts", 0.07, 0.04, 0.1, 100);
+  study.rsr("dropped", "facts", 0.99, 0.97, 1, 100);
+  EXPECT_THAT(only(study.file()),
+              HasSubstr("Without any edited matrix, edited or not, the model prefers the true object for 99 % [97, "
+                        "100] of the 100 facts of 'facts'."));
 }
 
 TEST(Finding, MasksThatAreNotScoredYetAreNotInTheMean) {

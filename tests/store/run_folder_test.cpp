@@ -32,6 +32,19 @@ TEST(RunLock, RefusesASecondRunAndNamesTheFirst) {
   EXPECT_EQ(refusal(folder / "run"), "");
 }
 
+TEST(RunLock, PartsAtWorkAreSeen) {
+  test::TemporaryFolder const folder;
+  EXPECT_FALSE(is_any_at_work(folder.path()));
+  {
+    RunLock const lock(folder.path(), "2-of-3");
+    EXPECT_FALSE(is_at_work(folder.path()));
+    EXPECT_TRUE(is_any_at_work(folder.path()));
+  }
+  EXPECT_FALSE(is_any_at_work(folder.path()));
+  RunLock const lock(folder.path());
+  EXPECT_TRUE(is_any_at_work(folder.path()));
+}
+
 TEST(RunLock, IsTakenOverFromAProcessThatWasKilled) {
   test::TemporaryFolder const folder;
   int ready[2];

@@ -15,7 +15,7 @@ void log_error(std::string const& message);
 /// do).
 void configure_log(int rank, int world);
 
-/// Appends all following lines to `file` as well.
+/// Appends all following lines to `file` as well, and no longer to the file before it.
 void open_log_file(std::filesystem::path const& file);
 
 }  // namespace onemask

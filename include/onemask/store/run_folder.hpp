@@ -28,5 +28,7 @@ class RunLock {
 
 /// Whether that part of a run, or a run of one part alone, is at work in the folder.
 bool is_at_work(std::filesystem::path const& folder, std::string const& part = {});
+/// Whether a run or any part of one is.
+bool is_any_at_work(std::filesystem::path const& folder);
 
 }  // namespace onemask
