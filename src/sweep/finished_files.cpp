@@ -90,7 +90,7 @@ class FinishedFiles {
   FinishedEdits read() {
     std::set<std::filesystem::path> paths;
     for (auto const& fact : facts_) paths.insert(edit_file_of(files_, fact, study_));
-    paths.erase({});
+    paths.erase(std::filesystem::path());
     reader_.expect(paths);
     for (auto const& fact : facts_) result_.file_of.push_back(find(fact));
     warn_of_base();
