@@ -6,6 +6,7 @@
 #include <onemask/core/hash.hpp>
 #include <onemask/core/text.hpp>
 
+#include <algorithm>
 #include <optional>
 #include <sstream>
 #include <system_error>
@@ -76,6 +77,13 @@ void hash_config(Hasher& hasher, ModelConfig const& config) {
 
 }  // namespace
 
+std::string without_prefix(std::string const& name, std::string const& family) {
+  std::size_t longest = 0;
+  for (auto const& prefix : weight_prefixes(family))
+    if (name.starts_with(prefix)) longest = std::max(longest, prefix.size());
+  return name.substr(longest);
+}
+
 Checkpoint Checkpoint::open(std::filesystem::path const& folder) {
   std::error_code unreadable;
   if (!std::filesystem::is_directory(folder, unreadable))
@@ -123,9 +131,8 @@ void Checkpoint::add_shards() {
 
 std::string Checkpoint::stored_name(std::string const& name) const {
   if (file_of_.contains(name)) return name;
-  auto const& prefixes = weight_prefixes(config_.family);
-  auto const body = name.starts_with(prefixes.front()) ? name.substr(prefixes.front().size()) : name;
-  for (auto const& prefix : prefixes)
+  auto const body = without_prefix(name, config_.family);
+  for (auto const& prefix : weight_prefixes(config_.family))
     if (file_of_.contains(prefix + body)) return prefix + body;
   return file_of_.contains(body) ? body : "";
 }
@@ -139,7 +146,7 @@ at::Tensor Checkpoint::tensor(std::string const& name, at::IntArrayRef shape) co
   if (stored.empty())
     throw UserError(folder_.string() + ": the checkpoint has no tensor '" + name +
                     "'; its config.json belongs to another model, or a file is incomplete." + did_you_mean(name, names()));
-  auto tensor = files_.at(file_of_.at(stored)).tensor(stored);
+  auto tensor = file_of(stored).tensor(stored);
   if (!is_weight_type(tensor.scalar_type()))
     throw UserError(folder_.string() + ": tensor '" + stored + "' is of type " + c10::toString(tensor.scalar_type()) +
                     ", a weight must be of the type F64, F32, F16 or BF16; use a checkpoint that is not quantised.");

@@ -118,7 +118,7 @@ std::optional<ConfigFields> ConfigFields::inside(std::string const& field) const
 
 ConfigFields ConfigFields::over(Json defaults) const {
   for (auto const& [name, value] : object_.items())
-    if (!value.is_null()) defaults[name] = value;
+    if (!value.is_null() || !defaults.contains(name)) defaults[name] = value;
   return {std::move(defaults), where_};
 }
 

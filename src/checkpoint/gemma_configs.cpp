@@ -78,7 +78,9 @@ ModelConfig read_gemma3(ConfigFields const& fields) {
   auto const own = fields.flag("tie_word_embeddings", true);
   if (own != text->flag("tie_word_embeddings", own))
     fields.refuse("tie_word_embeddings", "the object 'text_config' says the opposite");
-  return read_gemma3_text(text->over({{"tie_word_embeddings", own}}));
+  auto config = read_gemma3_text(text->over({{"tie_word_embeddings", own}}));
+  config.module_prefix = "model.language_model.";
+  return config;
 }
 
 }  // namespace onemask

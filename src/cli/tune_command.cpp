@@ -80,6 +80,8 @@ Study study_for(po::variables_map const& values, EditMethod method) {
   StudyOverrides overrides;
   overrides.edit = usual_hparams(method);
   auto study = study_of(values, overrides);
+  auto const is_finished = [](auto const& point) { return point.edit.hparams.method == EditMethod::imported; };
+  if (std::any_of(study.points.begin(), study.points.end(), is_finished)) return study;  // which a tune refuses
   auto const is_other = [&](auto const& point) { return point.edit.hparams.method != method; };
   if (std::all_of(study.points.begin(), study.points.end(), is_other)) {
     overrides.set.push_back("edit.method=" + to_string(method));

@@ -1,11 +1,11 @@
 #include "edit/read_adapter.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
-#include <onemask/core/invariant.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/edit/adapter.hpp>
 #include <onemask/edit/finished_edit.hpp>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -26,19 +26,18 @@ bool is_there(std::filesystem::path const& path) {
   return std::filesystem::exists(path, unreadable);
 }
 
-/// A tensor of the checkpoint by its stored name.
-at::Tensor stored_tensor(Checkpoint const& checkpoint, std::string const& name) {
-  for (auto const& [file_name, file] : checkpoint.files()) {
-    if (file.contains(name)) return file.tensor(name);
-  }
-  invariant(false, "the checkpoint has lost its tensor '", name, "'");
-  return {};
-}
-
 /// Tensors that some versions of a library store beside the weights, and the unembedding where it is the embedding.
 bool is_no_weight(std::string const& name, ModelConfig const& config) {
-  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") || name.ends_with("rotary_emb.inv_freq") ||
-         (config.tied_head && name == "lm_head.weight");
+  for (auto const* buffer :
+       {".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", "rotary_emb.inv_freq"})
+    if (name.ends_with(buffer)) return true;
+  auto const body = without_prefix(name, config.family);
+  return config.tied_head && (body == "lm_head.weight" || body == "embed_out.weight");
+}
+
+/// Whether two tensors are the same bytes, whatever their type.
+bool are_equal(StoredTensor const& one, StoredTensor const& other) {
+  return one.type == other.type && one.shape == other.shape && one.bytes == other.bytes;
 }
 
 /// Finds what matrices of another file change in the model.
@@ -65,7 +64,8 @@ class ChangeFinder {
       if (known.empty() && is_no_weight(name, original_.config())) continue;
       if (known.empty()) refuse_name(name);
       if (!layers_.contains(known) && is_no_weight(name, original_.config())) continue;
-      add_matrix(name, known, stored_tensor(edited, name), {});
+      if (are_equal(edited.stored(name), original_.stored(known))) continue;
+      add_matrix(name, known, edited.file_of(name).tensor(name), {});
     }
     return result("is the model as it was: no tensor differs");
   }
@@ -109,9 +109,11 @@ class ChangeFinder {
                     place_, name, layers_.begin()->first));
   }
 
+  at::Tensor own_tensor(std::string const& known) const { return original_.file_of(known).tensor(known); }
+
   /// Checks that a tensor has the shape of the model's.
   at::Tensor matrix_of(std::string const& name, std::string const& known, at::Tensor const& tensor) const {
-    auto const own = stored_tensor(original_, known);
+    auto const own = own_tensor(known);
     if (!is_weight_type(tensor.scalar_type()))
       throw UserError(place_ + ": the tensor '" + name + "' is of the type " + c10::toString(tensor.scalar_type()) +
                       ", not of floating-point numbers that are computed with.");
@@ -124,7 +126,7 @@ class ChangeFinder {
   void add_matrix(std::string const& name, std::string const& known, at::Tensor const& edited,
                   std::optional<at::Tensor> const& before) {
     matrix_of(name, known, edited);
-    auto const own = stored_tensor(original_, known).to(edited.scalar_type());
+    auto const own = own_tensor(known).to(edited.scalar_type());
     if (before) require_same_model(name, matrix_of(name, known, *before), own);
     auto const& old = before ? *before : own;
     if (old.scalar_type() == edited.scalar_type() && at::equal(old, edited)) return;
@@ -186,7 +188,9 @@ std::string FinishedEdit::content() const {
   return hasher.hex();
 }
 
-FinishedEdit read_finished_edit(std::filesystem::path const& path, Checkpoint const& original, CausalLM const& model) {
+namespace {
+
+FinishedEdit read_any_edit(std::filesystem::path const& path, Checkpoint const& original, CausalLM const& model) {
   std::error_code unreadable;
   if (std::filesystem::is_directory(path, unreadable)) {
     if (is_there(path / adapter_config_file)) return read_adapter(path, model);
@@ -201,6 +205,20 @@ FinishedEdit read_finished_edit(std::filesystem::path const& path, Checkpoint co
   if (path.filename() == adapter_weights_file && is_there(path.parent_path() / adapter_config_file))
     throw UserError("The edit " + path.string() + " is a part of an adapter. Name its folder.");
   return ChangeFinder(path, original, model).in_file(SafetensorsFile::open(path));
+}
+
+bool is_zero(WeightDelta const& change) {
+  auto const all_zeros = [](at::Tensor const& matrix) { return matrix.count_nonzero().item<std::int64_t>() == 0; };
+  return change.dense.defined() ? all_zeros(change.dense) : all_zeros(change.left) || all_zeros(change.right);
+}
+
+}  // namespace
+
+FinishedEdit read_finished_edit(std::filesystem::path const& path, Checkpoint const& original, CausalLM const& model) {
+  auto edit = read_any_edit(path, original, model);
+  if (std::all_of(edit.changes.begin(), edit.changes.end(), is_zero))
+    throw UserError("The edit " + path.string() + " changes nothing: all its changes are zero.");
+  return edit;
 }
 
 }  // namespace onemask

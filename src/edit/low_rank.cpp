@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/ops/linalg_eigh.h>
+#include <ATen/ops/linalg_qr.h>
 
 namespace onemask {
 
@@ -24,6 +25,16 @@ LowRank low_rank(at::Tensor const& matrix, std::int64_t rank) {
   auto const rest = exact - at::matmul(result.left.t().to(at::kDouble), result.right.to(at::kDouble));
   result.lost = norm > 0 ? rest.norm().item<double>() / norm : 0;
   return result;
+}
+
+LowRank low_rank(at::Tensor const& left, at::Tensor const& right, std::int64_t rank) {
+  auto const [out_basis, out_part] = at::linalg_qr(left.t().to(at::kCPU, at::kDouble));
+  auto const [in_basis, in_part] = at::linalg_qr(right.t().to(at::kCPU, at::kDouble));
+  // Orthonormal bases change neither singular values nor norms: the nearest matrix is that of the small one between them.
+  auto const inside = low_rank(at::matmul(out_part, in_part.t()), rank);
+  auto const stored = [](at::Tensor const& factor) { return factor.to(at::kFloat).contiguous(); };
+  return {stored(at::matmul(inside.left.to(at::kDouble), out_basis.t())),
+          stored(at::matmul(inside.right.to(at::kDouble), in_basis.t())), inside.lost};
 }
 
 }  // namespace onemask

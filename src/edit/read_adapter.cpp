@@ -1,6 +1,6 @@
 #include "edit/read_adapter.hpp"
 
-#include <onemask/checkpoint/safetensors.hpp>
+#include <onemask/checkpoint/checkpoint.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/json_field.hpp>
 #include <onemask/edit/adapter.hpp>
@@ -9,6 +9,7 @@
 #include <array>
 #include <cctype>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -108,7 +109,10 @@ class LoraConfig {
     auto value = field(otherwise);
     bool found = false;
     for (auto const& [pattern, its] : said.items()) {
-      if (found || !stands_for(pattern, module, patterns)) continue;
+      if (!stands_for(pattern, module, patterns)) continue;
+      if (found && its != value)
+        throw UserError(fmt::format("{}: '{}' says both {} and {} of '{}'. Keep one.", place_, patterns, shortened(value),
+                                    shortened(its), module));
       value = its;
       found = true;
     }
@@ -122,7 +126,8 @@ class LoraConfig {
     auto const given = pattern;
     for (auto place = pattern.find("\\."); place != std::string::npos; place = pattern.find("\\.", place))
       pattern.erase(place, 1);
-    if (pattern.starts_with('^')) pattern.erase(0, 1);
+    bool const whole = pattern.starts_with('^');
+    if (whole) pattern.erase(0, 1);
     if (pattern.ends_with('$')) pattern.pop_back();
     bool const plain = !pattern.empty() && std::all_of(pattern.begin(), pattern.end(), [](unsigned char letter) {
       return std::isalnum(letter) != 0 || letter == '_' || letter == '.';
@@ -131,7 +136,7 @@ class LoraConfig {
       throw UserError(place_ + ": '" + field_name + "' has the expression '" + given +
                       "', but only names of modules are read. Write one entry for each module.");
     }
-    return module == pattern || module.ends_with("." + pattern);
+    return module == pattern || (!whole && module.ends_with("." + pattern));
   }
 
   std::string place_;
@@ -178,16 +183,26 @@ std::map<std::string, StoredFactors> read_factors(std::filesystem::path const& p
   return factors;
 }
 
-/// The layer whose second projection the module is. Adapters of a model without its head lack the first part of the name.
+/// The layer whose second projection the module is. Names differ in what comes before the layers: models without their head, and
+/// the text model inside of one that reads images, have other prefixes.
 int layer_of(std::string const& module, CausalLM const& model, std::filesystem::path const& path) {
+  auto const& family = model.config().family;
   auto const layers = static_cast<int>(model.config().layers);
+  auto const body = without_prefix(module, family);
   for (int layer = 0; layer < layers; ++layer) {
-    auto const name = projection_module(model, layer);
-    if (module == name || module == name.substr(name.find('.') + 1)) return layer;
+    if (body == without_prefix(projection_module(model, layer), family)) return layer;
   }
   throw UserError(fmt::format(
       "The adapter {} changes '{}', but what is edited here is the second matrix of the MLP: '{}' and so on, up to layer {}.",
       path.string(), module, projection_module(model, 0), layers - 1));
+}
+
+/// Forms the product only where its entries could be too large for float32.
+bool has_finite_product(at::Tensor const& left, at::Tensor const& right) {
+  auto const largest = [](at::Tensor const& matrix) { return matrix.abs().max().item<double>(); };
+  auto const bound = static_cast<double>(left.size(0)) * largest(left) * largest(right);
+  if (bound < static_cast<double>(std::numeric_limits<float>::max())) return true;
+  return at::matmul(left.t(), right).isfinite().all().item<bool>();
 }
 
 }  // namespace
@@ -215,6 +230,12 @@ FinishedEdit read_adapter(std::filesystem::path const& folder, CausalLM const& m
     if (!left.isfinite().all().item<bool>())
       throw UserError(fmt::format("The adapter {}: the factors of '{}' times {} are not finite.", path.string(), module, scale));
     auto const right = factors.a.to(at::kFloat).contiguous().clone();
+    if (!has_finite_product(left, right)) {
+      throw UserError(
+          fmt::format("The adapter {}: the product of the factors of '{}' has entries that are not finite. The edit has "
+                      "failed; remove it.",
+                      path.string(), module));
+    }
     if (!changes.emplace(layer, WeightDelta{layer, left, right, {}}).second)
       throw UserError("The adapter " + path.string() + " changes '" + module + "' under two names.");
   }

@@ -1,4 +1,4 @@
-#include <onemask/checkpoint/safetensors.hpp>
+#include <onemask/checkpoint/checkpoint.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/invariant.hpp>
@@ -81,7 +81,8 @@ std::string projection_module(CausalLM const& model, int layer) {
   auto name = model.projection(layer).name;
   invariant(name.ends_with(weight), "a projection is named '", name, "'");
   name.resize(name.size() - weight.size());
-  return name;
+  auto const& config = model.config();
+  return config.module_prefix.empty() ? name : config.module_prefix + without_prefix(name, config.family);
 }
 
 std::vector<AdapterPart> write_adapter(CausalLM const& model, std::vector<WeightDelta> const& changes,

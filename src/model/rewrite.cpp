@@ -66,12 +66,6 @@ TensorChange change_of(std::string const& name, std::string const& file, at::Ten
           sha256_of(after)};
 }
 
-std::string const& file_with(Checkpoint const& checkpoint, std::string const& tensor) {
-  for (auto const& [name, file] : checkpoint.files())
-    if (file.contains(tensor)) return name;
-  throw UserError(checkpoint.folder().string() + ": the checkpoint has no tensor '" + tensor + "'.");
-}
-
 /// Tensors as they are written, by stored name, and how they differ.
 struct Rewritten {
   std::map<std::string, at::Tensor> tensors;
@@ -86,8 +80,8 @@ Rewritten rewritten_projections(Checkpoint const& source, CausalLM const& model,
     invariant(weight.sizes() == projection.weight.sizes(), "layer ", layer, " is written with ", weight.numel(),
               " entries instead of ", projection.weight.numel());
     auto const name = source.stored_name(projection.name);
-    auto const& file = file_with(source, name);
-    auto const before = source.files().at(file).tensor(name);
+    auto const& file = source.file_name_of(name);
+    auto const before = source.file_of(name).tensor(name);
     // The model shows a transposed view of what GPT-2 stores as [in, out].
     auto const exact = (projection.weight.is_contiguous() ? weight : weight.t()).reshape(before.sizes());
     auto const after = exact.to(dtype.value_or(before.scalar_type())).contiguous();
@@ -188,12 +182,19 @@ nlohmann::ordered_json read_json(std::filesystem::path const& file) {
   }
 }
 
+/// States the type in a configuration that has one, and in those inside of it, such as that of a text model.
+void restate_types(nlohmann::ordered_json& config, std::string const& dtype) {
+  for (auto const* field : {"torch_dtype", "dtype"})
+    if (config.contains(field)) config[field] = dtype;
+  for (auto& value : config)
+    if (value.is_object()) restate_types(value, dtype);
+}
+
 /// The types and sizes that configuration and index state.
 void restate_dtype(Checkpoint const& written, std::string const& dtype) {
   auto const& folder = written.folder();
   auto config = read_json(folder / config_file);
-  for (auto const* field : {"torch_dtype", "dtype"})
-    if (config.contains(field)) config[field] = dtype;
+  restate_types(config, dtype);
   if (!config.contains("dtype")) config["torch_dtype"] = dtype;
   write_file_atomically(folder / config_file, config.dump(2) + "\n");
   if (written.files().contains(single_file)) return;

@@ -27,7 +27,7 @@ void require_one_model(Plan const& plan, EditSet const& set, Study const& study)
   if (!set.in_batches) return;
   std::set<std::string> models;
   for (auto const& split : {study.train_split, std::string(validation_split)}) {
-    for (auto fact : plan.facts_of(split)) models.insert(set.keys[fact]);
+    for (auto fact : plan.edited_facts_of(split, set)) models.insert(set.keys[fact]);
   }
   if (models.size() == 1) return;
   if (set.options.hparams.method == EditMethod::imported) {
@@ -97,6 +97,12 @@ std::vector<std::size_t> Plan::facts_of(std::string const& split) const {
   for (std::size_t f = 0; f < facts.size(); ++f) {
     if (facts[f].split == split) indices.push_back(f);
   }
+  return indices;
+}
+
+std::vector<std::size_t> Plan::edited_facts_of(std::string const& split, EditSet const& set) const {
+  auto indices = facts_of(split);
+  std::erase_if(indices, [&](auto fact) { return !set.edits(fact); });
   return indices;
 }
 

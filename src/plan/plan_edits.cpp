@@ -168,7 +168,7 @@ bool holds_models(FinishedEdits const& finished, EditOptions const& options) {
   for (auto const& file : finished.file_of) {
     if (file && ++facts[*file] > 1) return true;
   }
-  auto const is_matrix = [&](auto const& file) { return !file.factors && options.rank == 0; };
+  auto const is_matrix = [&](auto const& file) { return file.rank == 0 && options.rank == 0; };
   return finished.layers.size() != 1 || std::any_of(finished.files.begin(), finished.files.end(), is_matrix);
 }
 
@@ -178,7 +178,9 @@ std::string imported_key(char const* kind, EditSet const& set, std::optional<std
   Hasher hasher;
   begin_key(hasher, kind, fingerprints);
   hasher.text(file ? set.finished.files[*file].content : "");
-  hasher.integer(file && !set.finished.files[*file].factors ? set.options.rank : 0);
+  // Factors that are no longer than edit.rank stay as they are.
+  auto const stays = [&](EditFile const& its) { return its.rank > 0 && its.rank <= set.options.rank; };
+  hasher.integer(file && !stays(set.finished.files[*file]) ? set.options.rank : 0);
   for (auto case_id : case_ids) hasher.integer(case_id);
   return hasher.hex();
 }

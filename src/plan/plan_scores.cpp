@@ -103,7 +103,7 @@ void plan_evaluations(Study const& study, Fingerprints const& fingerprints, Plan
   }
 }
 
-/// Who the text is scored under: the unedited model, it under every mask; and, where all facts of a split share an edited model,
+/// Who the text is scored under: the unedited model, it under every mask; and, where all edited facts of a split share a model,
 /// that one, and it under every mask.
 std::vector<TextModel> text_models(Plan const& plan) {
   std::vector<std::string> splits;                                              // in the order of the facts
@@ -114,7 +114,7 @@ std::vector<TextModel> text_models(Plan const& plan) {
       auto const& split = plan.facts[f].split;
       if (split == validation_split) continue;  // in the training split's model
       if (std::find(splits.begin(), splits.end(), split) == splits.end()) splits.push_back(split);
-      edited[{s, split}].insert(plan.sets[s].keys[f]);
+      if (plan.sets[s].edits(f)) edited[{s, split}].insert(plan.sets[s].keys[f]);
     }
   }
   std::vector<TextModel> models;

@@ -56,7 +56,7 @@ Fields<EditOptions> const& fields_of<EditOptions>() {
           .use_for([=](Edit const& edit) { return !imports(edit); }),
       edit_files().enter(Enters::content).use_for(imports),
       number("rank", &Edit::rank, at_least(0), "",
-             "finished edits that are matrices become factors of this rank, the nearest ones; 0: they stay matrices")
+             "finished edits become factors of at most this rank, the nearest ones; 0: matrices and factors stay as they are")
           .enter(Enters::content)
           .use_for(imports)};
   return fields;

@@ -115,8 +115,15 @@ EditOptions read_finished_edits(YamlSection section, std::filesystem::path const
   read_fields(section, edit);
   auto& files = edit.files;
   for (auto& [case_id, path] : files.of_facts) path = (base / path).string();
-  if (!files.name.empty()) files.name = (base / files.name).string();
-  if (files.name.ends_with(".json")) files = {{}, read_edit_index(files.name)};
+  if (!files.name.empty()) {
+    auto const unknown = unknown_part(files.name);
+    if (!unknown.empty())
+      throw section.fault("files", "has '" + unknown + "' in its path, in which only {case_id} and {split} stand for something");
+    auto const own = files.name.size();
+    files.name = (base / files.name).string();
+    files.literal = files.name.size() - own;
+  }
+  if (files.name.ends_with(".json")) files = {{}, 0, read_edit_index(files.name)};
   section.finish();
   return edit;
 }

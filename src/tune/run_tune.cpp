@@ -99,6 +99,7 @@ class Tune {
 
   /// What can be refused before the model is read.
   void require_start() {
+    require_tunable(study_.points.front().edit.hparams.method);
     for (auto const& point : study_.points) {
       if (point.edits == study_.points.front().edits) continue;
       throw UserError("The study '" + study_.name +
@@ -106,7 +107,6 @@ class Tune {
     }
     study_.points.resize(1);
     auto& start = study_.points.front().edit.hparams;
-    require_tunable(start.method);
     model_ = read_model_config(study_.model.checkpoint);
     start = for_model(start, model_);
     check_target();

@@ -75,10 +75,11 @@ class ConditionMaker {
   at::Tensor delta_magnitude(std::vector<int> const& layers) {
     auto& magnitude = delta_magnitudes_[layers];
     if (magnitude.defined()) return magnitude;
-    auto const training = run_.plan.facts_of(run_.study.train_split);
+    auto const& set = run_.plan.sets[set_];
+    auto const training = run_.plan.edited_facts_of(run_.study.train_split, set);
     if (is_batch()) {
       std::vector<at::Tensor> matrices;
-      auto const edit = results_.batch_edit(run_.plan.sets[set_].keys[training.front()]);
+      auto const edit = results_.batch_edit(set.keys[training.front()]);
       for (auto const& delta : edit->deltas) {
         if (std::find(layers.begin(), layers.end(), delta.layer) != layers.end()) matrices.push_back(delta.matrix().abs());
       }

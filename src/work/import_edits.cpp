@@ -32,10 +32,20 @@ double squared_norm(WeightDelta const& change) {
   return (at::matmul(left, left.t()) * at::matmul(right, right.t())).sum().item<double>();
 }
 
-/// A matrix as factors of this rank; the share of it that they leave out is added to `lost`.
+/// The change as factors of at most this rank (0: as it is), and of no higher one than its shape has; the share of it that they
+/// leave out is added to `lost`.
 WeightDelta factored(WeightDelta const& change, int rank, double& lost) {
-  if (rank == 0 || !change.dense.defined()) return change;
-  auto const factors = low_rank(change.dense, rank);
+  bool const dense = change.dense.defined();
+  if (dense && rank == 0) return change;
+  LowRank factors;
+  if (dense) {
+    factors = low_rank(change.dense, rank);
+  } else {
+    auto const highest = std::min(change.left.size(1), change.right.size(1));
+    auto const most = rank == 0 ? highest : std::min<std::int64_t>(rank, highest);
+    if (change.left.size(0) <= most) return change;
+    factors = low_rank(change.left, change.right, most);
+  }
   lost = std::max(lost, factors.lost);
   return {change.layer, factors.left, factors.right, {}};
 }

@@ -92,7 +92,7 @@ class Trainee {
  private:
   static std::unique_ptr<CausalLM> edited_model(WorkContext const& run, EditSet const& set, StoredResults& results) {
     if (!set.in_batches) return {};
-    auto const fact = run.plan.facts_of(run.study.train_split).front();
+    auto const fact = run.plan.edited_facts_of(run.study.train_split, set).front();
     return run.model.with_projections(edited_weights(run.model, results.batch_edit(set.keys[fact])->deltas));
   }
 

@@ -279,6 +279,12 @@ TEST(Config, ReadsTheTextModelOfGemma3) {
   EXPECT_FALSE(config.score_cap || config.logit_cap);
   EXPECT_TRUE(config.tied_head && config.mlp_norm);
   EXPECT_THAT(complaint(gemma3_4b(), {{"text_config", nullptr}}), HasSubstr("'text_config' is missing"));
+  EXPECT_THAT(complaint(kin("gemma3_text"), {{"sliding_window", nullptr}}), HasSubstr("some layers attend to a window"));
+  auto open = gemma3_4b();
+  open["text_config"]["sliding_window"] = nullptr;
+  EXPECT_THAT(complaint(open, json::object()), HasSubstr("some layers attend to a window"));
+  EXPECT_EQ(config.module_prefix, "model.language_model.");
+  EXPECT_EQ(read(kin("gemma3_text")).module_prefix, "");
   EXPECT_THAT(complaint(kin("gemma3_text"), {{"attn_logit_softcapping", 50.0}}), HasSubstr("do not cap"));
 }
 

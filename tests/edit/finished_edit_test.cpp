@@ -1,5 +1,5 @@
 #include "support/complaint.hpp"
-#include "support/tiny_model.hpp"
+#include "support/tiny_families.hpp"
 #include <onemask/checkpoint/checkpoint.hpp>
 #include <onemask/edit/adapter.hpp>
 #include <onemask/edit/edit.hpp>
@@ -184,6 +184,37 @@ TEST_F(AdapterTest, OtherTensorsAreRefused) {
   EXPECT_THAT(complaint("lora"), HasSubstr("safe_serialization"));
 }
 
+TEST_F(AdapterTest, PatternsThatDisagreeAreRefused) {
+  configure("alpha_pattern", {{"c_proj", 4}, {"h.0.mlp.c_proj", 8}});
+  EXPECT_THAT(complaint("lora"), AllOf(HasSubstr("'alpha_pattern' says both 4 and 8"), HasSubstr("h.0.mlp.c_proj")));
+  configure("alpha_pattern", {{"c_proj", 3}, {"h.2.mlp.c_proj", 3}, {"^h.0.mlp.c_proj", 8}});  // ^: the whole name
+  EXPECT_TRUE(at::equal(read("lora").changes[1].left, changes_[1].left));
+  EXPECT_LT(largest_difference(read("lora").changes[0].left, changes_[0].left * 1.5), 1e-6);
+}
+
+TEST_F(AdapterTest, FactorsWhoseProductIsNotFiniteAreRefused) {
+  std::string const module = "base_model.model.transformer.h.2.mlp.c_proj";
+  write_factors([&](NamedTensors& tensors) {
+    tensors[module + ".lora_A.weight"].index({0, 0}).fill_(1e20);
+    tensors[module + ".lora_B.weight"].index({0, 1}).fill_(1e20);
+  });
+  EXPECT_EQ(complaint("lora"), "");  // the two do not meet
+  write_factors([&](NamedTensors& tensors) { tensors[module + ".lora_B.weight"].index({0, 0}).fill_(1e20); });
+  EXPECT_THAT(complaint("lora"), AllOf(HasSubstr("h.2.mlp.c_proj"), HasSubstr("the product"), HasSubstr("not finite")));
+}
+
+TEST_F(AdapterTest, OneLayerMayStayAsItIsButNotAll) {
+  auto const clear = [&](int layer) {
+    write_factors([&](NamedTensors& tensors) {
+      tensors["base_model.model." + projection_module(*model_, layer) + ".lora_B.weight"].zero_();
+    });
+  };
+  clear(0);
+  EXPECT_EQ(read("lora").changes.size(), 2U);
+  clear(2);
+  EXPECT_THAT(complaint("lora"), HasSubstr("all its changes are zero"));
+}
+
 TEST_F(AdapterTest, AMatrixNeedsARank) {
   auto const matrix = random_tensor({16, 64}, 7);
   std::vector<WeightDelta> const change{make_dense_delta(1, matrix)};
@@ -269,6 +300,124 @@ TEST_F(FinishedEditTest, BuffersOfOtherVersionsAreNoWeights) {
   whole[name(0)] = stored(0) + 1;
   write_model("edited", whole);
   EXPECT_EQ(read("edited").changes.size(), 1U);
+}
+
+/// Pythia, whose files have buffers of its attention.
+class NeoxEditTest : public FinishedEditTest {
+ protected:
+  NeoxEditTest() : FinishedEditTest(tiny_gpt_neox()) {}
+};
+
+TEST_F(NeoxEditTest, BuffersOfAttentionAreNoWeights) {
+  auto whole = tiny_.tensors;
+  whole["gpt_neox.layers.1.attention.bias"] = at::ones({1, 1, 4, 4}, at::kBool).tril();
+  whole["gpt_neox.layers.1.attention.masked_bias"] = at::full({}, -1e9);
+  whole["gpt_neox.layers.1.attention.rotary_emb.inv_freq"] = at::ones({2});
+  write_model("buffers", whole);
+  whole[name(1)] = stored(1) + 1;
+  write_model("edited", whole);
+  EXPECT_EQ(read("edited").changes.size(), 1U);
+  auto const buffers = Checkpoint::open(folder_ / "buffers");
+  EXPECT_EQ(read_finished_edit(folder_ / "edited", buffers, *model_).changes.size(), 1U);
+  auto without = whole;
+  without.erase("gpt_neox.layers.1.attention.bias");
+  write_model("edited", without);
+  EXPECT_EQ(read_finished_edit(folder_ / "edited", buffers, *model_).changes.size(), 1U);
+  whole["gpt_neox.layers.1.attention.dense.bias"] = whole["gpt_neox.layers.1.attention.dense.bias"] + 1;
+  write_model("edited", whole);
+  EXPECT_THAT(complaint("edited"), HasSubstr("attention.dense.bias"));
+}
+
+TEST_F(NeoxEditTest, TensorsOfOtherTypesMayBeThereIfTheyAreEqual) {
+  auto whole = tiny_.tensors;
+  whole["gpt_neox.counter"] = at::ones({2}, at::kLong);
+  write_model("counting", whole);
+  auto const original = Checkpoint::open(folder_ / "counting");
+  whole[name(1)] = stored(1) + 1;
+  write_model("edited", whole);
+  EXPECT_EQ(read_finished_edit(folder_ / "edited", original, *model_).changes.size(), 1U);
+  whole["gpt_neox.counter"] = at::zeros({2}, at::kLong);
+  write_model("edited", whole);
+  EXPECT_THAT(complaint_of([&] { read_finished_edit(folder_ / "edited", original, *model_); }), HasSubstr("counter"));
+}
+
+TEST_F(NeoxEditTest, TheIndexSaysWhichFileHasATensor) {
+  auto whole = tiny_.tensors;
+  whole[name(1)] = stored(1) + 1;
+  auto const shards = folder_ / "shards";
+  std::filesystem::create_directory(shards);
+  std::string map = "\"" + name(0) + R"(": "a.safetensors")";
+  for (auto const& [tensor, value] : whole) {
+    if (tensor != name(0)) map += ", \"" + tensor + R"(": "b.safetensors")";
+  }
+  // The first file also has an older copy of what the second has.
+  write_file_atomically(shards / "a.safetensors", write_safetensors({{name(0), stored(0)}, {name(1), stored(1)}}, {}));
+  whole.erase(name(0));
+  write_file_atomically(shards / "b.safetensors", write_safetensors(whole, {}));
+  write_file_atomically(shards / "config.json", tiny_.config);
+  write_file_atomically(shards / "model.safetensors.index.json", R"({"weight_map": {)" + map + "}}");
+  auto const edit = read("shards");
+  ASSERT_EQ(edit.changes.size(), 1U);
+  EXPECT_EQ(edit.changes.front().layer, 1);
+}
+
+/// A folder of Gemma 3 with images, whose files name the text model "language_model.model.".
+class GemmaEditTest : public FinishedEditTest {
+ protected:
+  GemmaEditTest() : FinishedEditTest(tiny_family("gemma3")) {}
+
+  /// The tensors with another prefix of the text model.
+  NamedTensors renamed(std::string const& prefix) const {
+    constexpr std::string_view own = "language_model.model.";
+    NamedTensors tensors;
+    for (auto const& [tensor, value] : tiny_.tensors)
+      tensors[tensor.starts_with(own) ? prefix + tensor.substr(own.size()) : tensor] = value;
+    return tensors;
+  }
+};
+
+TEST_F(GemmaEditTest, LayoutsAreComparedWithEachOther) {
+  for (auto const* prefix : {"model.language_model.", "model.", "language_model.", "language_model.model."}) {
+    auto tensors = renamed(prefix);
+    auto& matrix = tensors.at(prefix + std::string("layers.1.mlp.down_proj.weight"));
+    matrix = matrix + 1;
+    tensors["language_model.lm_head.weight"] = tensors.at(prefix + std::string("embed_tokens.weight"));
+    write_model("edited", tensors);
+    EXPECT_EQ(read("edited").changes.size(), 1U) << prefix;
+    auto const other = Checkpoint::open(folder_ / "edited");
+    write_model("original", tiny_.tensors);
+    EXPECT_EQ(read_finished_edit(folder_ / "original", other, *model_).changes.size(), 1U) << prefix;
+  }
+}
+
+TEST_F(GemmaEditTest, AdaptersNameTheTextModelInsideOfTheWhole) {
+  std::vector<WeightDelta> const changes{{1, random_tensor({2, 16}, 1), random_tensor({2, 40}, 2), {}}};
+  auto const parts = write_adapter(*model_, changes, {"m"}, folder_ / "lora");
+  EXPECT_EQ(parts.front().module, "model.language_model.layers.1.mlp.down_proj");
+  EXPECT_TRUE(at::equal(read("lora").changes.front().right, changes.front().right));
+  auto const path = folder_ / "lora" / adapter_weights_file;
+  for (auto const* prefix : {"", "model.", "language_model.model.", "language_model."}) {
+    NamedTensors tensors;
+    auto const module = "base_model.model." + std::string(prefix) + "layers.1.mlp.down_proj";
+    tensors[module + ".lora_A.weight"] = changes.front().right;
+    tensors[module + ".lora_B.weight"] = changes.front().left.t().contiguous();
+    write_file_atomically(path, write_safetensors(tensors, {}));
+    EXPECT_EQ(read("lora").changes.front().layer, 1) << prefix;
+  }
+}
+
+TEST(LowRankTest, OfFactorsIsThatOfTheirProduct) {
+  for (auto const& [out, in] : {std::pair(7, 12), std::pair(12, 7)}) {
+    auto const left = random_tensor({9, out}, 1), right = random_tensor({9, in}, 2);  // of a rank above that of the product
+    auto const product = at::matmul(left.t(), right);
+    for (std::int64_t rank : {1, 4, 7, 9}) {
+      auto const found = low_rank(left, right, rank), whole = low_rank(product, rank);
+      EXPECT_EQ(found.left.sizes(), whole.left.sizes());
+      EXPECT_EQ(found.right.sizes(), whole.right.sizes());
+      EXPECT_LT(largest_difference(at::matmul(found.left.t(), found.right), at::matmul(whole.left.t(), whole.right)), 1e-5);
+      EXPECT_NEAR(found.lost, whole.lost, 1e-6);
+    }
+  }
 }
 
 TEST(LowRankTest, IsTheNearestMatrix) {

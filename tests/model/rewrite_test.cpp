@@ -223,6 +223,18 @@ TEST_F(RewriteTest, ATypeConvertsAllFloatingTensors) {
   EXPECT_THAT(read_file(copy_ / "model.safetensors.index.json"), HasSubstr("\"total_size\": " + std::to_string(copy.bytes())));
 }
 
+TEST_F(RewriteTest, ConfigurationsInsideStateTheTypeToo) {
+  auto checkpoint = test::tiny_family("gemma3");
+  std::string const text = R"("text_config": {)";
+  checkpoint.config.replace(checkpoint.config.find(text), text.size(), text + R"("torch_dtype": "float64", )");
+  std::filesystem::create_directory(source_);
+  checkpoint.write_to(source_);
+  rewrite(add_one_entry, "bfloat16");
+  auto const config = read_file(copy_ / "config.json");
+  EXPECT_THAT(config, testing::Not(HasSubstr("float64")));
+  EXPECT_THAT(config, HasSubstr(R"("torch_dtype": "bfloat16")"));
+}
+
 TEST_F(RewriteTest, AWiderTypeKeepsWhatRoundingWouldLose) {
   write_shards(at::kHalf);
   EXPECT_THAT(complaint<RunError>([](at::Tensor weight) { return weight * (1 + 1e-5F); }), HasSubstr("rounded"));

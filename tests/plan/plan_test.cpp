@@ -114,12 +114,13 @@ TEST_F(PlanTest, AnAdjustedKeyDependsOnItsSecondMoment) {
 class ImportPlanTest : public PlanTest {
  protected:
   Plan imported(std::vector<std::optional<std::size_t>> const& file_of, std::vector<EditFile> const& files,
-                std::vector<int> const& layers = {1}, StudyOverrides const& overrides = {{}, {}, {}}) const {
+                std::vector<int> const& layers = {1}, StudyOverrides const& overrides = {{}, {}, {}},
+                std::vector<TextPiece> const& text = {}) const {
     write_study(study_text.substr(0, study_text.find("edit:")) + "edit: {files: x}\n");
     auto const study = read(overrides);
     std::vector<FinishedEdits> const finished(study.points.size(), {files, file_of, layers});
     return make_plan(study, {select_facts(study.facts, study.base), {}}, {"m", "t", "e"},
-                     std::vector<ContextTemplates>(study.points.size(), {"{}"}), {}, {}, finished);
+                     std::vector<ContextTemplates>(study.points.size(), {"{}"}), {}, text, finished);
   }
   static std::vector<std::optional<std::size_t>> one_each() {
     std::vector<std::optional<std::size_t>> places;
@@ -128,7 +129,8 @@ class ImportPlanTest : public PlanTest {
   }
   static std::vector<EditFile> files(std::size_t count, bool factors = true) {
     std::vector<EditFile> list;
-    for (std::size_t f = 0; f < count; ++f) list.push_back({"f" + std::to_string(f), "content " + std::to_string(f), factors});
+    for (std::size_t f = 0; f < count; ++f)
+      list.push_back({"f" + std::to_string(f), "content " + std::to_string(f), factors ? 1 : 0});
     return list;
   }
 };
@@ -191,6 +193,29 @@ TEST_F(ImportPlanTest, FactsWithoutAFileHaveATaskToo) {
   std::vector<std::optional<std::size_t>> some(25, 0U);
   some[24].reset();
   EXPECT_EQ(imported(some, files(1)).solves.size(), 2U);
+}
+
+TEST_F(ImportPlanTest, ALowerRankChangesFactorsToo) {
+  auto list = files(25);
+  list[3].rank = 64;
+  auto const p = imported(one_each(), list, {1}, {{}, {"edit.rank=0,2,64"}, {}});
+  ASSERT_EQ(p.sets.size(), 2U);  // 0 and 64 leave them as they are
+  for (std::size_t f = 0; f < 25; ++f) EXPECT_EQ(p.sets[0].keys[f] == p.sets[1].keys[f], f != 3) << f;
+}
+
+TEST_F(ImportPlanTest, FactsWithoutAFileAreInNoModel) {
+  std::vector<std::optional<std::size_t>> places(25, 0U);
+  places[0].reset();                                           // of the training split
+  std::fill(places.begin() + 20, places.end(), std::nullopt);  // all of the held-out one
+  auto const p = imported(places, files(1), {1}, {}, {{"a", 5}});
+  EXPECT_EQ(p.masks.size(), 1U);
+  std::vector<std::string> scored;
+  for (auto const& model : p.text_models) scored.push_back(p.conditions[model.condition].name + " on " + model.split);
+  EXPECT_THAT(scored,
+              ElementsAre("original (imported) on all", "edited (imported) on train", "mask on train", "original (mask) on all"));
+  EXPECT_EQ(p.text_models[1].edited, p.sets[0].keys[1]);
+  EXPECT_NE(p.text_models[1].edited, p.sets[0].keys[0]);
+  EXPECT_EQ(p.edited_facts_of("train", p.sets[0]).front(), 1U);
 }
 
 /// Facts written into models together: 25 facts, 20 of them (2 held back) in the split "train".

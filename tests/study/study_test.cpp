@@ -321,6 +321,24 @@ TEST_F(FinishedEditsStudyTest, TheyHaveNoSettingsOfAMethod) {
   EXPECT_EQ(read().points[3].edit.files.name, (folder_ / "b").string());
 }
 
+TEST_F(FinishedEditsStudyTest, OnlyTheGivenPathHasPlaceholders) {
+  auto const files_in = [&](std::string const& folder, std::string const& path) {
+    auto const place = folder_ / folder;
+    std::filesystem::create_directory(place);
+    std::filesystem::copy(folder_.path(), place, std::filesystem::copy_options::overwrite_existing);
+    write_file_atomically(place / "study.yaml", importing("files: '" + path + "'"));
+    return read_study(place / "study.yaml").points.front().edit.files;
+  };
+  EXPECT_FALSE(is_pattern(files_in("{case_id} {x}", "edits")));
+  EXPECT_TRUE(is_pattern(files_in("{case_id} {x}", "edits/{split}")));
+  EXPECT_FALSE(is_pattern({"", 0, {{1, "{case_id}"}}}));
+  for (auto const* path : {"edits/{caseid}", "edits/{", "}/{case_id}"})
+    EXPECT_THAT(complaint_about(importing(std::string("files: '") + path + "'")),
+                HasSubstr("only {case_id} and {split} stand for"))
+        << path;
+  EXPECT_THAT(complaint_about(importing("files: 'edits/{split}/{caseid}'")), HasSubstr("'{caseid}'"));
+}
+
 TEST_F(FinishedEditsStudyTest, AnIndexNamesThem) {
   write_file_atomically(folder_ / "index.json", R"({"3": "x/3", "104": "/y"})");
   write_study(importing("files: index.json"));
@@ -333,7 +351,8 @@ TEST_F(FinishedEditsStudyTest, AnIndexNamesThem) {
   fact.fact.case_id = 4;
   EXPECT_EQ(edit_file_of(files, fact, study), "");
   fact.split = "validation";
-  EXPECT_EQ(edit_file_of({"{split}/{case_id}/{split}.safetensors", {}}, fact, study), "train/4/train.safetensors");
+  EXPECT_EQ(edit_file_of({"{split}/{case_id}/{split}.safetensors", 0, {}}, fact, study), "train/4/train.safetensors");
+  EXPECT_EQ(edit_file_of({"{split}/{case_id}", 8, {}}, fact, study), "{split}/4");
   for (auto const* index : {"[]", "{}", R"({"a": "x"})", R"({"1": 2})", R"({"1": ""})", "{"}) {
     write_file_atomically(folder_ / "index.json", index);
     EXPECT_THAT(complaint(), HasSubstr("index.json")) << index;

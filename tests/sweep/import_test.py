@@ -182,15 +182,31 @@ class ImportTest(WorldTest):
         held_out = {case_id: f"adapters/{case_id}" for case_id in self.case_ids[2:]}
         self.assertIn("split 'train', but edit.files has no edit", self.refused(held_out))
 
+    def test_one_model_without_some_facts(self):
+        """The first training fact and the held-out ones are not in it: they count neither for masks nor for the text."""
+        inside = [self.case_ids[1], *self.case_ids[4:]]
+        self.expect(self.export(self.world / "inside", *(self.edits[case_id] for case_id in inside)))
+        (self.world / "text.txt").write_text("Some words about this and that. " * 20)
+        run = self.folder / "inside"
+        self.expect(self.sweep(self.of({case_id: "inside" for case_id in inside}), run, "--set", "perplexity.text=text.txt"))
+        with h5py.File(run / "study.h5") as file:
+            self.assertEqual(file.attrs["status"], "COMPLETE")
+            models = set(zip(file["perplexity/condition"].asstr(), file["perplexity/split"].asstr()))
+        self.assertEqual({split for condition, split in models if condition.startswith("edited")}, {"train", "ood"})
+        kinds = {fact: {place[1] for place in self.scores(run) if place[0] == fact} for fact in range(6)}
+        self.assertEqual(kinds[0], {"original", "original_masked"})
+        self.assertLessEqual({"edited", "mask", "delta_magnitude"}, kinds[1])
+
     def test_models_of_some_facts(self):
         """Changes of several layers, each for one fact: scored, without masks. Facts without an edit have no model."""
         change = numpy.float32(0.01) * numpy.random.default_rng(1).standard_normal((4 * HIDDEN, HIDDEN)).astype(numpy.float32)
         folder = self.world / "layers"
         folder.mkdir()
-        for case_id in self.case_ids[1:]:
+        for case_id in self.case_ids:
             two = {f"transformer.h.{layer}.mlp.c_proj.weight.delta": change * (1 + case_id) for layer in (0, 2)}
             (folder / f"{case_id}.safetensors").write_bytes(safetensors(two))
         self.assertIn("into 2 edited models", self.refused("layers/{case_id}.safetensors"))
+        (folder / f"{self.case_ids[0]}.safetensors").unlink()
         run = self.folder / "layers"
         study = self.of("layers/{case_id}.safetensors", masked=False)
         self.expect(self.start(PROGRAM, "sweep", study, "--out", run, "--limit", 2))
@@ -223,6 +239,10 @@ class ImportTest(WorldTest):
         self.assertIn("edit.v_lr", self.refused("adapters/{case_id}", more="  v_lr: 3\n"))
         self.assertIn("'edit.hparams' is given together with 'files'", self.refused("adapters/{case_id}", more="  hparams: hparams.yaml\n"))
         self.assertIn("mask.layers", self.refused("adapters/{case_id}", "--set", "mask.layers=[0]"))
+        self.assertIn("'{caseid}'", self.refused("adapters/{split}/{caseid}"))
+        tuned = self.start(PROGRAM, "tune", self.of("adapters/{case_id}"), "--method", "rome", "--out", self.folder / "tuned")
+        self.assertEqual(tuned.returncode, 2, tuned.stderr)
+        self.assertIn("have no settings to tune", tuned.stderr)
 
     def test_adapters_that_are_refused(self):
         edit, out = self.edits[self.case_ids[0]], self.folder / "adapter"

@@ -17,6 +17,9 @@ namespace onemask {
 /// Whether weights of this type can be computed with: F64, F32, F16 or BF16.
 bool is_weight_type(at::ScalarType type);
 
+/// The name of a tensor or module without the longest of the family's prefixes that it begins with.
+std::string without_prefix(std::string const& name, std::string const& family);
+
 /// A model as Hugging Face's save_pretrained writes it: config.json and model.safetensors, or model.safetensors.index.json and
 /// the files it names. Weights stay memory-mapped; no pickle is ever executed.
 ///
@@ -37,6 +40,11 @@ class Checkpoint {
   bool contains(std::string const& name) const;
   /// Its name in the files, with or without the prefix; empty when it is missing.
   std::string stored_name(std::string const& name) const;
+  /// The stored tensor, as it lies in the file that the index names. It must be there.
+  StoredTensor stored(std::string const& stored_name) const { return file_of(stored_name).stored(stored_name); }
+  /// The file of a stored tensor, which must be there: the one that the index names.
+  SafetensorsFile const& file_of(std::string const& stored_name) const { return files_.at(file_name_of(stored_name)); }
+  std::string const& file_name_of(std::string const& stored_name) const { return file_of_.at(stored_name); }
   /// As they are in the files, sorted.
   std::vector<std::string> names() const;
 

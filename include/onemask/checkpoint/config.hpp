@@ -55,6 +55,10 @@ struct ModelConfig {
   std::optional<double> logit_cap;             ///< the same of logits
   bool parallel_residual = true;               ///< GPT-NeoX: the MLP reads the residual stream without this layer's attention
 
+  /// What begins the names of modules in transformers (from 4.52 on) where it is not what begins those of weights here: of a
+  /// model that also reads images.
+  std::string module_prefix = {};
+
   /// Whether the window holds for a layer.
   bool has_window(int layer) const;
 

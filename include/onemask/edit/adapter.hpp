@@ -39,7 +39,7 @@ struct AdapterPart {
 std::vector<AdapterPart> write_adapter(CausalLM const& model, std::vector<WeightDelta> const& changes,
                                        AdapterOptions const& options, std::filesystem::path const& folder);
 
-/// The name of the layer's second projection in transformers: that of its weight without the last part.
+/// The name of the layer's second projection in the model that transformers loads (from 4.52 on for Gemma 3 with images).
 std::string projection_module(CausalLM const& model, int layer);
 
 }  // namespace onemask

@@ -16,5 +16,7 @@ struct LowRank {
 /// The nearest matrix of this rank, by the singular value decomposition (Eckart and Young 1936). The rank is at most that of a
 /// matrix of its shape: min(out, in).
 LowRank low_rank(at::Tensor const& matrix, std::int64_t rank);
+/// The same of the matrix leftᵀ right, without forming it: left [r, out], right [r, in].
+LowRank low_rank(at::Tensor const& left, at::Tensor const& right, std::int64_t rank);
 
 }  // namespace onemask

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -11,8 +12,8 @@ namespace onemask {
 /// A file or folder with a finished edit, as far as the plan needs it.
 struct EditFile {
   std::filesystem::path path;
-  std::string content;   ///< hash of the changes that it holds
-  bool factors = false;  ///< it holds factors; else matrices
+  std::string content;    ///< hash of the changes that it holds
+  std::int64_t rank = 0;  ///< the highest one of its factors; 0: it holds matrices
 };
 
 /// The finished edits of a study's facts under one way of editing.

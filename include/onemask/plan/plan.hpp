@@ -51,6 +51,9 @@ struct EditSet {
   std::vector<std::string> keys = {};  ///< object of every fact's edit, or of the edited model that holds it
   std::size_t first_condition = 0,
               conditions = 0;  ///< those without a mask in Plan::conditions: original, edited, dropped if asked for
+
+  /// Whether the fact is edited: where edits are imported, some may have no file.
+  bool edits(std::size_t fact) const { return finished.file_of.empty() || finished.file_of[fact].has_value(); }
 };
 
 /// One mask to train on the edits of a set.
@@ -130,6 +133,8 @@ struct Plan {
   std::vector<int> const& masked_layers(PlannedCondition const& condition) const;
   /// Indices of the facts of a split.
   std::vector<std::size_t> facts_of(std::string const& split) const;
+  /// Those that a set edits.
+  std::vector<std::size_t> edited_facts_of(std::string const& split, EditSet const& set) const;
 };
 
 /// Sets a share of the training split apart as the validation split, as make_plan does.
