@@ -77,7 +77,7 @@ CommandResult list_known(po::variables_map const& values, Environment const& env
       throw UserError("A file holds the facts of one split, but the study has " + std::to_string(study.facts.size()) +
                       ". Name one with --split.");
   });
-  auto const surveys = survey_known(environment, study, split, objects);
+  auto const surveys = survey_known(environment, study, split, {.objects = objects});
   agree(world, [&] {
     if (world.rank() == 0 && !file.empty()) write_known(surveys.front(), file);
   });

@@ -122,6 +122,12 @@ class Tunes(WorldTest):
         refused("exists.yaml' .--hparams. exists already", "--hparams", world / "exists.yaml")
         refused("no section 'moments'", method="memit")
         refused("edits in several ways", "--set", "sweep={edit.v_lr: [1, 2]}")
+        refused("has no edits by memit .--method.: its sweep sets edit.method to others", "--set", "sweep={edit.method: [rome, r-rome]}",
+                study=world / "bare.yaml", method="memit")  # fmt: skip
+        # What the study says of masks decides nothing.
+        small = "A budget of 1 edits is too small"
+        refused(small, "--budget", "1edits", "--set", "mask.methods=[rome]", method="r-rome")
+        refused(small, "--budget", "1edits", "--set", "mask={layers: [1]}", study=world / "bare.yaml", method="memit")
 
     def test_a_folder_has_one_tune(self):
         folder = self.folder / "first"
