@@ -73,11 +73,11 @@ void require_reuse(EditOptions const& edit, std::size_t facts, std::size_t unit)
   auto const method = edit.hparams.method;
   if (!edits_in_batches(method) || in_model == 0 || in_model >= facts) return;
   if (edit.sequential) {
-    throw UserError(fmt::format(
-        "A tune on {} facts does not edit models of {} facts one after the other (edit.sequential with "
-        "edit.facts_per_model): every value of {} would search for all values again. Set edit.sequential to false, or "
-        "edit.facts_per_model to 0.",
-        facts, in_model, tuned_keys(method).back()));
+    throw UserError(
+        fmt::format("A tune on {} facts does not edit models of {} facts one after the other (edit.sequential with "
+                    "edit.facts_per_model): every setting that matters only after the search would search anew. Set "
+                    "edit.sequential to false, or edit.facts_per_model to 0.",
+                    facts, in_model));
   }
   if (method == EditMethod::memit_merge && in_model % unit != 0) {
     throw UserError(
