@@ -52,14 +52,25 @@ nlohmann::ordered_json json_of(SplitSurvey const& survey) {
           {"relations", rows}};
 }
 
-void write_known(SplitSurvey const& survey, std::filesystem::path const& file) {
-  if (survey.known.empty()) {
-    throw UserError(
-        fmt::format("The model knows no fact of the split '{}' (test {}, margin {}), so {} is not written. Choose an "
-                    "easier test or a smaller margin.",
-                    survey.selection.split, test_of(survey), survey.selection.known_margin, file.string()));
+std::string without_known(SplitSurvey const& survey, std::filesystem::path const& file) {
+  return fmt::format(
+      "The model knows no fact of the split '{}' (test {}, margin {}), so {} is not written. Choose an easier test "
+      "or a smaller margin.",
+      survey.selection.split, test_of(survey), survey.selection.known_margin, file.string());
+}
+
+/// Refuses a file that cannot be written, or would be lost.
+void check_file(std::filesystem::path const& file, bool overwrite) {
+  std::error_code unreadable;
+  auto const parent = std::filesystem::absolute(file).parent_path();
+  if (!std::filesystem::is_directory(parent, unreadable)) {
+    throw UserError(fmt::format("There is no folder '{}' for the file of known facts '{}' (--out). Make it first.",
+                                parent.string(), file.string()));
   }
-  write_file_atomically(file, counterfact_text(survey.known));
+  if (std::filesystem::is_directory(file, unreadable))
+    throw UserError("'" + file.string() + "' (--out) is a folder. Name the file to write.");
+  if (!overwrite && std::filesystem::exists(file, unreadable))
+    throw UserError("The file '" + file.string() + "' (--out) exists already. Name another one, or add --overwrite.");
 }
 
 CommandResult list_known(po::variables_map const& values, Environment const& environment) {
@@ -76,12 +87,18 @@ CommandResult list_known(po::variables_map const& values, Environment const& env
     if (!file.empty() && split.empty() && study.facts.size() > 1)
       throw UserError("A file holds the facts of one split, but the study has " + std::to_string(study.facts.size()) +
                       ". Name one with --split.");
+    if (world.rank() == 0 && !file.empty()) check_file(file, values.contains("overwrite"));
   });
-  auto const surveys = survey_known(environment, study, split, objects);
-  agree(world, [&] {
-    if (world.rank() == 0 && !file.empty()) write_known(surveys.front(), file);
-  });
+  auto const surveys = survey_known(environment, study, split, {.objects = objects});
   CommandResult result;
+  if (!file.empty() && surveys.front().known.empty()) {
+    result.code = 2;
+    result.error = without_known(surveys.front(), file);
+  }
+  agree(world, [&] {
+    if (world.rank() == 0 && !file.empty() && result.code == 0)
+      write_file_atomically(file, counterfact_text(surveys.front().known));
+  });
   if (world.rank() != 0) return result;
   auto list = nlohmann::ordered_json::array();
   for (auto const& survey : surveys) {
@@ -109,6 +126,7 @@ Command known_facts_command() {
   command.options->add_options()                                                                                        //
       ("split", po::value<std::string>()->value_name("S"), "only this split of the study; all by default")              //
       ("out", po::value<std::string>()->value_name("FILE"), "write the known facts of a split as CounterFact records")  //
+      ("overwrite", "the file after --out may exist")                                                                   //
       ("objects", po::value<std::string>()->value_name("DIR"),
        "find and keep the scores there, where a run of the study finds them: RUN/objects, or a folder that runs share")  //
       ("set", po::value<Texts>()->value_name("KEY=VALUE"), "replaces a value of the study; may be repeated")             //

@@ -79,6 +79,7 @@ TuneOptions tune_options_of(po::variables_map const& values) {
 Study study_for(po::variables_map const& values, EditMethod method) {
   StudyOverrides overrides;
   overrides.edit = usual_hparams(method);
+  overrides.masks = false;
   auto study = study_of(values, overrides);
   auto const is_finished = [](auto const& point) { return point.edit.hparams.method == EditMethod::imported; };
   if (std::any_of(study.points.begin(), study.points.end(), is_finished)) return study;  // which a tune refuses
@@ -88,6 +89,10 @@ Study study_for(po::variables_map const& values, EditMethod method) {
     study = study_of(values, overrides);
   }
   std::erase_if(study.points, is_other);
+  if (study.points.empty())
+    throw UserError("The study '" + study.name + "' has no edits by " + to_string(method) +
+                    " (--method): its sweep sets edit.method to others. Add " + to_string(method) +
+                    " to this sweep, or leave edit.method out of it.");
   return study;
 }
 

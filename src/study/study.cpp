@@ -26,6 +26,18 @@ void limit_splits(YAML::Node splits, std::size_t limit) {
   }
 }
 
+/// Where no masks are trained, they decide nothing.
+void drop_mask_keys(Sweep& sweep) {
+  for (auto& [keys, values] : sweep) {
+    for (auto k = keys.size(); k-- > 0;) {
+      if (!keys[k].starts_with("mask.")) continue;
+      keys.erase(keys.begin() + static_cast<std::ptrdiff_t>(k));
+      values.erase(values.begin() + static_cast<std::ptrdiff_t>(k));
+    }
+  }
+  std::erase_if(sweep, [](auto const& axis) { return axis.keys.empty(); });
+}
+
 /// Refuses settings of the section edit that are given, or swept, other than by default, and decide nothing at any point. `part`
 /// gives those of a table.
 template <typename Options>
@@ -60,7 +72,11 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
   if (!document.IsMap()) throw UserError("The study " + name + " must be a YAML mapping with name, model, facts, edit and mask.");
   override_values(document, overrides.set);
   if (overrides.limit) limit_splits(document["facts"], *overrides.limit);
-  auto const sweep = read_sweep(document, overrides, name);
+  auto sweep = read_sweep(document, overrides, name);
+  if (!overrides.masks) {
+    document["mask"] = "none";
+    drop_mask_keys(sweep);
+  }
   auto const base = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
   Study study;
   std::vector<std::size_t> choice(sweep.size(), 0);

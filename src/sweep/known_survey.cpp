@@ -56,19 +56,26 @@ SplitSurvey survey_of(Candidates const& candidates, std::vector<FactMargins> con
   return survey;
 }
 
+/// The store of the folder, where one is named. Collective.
+std::optional<ObjectStore> store_of(Communicator const& world, SurveyOptions const& options, LoadedModel const& loaded) {
+  std::optional<ObjectStore> store;
+  agree(world, [&] {
+    if (!options.objects.empty()) store.emplace(options.objects, true, kind_of_numbers(loaded.model->device()));
+  });
+  return store;
+}
+
 }  // namespace
 
 std::vector<SplitSurvey> survey_known(Environment const& environment, Study const& study, std::string const& split,
-                                      std::filesystem::path const& objects) {
+                                      SurveyOptions const& options) {
   auto const world = environment.world();
   std::vector<FactSelection> selections;
   agree(world, [&] { selections = surveyed_selections(study, split); });
   auto const loaded = load_model(environment, study, Tasks::done_here);
-  std::optional<ObjectStore> store;
-  agree(world, [&] {
-    if (!objects.empty()) store.emplace(objects, true, kind_of_numbers(loaded.model->device()));
-  });
-  auto const scoring = scoring_of(world, study, loaded, store ? &*store : nullptr);
+  auto const store = store_of(world, options, loaded);
+  auto scoring = scoring_of(world, study, loaded, store ? &*store : nullptr);
+  scoring.must_stop = options.must_stop;
   std::vector<SplitSurvey> surveys;
   for (auto const& selection : selections) {
     std::optional<Candidates> candidates;
@@ -78,12 +85,15 @@ std::vector<SplitSurvey> survey_known(Environment const& environment, Study cons
   return surveys;
 }
 
-std::vector<SplitFact> facts_of_splits(Environment const& environment, Study const& study) {
+std::vector<SplitFact> facts_of_splits(Environment const& environment, Study const& study, SurveyOptions const& options) {
   auto const world = environment.world();
   auto const asks = [](FactSelection const& selection) { return selection.known != KnownTest::none; };
   if (std::any_of(study.facts.begin(), study.facts.end(), asks)) {
     auto const loaded = load_model(environment, study, Tasks::done_here);
-    return find_facts(scoring_of(world, study, loaded, nullptr)).selected.facts;
+    auto const store = store_of(world, options, loaded);
+    auto scoring = scoring_of(world, study, loaded, store ? &*store : nullptr);
+    scoring.must_stop = options.must_stop;
+    return find_facts(scoring).selected.facts;
   }
   std::vector<SplitFact> facts;
   agree(world, [&] { facts = select_facts(study.facts, study.base); });

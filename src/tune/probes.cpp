@@ -84,9 +84,13 @@ std::vector<Fact> choose_probes(Study const& study, std::vector<SplitFact> const
   FactsOfSplits const of_splits(selected);
   std::erase_if(facts, [&](Fact const& fact) { return of_splits.has(fact) || !has_all_prompts(fact); });
   if (known) {
-    std::set<std::int64_t> known_cases;
-    for (auto const& fact : *known) known_cases.insert(fact.case_id);
-    std::erase_if(facts, [&](Fact const& fact) { return !known_cases.contains(fact.case_id); });
+    // Files may use the same case_ids.
+    auto const identity = [](Fact const& fact) {
+      return std::tuple(fact.case_id, fact.relation, fact.subject, fact.target_true, fact.target_new);
+    };
+    std::set<decltype(identity(Fact()))> known_facts;
+    for (auto const& fact : *known) known_facts.insert(identity(fact));
+    std::erase_if(facts, [&](Fact const& fact) { return !known_facts.contains(identity(fact)); });
   }
   shuffle_probes(facts);
   std::set<std::string> subjects;

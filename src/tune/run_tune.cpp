@@ -1,4 +1,5 @@
 #include "tune/climb.hpp"
+#include "tune/measured_rate.hpp"
 #include "tune/probes.hpp"
 #include "tune/products.hpp"
 #include "tune/quality_text.hpp"
@@ -7,10 +8,11 @@
 #include <onemask/comm/agree.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/interrupt.hpp>
+#include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
 #include <onemask/core/posix_file.hpp>
 #include <onemask/core/text.hpp>
-#include <onemask/plan/task_list.hpp>
 #include <onemask/store/journal.hpp>
 #include <onemask/store/run_folder.hpp>
 #include <onemask/store/study_file.hpp>
@@ -41,27 +43,21 @@ EditQuality no_quality(std::size_t facts) {
   return {none, none, none, none, unknown_score, {}};
 }
 
-/// Seconds of the tasks that edited and scored, of all ranks together.
-double seconds_in(std::filesystem::path const& journal) {
-  double seconds = 0;
-  for (auto const& record : read_journals(journal)) {
-    if (record.status != TaskStatus::done) continue;
-    auto const kind = kind_of_id(record.task);
-    if (kind != TaskKind::moments && kind != TaskKind::null_space) seconds += record.seconds * record.ranks;
-  }
-  return seconds;
-}
-
 class Tune {
  public:
   Tune(Environment const& environment, Study const& study, TuneOptions const& options)
       : environment_(environment), world_(environment.world()), study_(study), options_(options), begin_(TuneClock::now()) {
-    agree(world_, [&] { require_start(); });
-    auto const selected = facts_of_splits(environment, study_);
-    auto const known = known_probes();
+    agree(world_, [&] {
+      require_start();
+      prepare();
+      if (leads()) require_own_folder();
+    });
+    auto const scoring = scoring_of_facts();
+    auto const selected = facts_of_splits(environment, study_, scoring);
+    auto const known = known_probes(scoring);
     agree(world_, [&] {
       probes_ = choose_probes(study_, selected, options_.probes, options_.facts, known);
-      prepare();
+      plan_.probes = fingerprint(probes_);
     });
   }
 
@@ -96,9 +92,11 @@ class Tune {
  private:
   bool leads() const { return world_.rank() == 0; }
   std::filesystem::path probes_file() const { return options_.folder / "probes.json"; }
+  std::filesystem::path objects_folder() const { return options_.folder / "objects"; }
 
   /// What can be refused before the model is read.
   void require_start() {
+    invariant(!study_.points.empty(), "a tune begins with no way of editing");
     require_tunable(study_.points.front().edit.hparams.method);
     for (auto const& point : study_.points) {
       if (point.edits == study_.points.front().edits) continue;
@@ -112,9 +110,17 @@ class Tune {
     check_target();
   }
 
+  /// What scores facts before there are probe facts: into the folder, so that it goes on there, and within the time limit.
+  SurveyOptions scoring_of_facts() const {
+    auto const must_stop = [limit = options_.time_limit, begin = begin_] {
+      return interrupted() || (limit > 0 && std::chrono::duration<double>(TuneClock::now() - begin).count() > limit);
+    };
+    return {objects_folder(), must_stop};
+  }
+
   /// The facts that probes may be where a split asks for facts that the model knows: those that pass the test of the first such
   /// split. Collective.
-  std::optional<std::vector<Fact>> known_probes() const {
+  std::optional<std::vector<Fact>> known_probes(SurveyOptions const& scoring) const {
     for (auto const& selection : study_.facts) {
       if (selection.known == KnownTest::none) continue;
       auto all = study_;
@@ -123,18 +129,19 @@ class Tune {
                     .known = selection.known,
                     .known_margin = selection.known_margin,
                     .known_paraphrases = selection.known_paraphrases}};
-      return survey_known(environment_, all, "", {}).front().known;
+      return survey_known(environment_, all, "", scoring).front().known;
     }
     return std::nullopt;
   }
 
+  /// The plan, but for its probe facts, and for the ladder where a time decides it.
   void prepare() {
     auto const& start = study_.points.front().edit.hparams;
-    layers_ = std::clamp(start.v_loss_layer + 1, 1, static_cast<int>(model_.layers));
+    layers_ = std::clamp(start.v_loss_layer, 0, static_cast<int>(model_.layers) - 1) + 1;
     space_ = {layers_, variations_of(start).size(), options_.facts, has_solve(start.method)};
+    require_reuse(study_.points.front().edit, options_.facts, unit_of(space_));
     plan_.method = to_string(start.method);
     plan_.start = hparams_text(start);
-    plan_.probes = fingerprint(probes_);
     plan_.facts = options_.facts;
     plan_.budget = options_.budget ? options_.budget->text : "";
     plan_.measure = drift_measure(study_, options_.facts);
@@ -153,28 +160,39 @@ class Tune {
     if (!std::filesystem::is_directory(parent, unreadable))
       throw UserError(fmt::format("There is no folder '{}' for the hparams file '{}' (--hparams). Make it first.",
                                   parent.string(), target.string()));
+    if (std::filesystem::is_directory(target, unreadable))
+      throw UserError("'" + target.string() + "' (--hparams) is a folder. Name the hparams file to write.");
     if (options_.overwrite || !std::filesystem::exists(target, unreadable)) return;
     auto const own = options_.folder / "hparams.yaml";
     if (std::filesystem::exists(own, unreadable) && read_file(own) == read_file(target)) return;
     throw UserError("The file '" + target.string() + "' (--hparams) exists already. Name another one, or add --overwrite.");
   }
 
-  /// A folder without a ladder is no tune's, or that of one which has written nothing but its probe facts yet.
+  /// A folder without a ladder is no tune's, or that of one which has written no file of its own yet. One with a ladder is of a
+  /// tune that differs in nothing but its probe facts.
   void require_own_folder() const {
     auto const& folder = options_.folder;
     auto const exists = [&](char const* name) { return std::filesystem::exists(folder / name); };
     if (exists("plan.json"))
       throw UserError("The folder " + folder.string() + " holds the run of a study. Use another folder for --out.");
-    if (std::filesystem::exists(plan_file(folder))) return;
-    std::string name;
-    for (auto const* product : {"hparams.yaml", "trials.csv", "trials.json", "layers.svg"}) {
-      if (exists(product)) name = product;
+    if (auto const stored = stored_plan()) {
+      auto wanted = plan_;
+      wanted.probes = stored->probes;
+      return require_same_tune(*stored, wanted, folder);
     }
-    if (exists("probes.json") && read_file(probes_file()) != counterfact_text(probes_)) name = "probes.json";
-    if (!name.empty())
-      throw UserError(
-          fmt::format("The folder {} has a file {} that no tune with this command wrote. Use another folder for --out.",
-                      folder.string(), name));
+    for (auto const* product : {"probes.json", "hparams.yaml", "trials.csv", "trials.json", "layers.svg"}) {
+      if (exists(product))
+        throw UserError(
+            fmt::format("The folder {} has a file {} that no tune with this command wrote. Use another folder for --out.",
+                        folder.string(), product));
+    }
+  }
+
+  /// The plan that the folder keeps.
+  std::optional<TunePlan> stored_plan() const {
+    auto const file = plan_file(options_.folder);
+    if (!std::filesystem::exists(file)) return std::nullopt;
+    return tune_plan_from_json(read_file(file), file.string());
   }
 
   /// Whether a rate has to be measured before there can be a ladder.
@@ -182,19 +200,18 @@ class Tune {
     require_own_folder();
     make_folder(options_.folder);
     lock.emplace(options_.folder, "", std::chrono::seconds(3));  // ranks of a killed start may be dying still
-    if (auto const file = plan_file(options_.folder); std::filesystem::exists(file)) {
-      auto const stored = tune_plan_from_json(read_file(file), file.string());
-      require_same_tune(stored, plan_, options_.folder);
-      plan_ = stored;
+    if (auto const stored = stored_plan()) {
+      require_same_tune(*stored, plan_, options_.folder);
+      plan_ = *stored;
     }
-    write_file_atomically(probes_file(), counterfact_text(probes_));
     return plan_.ladder.empty();
   }
 
-  RunEnding run_rung(std::string const& name, std::vector<TuneCandidate> const& candidates, std::size_t facts) {
+  RunEnding run_rung(std::string const& name, std::vector<TuneCandidate> const& candidates, std::filesystem::path const& probes,
+                     std::size_t facts) {
     auto const rung =
-        rung_study(study_, fmt::format("{} tune {}", study_.name, name), candidates, probes_file(), facts, unit_of(space_));
-    RunOptions run{.folder = options_.folder / name, .objects = options_.folder / "objects", .deadline = options_.deadline};
+        rung_study(study_, fmt::format("{} tune {}", study_.name, name), candidates, probes, facts, unit_of(space_));
+    RunOptions run{.folder = options_.folder / name, .objects = objects_folder(), .deadline = options_.deadline};
     if (options_.time_limit > 0) {
       auto const spent = std::chrono::duration<double>(TuneClock::now() - begin_).count();
       run.time_limit = std::max(1.0, options_.time_limit - spent);
@@ -207,29 +224,39 @@ class Tune {
     return ending.end == RunEnding::End::complete && ending.dead.empty() && !ending.stuck;
   }
 
-  /// Edits the first unit in the lowest layer, which takes longest; the first rung uses the edits again.
+  /// Edits the first unit in the lowest layer, which takes longest; the first rung uses the edits again. Its facts are beside it,
+  /// for a tune whose budget is too small has no probe facts yet, and may begin again with fewer.
   RunEnding measure() {
+    auto const unit = unit_of(space_);
+    auto const name = fmt::format("rate-{}", unit);
+    auto const folder = options_.folder / name;
+    int attempt = 0;
+    agree(world_, [&] {
+      if (!leads()) return;
+      make_folder(folder);
+      write_file_atomically(folder / "probes.json",
+                            counterfact_text({probes_.begin(), probes_.begin() + static_cast<std::ptrdiff_t>(unit)}));
+      attempt = next_attempt(folder / "journal");
+    });
     std::vector<TuneCandidate> candidates;
     auto const lowest = candidate_at(start(), 0, {});
     for (auto& hparams : solves_of(lowest.hparams)) candidates.push_back({std::move(hparams), {}});
     auto const begin = TuneClock::now();
-    auto const ending = run_rung("rate", candidates, unit_of(space_));
+    auto const ending = run_rung(name, candidates, folder / "probes.json", unit);
     auto const wall = std::chrono::duration<double>(TuneClock::now() - begin).count();
     agree(world_, [&] {
       if (!leads() || !may_go_on(ending)) return;
-      auto const seconds = seconds_in(options_.folder / "rate/journal");
-      if (seconds <= 0)
-        throw RunError("The journal of " + (options_.folder / "rate").string() + " tells no times. Use a new folder.");
-      plan_.rate = {seconds, std::max(0.0, wall - seconds), world_.size()};
+      plan_.rate = rate_of(read_journals(folder / "journal"), attempt, wall, world_.size());
       plan_.ladder = choose_ladder(space_, options_.budget, plan_.rate);
     });
     return ending;
   }
 
-  /// The plan as the folder keeps it, and from now on does.
+  /// The plan as the folder keeps it, and from now on does, with the probe facts.
   std::string frozen_plan() const {
     auto const file = plan_file(options_.folder);
     if (!std::filesystem::exists(file)) write_file_atomically(file, to_json(plan_));
+    write_file_atomically(probes_file(), counterfact_text(probes_));
     return read_file(file);
   }
 
@@ -242,7 +269,7 @@ class Tune {
                            counted(candidates.size(), "candidate"), counted(rung.facts, "fact")));
     }
     auto const name = fmt::format("rung-{}", place + 1);
-    auto const ending = run_rung(name, candidates, rung.facts);
+    auto const ending = run_rung(name, candidates, probes_file(), rung.facts);
     if (!may_go_on(ending)) return ending;
     std::string text;
     agree(world_, [&] {

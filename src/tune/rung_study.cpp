@@ -1,5 +1,6 @@
 #include "tune/rung_study.hpp"
 
+#include <onemask/core/error.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/core/yaml_document.hpp>
 #include <onemask/settings/edit_hparams.hpp>
@@ -65,6 +66,26 @@ double usual_limit(DriftMeasure measure) {
 
 std::string name_of_measure(DriftMeasure measure) {
   return measure == DriftMeasure::perplexity ? "perplexity, edited / unedited" : "KL at neighborhood prompts [nats]";
+}
+
+void require_reuse(EditOptions const& edit, std::size_t facts, std::size_t unit) {
+  auto const in_model = static_cast<std::size_t>(edit.facts_per_model);
+  auto const method = edit.hparams.method;
+  if (!edits_in_batches(method) || in_model == 0 || in_model >= facts) return;
+  if (edit.sequential) {
+    throw UserError(
+        fmt::format("A tune on {} facts does not edit models of {} facts one after the other (edit.sequential with "
+                    "edit.facts_per_model): every setting that matters only after the search would search anew. Set "
+                    "edit.sequential to false, or edit.facts_per_model to 0.",
+                    facts, in_model));
+  }
+  if (method == EditMethod::memit_merge && in_model % unit != 0) {
+    throw UserError(
+        fmt::format("A tune edits {} facts at a time, and facts of a model share their values with {}, but a model has {} "
+                    "(edit.facts_per_model, or batch_size of the hparams file). Set edit.facts_per_model to a multiple of {}, or "
+                    "to 0.",
+                    unit, to_string(method), in_model, unit));
+  }
 }
 
 Study rung_study(Study const& study, std::string const& name, std::vector<TuneCandidate> const& candidates,

@@ -25,6 +25,10 @@ double usual_limit(DriftMeasure measure);
 /// "perplexity, edited / unedited"
 std::string name_of_measure(DriftMeasure measure);
 
+/// Throws UserError where the edits of few facts are no part of those of more, so that a ladder would cost more than it counts:
+/// where a model of fewer than `facts` facts is edited again, or facts share values in models that units of facts do not fill.
+void require_reuse(EditOptions const& edit, std::size_t facts, std::size_t unit);
+
 /// The study of a rung: the candidates as points, without masks, over the first `count` facts of `probes`, edited and scored in
 /// units of `unit` facts.
 Study rung_study(Study const& study, std::string const& name, std::vector<TuneCandidate> const& candidates,

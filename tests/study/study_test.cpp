@@ -387,6 +387,17 @@ TEST_F(StudyTest, FilesWithDotsInTheirPathsCanBeSwept) {
               ElementsAre("edit.hparams=sub/../rome.yaml mask", "edit.hparams=sub/../other.yaml mask"));
 }
 
+TEST_F(StudyTest, WhatIsSaidOfMasksIsLeftOutOnRequest) {
+  StudyOverrides overrides;
+  overrides.set = {"mask={layers: [0], epochs: none}"};
+  overrides.sweep = {"mask.seed=0..2", "edit.v_lr,mask.epochs=0.5,1;2,3"};
+  overrides.masks = false;
+  auto const study = read(overrides);
+  EXPECT_FALSE(study.masks);
+  EXPECT_THAT(names(study), ElementsAre("edit.v_lr=0.5 mask", "edit.v_lr=1 mask"));
+  EXPECT_THAT(study.resolved, AllOf(HasSubstr("mask: none"), HasSubstr("edit.v_lr"), Not(HasSubstr("mask."))));
+}
+
 TEST_F(StudyTest, SweepsThatMakeNoSense) {
   EXPECT_THAT(complaint({{}, {"model.threads=1,2"}, {}}), HasSubstr("model.threads"));
   EXPECT_THAT(complaint({{}, {"mask.sead=1,2"}, {}}), HasSubstr("Did you mean 'seed'?"));

@@ -49,7 +49,7 @@ class KnownFacts(WorldTest):
     def known_file(self, *words: object) -> list[dict]:
         """The records that `onemask known` writes."""
         file = self.folder / "written.json"
-        self.ask("known", self.study, "--split", "train", "--out", file, *words)
+        self.ask("known", self.study, "--split", "train", "--out", file, "--overwrite", *words)
         return json.loads(file.read_text())
 
     def test_they_are_those_of_the_evaluation_on_any_ranks(self):
@@ -173,7 +173,16 @@ class KnownFacts(WorldTest):
         self.assertIn("Did you mean 'heldout'?", self.ask("known", self.study, "--split", "heldou", code=2))
         self.assertIn("Name one with --split", self.ask("known", self.study, "--out", self.folder / "none.json", code=2))
         words = ["--split", "train", "--set", "facts.train.known=top-1", "--out", self.folder / "none.json"]
-        self.assertIn("knows no fact of the split 'train'", self.ask("known", self.study, *words, code=2))
+        result = subprocess.run([PROGRAM, "known", self.study, *words], capture_output=True, text=True, check=False)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("knows no fact of the split 'train'", result.stderr)
+        self.assertIn("Split train: 0 of 22 facts are known", result.stdout)
+        # A file that cannot be written is found before anything is scored.
+        objects = self.folder / "not made"
+        for place, sentence in [(self.folder / "nowhere/known.json", "There is no folder"), (self.folder, "is a folder"), (self.study, "exists already")]:
+            said = self.ask("known", self.study, "--split", "train", "--out", place, "--objects", objects, code=2)
+            self.assertIn(sentence, said)
+        self.assertFalse(objects.exists())
         self.assertFalse((self.folder / "none.json").exists())
         # The doctor loads no weights.
         self.assertIn("train at most 22, heldout 6, ood 6; which of them the model knows is found out", self.ask("doctor", self.study, *KNOWN))

@@ -1,6 +1,7 @@
 #include "tune/ladder.hpp"
 
 #include "support/complaint.hpp"
+#include "tune/measured_rate.hpp"
 #include "tune/tune_plan.hpp"
 
 #include <gmock/gmock.h>
@@ -98,6 +99,26 @@ TEST(TuneBudgets, AreEditsOrTimes) {
   for (auto const* text : {"", "edits", "0edits", "-5edits", "5 edits", "many", "99999999999999999999999edits", "0"})
     EXPECT_THAT(test::complaint_of([&] { parse_tune_budget(text); }), HasSubstr("such as 500edits, or a time such as 40m"))
         << text;
+}
+
+TEST(TuneRate, OfAStartThatContinuesAnother) {
+  auto const record = [](std::string task, double seconds, int rank, int attempt) {
+    return JournalRecord{.task = std::move(task), .seconds = seconds, .rank = rank, .attempt = attempt};
+  };
+  // The edit of the first start was lost and is done again.
+  std::vector<JournalRecord> records{record("moments/1", 50, 0, 1), record("edit/1", 100, 0, 1), record("edit/1", 8, 1, 2),
+                                     record("evaluation/1", 2, 0, 2)};
+  auto const rate = rate_of(records, 2, 11, 2);
+  EXPECT_EQ(rate.unit, 10);
+  EXPECT_EQ(rate.overhead, 3);
+  EXPECT_EQ(rate.ranks, 2);
+  records.push_back({.task = "evaluation/2", .status = TaskStatus::failed, .seconds = 2, .rank = 1, .attempt = 2});
+  EXPECT_EQ(rate_of(records, 2, 11, 2).unit, 10);
+  EXPECT_EQ(rate_of(records, 2, 11, 2).overhead, 1);
+  // Everything was done before: the start has only loaded the model.
+  EXPECT_EQ(rate_of(records, 3, 4, 1).unit, 10);
+  EXPECT_EQ(rate_of(records, 3, 4, 1).overhead, 4);
+  EXPECT_THAT(test::complaint_of([&] { rate_of({}, 1, 4, 1); }), HasSubstr("journal without times"));
 }
 
 TEST(TunePlans, AreReadAsTheyWereWritten) {

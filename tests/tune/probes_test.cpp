@@ -66,6 +66,34 @@ TEST_F(TuneProbes, AreKnownWhereTheStudyAsksForIt) {
               AllOf(HasSubstr("only 3 can be"), HasSubstr("the model knows them, as the study asks")));
 }
 
+TEST_F(TuneProbes, AreKnownByMoreThanTheirCaseIds) {
+  write_facts("first.json", 500, {"P1"}, 4);
+  write_facts("second.json", 500, {"P9"}, 4);
+  auto const study = read();
+  std::vector<std::filesystem::path> const files{folder_ / "first.json", folder_ / "second.json"};
+  auto const known = choose_probes(study, facts_of(study), {files[1]}, 2);
+  for (auto const& fact : choose_probes(study, facts_of(study), files, 2, known)) EXPECT_EQ(fact.relation, "P9");
+  EXPECT_THAT(complaint_of([&] { choose_probes(study, facts_of(study), files, 3, known); }), HasSubstr("only 2 can be"));
+}
+
+TEST_F(TuneProbes, EditsOfFewFactsAreAmongThoseOfMore) {
+  auto edit = read().points.front().edit;
+  edit.facts_per_model = 5;
+  edit.sequential = true;
+  EXPECT_NO_THROW(require_reuse(edit, 50, 8)) << "ROME edits one fact at a time";
+  edit.hparams.method = EditMethod::memit;
+  EXPECT_THAT(complaint_of([&] { require_reuse(edit, 50, 8); }), HasSubstr("edit.sequential"));
+  EXPECT_NO_THROW(require_reuse(edit, 5, 5));
+  edit.sequential = false;
+  EXPECT_NO_THROW(require_reuse(edit, 50, 8));
+  edit.hparams.method = EditMethod::memit_merge;
+  EXPECT_THAT(complaint_of([&] { require_reuse(edit, 50, 8); }), HasSubstr("a multiple of 8"));
+  edit.facts_per_model = 16;
+  EXPECT_NO_THROW(require_reuse(edit, 50, 8));
+  edit.facts_per_model = 0;
+  EXPECT_NO_THROW(require_reuse(edit, 50, 8));
+}
+
 TEST_F(TuneProbes, HaveAllPromptsAndSubjectsOfTheirOwn) {
   auto records = nlohmann::json::array();
   for (int i = 0; i < 4; ++i) records.push_back(record(700 + i, "P8", std::string("New ") + std::to_string(i / 2)));

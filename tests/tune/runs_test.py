@@ -121,7 +121,14 @@ class Tunes(WorldTest):
         refused("900 probe facts are wanted, but of the 60 facts", facts=900)
         refused("exists.yaml' .--hparams. exists already", "--hparams", world / "exists.yaml")
         refused("no section 'moments'", method="memit")
+        refused("--hparams. is a folder", "--hparams", world, "--overwrite")
         refused("edits in several ways", "--set", "sweep={edit.v_lr: [1, 2]}")
+        refused("has no edits by memit .--method.: its sweep sets edit.method to others", "--set", "sweep={edit.method: [rome, r-rome]}",
+                study=world / "bare.yaml", method="memit")  # fmt: skip
+        # What the study says of masks decides nothing.
+        small = "A budget of 1 edits is too small"
+        refused(small, "--budget", "1edits", "--set", "mask.methods=[rome]", method="r-rome")
+        refused(small, "--budget", "1edits", "--set", "mask={layers: [1]}", study=world / "bare.yaml", method="memit")
 
     def test_a_folder_has_one_tune(self):
         folder = self.folder / "first"
@@ -135,6 +142,32 @@ class Tunes(WorldTest):
         (folder / "hparams.yaml").write_text("mine")
         self.assertRegex(self.expect_ends(Start(0, *self.words("first")), 2), "has a file hparams.yaml that no tune")
         self.assertEqual((folder / "hparams.yaml").read_text(), "mine")
+        # Nor does it score facts there.
+        known = ["--set", "facts.train.known=two-way", "--budget", "54edits"]
+        self.expect_ends(Start(0, *self.words("first", *known)), 2)
+        (folder / "hparams.yaml").unlink()
+        (folder / "probes.json").write_text("[]")
+        self.assertRegex(self.expect_ends(Start(0, *self.words("first", *known)), 2), "has a file probes.json that no tune")
+        self.assertFalse((folder / "objects").exists())
+
+    def test_scores_of_facts_are_kept_and_obey_the_limit(self):
+        run = self.folder / "scored"
+
+        def refused(code: int, sentence: str, *words: object, ranks: int = 0, facts: int = 4) -> None:
+            start = Start(ranks, "tune", self.study, "--method", "rome", "--probe", self.study.parent / "probes.json", "--facts", facts,
+                          "--set", "facts.train.known=two-way", "--set", "facts.train.limit=3", "--out", run, *words)  # fmt: skip
+            self.assertRegex(self.expect_ends(start, code), sentence)
+            self.assertFalse((run / "probes.json").exists() or (run / "ladder.json").exists())
+
+        refused(2, "A budget of 1 edits is too small", "--budget", "1edits")
+        self.assertFalse(run.exists())
+        refused(75, "are not all found yet", "--time-limit", "0.001s")
+        # A time is found to be too short only when facts were edited. Then there may be fewer of them.
+        refused(2, "A budget of .* is too small", "--budget", "0.1s", ranks=2)
+        made = {file: file.stat().st_mtime_ns for file in (run / "objects").glob("??/*")}
+        refused(2, "A budget of .* is too small", "--budget", "0.1s", facts=3)
+        self.assertGreater(len(made), 8)
+        self.assertEqual({file: file.stat().st_mtime_ns for file in made}, made)
 
 
 if __name__ == "__main__":

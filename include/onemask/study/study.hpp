@@ -70,6 +70,7 @@ struct StudyOverrides {
                                          ///< "mask.learning_rate=logspace(-3,-1,5)"; keys that move together: "key,key=list;list"
   std::optional<std::size_t> limit;      ///< at most so many facts of each split
   std::optional<EditHparams> edit = {};  ///< how facts are edited where the study names no hparams file
+  bool masks = true;                     ///< false: 'mask: none', and no key under mask. is swept
 };
 
 /// Reads a study file (YAML, see docs/studies.md) and applies the overrides. Unknown keys, wrong types and values out of range

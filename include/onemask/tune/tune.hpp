@@ -50,8 +50,9 @@ EditHparams usual_hparams(EditMethod method);
 /// study, which must have one only.
 ///
 /// Collective; the same choice on any number of ranks and after any interruption, for the ladder is written into the folder
-/// before it is climbed. Throws on every rank: UserError for a method without such settings, too few probe facts, a budget that
-/// no ladder fits, a folder of another tune, a file that would be overwritten.
+/// before it is climbed. Throws on every rank: UserError for a method without such settings, edits that a ladder could not use
+/// again, too few probe facts, a budget that no ladder fits, a folder of another tune, a file that would be overwritten;
+/// Interrupted where it must stop while facts are scored that the model may know.
 TuneOutcome tune_study(Environment const& environment, Study const& study, TuneOptions const& options);
 
 }  // namespace onemask
