@@ -56,7 +56,7 @@ DEFECTS = [
     Defect("losses are read before they have come", VALUE_SEARCH, "at::stack(columns).to(at::kCPU);",
            "at::stack(columns).to(at::kCPU, /*non_blocking=*/true);", "edit", "edit_waits_test"),
     Defect("scores are read before they have come", TWO_WAY, "sum(read, new_)}).to(at::kCPU);",
-           "sum(table, new_)}).to(at::kCPU, /*non_blocking=*/true);", "model", "model_waits_test"),
+           "sum(read, new_)}).to(at::kCPU, /*non_blocking=*/true);", "model", "model_waits_test"),
     Defect("the host reads a device's memory", METRICS, "                           .to(at::kCPU);\n  auto const kl = ", ";\n  auto const kl = ",
            "eval", "eval_metrics_golden_test/pretend"),
     Defect("a sum begins with memory that nobody has set", TWO_WAY, "at::zeros({prompts_}, values.options())",
