@@ -101,8 +101,7 @@ std::vector<Fact> choose_probes(Study const& study, std::vector<SplitFact> const
     throw UserError(fmt::format(
         "{} probe facts are wanted, but of the {} facts in the {} only {} can be: no split of the study '{}' selects them, they "
         "have paraphrases and neighborhood prompts{}, and no two have the same subject. Ask for fewer (--facts), or name files "
-        "of "
-        "other facts (--probe FILE).",
+        "of other facts (--probe FILE).",
         count, all, files.empty() ? "files of the study" : "files after --probe", facts.size(), study.name,
         known ? ", the model knows them, as the study asks" : ""));
   }

@@ -69,8 +69,7 @@ void require_tunable(EditMethod method) {
   if (method != EditMethod::ft_l) return;
   throw UserError(
       "onemask tune does not tune ft-l: it searches for no values, and lr and norm_constraint decide it. Sweep these two, such "
-      "as "
-      "with --sweep edit.lr=logspace(-4,-2,5).");
+      "as with --sweep edit.lr=logspace(-4,-2,5).");
 }
 
 EditHparams for_model(EditHparams hparams, ModelConfig const& model) {

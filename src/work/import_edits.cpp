@@ -50,8 +50,8 @@ WeightDelta factored(WeightDelta const& change, int rank, double& lost) {
   return {change.layer, factors.left, factors.right, {}};
 }
 
-Imported read(WorkContext const& run, EditFile const& file, int rank) {
-  auto const edit = read_finished_edit(file.path, Checkpoint::open(run.study.model.checkpoint), run.model);
+Imported read(WorkContext const& run, Checkpoint const& original, EditFile const& file, int rank) {
+  auto const edit = read_finished_edit(file.path, original, run.model);
   if (edit.content() != file.content)
     throw UserError("The edit " + file.path.string() + " has changed since the run began. Start the command again.");
   Imported imported;
@@ -75,11 +75,12 @@ Imported read(WorkContext const& run, EditFile const& file, int rank) {
 
 void import_edits(WorkContext const& run, EditTask const& task) {
   auto const& set = run.plan.sets[task.set];
+  auto const original = Checkpoint::open(run.study.model.checkpoint);
   for (auto fact : task.facts) {
     Edit edit;
     edit.layer = set.options.hparams.layer();
     if (auto const file = set.finished.file_of[fact]) {
-      auto imported = read(run, set.finished.files[*file], set.options.rank);
+      auto imported = read(run, original, set.finished.files[*file], set.options.rank);
       invariant(imported.changes.size() == 1 && imported.changes.front().left.defined(), "the edit of a fact has ",
                 imported.changes.size(), " changes, or a matrix");
       static_cast<EditOutcome&>(edit) = imported.outcome;
@@ -99,7 +100,7 @@ void import_model(WorkContext const& run, SolveTask const& task) {
   BatchEdit edit;
   EditOutcome outcome;
   if (auto const file = set.finished.file_of[task.facts.front()]) {
-    auto imported = read(run, set.finished.files[*file], set.options.rank);
+    auto imported = read(run, Checkpoint::open(run.study.model.checkpoint), set.finished.files[*file], set.options.rank);
     outcome = imported.outcome;
     edit.deltas = std::move(imported.changes);
   } else {
