@@ -21,7 +21,7 @@ std::string gated_block_name(std::int64_t layer) {
 class GatedDecoder final : public CausalLM {
  public:
   GatedDecoder(Checkpoint const& checkpoint, Placement placement, NormScale scale, double embedding_scale,
-               std::function<GatedBlock(std::string const&)> const& read)
+               std::function<GatedBlock(GatedLayerReader const&)> const& read)
       : CausalLM(checkpoint.config(), placement, checkpoint.fingerprint()),
         query_scale_(1.0 / std::sqrt(config().query_scalar > 0 ? config().query_scalar : static_cast<double>(config().head_dim))),
         embedding_scale_(at::scalar_tensor(embedding_scale, placement.dtype).item<double>()),
@@ -32,7 +32,7 @@ class GatedDecoder final : public CausalLM {
     norm_ = read_norm(weights, "model.norm", c.hidden, scale);
     head_ = c.tied_head ? tokens_ : weights("lm_head.weight", {c.vocabulary, c.hidden});
     for (std::int64_t layer = 0; layer < c.layers; ++layer) {
-      blocks_.push_back(read(gated_block_name(layer)));
+      blocks_.push_back(read(GatedLayerReader(weights, c, gated_block_name(layer), scale)));
       invariant(blocks_.back().after_mlp.defined() == c.mlp_norm, "layer ", layer, " of '", c.family,
                 "' has a norm behind its MLP, or lacks it, against its configuration");
     }
@@ -112,23 +112,25 @@ at::Tensor read_norm(WeightReader const& weights, std::string const& name, std::
   return scale == NormScale::plus_one ? 1 + stored : stored;
 }
 
-void read_matrices(WeightReader const& weights, ModelConfig const& config, std::string const& scope, GatedBlock& block) {
-  auto const& c = config;
-  auto const attention = scope + ".self_attn.", mlp = scope + ".mlp.";
+GatedBlock GatedLayerReader::with_matrices() const {
+  auto const& c = config_;
+  std::string const attention = "self_attn.", mlp = "mlp.";
   auto const queries = c.heads * c.head_dim, keys = c.kv_heads * c.head_dim;
   bool const bias = c.attention_bias || c.qkv_bias;
-  block.query = weights.linear(attention + "q_proj", {queries, c.hidden}, bias);
-  block.key = weights.linear(attention + "k_proj", {keys, c.hidden}, bias);
-  block.value = weights.linear(attention + "v_proj", {keys, c.hidden}, bias);
-  block.attention_out = weights.linear(attention + "o_proj", {c.hidden, queries}, c.attention_bias);
-  block.gate = weights.linear(mlp + "gate_proj", {c.inner, c.hidden}, c.mlp_bias);
-  block.up = weights.linear(mlp + "up_proj", {c.inner, c.hidden}, c.mlp_bias);
-  block.down = weights.linear(mlp + "down_proj", {c.hidden, c.inner}, c.mlp_bias);
+  GatedBlock block;
+  block.query = linear(attention + "q_proj", {queries, c.hidden}, bias);
+  block.key = linear(attention + "k_proj", {keys, c.hidden}, bias);
+  block.value = linear(attention + "v_proj", {keys, c.hidden}, bias);
+  block.attention_out = linear(attention + "o_proj", {c.hidden, queries}, c.attention_bias);
+  block.gate = linear(mlp + "gate_proj", {c.inner, c.hidden}, c.mlp_bias);
+  block.up = linear(mlp + "up_proj", {c.inner, c.hidden}, c.mlp_bias);
+  block.down = linear(mlp + "down_proj", {c.hidden, c.inner}, c.mlp_bias);
+  return block;
 }
 
 std::unique_ptr<CausalLM> make_gated_decoder(Checkpoint const& checkpoint, Placement placement, NormScale scale,
                                              double embedding_scale,
-                                             std::function<GatedBlock(std::string const& scope)> const& read) {
+                                             std::function<GatedBlock(GatedLayerReader const& layer)> const& read) {
   return std::make_unique<GatedDecoder>(checkpoint, placement, scale, embedding_scale, read);
 }
 

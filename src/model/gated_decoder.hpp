@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace onemask {
 
@@ -25,15 +26,34 @@ enum class NormScale {
   plus_one  ///< in float32, and 1 is added to it (Gemma)
 };
 
+/// NAME.weight, [size], as `scale` uses it.
 at::Tensor read_norm(WeightReader const& weights, std::string const& name, std::int64_t size, NormScale scale);
 
-/// Matrices of attention and MLP as Llama names and shapes them. `scope` is the layer's name.
-void read_matrices(WeightReader const& weights, ModelConfig const& config, std::string const& scope, GatedBlock& block);
+/// Takes the weights of one layer, whose names follow the layer's own.
+class GatedLayerReader {
+ public:
+  GatedLayerReader(WeightReader const& weights, ModelConfig const& config, std::string scope, NormScale scale)
+      : weights_(weights), config_(config), scope_(std::move(scope) + "."), scale_(scale) {}
+
+  at::Tensor norm(std::string const& name, std::int64_t size) const { return read_norm(weights_, scope_ + name, size, scale_); }
+  /// As WeightReader::linear.
+  Linear linear(std::string const& name, at::IntArrayRef shape, bool bias) const {
+    return weights_.linear(scope_ + name, shape, bias);
+  }
+  /// A block with the matrices of attention and MLP as Llama names and shapes them, and without norms.
+  GatedBlock with_matrices() const;
+
+ private:
+  WeightReader const& weights_;
+  ModelConfig const& config_;
+  std::string scope_;
+  NormScale scale_;
+};
 
 /// Embedding, final norm and head as Llama names them, around the layers that `read` gives. Embeddings are multiplied by
 /// `embedding_scale`, rounded to the model's type.
 std::unique_ptr<CausalLM> make_gated_decoder(Checkpoint const& checkpoint, Placement placement, NormScale scale,
                                              double embedding_scale,
-                                             std::function<GatedBlock(std::string const& scope)> const& read);
+                                             std::function<GatedBlock(GatedLayerReader const& layer)> const& read);
 
 }  // namespace onemask

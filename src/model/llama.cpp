@@ -5,12 +5,10 @@ namespace onemask {
 
 std::unique_ptr<CausalLM> make_llama(Checkpoint const& checkpoint, Placement placement) {
   auto const& config = checkpoint.config();
-  WeightReader const weights(checkpoint, placement);
-  return make_gated_decoder(checkpoint, placement, NormScale::rounded, 1, [&](std::string const& scope) {
-    GatedBlock block;
-    read_matrices(weights, config, scope, block);
-    block.before_attention = read_norm(weights, scope + ".input_layernorm", config.hidden, NormScale::rounded);
-    block.before_mlp = read_norm(weights, scope + ".post_attention_layernorm", config.hidden, NormScale::rounded);
+  return make_gated_decoder(checkpoint, placement, NormScale::rounded, 1, [&](GatedLayerReader const& layer) {
+    auto block = layer.with_matrices();
+    block.before_attention = layer.norm("input_layernorm", config.hidden);
+    block.before_mlp = layer.norm("post_attention_layernorm", config.hidden);
     return block;
   });
 }

@@ -7,17 +7,12 @@ namespace onemask {
 /// 2501.00656, section 3).
 std::unique_ptr<CausalLM> make_olmo2(Checkpoint const& checkpoint, Placement placement) {
   auto const& config = checkpoint.config();
-  WeightReader const weights(checkpoint, placement);
-  return make_gated_decoder(checkpoint, placement, NormScale::wide, 1, [&](std::string const& scope) {
-    GatedBlock block;
-    read_matrices(weights, config, scope, block);
-    auto const norm = [&](std::string const& name, std::int64_t size) {
-      return read_norm(weights, scope + name, size, NormScale::wide);
-    };
-    block.after_attention = norm(".post_attention_layernorm", config.hidden);
-    block.after_mlp = norm(".post_feedforward_layernorm", config.hidden);
-    block.query_norm = norm(".self_attn.q_norm", config.heads * config.head_dim);
-    block.key_norm = norm(".self_attn.k_norm", config.kv_heads * config.head_dim);
+  return make_gated_decoder(checkpoint, placement, NormScale::wide, 1, [&](GatedLayerReader const& layer) {
+    auto block = layer.with_matrices();
+    block.after_attention = layer.norm("post_attention_layernorm", config.hidden);
+    block.after_mlp = layer.norm("post_feedforward_layernorm", config.hidden);
+    block.query_norm = layer.norm("self_attn.q_norm", config.heads * config.head_dim);
+    block.key_norm = layer.norm("self_attn.k_norm", config.kv_heads * config.head_dim);
     return block;
   });
 }
