@@ -1,4 +1,5 @@
 #include "launcher_watch.hpp"
+#include "local_processes.hpp"
 #include "mpi_backend.hpp"
 #include "mpi_call.hpp"
 #include <onemask/comm/environment.hpp>
@@ -145,16 +146,18 @@ Environment::Environment(int& argc, char**& argv) : launched_(started_by_launche
   launcher_ = std::make_unique<LauncherWatch>();
   start_mpi(argc, argv);
   MPI_Comm world = MPI_COMM_NULL, local = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "set up the world");
+  for (MPI_Comm const communicator : {MPI_COMM_WORLD, MPI_COMM_SELF})
+    check_mpi(MPI_Comm_set_errhandler(communicator, MPI_ERRORS_RETURN), "set up the world");
   check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &world), "set up the world");
   world_ = Communicator(std::make_shared<MpiBackend>(world));
   check_mpi(MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local), "find the ranks of this host");
   local_ = Communicator(std::make_shared<MpiBackend>(local));
+  processes_ = std::make_unique<LocalProcesses>(local_);
 }
 
 Environment::~Environment() {
   // To finalize may wait for the dead.
-  if (!launched_ || !finalizes_ || std::uncaught_exceptions() > exceptions_) return;
+  if (!launched_ || std::uncaught_exceptions() > exceptions_) return;
   local_ = Communicator();
   world_ = Communicator();
   Deadline const deadline(std::chrono::seconds(30), [this] {
@@ -167,7 +170,15 @@ Environment::~Environment() {
 
 void Environment::abort_world(int code) const {
   std::fflush(nullptr);
-  if (launched_) MPI_Abort(MPI_COMM_WORLD, code);
+  if (launched_) {
+    processes_->end_within(std::chrono::seconds(10));  // an abort while other ranks end may never come back
+    MPI_Abort(MPI_COMM_WORLD, code);
+  }
+  std::_Exit(code);
+}
+
+void Environment::leave_without_finalizing(int code) const {
+  std::fflush(nullptr);
   std::_Exit(code);
 }
 

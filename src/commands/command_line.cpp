@@ -145,7 +145,6 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
   };
   // Where ranks are missing, a rank ends as it is; ranks that are stuck end with the world.
   using Ranks = CommandResult::Ranks;
-  if (result.ranks != Ranks::all) environment.leave_without_finalizing();
   if (result.ranks == Ranks::some_stuck) {
     if (world.rank() == 0) give_up(own);
     wait_for_the_end();
@@ -153,7 +152,7 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
   if (result.ranks != Ranks::all) {
     if (world.rank() == 0 && !own.sentence.empty()) say(own);
     if (world.rank() == 0) leave_code(own.code);
-    return own.code;
+    environment.leave_without_finalizing(own.code);
   }
   Meeting met;
   auto const talk = ending_of([&] {
@@ -163,7 +162,7 @@ int run_on_ranks(Command const& command, std::vector<std::string> const& words) 
   if (talk.code != 0) give_up(own.code != 0 ? own : talk);
   if (!met.all_came) {
     std::this_thread::sleep_for(std::chrono::seconds(2));  // rank 0 ends the world, with its code
-    environment.leave_without_finalizing();
+    environment.leave_without_finalizing(met.ending.code);
   }
   if (world.rank() == 0 && !met.ending.sentence.empty()) say(met.ending);
   if (world.rank() == 0) leave_code(met.ending.code);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A rank that hangs, here stopped for good, is given up; the run ends by itself and leaves no process."""
 
+import os
 import signal
 import sys
 import unittest
@@ -15,6 +16,7 @@ RANKS, DEADLINE = 4, "8s"
 # Ranks, and the stages that they are stopped in: in tasks of their own, in a group that trains a mask, idle.
 WORKERS = [(2, ["edits"]), (1, ["masks"]), (2, ["masks"]), (3, ["evaluation"]), (1, [GATHER, END])]
 LEADER = [(0, ["edits"]), (0, ["masks"])]
+HANGING_ABORT = ["-x", f"LD_PRELOAD={os.environ['ONEMASK_HANGING_ABORT']}"]
 
 
 class Hang(SubjectTest):
@@ -66,6 +68,13 @@ class Hang(SubjectTest):
     @unittest.skipUnless(knows_ulfm(), "this mpirun does not know --with-ft ulfm")
     def test_under_ulfm(self):
         self.stop_all([*WORKERS[:3], *LEADER[1:]], ULFM)
+
+    def test_an_abort_that_hangs(self):
+        self.stop_all(WORKERS[:1], HANGING_ABORT)
+
+    @unittest.skipUnless(knows_ulfm(), "this mpirun does not know --with-ft ulfm")
+    def test_an_abort_that_hangs_under_ulfm(self):
+        self.stop_all(WORKERS[:1], [*ULFM, *HANGING_ABORT])
 
 
 if __name__ == "__main__":

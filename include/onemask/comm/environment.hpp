@@ -8,6 +8,7 @@
 namespace onemask {
 
 class LauncherWatch;
+class LocalProcesses;
 
 /// Starts and ends MPI for the process: one of these lives in main, and outlives everything that communicates.
 ///
@@ -32,21 +33,22 @@ class Environment {
   int local_rank() const { return local_.rank(); }
   int local_size() const { return local_.size(); }
 
-  /// Some ranks are dead or stuck: MPI is not finalized, for that would wait for them.
-  void leave_without_finalizing() { finalizes_ = false; }
+  /// Some ranks are dead or stuck: ends this process, and leaves MPI as it is, for that would wait for them.
+  [[noreturn]] void leave_without_finalizing(int code) const;
 
   /// What the world ends with when some rank does not come to the end of MPI within half a minute; 1 unless said.
   void will_exit(int code) { code_ = code; }
 
-  /// Ends every rank of the run at once with this exit code, without waiting for any.
+  /// Ends every rank of the run at once with this exit code, without waiting for any. Ranks of this host that MPI has not ended
+  /// within ten seconds are killed.
   [[noreturn]] void abort_world(int code) const;
 
  private:
   bool launched_;
   std::unique_ptr<LauncherWatch> launcher_;
+  std::unique_ptr<LocalProcesses> processes_;
   int exceptions_;
   Communicator world_, local_;
-  bool finalizes_ = true;
   int code_ = 1;
 };
 
