@@ -95,7 +95,8 @@ struct FactGroup {
   std::vector<std::int64_t> planned;  ///< facts by selection
 };
 
-std::vector<FactGroup> make_groups(std::vector<FactPlace> const& facts, std::vector<Selection> const& selections) {
+std::vector<FactGroup> make_groups(std::vector<FactPlace> const& facts, std::vector<bool> const& left_out,
+                                   std::vector<Selection> const& selections) {
   std::vector<FactGroup> groups;
   std::map<std::pair<std::string, std::string>, std::size_t> index;
   auto const add = [&](std::string const& split, std::string const& relation, std::size_t fact) {
@@ -109,6 +110,7 @@ std::vector<FactGroup> make_groups(std::vector<FactPlace> const& facts, std::vec
     }
   };
   for (std::size_t f = 0; f < facts.size(); ++f) {
+    if (!left_out.empty() && left_out[f]) continue;
     add(facts[f].split, every_relation, f);
     add(facts[f].split, facts[f].relation, f);
   }
@@ -183,7 +185,7 @@ void estimate(Series const& series, double const* values, double const* resample
 }  // namespace
 
 struct Aggregator::State {
-  explicit State(std::vector<FactPlace> const& places) : groups(make_groups(places, selections)), facts(places.size()) {}
+  explicit State(std::vector<FactPlace> const& of) : facts(of) {}
 
   /// The rows of all metrics under the conditions, without values yet.
   std::vector<SummaryRow> empty_rows() const {
@@ -240,8 +242,8 @@ struct Aggregator::State {
 
   std::vector<Quantity> const quantities = all_quantities();
   std::vector<Selection> const selections = all_selections(quantities);
-  std::vector<FactGroup> const groups;
-  std::size_t const facts;
+  std::vector<FactPlace> const facts;
+  std::vector<FactGroup> groups;
   Bootstrap bootstrap;
   std::vector<std::string> conditions;
   std::vector<Sums> sums;  // by condition
@@ -251,8 +253,9 @@ Aggregator::Aggregator(std::vector<FactPlace> const& facts) : state_(std::make_u
 
 Aggregator::~Aggregator() = default;
 
-void Aggregator::begin(std::vector<std::string> conditions) {
-  state_->sums.assign(conditions.size(), Sums(state_->facts, state_->quantities.size()));
+void Aggregator::begin(std::vector<std::string> conditions, std::vector<bool> const& left_out) {
+  state_->groups = make_groups(state_->facts, left_out, state_->selections);
+  state_->sums.assign(conditions.size(), Sums(state_->facts.size(), state_->quantities.size()));
   state_->conditions = std::move(conditions);
 }
 
@@ -260,7 +263,7 @@ void Aggregator::add(PromptMetrics const& row) {
   auto& s = *state_;
   invariant(row.tokens_true > 0 && row.tokens_new > 0, "an object of fact ", row.fact, " has no token");
   auto const condition = static_cast<std::size_t>(row.condition), fact = static_cast<std::size_t>(row.fact);
-  if (condition >= s.sums.size() || fact >= s.facts) return;
+  if (condition >= s.sums.size() || fact >= s.facts.size()) return;
   auto& sums = s.sums[condition];
   auto* const values = sums.values.data() + fact * s.quantities.size();
   for (auto const q : s.selections[static_cast<std::size_t>(row.kind)].quantities) values[q] += s.quantities[q].value(row);

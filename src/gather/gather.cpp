@@ -207,7 +207,8 @@ class Gatherer {
       auto const conditions = plan_.conditions_of(tasks[first].set, tasks[first].mask);
       std::vector<std::string> names;
       for (auto const c : conditions) names.push_back(plan_.conditions[c].name);
-      aggregator.begin(names);
+      auto const mask = tasks[first].mask;
+      aggregator.begin(names, mask < 0 ? std::vector<bool>() : plan_.masks[static_cast<std::size_t>(mask)].left_out);
       for (; last < tasks.size() && tasks[last].set == tasks[first].set && tasks[last].mask == tasks[first].mask; ++last) {
         auto rows = read(tasks[last].key, metrics_from_bytes);
         if (!rows) continue;

@@ -23,11 +23,13 @@ namespace onemask {
 namespace {
 
 /// A mask over a batch-edited model needs its training facts in one model.
-void require_one_model(Plan const& plan, EditSet const& set, Study const& study) {
+void require_one_model(MaskTask const& mask, EditSet const& set, Study const& study) {
   if (!set.in_batches) return;
   std::set<std::string> models;
-  for (auto const& split : {study.train_split, std::string(validation_split)}) {
-    for (auto fact : plan.edited_facts_of(split, set)) models.insert(set.keys[fact]);
+  for (auto const* facts : {&mask.training, &mask.held_back}) {
+    for (auto fact : *facts) {
+      if (set.edits(fact)) models.insert(set.keys[fact]);
+    }
   }
   if (models.size() == 1) return;
   if (set.options.hparams.method == EditMethod::imported) {
@@ -57,13 +59,39 @@ std::vector<int> masked_layers(StudyPoint const& point, EditSet const& set, Stud
                               study.name, join(edited, ", ")));
 }
 
-/// What the facts of the training split, with those held back, add to the name of a mask over their edits.
-std::string training_key(EditSet const& set, Plan const& plan, std::string const& train_split) {
+/// Chooses the facts of the training split that a mask is trained on, and those of the ones held back.
+void choose_facts(TrainingFacts const& wanted, Plan const& plan, Study const& study, MaskTask& mask) {
+  std::map<std::string, int> chosen;  // by relation
+  for (auto const& relation : wanted.relations) chosen[relation] = 0;
+  if (!wanted.all()) mask.left_out.resize(plan.facts.size());
+  for (std::size_t f = 0; f < plan.facts.size(); ++f) {
+    auto const& [fact, split] = plan.facts[f];
+    if (split != study.train_split && split != validation_split) continue;
+    bool const of_a_relation = wanted.relations.empty() || chosen.contains(fact.relation);
+    if (of_a_relation && (chosen[fact.relation]++ < wanted.per_relation || wanted.per_relation == 0)) {
+      (split == validation_split ? mask.held_back : mask.training).push_back(f);
+    } else {
+      mask.left_out[f] = true;
+    }
+  }
+  for (auto const& relation : wanted.relations) {
+    if (chosen[relation] > 0) continue;
+    throw UserError(fmt::format(
+        "The study '{}' trains masks on the relation '{}' (mask.train_relations), but its split '{}' has no fact of it.",
+        study.name, relation, study.train_split));
+  }
+  if (mask.training.empty()) {
+    throw UserError(fmt::format("The study '{}' leaves no fact of its split '{}' to train the mask '{}' on.", study.name,
+                                study.train_split, mask.name));
+  }
+}
+
+/// What the facts that a mask is trained on, with those held back, add to its name.
+std::string training_key(MaskTask const& mask, EditSet const& set, Plan const& plan) {
   Hasher hasher;
-  for (auto const& split : {train_split, std::string(validation_split)}) {
-    auto const facts = plan.facts_of(split);
-    hasher.integer(static_cast<long long>(facts.size()));
-    for (auto fact : facts) {
+  for (auto const* facts : {&mask.training, &mask.held_back}) {
+    hasher.integer(std::ssize(*facts));
+    for (auto fact : *facts) {
       auto const& record = plan.facts[fact].fact;
       hasher.text(set.keys[fact]).text(record.target_true);
       for (auto const& paraphrase : record.paraphrase_prompts) hasher.text(paraphrase);
@@ -97,12 +125,6 @@ std::vector<std::size_t> Plan::facts_of(std::string const& split) const {
   for (std::size_t f = 0; f < facts.size(); ++f) {
     if (facts[f].split == split) indices.push_back(f);
   }
-  return indices;
-}
-
-std::vector<std::size_t> Plan::edited_facts_of(std::string const& split, EditSet const& set) const {
-  auto indices = facts_of(split);
-  std::erase_if(indices, [&](auto fact) { return !set.edits(fact); });
   return indices;
 }
 
@@ -144,8 +166,8 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
   invariant(templates.size() == study.points.size(), "of ", study.points.size(), " points of the study, ", templates.size(),
             " have context templates");
   KnownTasks known;
-  std::map<std::string, std::size_t> set_of;         // by the swept edit keys
-  std::map<std::size_t, std::string> training_keys;  // by set
+  std::map<std::string, std::size_t> set_of;                                              // by the swept edit keys
+  std::map<std::pair<std::size_t, std::vector<std::size_t>>, std::string> training_keys;  // by set and facts
   for (std::size_t p = 0; p < study.points.size(); ++p) {
     auto const& point = study.points[p];
     if (point.mask.validation_share != study.points.front().mask.validation_share) {
@@ -161,11 +183,14 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
                               study.train_split, fingerprints, plan, known);
     auto const set = found->second;
     if (!point.masked) continue;
-    if (!training_keys.contains(set)) require_one_model(plan, plan.sets[set], study);
-    MaskTask mask{set, point.name, point.settings, point.mask, point.mask_seed, {}};
+    MaskTask mask{set, point.name, point.settings, point.mask, point.mask_seed};
+    choose_facts(point.training, plan, study, mask);
+    auto& key = training_keys[{set, mask.training}];
+    if (key.empty()) {
+      require_one_model(mask, plan.sets[set], study);
+      key = training_key(mask, plan.sets[set], plan);
+    }
     mask.options.layers = masked_layers(point, plan.sets[set], study);
-    auto& key = training_keys[set];
-    if (key.empty()) key = training_key(plan.sets[set], plan, study.train_split);
     mask.key = mask_key(mask, key, fingerprints);
     plan.masks.push_back(std::move(mask));
   }

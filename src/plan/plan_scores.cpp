@@ -74,6 +74,15 @@ std::string conditions_key(std::size_t set, std::ptrdiff_t mask, Plan const& pla
   return hasher.hex();
 }
 
+/// Places in a batch of facts that are not scored under a mask.
+std::vector<std::size_t> left_out_of(std::size_t first, std::size_t count, std::ptrdiff_t mask, Plan const& plan) {
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; mask >= 0 && i < count; ++i) {
+    if (!is_scored(plan.masks[static_cast<std::size_t>(mask)], first + i)) places.push_back(i);
+  }
+  return places;
+}
+
 void plan_evaluations(Study const& study, Fingerprints const& fingerprints, Plan& plan) {
   auto const& options = study.evaluation;
   auto const batch = static_cast<std::size_t>(options.batch);
@@ -95,9 +104,13 @@ void plan_evaluations(Study const& study, Fingerprints const& fingerprints, Plan
     for (auto mask : masks) {
       auto const conditions = conditions_key(s, mask, plan);
       for (std::size_t b = 0; b < scored.size(); ++b) {
-        auto const first = b * batch;
-        plan.evaluations.push_back(
-            {s, mask, first, std::min(batch, plan.facts.size() - first), Hasher().text(scored[b]).text(conditions).hex()});
+        auto const first = b * batch, count = std::min(batch, plan.facts.size() - first);
+        auto const left_out = left_out_of(first, count, mask, plan);
+        if (left_out.size() == count) continue;
+        Hasher hasher;
+        hasher.text(scored[b]).text(conditions);
+        for (auto const place : left_out) hasher.integer(static_cast<long long>(place));
+        plan.evaluations.push_back({s, mask, first, count, hasher.hex()});
       }
     }
   }

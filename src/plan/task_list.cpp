@@ -121,18 +121,18 @@ class Lister {
   }
 
   void masks() {
-    auto training = plan_.facts_of(study_.train_split);
-    auto const held_back = plan_.facts_of(validation_split);
-    training.insert(training.end(), held_back.begin(), held_back.end());
-    std::vector<std::uint32_t> edited(plan_.sets.size());
-    for (std::size_t s = 0; s < plan_.sets.size(); ++s) {
-      Tasks makers;
-      for (auto fact : training) makers.push_back(makers_[s][fact]);
-      edited[s] = join(std::move(makers));
-    }
+    std::map<std::pair<std::size_t, std::vector<std::size_t>>, std::uint32_t> edited;  // by set and training facts
     for (std::size_t m = 0; m < plan_.masks.size(); ++m) {
       auto const& task = plan_.masks[m];
-      auto const id = add_once(TaskKind::mask, m, {edited[task.set]});
+      auto training = task.training;
+      training.insert(training.end(), task.held_back.begin(), task.held_back.end());
+      auto const [found, is_new] = edited.try_emplace({task.set, training}, nobody);
+      if (is_new) {
+        Tasks makers;
+        for (auto fact : training) makers.push_back(makers_[task.set][fact]);
+        found->second = join(std::move(makers));
+      }
+      auto const id = add_once(TaskKind::mask, m, {found->second});
       auto& shared = list_.graph.tasks[id];
       auto const batch = std::min<std::size_t>(static_cast<std::size_t>(task.options.batch), training.size());
       shared.parts = std::max(1U, number((batch + static_cast<std::size_t>(task.options.micro_batch) - 1) /
@@ -287,11 +287,8 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
     }
     case TaskKind::batch_edit:
       return static_cast<double>(plan.solves[index].facts.size());
-    case TaskKind::mask: {
-      double facts = 0;
-      for (auto const& item : plan.facts) facts += item.split == study.train_split;
-      return facts * plan.masks[index].options.epochs;
-    }
+    case TaskKind::mask:
+      return static_cast<double>(plan.masks[index].training.size()) * plan.masks[index].options.epochs;
     case TaskKind::evaluation: {
       auto const& evaluation = plan.evaluations[index];
       double prompts = 0;

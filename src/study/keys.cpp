@@ -194,6 +194,7 @@ Json default_of(std::string const& standard) {
 std::vector<StudyKey> study_keys() {
   Json const any = Json::object(), none{{"const", "none"}};
   Json const layers{{"anyOf", Json::array({{{"enum", {"last", "all"}}}, list_schema({{"type", "integer"}})})}};
+  Json const text{{"type", "string"}}, text_or_list{{"anyOf", Json::array({text, list_schema(text)})}};
   Json const ranks{{"anyOf", Json::array({{{"const", "auto"}}, {{"type", "integer"}, {"minimum", 1}}})}};
   Reference reference;
   reference.key("name", "", FieldType::text, "of the study")
@@ -216,6 +217,10 @@ std::vector<StudyKey> study_keys() {
            "a mask of several layers has their matrices below each other")
       .key("mask.seed", "0", FieldType::whole, "of the initial mask and the order of the facts")
       .key("mask.train_split", "train", FieldType::text, "the split that masks are trained on")
+      .key("mask.train_relations", "all", "all, a relation, a list of relations", text_or_list,
+           "only the facts of these relations")
+      .key("mask.train_per_relation", "0", FieldType::whole,
+           "only the first so many facts of each relation, those held back included; 0: all")
       .key("mask.ranks", "auto", "auto, a whole number", ranks,
            "ranks that train one mask together; a run of fewer is refused. auto gives every mask a group")
       .fields<MaskOptions>("mask")

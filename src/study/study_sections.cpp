@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include <fmt/core.h>
@@ -194,6 +195,21 @@ bool read_masked(YamlSection& section, EditMethod method) {
   return masked;
 }
 
+void read_training_facts(YamlSection& section, TrainingFacts& training) {
+  section.read_at_least("train_per_relation", training.per_relation, 0);
+  if (!section.has("train_relations")) return;
+  auto const value = section.value("train_relations");
+  if (value.is("all")) return;
+  if (value.is_list()) {
+    section.read("train_relations", training.relations);
+  } else {
+    training.relations = {section.need<std::string>("train_relations")};
+  }
+  std::set<std::string> const different(training.relations.begin(), training.relations.end());
+  if (different.empty() || different.size() != training.relations.size())
+    throw section.fault("train_relations", "must be all, or name at least one relation, and each once");
+}
+
 void read_mask(YamlSection section, StudyPoint& point, Study& study) {
   auto& mask = point.mask;
   study.masks = read_masked(section, point.edit.hparams.method);
@@ -205,6 +221,7 @@ void read_mask(YamlSection section, StudyPoint& point, Study& study) {
     mask.layers = read_masked_layers(section, point.edit.hparams.layers);
   }
   section.read("train_split", study.train_split);
+  read_training_facts(section, point.training);
   if (section.has("ranks") && section.need<std::string>("ranks") != "auto") {
     section.read_at_least("ranks", study.ranks_per_mask, 1);
   }

@@ -70,6 +70,8 @@ std::string with_defaults(Study const& study) {
     add_value(mask, "layers", "last");
     add_value(mask, "seed", std::to_string(point.mask_seed));
     add_value(mask, "train_split", study.train_split);
+    add_value(mask, "train_relations", "all");
+    add_value(mask, "train_per_relation", std::to_string(point.training.per_relation));
     add_value(mask, "ranks", study.ranks_per_mask > 0 ? std::to_string(study.ranks_per_mask) : "auto");
     add_fields(mask, point.mask);
   }

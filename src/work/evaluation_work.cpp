@@ -61,7 +61,7 @@ class ConditionMaker {
     auto const zeros = keep.logical_not().sum().item<std::int64_t>();
     if (planned.kind == ConditionKind::random) return random_mask(keep.sizes(), zeros, task.seed);
     if (planned.kind == ConditionKind::magnitude) return largest_mask(weights(task.options.layers).abs(), zeros);
-    return largest_mask(delta_magnitude(task.options.layers), zeros);
+    return largest_mask(delta_magnitude(task), zeros);
   }
 
   /// The layers' matrices below each other.
@@ -71,12 +71,14 @@ class ConditionMaker {
     return at::cat(matrices);
   }
 
-  /// Mean over the training facts of |ΔW|, like `weights`.
-  at::Tensor delta_magnitude(std::vector<int> const& layers) {
-    auto& magnitude = delta_magnitudes_[layers];
+  /// Mean over the mask's training facts of |ΔW|, like `weights`.
+  at::Tensor delta_magnitude(MaskTask const& task) {
+    auto const& layers = task.options.layers;
+    auto& magnitude = delta_magnitudes_[{layers, task.training}];
     if (magnitude.defined()) return magnitude;
     auto const& set = run_.plan.sets[set_];
-    auto const training = run_.plan.edited_facts_of(run_.study.train_split, set);
+    auto training = task.training;
+    std::erase_if(training, [&](auto fact) { return !set.edits(fact); });
     if (is_batch()) {
       std::vector<at::Tensor> matrices;
       auto const edit = results_.batch_edit(set.keys[training.front()]);
@@ -99,7 +101,7 @@ class ConditionMaker {
   WorkContext const& run_;
   StoredResults& results_;
   std::size_t set_;
-  std::map<std::vector<int>, at::Tensor> delta_magnitudes_;
+  std::map<std::pair<std::vector<int>, std::vector<std::size_t>>, at::Tensor> delta_magnitudes_;  ///< by layers and facts
 };
 
 /// Conditions of the masks used last, as many as fit into some memory.
@@ -152,6 +154,10 @@ class EvaluationWork : public TaskWork {
     for (auto const& [key, scorer] : facts_) {
       auto const found = scorer.score(batch ? maker_->with_shared_model(conditions, task.mask, key) : conditions);
       rows.insert(rows.end(), found.begin(), found.end());
+    }
+    if (task.mask >= 0) {
+      auto const& mask = run_.plan.masks[static_cast<std::size_t>(task.mask)];
+      std::erase_if(rows, [&](auto const& row) { return !is_scored(mask, task.first + static_cast<std::size_t>(row.fact)); });
     }
     run_.objects.put(task.key, to_bytes(rows));
   }

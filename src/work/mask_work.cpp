@@ -73,33 +73,33 @@ bool train(WorkContext const& run, MaskTask const& task, TrainingSet const& fact
   return true;
 }
 
-/// The facts that masks of a set are trained on, and the edited model that they are in.
+/// The facts that masks are trained on, and the edited model that they are in.
 class Trainee {
  public:
-  Trainee(WorkContext const& run, std::size_t set, std::vector<int> const& layers) : set_(set), layers_(layers) {
+  Trainee(WorkContext const& run, MaskTask const& task) : set_(task.set), layers_(task.options.layers), of_(task.training) {
     StoredResults results(run.objects, run.plan);
-    auto const training = mask_facts(run, run.study.train_split, results),
-               validation = mask_facts(run, validation_split, results);
+    auto const training = mask_facts(run, task.training, results), held_back = mask_facts(run, task.held_back, results);
     with_remedy_for_memory(remedy_for_training_set(run, training.size()), [&] {
-      edited_ = edited_model(run, run.plan.sets[set], results);
-      facts_.emplace(run.model, edited_ ? *edited_ : run.model, layers, training, validation);
+      edited_ = edited_model(run, task, results);
+      facts_.emplace(run.model, edited_ ? *edited_ : run.model, layers_, training, held_back);
     });
   }
 
-  bool is(std::size_t set, std::vector<int> const& layers) const { return set == set_ && layers == layers_; }
+  bool serves(MaskTask const& task) const { return task.set == set_ && task.options.layers == layers_ && task.training == of_; }
   TrainingSet const& facts() const { return *facts_; }
 
  private:
-  static std::unique_ptr<CausalLM> edited_model(WorkContext const& run, EditSet const& set, StoredResults& results) {
+  static std::unique_ptr<CausalLM> edited_model(WorkContext const& run, MaskTask const& task, StoredResults& results) {
+    auto const& set = run.plan.sets[task.set];
     if (!set.in_batches) return {};
-    auto const fact = run.plan.edited_facts_of(run.study.train_split, set).front();
+    auto const fact = *std::find_if(task.training.begin(), task.training.end(), [&](auto f) { return set.edits(f); });
     return run.model.with_projections(edited_weights(run.model, results.batch_edit(set.keys[fact])->deltas));
   }
 
-  /// The facts of a split that are edited, ready for training.
-  std::vector<MaskFact> mask_facts(WorkContext const& run, std::string const& split, StoredResults& results) const {
+  /// Those of the facts that are edited, ready for training.
+  std::vector<MaskFact> mask_facts(WorkContext const& run, std::vector<std::size_t> const& of, StoredResults& results) const {
     std::vector<MaskFact> facts;
-    for (auto const& [index, edit] : results.edits_of(set_, run.plan.facts_of(split))) {
+    for (auto const& [index, edit] : results.edits_of(set_, of)) {
       if (!edit.failure.empty()) continue;
       facts.push_back(make_mask_fact(run.tokenizer, run.plan.facts[index].fact, edit, run.study.peer_compatible,
                                      run.model.config().positions));
@@ -109,6 +109,7 @@ class Trainee {
 
   std::size_t set_;
   std::vector<int> layers_;
+  std::vector<std::size_t> of_;
   std::unique_ptr<CausalLM> edited_;  ///< none where every fact has an edit of its own
   std::optional<TrainingSet> facts_;
 };
@@ -119,9 +120,9 @@ class MaskWork : public TaskWork {
 
   bool run(PlannedTask planned, TaskContext const& context) override {
     auto const& task = run_.plan.masks[planned.index];
-    if (!trainee_ || !trainee_->is(task.set, task.options.layers)) {
+    if (!trainee_ || !trainee_->serves(task)) {
       trainee_.reset();
-      trainee_.emplace(run_, task.set, task.options.layers);
+      trainee_.emplace(run_, task);
     }
     return train(run_, task, trainee_->facts(), context);
   }

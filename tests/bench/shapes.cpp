@@ -1,8 +1,8 @@
 // How fast a model of random weights is edited, masked and evaluated on a device; prints a JSON line for each.
-//   bench_shapes MODEL WORK DEVICE DTYPE SECONDS
+//   bench_shapes MODEL WORK DEVICE DTYPE SECONDS [time]
 // MODEL and WORK are folders that tests/bench/random_model.py writes. Each task is repeated for about SECONDS, in one process on
-// one thread; seconds are those of the work, without loading and first use. tests/bench/peer_shapes.py does the same by the
-// peers' code.
+// one thread; seconds are those of the work, without loading and first use. With "time" nothing is profiled after that.
+// tests/bench/peer_shapes.py does the same by the peers' code.
 #include "bench/profile.hpp"
 #include "support/pretend_device.hpp"
 #include <onemask/comm/environment.hpp>
@@ -219,8 +219,9 @@ struct Bench {
 int main(int argc, char** argv) {
   using namespace onemask;
   Environment const environment(argc, argv);
-  if (argc != 6) {
-    std::cerr << "usage: bench_shapes MODEL WORK DEVICE DTYPE SECONDS\n";
+  bool const only_time = argc == 7 && std::string_view(argv[6]) == "time";
+  if (argc != 6 && !only_time) {
+    std::cerr << "usage: bench_shapes MODEL WORK DEVICE DTYPE SECONDS [time]\n";
     return 2;
   }
   if (std::string_view(argv[3]).starts_with("pretend")) test::install_pretend_devices();
@@ -230,6 +231,7 @@ int main(int argc, char** argv) {
   at::manual_seed(1);
   Bench bench{argv[1], argv[2], placement, std::atof(argv[5])};
   for (auto const part : {Part::time, Part::profile}) {
+    if (part == Part::profile && only_time) break;
     bench.edit(part);
     bench.train_mask(part);
     bench.evaluate_facts(part);

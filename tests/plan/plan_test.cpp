@@ -215,7 +215,8 @@ TEST_F(ImportPlanTest, FactsWithoutAFileAreInNoModel) {
               ElementsAre("original (imported) on all", "edited (imported) on train", "mask on train", "original (mask) on all"));
   EXPECT_EQ(p.text_models[1].edited, p.sets[0].keys[1]);
   EXPECT_NE(p.text_models[1].edited, p.sets[0].keys[0]);
-  EXPECT_EQ(p.edited_facts_of("train", p.sets[0]).front(), 1U);
+  EXPECT_FALSE(p.sets[0].edits(0));
+  EXPECT_TRUE(p.sets[0].edits(1));
 }
 
 /// Facts written into models together: 25 facts, 20 of them (2 held back) in the split "train".
@@ -376,6 +377,8 @@ TEST_F(PlanTest, MaskKeysChangeWithWhatDecidesAMask) {
                           "mask.restoration=nll",
                           "mask.temperature_schedule=cosine",
                           "mask.train_split=heldout",
+                          "mask.train_relations=P1",
+                          "mask.train_per_relation=4",
                           "peer_compatible=true",
                           "edit.v_lr=0.25",
                           "facts.train.limit=19"}) {
@@ -566,6 +569,45 @@ TEST_F(PlanTest, MasksKnowTheirSettings) {
   EXPECT_EQ(p.masks[1].settings, "mask.threshold=0.6");
   EXPECT_EQ(p.masks[2].settings, "mask.threshold=0.7");
   EXPECT_EQ(p.sets[0].name, "edit.v_lr=1");
+}
+
+TEST_F(PlanTest, AMaskOfSomeTrainingFactsIsNotScoredOnTheOthers) {
+  std::vector<std::string> const set{"evaluation.batch=5", "mask.validation_share=0.1"};
+  auto const p = plan({set, {"mask.train_relations=all,P2", "mask.train_per_relation=0,3"}, {}});
+  ASSERT_EQ(p.masks.size(), 4U);
+  auto const number = [&](std::size_t m) { return std::pair(p.masks[m].training.size(), p.masks[m].held_back.size()); };
+  EXPECT_EQ(number(0), std::pair(std::size_t{18}, std::size_t{2}));
+  EXPECT_EQ(p.masks[1].training.size() + p.masks[1].held_back.size(), 6U);
+  EXPECT_EQ(p.masks[2].training.size() + p.masks[2].held_back.size(), 10U);
+  EXPECT_EQ(p.masks[3].training.size() + p.masks[3].held_back.size(), 3U);
+  for (std::size_t f = 0; f < p.facts.size(); ++f) {
+    EXPECT_TRUE(is_scored(p.masks[0], f));
+    EXPECT_EQ(is_scored(p.masks[1], f), f % 10 < 3 || f >= 20) << f;
+    EXPECT_EQ(is_scored(p.masks[2], f), f >= 10) << f;
+  }
+  auto const scored = [&](std::ptrdiff_t mask) {
+    std::vector<std::size_t> first;
+    for (auto const& task : p.evaluations) {
+      if (task.mask == mask) first.push_back(task.first);
+    }
+    return first;
+  };
+  EXPECT_THAT(scored(-1), ElementsAre(0, 5, 10, 15, 20));
+  EXPECT_THAT(scored(1), ElementsAre(0, 10, 20));
+  EXPECT_THAT(scored(2), ElementsAre(10, 15, 20));
+  EXPECT_THAT(scored(3), ElementsAre(10, 20));
+  // All of its relations, or as many facts as there are, is the same mask.
+  EXPECT_EQ(plan({{"mask.train_relations=[P1, P2]"}, {}, {}}).masks[0].key, plan().masks[0].key);
+  EXPECT_EQ(plan({{"mask.train_per_relation=10"}, {}, {}}).masks[0].key, plan().masks[0].key);
+}
+
+TEST_F(PlanTest, MasksNeedAFactToBeTrainedOn) {
+  auto const complaint = [&](std::string const& set) { return complaint_of([&] { plan({{set}, {}, {}}); }); };
+  EXPECT_THAT(complaint("mask.train_relations=P3"),
+              AllOf(HasSubstr("'P3' (mask.train_relations)"), HasSubstr("split 'train' has no fact of it")));
+  EXPECT_THAT(complaint("mask.train_relations=[P1, P1]"), HasSubstr("'mask.train_relations' must be all, or name"));
+  EXPECT_THAT(complaint("mask.train_relations=[]"), HasSubstr("'mask.train_relations' must be all, or name"));
+  EXPECT_THAT(complaint("mask.train_per_relation=-1"), HasSubstr("mask.train_per_relation"));
 }
 
 TEST_F(PlanTest, StudiesThatCannotBePlanned) {

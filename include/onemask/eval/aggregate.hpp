@@ -44,8 +44,9 @@ class Aggregator {
   Aggregator(Aggregator const&) = delete;
   Aggregator& operator=(Aggregator const&) = delete;
 
-  /// Begins with conditions of these names, numbered by PromptMetrics::condition.
-  void begin(std::vector<std::string> conditions);
+  /// Begins with conditions of these names, numbered by PromptMetrics::condition. Facts that `left_out` names, by fact, are not
+  /// planned under them.
+  void begin(std::vector<std::string> conditions, std::vector<bool> const& left_out = {});
   /// Counts a row; one of no fact or no condition is left out. A fact's rows of a kind may come in any order.
   void add(PromptMetrics const& row);
   /// The means under the conditions begun with, for every condition, split and relation, in the order of the conditions and of

@@ -61,9 +61,12 @@ struct MaskTask {
   std::size_t set = 0;
   std::string name;      ///< of its study point
   std::string settings;  ///< what it may differ in from masks of other seeds
-  MaskOptions options;
+  MaskOptions options = {};
   std::uint64_t seed = 0;
-  std::string key;                                  ///< object
+  std::vector<std::size_t> training = {};   ///< facts that it is trained on, ascending
+  std::vector<std::size_t> held_back = {};  ///< and those that it is tried on after every epoch
+  std::vector<bool> left_out = {};  ///< by fact: those of its split that are neither, which are not scored under it; empty: none
+  std::string key = {};             ///< object
   std::size_t first_condition = 0, conditions = 0;  ///< its own in Plan::conditions, one after the other
 };
 
@@ -133,12 +136,15 @@ struct Plan {
   std::vector<int> const& masked_layers(PlannedCondition const& condition) const;
   /// Indices of the facts of a split.
   std::vector<std::size_t> facts_of(std::string const& split) const;
-  /// Those that a set edits.
-  std::vector<std::size_t> edited_facts_of(std::string const& split, EditSet const& set) const;
 };
 
 /// Sets a share of the training split apart as the validation split, as make_plan does.
 void hold_back(Study const& study, std::vector<SplitFact>& facts);
+
+/// Whether the fact is scored under the mask.
+inline bool is_scored(MaskTask const& mask, std::size_t fact) {
+  return mask.left_out.empty() || !mask.left_out[fact];
+}
 
 /// `selected` are the study's facts, in the order of its splits. `templates[i]` are the context templates of study.points[i];
 /// `moments` the names of the second moments' objects by layer, of the layers that `moment_layers` gives; `text` what perplexity

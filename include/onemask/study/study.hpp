@@ -33,6 +33,14 @@ struct Published {
   std::vector<PublishedFigure> figures;
 };
 
+/// Which facts of the training split a mask is trained on.
+struct TrainingFacts {
+  std::vector<std::string> relations;  ///< empty: all
+  int per_relation = 0;                ///< the first so many of each, those held back included; 0: all
+
+  bool all() const { return relations.empty() && per_relation == 0; }
+};
+
 /// One combination of swept values.
 struct StudyPoint {
   std::string name;      ///< the swept keys and values, e.g. "mask.seed=3"; "mask" when nothing is swept
@@ -43,6 +51,7 @@ struct StudyPoint {
   MaskOptions mask;               ///< of imported edits with the layers that are named; none: the last, or all of them
   bool masks_all_layers = false;  ///< of imported edits
   std::uint64_t mask_seed = 0;
+  TrainingFacts training;
 };
 
 /// A study, resolved: what `onemask sweep` runs.
