@@ -1,0 +1,174 @@
+#include "report/cells.hpp"
+#include "report/study_parts.hpp"
+#include <onemask/core/text.hpp>
+#include <onemask/report/comparison.hpp>
+#include <onemask/report/text_table.hpp>
+
+#include <cmath>
+#include <tuple>
+
+#include <fmt/core.h>
+
+namespace onemask {
+namespace {
+
+constexpr double error_rate = 0.05;
+constexpr std::size_t few_seeds = 5;
+
+std::string value_text(double value, bool yes_no) {
+  if (!std::isfinite(value)) return "-";
+  return yes_no ? percent(value) : fmt::format("{:.4g}", value);
+}
+
+std::string mean_text(ComparedMean const& value, bool yes_no) {
+  return fmt::format("{} [{}, {}]", value_text(value.mean, yes_no), value_text(value.interval.low, yes_no),
+                     value_text(value.interval.high, yes_no));
+}
+
+std::string p_text(double p) {
+  return p < 1e-3 ? fmt::format("{:.1e}", p) : fmt::format("{:.3f}", p);
+}
+
+/// "8 of 100 facts more [2, 14]"
+std::string facts_text(Comparison const& c) {
+  auto const sign = c.difference.mean < 0 ? -1.0 : 1.0;
+  auto const n = static_cast<double>(c.n);
+  auto const count = [&](double share) { return fmt::format("{}", std::round(10 * sign * n * share) / 10 + 0.0); };
+  auto low = count(c.difference.interval.low), high = count(c.difference.interval.high);
+  if (sign < 0) std::swap(low, high);
+  return fmt::format("{} of {} facts {} [{}, {}]", count(c.difference.mean), c.n, sign < 0 ? "fewer" : "more", low, high);
+}
+
+std::string subset_text(FactSubset facts) {
+  return facts == FactSubset::known  ? ", facts that the unedited model knows"
+         : facts == FactSubset::took ? ", facts whose edit took"
+                                     : "";
+}
+
+/// What a line of a table cannot hold.
+std::string detail(Comparison const& c) {
+  if (!c.counts)
+    return c.yes_no ? ""
+                    : fmt::format("{}: median {}, {}, of a - b {}; rank-biserial correlation {:.3f}, d_z {} [{}, {}].", c.metric,
+                                  value_text(c.mean_a.median, false), value_text(c.mean_b.median, false),
+                                  value_text(c.difference.median, false), c.rank_biserial, value_text(c.dz, false),
+                                  value_text(c.dz_interval.low, false), value_text(c.dz_interval.high, false));
+  auto const& counts = *c.counts;
+  return fmt::format("{}: both {}, only a {}, only b {}, neither {}{}.", c.metric, counts.both, counts.only_a, counts.only_b,
+                     counts.neither, c.seeds > 1 ? fmt::format(", of {} pairs of a fact and a seed", counts.n()) : "");
+}
+
+auto heading_of(Comparison const& c) {
+  return std::tie(c.edits, c.split, c.a, c.b);
+}
+
+constexpr char const* definitions_of_comparisons =
+    "[low, high]: 95 % interval. Holm's p: by which all comparisons above are judged together, at 0.05. rsr and other yes/no "
+    "scores "
+    "in %.\n"
+    "effective n: independent scores whose mean would be as uncertain as a - b.\n"
+    "One model of each: Clopper-Pearson and Newcombe's intervals with McNemar's test, or bootstrap intervals with Wilcoxon's "
+    "test.\n"
+    "Several seeds: the bootstrap over facts and seeds together.\n";
+
+}  // namespace
+
+std::string verdict(Comparison const& c) {
+  auto const p = fmt::format(" (p = {} after Holm", p_text(c.p_holm)) +
+                 (c.seeds > 1 ? fmt::format(", {} seeds, effective n {:.0f})", c.seeds, c.effective_n) : ")");
+  auto const difference = mean_text(c.difference, c.yes_no) + (c.yes_no ? " points" : "");
+  if (!(c.p_holm < error_rate))
+    return fmt::format("No difference in {} between {} and {} can be told from n = {} facts: {}{}.", c.metric, c.a, c.b, c.n,
+                       difference, p);
+  if (c.metric == "rsr") return fmt::format("{} gives back {} than {}{}.", c.a, facts_text(c), c.b, p);
+  if (c.yes_no) return fmt::format("{} holds for {} under {} than under {}{}.", c.metric, facts_text(c), c.a, c.b, p);
+  // What Wilcoxon's test finds is the direction of the ranks, which the mean may not share.
+  auto const higher = c.test.starts_with("Wilcoxon") ? c.rank_biserial > 0 : c.difference.mean > 0;
+  return fmt::format("{} is mostly {} under {} than under {}, by {} on average{}.", c.metric, higher ? "higher" : "lower", c.a,
+                     c.b, difference, p);
+}
+
+std::string format_comparisons(StudyFile const& study, ComparisonRequest const& request,
+                               std::vector<Comparison> const& comparisons) {
+  auto text = status_line(study);
+  bool few = false;
+  for (auto first = comparisons.begin(), last = first; first != comparisons.end(); first = last) {
+    text += fmt::format("\nSplit {}{}, {} prompts{}: {} (a) against {} (b)\n", first->split,
+                        first->edits.empty() ? "" : ", " + first->edits, request.prompts, subset_text(request.facts), first->a,
+                        first->b);
+    TextTable table;
+    table.add({"score", "a", "b", "a - b", "test", "p", "Holm's p", "n/planned", "seeds", "effective n"});
+    std::string details, verdicts;
+    for (; last != comparisons.end() && heading_of(*last) == heading_of(*first); ++last) {
+      auto const& c = *last;
+      table.add({c.metric + (c.yes_no ? " %" : ""), mean_text(c.mean_a, c.yes_no), mean_text(c.mean_b, c.yes_no),
+                 mean_text(c.difference, c.yes_no), c.test, p_text(c.p), p_text(c.p_holm), fmt::format("{}/{}", c.n, c.planned),
+                 fmt::format("{}/{}", c.seeds, c.seeds_planned), fmt::format("{:.0f}", c.effective_n)});
+      if (auto const line = detail(c); !line.empty()) details += wrapped(line, line_width);
+      verdicts += wrapped(verdict(c), line_width);
+      few = few || (c.seeds > 1 && c.seeds < few_seeds);
+    }
+    text += table.text() + details + verdicts;
+  }
+  text += "\n" + std::string(definitions_of_comparisons);
+  if (few)
+    text += wrapped(
+        fmt::format("Fewer than {} seeds say little about other seeds: their intervals are rather too narrow.", few_seeds),
+        line_width);
+  return text;
+}
+
+Table comparison_table(StudyFile const& study, ComparisonRequest const& request, std::vector<Comparison> const& comparisons) {
+  Table table;
+  auto const text = [&](char const* name, auto value) {
+    table.columns.emplace_back(name, std::vector<std::string>());
+    for (auto const& c : comparisons) std::get<std::vector<std::string>>(table.columns.back().second).push_back(value(c));
+  };
+  auto const real = [&](std::string const& name, auto value) {
+    table.columns.emplace_back(name, std::vector<double>());
+    for (auto const& c : comparisons) std::get<std::vector<double>>(table.columns.back().second).push_back(value(c));
+  };
+  auto const whole = [&](char const* name, auto value) {
+    table.columns.emplace_back(name, std::vector<std::int64_t>());
+    for (auto const& c : comparisons)
+      std::get<std::vector<std::int64_t>>(table.columns.back().second).push_back(static_cast<std::int64_t>(value(c)));
+  };
+  auto const mean = [&](std::string const& name, ComparedMean Comparison::*member) {
+    real("mean" + name, [=](auto const& c) { return (c.*member).mean; });
+    real("low" + name, [=](auto const& c) { return (c.*member).interval.low; });
+    real("high" + name, [=](auto const& c) { return (c.*member).interval.high; });
+    real("median" + name, [=](auto const& c) { return (c.*member).median; });
+  };
+  auto const status = need_status(study);
+  text("status", [&](auto const&) { return status; });
+  text("set", [](auto const& c) { return c.edits; });
+  text("split", [](auto const& c) { return c.split; });
+  text("prompts", [&](auto const&) { return request.prompts; });
+  text("facts", [&](auto const&) { return name_of(fact_subset_names, request.facts); });
+  text("a", [](auto const& c) { return c.a; });
+  text("b", [](auto const& c) { return c.b; });
+  text("metric", [](auto const& c) { return c.metric; });
+  mean("_a", &Comparison::mean_a), mean("_b", &Comparison::mean_b), mean("", &Comparison::difference);
+  auto const count = [&](char const* name, std::int64_t PairedCounts::*member) {
+    whole(name, [=](auto const& c) { return c.counts ? (*c.counts).*member : -1; });
+  };
+  count("both", &PairedCounts::both), count("only_a", &PairedCounts::only_a);
+  count("only_b", &PairedCounts::only_b), count("neither", &PairedCounts::neither);
+  real("rank_biserial", [](auto const& c) { return c.rank_biserial; });
+  real("dz", [](auto const& c) { return c.dz; });
+  real("dz_low", [](auto const& c) { return c.dz_interval.low; });
+  real("dz_high", [](auto const& c) { return c.dz_interval.high; });
+  text("test", [](auto const& c) { return c.test; });
+  real("p", [](auto const& c) { return c.p; });
+  real("p_holm", [](auto const& c) { return c.p_holm; });
+  whole("n", [](auto const& c) { return c.n; });
+  whole("planned", [](auto const& c) { return c.planned; });
+  whole("seeds", [](auto const& c) { return c.seeds; });
+  whole("seeds_planned", [](auto const& c) { return c.seeds_planned; });
+  whole("relations", [](auto const& c) { return c.relations; });
+  real("effective_n", [](auto const& c) { return c.effective_n; });
+  text("verdict", [](auto const& c) { return verdict(c); });
+  return table;
+}
+
+}  // namespace onemask
