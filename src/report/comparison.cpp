@@ -19,6 +19,8 @@
 namespace onemask {
 namespace {
 
+// Where p comes from the bootstrap: it is at least 2/10001, so that some hundred comparisons can be judged together.
+constexpr std::size_t resamples_of_p = 10'000, resamples_of_intervals = 1000;
 constexpr auto no_number = std::numeric_limits<double>::quiet_NaN();
 
 double median(std::vector<double> values) {
@@ -70,7 +72,8 @@ void measure(Comparison& c, PairedScores const& scores, std::vector<std::size_t>
   auto const n = static_cast<double>(facts);
   c.n = static_cast<std::int64_t>(facts), c.seeds = scores.seeds, c.seeds_planned = scores.seeds_planned;
   c.relations = clusters.empty() ? 0 : *std::max_element(clusters.begin(), clusters.end()) + 1;
-  auto const resampled = Resampling(facts, scores.seeds, clusters)
+  bool const by_bootstrap = scores.seeds > 1 || !clusters.empty();
+  auto const resampled = Resampling(facts, scores.seeds, clusters, by_bootstrap ? resamples_of_p : resamples_of_intervals)
                              .means({scores.a, scores.b, difference, of_one_seed(by_fact), of_one_seed(squares_of(by_fact))});
   c.mean_a = {scores.a.mean(), percentile_interval(resampled[0]), median(scores.a.by_fact())};
   c.mean_b = {scores.b.mean(), percentile_interval(resampled[1]), median(scores.b.by_fact())};
@@ -81,8 +84,8 @@ void measure(Comparison& c, PairedScores const& scores, std::vector<std::size_t>
   auto const ranks = wilcoxon(by_fact);
   c.rank_biserial = ranks.rank_biserial, c.dz = cohens_dz(by_fact);
   c.dz_interval = interval_of_dz(resampled[3], resampled[4], n);
-  if (scores.seeds > 1 || !clusters.empty()) {
-    c.test = std::string(scores.seeds > 1 ? "bootstrap, seeds and " : "bootstrap, ") + (clusters.empty() ? "facts" : "relations");
+  if (by_bootstrap) {
+    c.test = scores.seeds > 1 ? "two-way bootstrap" : "bootstrap";
     c.p = bootstrap_p(resampled[2]);
   } else if (c.counts) {
     c.test = "McNemar, exact", c.p = mcnemar_exact(*c.counts);

@@ -17,7 +17,7 @@ constexpr std::size_t few_seeds = 5;
 
 std::string value_text(double value, bool yes_no) {
   if (!std::isfinite(value)) return "-";
-  return yes_no ? percent(value) : fmt::format("{:.4g}", value);
+  return yes_no ? percent(value) : fmt::format("{:.3g}", value);
 }
 
 std::string mean_text(ComparedMean const& value, bool yes_no) {
@@ -58,8 +58,20 @@ std::string detail(Comparison const& c) {
                      counts.neither, c.seeds > 1 ? fmt::format(", of {} pairs of a fact and a seed", counts.n()) : "");
 }
 
-auto heading_of(Comparison const& c) {
+auto named_by(Comparison const& c) {
   return std::tie(c.edits, c.split, c.a, c.b);
+}
+
+/// Whether p comes from the bootstrap, where facts and seeds are not all independent.
+bool by_bootstrap(Comparison const& c) {
+  return c.seeds > 1 || c.relations > 0;
+}
+
+std::string heading(Comparison const& c, ComparisonRequest const& request) {
+  return fmt::format("Split {}{}, {} prompts{}: {} (a) against {} (b){}{}", c.split, c.edits.empty() ? "" : ", " + c.edits,
+                     request.prompts, subset_text(request.facts), c.a, c.b,
+                     c.seeds_planned > 1 ? fmt::format(", {} of {} seeds", c.seeds, c.seeds_planned) : "",
+                     c.relations > 0 ? fmt::format(", {} relations resampled", c.relations) : "");
 }
 
 constexpr char const* definitions_of_comparisons =
@@ -69,13 +81,13 @@ constexpr char const* definitions_of_comparisons =
     "effective n: independent scores whose mean would be as uncertain as a - b.\n"
     "One model of each: Clopper-Pearson and Newcombe's intervals with McNemar's test, or bootstrap intervals with Wilcoxon's "
     "test.\n"
-    "Several seeds: the bootstrap over facts and seeds together.\n";
+    "two-way bootstrap: over facts and seeds together, for intervals and p.\n";
 
 }  // namespace
 
 std::string verdict(Comparison const& c) {
-  auto const p = fmt::format(" (p = {} after Holm", p_text(c.p_holm)) +
-                 (c.seeds > 1 ? fmt::format(", {} seeds, effective n {:.0f})", c.seeds, c.effective_n) : ")");
+  auto const p = fmt::format(" (p = {} after Holm{})", p_text(c.p_holm),
+                             by_bootstrap(c) ? fmt::format(", effective n {:.0f}", c.effective_n) : "");
   auto const difference = mean_text(c.difference, c.yes_no) + (c.yes_no ? " points" : "");
   if (!(c.p_holm < error_rate))
     return fmt::format("No difference in {} between {} and {} can be told from n = {} facts: {}{}.", c.metric, c.a, c.b, c.n,
@@ -93,17 +105,14 @@ std::string format_comparisons(StudyFile const& study, ComparisonRequest const& 
   auto text = status_line(study);
   bool few = false;
   for (auto first = comparisons.begin(), last = first; first != comparisons.end(); first = last) {
-    text += fmt::format("\nSplit {}{}, {} prompts{}: {} (a) against {} (b)\n", first->split,
-                        first->edits.empty() ? "" : ", " + first->edits, request.prompts, subset_text(request.facts), first->a,
-                        first->b);
+    text += "\n" + wrapped(heading(*first, request), line_width);
     TextTable table;
-    table.add({"score", "a", "b", "a - b", "test", "p", "Holm's p", "n/planned", "seeds", "effective n"});
+    table.add({"score", "a", "b", "a - b", "test", "p", "Holm's p", "n/planned"});
     std::string details, verdicts;
-    for (; last != comparisons.end() && heading_of(*last) == heading_of(*first); ++last) {
+    for (; last != comparisons.end() && named_by(*last) == named_by(*first); ++last) {
       auto const& c = *last;
       table.add({c.metric + (c.yes_no ? " %" : ""), mean_text(c.mean_a, c.yes_no), mean_text(c.mean_b, c.yes_no),
-                 mean_text(c.difference, c.yes_no), c.test, p_text(c.p), p_text(c.p_holm), fmt::format("{}/{}", c.n, c.planned),
-                 fmt::format("{}/{}", c.seeds, c.seeds_planned), fmt::format("{:.0f}", c.effective_n)});
+                 mean_text(c.difference, c.yes_no), c.test, p_text(c.p), p_text(c.p_holm), fmt::format("{}/{}", c.n, c.planned)});
       if (auto const line = detail(c); !line.empty()) details += wrapped(line, line_width);
       verdicts += wrapped(verdict(c), line_width);
       few = few || (c.seeds > 1 && c.seeds < few_seeds);

@@ -52,8 +52,7 @@ std::vector<ChosenModels> choose(Summary const& summary, std::string const& name
         if (model.name == name || (named && has_words(edits, kind, model, words))) found.models.models.push_back(model);
       }
       if (found.models.models.empty()) continue;
-      if (found.models.models.size() < kind.models.size())
-        found.label = label_of_kind(kind.kind) + ", " + found.models.models.front().point;
+      if (found.models.models.size() < kind.models.size()) found.label += ", " + seed_of(found.models.models.front());
       chosen.push_back(std::move(found));
     }
   }

@@ -13,14 +13,6 @@
 namespace onemask {
 namespace {
 
-/// "mask.seed=0"; "" of a model without a mask, and where masks have one seed.
-std::string seed_of(ScoredModel const& model) {
-  for (auto const& word : split_text(model.point, ' ')) {
-    if (word.starts_with("mask.seed=")) return word;
-  }
-  return "";
-}
-
 using ModelPairs = std::vector<std::pair<ScoredModel const*, ScoredModel const*>>;
 
 ModelPairs pairs_of(SeededModels const& a, SeededModels const& b) {
@@ -55,6 +47,13 @@ SeededScores scores_of(Values const& values, std::vector<std::size_t> const& fac
 }
 
 }  // namespace
+
+std::string seed_of(ScoredModel const& model) {
+  for (auto const& word : split_text(model.point, ' ')) {
+    if (word.starts_with("mask.seed=")) return word;
+  }
+  return "";
+}
 
 SeededScores PairedScores::difference() const {
   SeededScores result{seeds, {}};

@@ -11,6 +11,9 @@
 
 namespace onemask {
 
+/// "mask.seed=0"; "" of a model without a mask, and where all masks of the study have one seed.
+std::string seed_of(ScoredModel const& model);
+
 /// Models of one kind that differ in their seed at most.
 struct SeededModels {
   ConditionKind kind;

@@ -2,6 +2,7 @@
 #include <onemask/core/invariant.hpp>
 #include <onemask/statistics/proportion.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 #include <boost/math/distributions/binomial.hpp>

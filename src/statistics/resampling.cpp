@@ -31,8 +31,8 @@ double SeededScores::mean() const {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-Resampling::Resampling(std::size_t facts, std::size_t seeds, std::vector<std::size_t> cluster_of)
-    : facts_(facts), seeds_(seeds), clusters_(facts), cluster_of_(std::move(cluster_of)) {
+Resampling::Resampling(std::size_t facts, std::size_t seeds, std::vector<std::size_t> cluster_of, std::size_t resamples)
+    : facts_(facts), seeds_(seeds), clusters_(facts), resamples_(resamples), cluster_of_(std::move(cluster_of)) {
   invariant(facts > 0 && seeds > 0, "there is nothing to resample");
   if (cluster_of_.empty()) return;
   invariant(cluster_of_.size() == facts, "clusters of ", cluster_of_.size(), " of ", facts, " facts are known");
@@ -46,8 +46,8 @@ std::vector<std::vector<double>> Resampling::means(std::vector<SeededScores> con
   RandomStream facts({stream::bootstrap, clusters_}), seeds({stream::bootstrap, clusters_, seeds_});
   std::vector<std::uint32_t> drawn(clusters_), drawn_seeds(seeds_, 1);
   std::vector<double> sums(seeds_);
-  std::vector<std::vector<double>> means(scores.size(), std::vector<double>(resamples));
-  for (std::size_t resample = 0; resample < resamples; ++resample) {
+  std::vector<std::vector<double>> means(scores.size(), std::vector<double>(resamples_));
+  for (std::size_t resample = 0; resample < resamples_; ++resample) {
     draw(facts, drawn);
     if (seeds_ > 1) draw(seeds, drawn_seeds);
     for (std::size_t s = 0; s < scores.size(); ++s) {
