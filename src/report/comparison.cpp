@@ -19,8 +19,6 @@
 namespace onemask {
 namespace {
 
-// Where p comes from the bootstrap: it is at least 2/10001, so that some hundred comparisons can be judged together.
-constexpr std::size_t resamples_of_p = 10'000, resamples_of_intervals = 1000;
 constexpr auto no_number = std::numeric_limits<double>::quiet_NaN();
 
 double median(std::vector<double> values) {

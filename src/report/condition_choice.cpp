@@ -29,9 +29,12 @@ Choice parse_choice(std::string const& name) {
   return {name.substr(0, comma), words_of(name.substr(comma + 1))};
 }
 
-bool has_words(EditedModels const& edits, ModelKind const& kind, ScoredModel const& model,
-               std::vector<std::string> const& words) {
-  auto const all = words_of(edits.edits + " " + kind.settings + " " + model.point);
+/// What tells models of a kind apart: the way of editing, the settings of the mask, its seed.
+std::vector<std::string> words_of(EditedModels const& edits, ModelKind const& kind, ScoredModel const& model) {
+  return words_of(edits.edits + " " + kind.settings + " " + seed_of(model));
+}
+
+bool are_among(std::vector<std::string> const& words, std::vector<std::string> const& all) {
   return std::all_of(words.begin(), words.end(),
                      [&](auto const& word) { return std::find(all.begin(), all.end(), word) != all.end(); });
 }
@@ -48,8 +51,8 @@ std::vector<ChosenModels> choose(Summary const& summary, std::string const& name
       bool const named = kind_name == short_name || kind_name == label_of_kind(kind.kind);
       ChosenModels found{edits.edits, kind.settings, kind.label, {kind.kind, {}}};
       for (auto const& model : kind.models) {
-        for (auto const& word : words_of(edits.edits + " " + model.point)) known_words.insert(word);
-        if (model.name == name || (named && has_words(edits, kind, model, words))) found.models.models.push_back(model);
+        for (auto const& word : words_of(edits, kind, model)) known_words.insert(word);
+        if (model.name == name || (named && are_among(words, words_of(edits, kind, model)))) found.models.models.push_back(model);
       }
       if (found.models.models.empty()) continue;
       if (found.models.models.size() < kind.models.size()) found.label += ", " + seed_of(found.models.models.front());
@@ -60,7 +63,8 @@ std::vector<ChosenModels> choose(Summary const& summary, std::string const& name
   auto const choices = known_words.empty() ? ""
                                            : fmt::format(" Behind a comma stands which of them: {}.",
                                                          join(known_words, ", ", [](auto const& w) { return w; }));
-  throw UserError(fmt::format("The study has no condition '{}'.{} It has: {}.{}", name, did_you_mean(kind_name, known),
+  throw UserError(fmt::format("The study has no condition '{}'.{} It has: {}.{}", name,
+                              are_among({kind_name}, known) ? "" : did_you_mean(kind_name, known),
                               join(known, ", ", [](auto const& k) { return k; }), choices));
 }
 

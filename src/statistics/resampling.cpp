@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
-#include <utility>
 
 namespace onemask {
 namespace {
@@ -31,8 +30,8 @@ double SeededScores::mean() const {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-Resampling::Resampling(std::size_t facts, std::size_t seeds, std::vector<std::size_t> cluster_of, std::size_t resamples)
-    : facts_(facts), seeds_(seeds), clusters_(facts), resamples_(resamples), cluster_of_(std::move(cluster_of)) {
+Resampling::Resampling(std::size_t facts, std::size_t seeds, std::vector<std::size_t> const& cluster_of, std::size_t resamples)
+    : facts_(facts), seeds_(seeds), clusters_(facts), resamples_(resamples), cluster_of_(cluster_of) {
   invariant(facts > 0 && seeds > 0, "there is nothing to resample");
   if (cluster_of_.empty()) return;
   invariant(cluster_of_.size() == facts, "clusters of ", cluster_of_.size(), " of ", facts, " facts are known");

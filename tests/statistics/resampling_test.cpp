@@ -33,15 +33,15 @@ double deviation(std::vector<double> const& values) {
 
 TEST(Resampling, OfFactsIsAsWideAsTheirMeanIsUncertain) {
   auto const scores = random_scores(400, 1, 1, 0, 0);
-  auto const means = Resampling(400, 1).means({scores}).front();
+  auto const means = Resampling(400, 1, {}, resamples_of_intervals).means({scores}).front();
   ASSERT_EQ(means.size(), 1000u);
   EXPECT_NEAR(deviation(means), deviation(scores.values) / 20, 0.003);  // 0.05
 }
 
 TEST(Resampling, OfSeedsTooIsWiderWhereSeedsDiffer) {
   auto const scores = random_scores(400, 10, 0.1, 1, 0);
-  auto const over_both = deviation(Resampling(400, 10).means({scores}).front());
-  auto const over_facts = deviation(Resampling(400, 1).means({{1, scores.by_fact()}}).front());
+  auto const over_both = deviation(Resampling(400, 10, {}, resamples_of_intervals).means({scores}).front());
+  auto const over_facts = deviation(Resampling(400, 1, {}, resamples_of_intervals).means({{1, scores.by_fact()}}).front());
   EXPECT_LT(over_facts, 0.01);
   EXPECT_NEAR(over_both, 0.3, 0.12);  // 1 / sqrt(10), of ten seeds drawn once
 }
@@ -51,14 +51,14 @@ TEST(Resampling, DrawsFactsOfAClusterTogether) {
   SeededScores scores{1, std::vector<double>(100, 0.0)};
   std::vector<std::size_t> clusters(100, 0);
   for (std::size_t fact = 0; fact < 100; fact += 2) scores.values[fact] = 1, clusters[fact] = 1;
-  auto const means = Resampling(100, 1, clusters).means({scores}).front();
+  auto const means = Resampling(100, 1, clusters, resamples_of_intervals).means({scores}).front();
   EXPECT_EQ(std::set<double>(means.begin(), means.end()), (std::set<double>{0, 0.5, 1}));
   EXPECT_NEAR(static_cast<double>(std::count(means.begin(), means.end(), 0.5)), 500, 60);
 }
 
 TEST(Resampling, WeighsClustersByTheirFacts) {
   // Of 1 fact that is 1 and 3 that are 0, each cluster drawn once: 1/4.
-  auto const means = Resampling(4, 1, {0, 1, 1, 1}).means({{1, {1, 0, 0, 0}}}).front();
+  auto const means = Resampling(4, 1, {0, 1, 1, 1}, resamples_of_intervals).means({{1, {1, 0, 0, 0}}}).front();
   EXPECT_EQ(std::set<double>(means.begin(), means.end()), (std::set<double>{0, 0.25, 1}));
 }
 
@@ -66,7 +66,7 @@ TEST(Resampling, IsThatOfTheSummaryAndOfEveryOtherCall) {
   // The draws of the gather step's bootstrap, by its own key.
   std::vector<double> const values{0, 1, 10, 100, 1000};
   RandomStream random({stream::bootstrap, 5});
-  auto const means = Resampling(5, 1).means({{1, values}, {1, values}});
+  auto const means = Resampling(5, 1, {}, resamples_of_intervals).means({{1, values}, {1, values}});
   for (std::size_t resample = 0; resample < 1000; ++resample) {
     double sum = 0;
     for (int i = 0; i < 5; ++i) sum += values[random.below(5)];
@@ -81,8 +81,8 @@ TEST(Resampling, IsThatOfTheSummaryAndOfEveryOtherCall) {
 TEST(Resampling, TakesASingleModelBesideSeveral) {
   auto const several = random_scores(30, 3, 1, 1, 1);
   SeededScores const single{1, several.by_fact()};
-  auto const means = Resampling(30, 3).means({single, several});
-  EXPECT_EQ(means[0], Resampling(30, 1).means({single}).front());
+  auto const means = Resampling(30, 3, {}, resamples_of_intervals).means({single, several});
+  EXPECT_EQ(means[0], Resampling(30, 1, {}, resamples_of_intervals).means({single}).front());
   EXPECT_NE(means[0], means[1]);
 }
 

@@ -18,6 +18,10 @@ struct SeededScores {
   double mean() const;
 };
 
+/// As many as the summary's intervals come from, and as p comes from: that is then at least 2e-4, so that some hundred
+/// comparisons can be judged together.
+inline constexpr std::size_t resamples_of_intervals = 1000, resamples_of_p = 10'000;
+
 /// The bootstrap over facts, or over facts and seeds together where there are several (Owen, The pigeonhole bootstrap, Annals of
 /// Applied Statistics 1:386, 2007): each resample draws as many facts with replacement as there are, and as many seeds. Facts of
 /// a cluster are drawn together; without clusters every fact is its own.
@@ -27,7 +31,7 @@ struct SeededScores {
 class Resampling {
  public:
   /// `cluster_of` the facts, 0 … ; empty: every fact for itself.
-  Resampling(std::size_t facts, std::size_t seeds, std::vector<std::size_t> cluster_of = {}, std::size_t resamples = 1000);
+  Resampling(std::size_t facts, std::size_t seeds, std::vector<std::size_t> const& cluster_of, std::size_t resamples);
 
   /// Means of each of the scores under every resample: [scores, resamples]. Scores have as many facts as this, and as many seeds
   /// or one.
