@@ -35,21 +35,15 @@ double variance(std::vector<double> const& values) {
   return squares / (n - 1);
 }
 
-/// The same values as scores of one seed.
-SeededScores of_one_seed(std::vector<double> values) {
-  return {1, std::move(values)};
-}
-
-std::vector<double> squares_of(std::vector<double> values) {
-  for (auto& value : values) value *= value;
-  return values;
-}
-
-/// d_z of every resample, from its means of the differences and of their squares.
-Interval interval_of_dz(std::vector<double> const& means, std::vector<double> const& squares, double n) {
+/// By bootstrap over facts, from the means of the differences and of their squares.
+Interval interval_of_dz(std::vector<double> const& differences, std::vector<std::size_t> const& clusters) {
+  auto squares = differences;
+  for (auto& value : squares) value *= value;
+  auto const means = Resampling(differences.size(), 1, clusters, resamples_of_intervals).means({{1, differences}, {1, squares}});
+  auto const n = static_cast<double>(differences.size());
   std::vector<double> dz;
-  for (std::size_t r = 0; r < means.size(); ++r)
-    dz.push_back(means[r] / std::sqrt((squares[r] - means[r] * means[r]) * n / (n - 1)));
+  for (std::size_t r = 0; r < means[0].size(); ++r)
+    dz.push_back(means[0][r] / std::sqrt((means[1][r] - means[0][r] * means[0][r]) * n / (n - 1)));
   auto const finite = std::all_of(dz.begin(), dz.end(), [](double value) { return std::isfinite(value); });
   return finite ? percentile_interval(std::move(dz)) : Interval{no_number, no_number};
 }
@@ -72,19 +66,21 @@ void measure(Comparison& c, PairedScores const& scores, std::vector<std::size_t>
   c.relations = clusters.empty() ? 0 : *std::max_element(clusters.begin(), clusters.end()) + 1;
   bool const by_bootstrap = scores.seeds > 1 || !clusters.empty();
   auto const resampled = Resampling(facts, scores.seeds, clusters, by_bootstrap ? resamples_of_p : resamples_of_intervals)
-                             .means({scores.a, scores.b, difference, of_one_seed(by_fact), of_one_seed(squares_of(by_fact))});
+                             .means({scores.a, scores.b});
+  std::vector<double> differences;
+  for (std::size_t r = 0; r < resampled[0].size(); ++r) differences.push_back(resampled[0][r] - resampled[1][r]);
   c.mean_a = {scores.a.mean(), percentile_interval(resampled[0]), median(scores.a.by_fact())};
   c.mean_b = {scores.b.mean(), percentile_interval(resampled[1]), median(scores.b.by_fact())};
-  c.difference = {difference.mean(), percentile_interval(resampled[2]), median(by_fact)};
-  auto const uncertainty = variance(resampled[2]);
+  c.difference = {difference.mean(), percentile_interval(differences), median(by_fact)};
+  auto const uncertainty = variance(differences);
   c.effective_n = uncertainty > 0 && difference.values.size() > 1 ? variance(difference.values) / uncertainty : n;
   if (c.yes_no) c.counts = paired_counts(scores);
   auto const ranks = wilcoxon(by_fact);
   c.rank_biserial = ranks.rank_biserial, c.dz = cohens_dz(by_fact);
-  c.dz_interval = interval_of_dz(resampled[3], resampled[4], n);
+  c.dz_interval = interval_of_dz(by_fact, clusters);
   if (by_bootstrap) {
     c.test = scores.seeds > 1 ? "two-way bootstrap" : "bootstrap";
-    c.p = bootstrap_p(resampled[2]);
+    c.p = bootstrap_p(differences);
   } else if (c.counts) {
     c.test = "McNemar, exact", c.p = mcnemar_exact(*c.counts);
     c.mean_a.interval = clopper_pearson(c.counts->both + c.counts->only_a, c.n);

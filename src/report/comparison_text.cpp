@@ -75,12 +75,9 @@ std::string heading(Comparison const& c, ComparisonRequest const& request) {
 }
 
 constexpr char const* definitions_of_comparisons =
-    "[low, high]: 95 % interval. Holm's p: by which all comparisons above are judged together, at 0.05. rsr and other yes/no "
-    "scores "
-    "in %.\n"
+    "[low, high]: 95 % interval. Yes/no scores in %. Holm's p: all comparisons above are judged together by it, at 0.05.\n"
     "effective n: independent scores whose mean would be as uncertain as a - b.\n"
-    "One model of each: Clopper-Pearson and Newcombe's intervals with McNemar's test, or bootstrap intervals with Wilcoxon's "
-    "test.\n"
+    "One model of each: Clopper-Pearson's and Newcombe's intervals, McNemar's test; or bootstrap intervals, Wilcoxon's test.\n"
     "two-way bootstrap: over facts and seeds together, for intervals and p.\n";
 
 }  // namespace

@@ -18,9 +18,8 @@ struct SeededScores {
   double mean() const;
 };
 
-/// As many as the summary's intervals come from, and as p comes from: that is then at least 2e-4, so that some hundred
-/// comparisons can be judged together.
-inline constexpr std::size_t resamples_of_intervals = 1000, resamples_of_p = 10'000;
+/// Of the summary's intervals, and of p, which is then at least 5e-4, so that a hundred comparisons can be judged together.
+inline constexpr std::size_t resamples_of_intervals = 1000, resamples_of_p = 4000;
 
 /// The bootstrap over facts, or over facts and seeds together where there are several (Owen, The pigeonhole bootstrap, Annals of
 /// Applied Statistics 1:386, 2007): each resample draws as many facts with replacement as there are, and as many seeds. Facts of
