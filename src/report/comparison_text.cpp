@@ -126,54 +126,46 @@ std::string format_comparisons(StudyFile const& study, ComparisonRequest const& 
 
 Table comparison_table(StudyFile const& study, ComparisonRequest const& request, std::vector<Comparison> const& comparisons) {
   Table table;
-  auto const text = [&](char const* name, auto value) {
-    table.columns.emplace_back(name, std::vector<std::string>());
-    for (auto const& c : comparisons) std::get<std::vector<std::string>>(table.columns.back().second).push_back(value(c));
-  };
-  auto const real = [&](std::string const& name, auto value) {
-    table.columns.emplace_back(name, std::vector<double>());
-    for (auto const& c : comparisons) std::get<std::vector<double>>(table.columns.back().second).push_back(value(c));
-  };
-  auto const whole = [&](char const* name, auto value) {
-    table.columns.emplace_back(name, std::vector<std::int64_t>());
-    for (auto const& c : comparisons)
-      std::get<std::vector<std::int64_t>>(table.columns.back().second).push_back(static_cast<std::int64_t>(value(c)));
+  auto const add = [&](std::string const& name, auto value) {
+    std::vector<decltype(value(comparisons.front()))> values;
+    for (auto const& c : comparisons) values.push_back(value(c));
+    table.columns.emplace_back(name, std::move(values));
   };
   auto const mean = [&](std::string const& name, ComparedMean Comparison::*member) {
-    real("mean" + name, [=](auto const& c) { return (c.*member).mean; });
-    real("low" + name, [=](auto const& c) { return (c.*member).interval.low; });
-    real("high" + name, [=](auto const& c) { return (c.*member).interval.high; });
-    real("median" + name, [=](auto const& c) { return (c.*member).median; });
+    add("mean" + name, [=](auto const& c) { return (c.*member).mean; });
+    add("low" + name, [=](auto const& c) { return (c.*member).interval.low; });
+    add("high" + name, [=](auto const& c) { return (c.*member).interval.high; });
+    add("median" + name, [=](auto const& c) { return (c.*member).median; });
   };
   auto const status = need_status(study);
-  text("status", [&](auto const&) { return status; });
-  text("set", [](auto const& c) { return c.edits; });
-  text("split", [](auto const& c) { return c.split; });
-  text("prompts", [&](auto const&) { return request.prompts; });
-  text("facts", [&](auto const&) { return name_of(fact_subset_names, request.facts); });
-  text("a", [](auto const& c) { return c.a; });
-  text("b", [](auto const& c) { return c.b; });
-  text("metric", [](auto const& c) { return c.metric; });
+  add("status", [&](auto const&) { return status; });
+  add("set", [](auto const& c) { return c.edits; });
+  add("split", [](auto const& c) { return c.split; });
+  add("prompts", [&](auto const&) { return request.prompts; });
+  add("facts", [&](auto const&) { return name_of(fact_subset_names, request.facts); });
+  add("a", [](auto const& c) { return c.a; });
+  add("b", [](auto const& c) { return c.b; });
+  add("metric", [](auto const& c) { return c.metric; });
   mean("_a", &Comparison::mean_a), mean("_b", &Comparison::mean_b), mean("", &Comparison::difference);
   auto const count = [&](char const* name, std::int64_t PairedCounts::*member) {
-    whole(name, [=](auto const& c) { return c.counts ? (*c.counts).*member : -1; });
+    add(name, [=](auto const& c) { return c.counts ? (*c.counts).*member : std::int64_t{-1}; });
   };
   count("both", &PairedCounts::both), count("only_a", &PairedCounts::only_a);
   count("only_b", &PairedCounts::only_b), count("neither", &PairedCounts::neither);
-  real("rank_biserial", [](auto const& c) { return c.rank_biserial; });
-  real("dz", [](auto const& c) { return c.dz; });
-  real("dz_low", [](auto const& c) { return c.dz_interval.low; });
-  real("dz_high", [](auto const& c) { return c.dz_interval.high; });
-  text("test", [](auto const& c) { return c.test; });
-  real("p", [](auto const& c) { return c.p; });
-  real("p_holm", [](auto const& c) { return c.p_holm; });
-  whole("n", [](auto const& c) { return c.n; });
-  whole("planned", [](auto const& c) { return c.planned; });
-  whole("seeds", [](auto const& c) { return c.seeds; });
-  whole("seeds_planned", [](auto const& c) { return c.seeds_planned; });
-  whole("relations", [](auto const& c) { return c.relations; });
-  real("effective_n", [](auto const& c) { return c.effective_n; });
-  text("verdict", [](auto const& c) { return verdict(c); });
+  add("rank_biserial", [](auto const& c) { return c.rank_biserial; });
+  add("dz", [](auto const& c) { return c.dz; });
+  add("dz_low", [](auto const& c) { return c.dz_interval.low; });
+  add("dz_high", [](auto const& c) { return c.dz_interval.high; });
+  add("test", [](auto const& c) { return c.test; });
+  add("p", [](auto const& c) { return c.p; });
+  add("p_holm", [](auto const& c) { return c.p_holm; });
+  add("n", [](auto const& c) { return c.n; });
+  add("planned", [](auto const& c) { return c.planned; });
+  add("seeds", [](auto const& c) { return static_cast<std::int64_t>(c.seeds); });
+  add("seeds_planned", [](auto const& c) { return static_cast<std::int64_t>(c.seeds_planned); });
+  add("relations", [](auto const& c) { return static_cast<std::int64_t>(c.relations); });
+  add("effective_n", [](auto const& c) { return c.effective_n; });
+  add("verdict", [](auto const& c) { return verdict(c); });
   return table;
 }
 

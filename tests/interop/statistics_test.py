@@ -16,6 +16,7 @@ from tiny_world import make_world
 try:
     import h5py
     import numpy
+    from safetensors.numpy import load_file, save_file
     from scipy import stats
 except ImportError as error:
     print(f"skipped: {error}; launch/bootstrap.sh installs what this test needs.")
@@ -119,7 +120,8 @@ class Study(unittest.TestCase):
             cls.names = list(file["conditions/name"].asstr())
             cls.splits = file["facts/split"].asstr()[:]
             cls.metrics = {name: column[:] for name, column in file["metrics"].items()}
-            cls.summary = {name: column.asstr()[:] if column.dtype.kind in "OS" else column[:] for name, column in file["summary"].items()}
+            texts = [name for name, column in file["summary"].items() if column.dtype.kind in "OS"]
+            cls.summary = {name: column.asstr()[:] if name in texts else column[:] for name, column in file["summary"].items()}
 
     def compare(self, *words: str) -> list[dict]:
         result = onemask("test", str(self.run_folder), *words, "--json")
@@ -153,10 +155,12 @@ class Study(unittest.TestCase):
         self.assertEqual([record["metric"] for record in got], list(values))
         for record, value in zip(got, values.values()):
             a, b = (self.scores(name, value, 1) for name in ["mask.seed=1", "edited"])
-            expected = stats.wilcoxon(a - b, method="exact") if record["test"] == "Wilcoxon, exact" else stats.wilcoxon(a - b, correction=True, method="approx")
+            how = {"method": "exact"} if record["test"] == "Wilcoxon, exact" else {"correction": True, "method": "approx"}
+            expected = stats.wilcoxon(a - b, **how)
             self.assertTrue(near(record["p"], expected.pvalue), record)
             numbers = [a.mean(), b.mean(), (a - b).mean(), numpy.median(a), numpy.median(b), numpy.median(a - b)]
-            self.assertTrue(numpy.allclose([record[name] for name in ["mean_a", "mean_b", "mean", "median_a", "median_b", "median"]], numbers))
+            names = ["mean_a", "mean_b", "mean", "median_a", "median_b", "median"]
+            self.assertTrue(numpy.allclose([record[name] for name in names], numbers))
             self.assertTrue(near(record["dz"], (a - b).mean() / (a - b).std(ddof=1), 1e-8), record)
 
     def test_means_and_their_intervals_are_those_of_the_summary(self):
@@ -164,29 +168,33 @@ class Study(unittest.TestCase):
         for prompts in ["rewrite", "paraphrase", "neighborhood"]:
             for condition in ["mask, mask.seed=0", "random, mask.seed=0", "original"]:
                 name = {"mask": "mask.seed=0", "rand": "random (mask.seed=0)", "orig": "original"}[condition[:4]]
-                in_summary = {m: i for i, m in enumerate(s["metric"]) if (s["condition"][i], s["split"][i], s["relation"][i], s["prompts"][i]) == (name, "heldout", "all", prompts)}
+                rows = zip(s["condition"], s["split"], s["relation"], s["prompts"])
+                wanted = [i for i, row in enumerate(rows) if row == (name, "heldout", "all", prompts)]
+                in_summary = {s["metric"][i]: i for i in wanted}
                 self.assertTrue(in_summary)
-                for got in self.compare("--compare", condition, "edited", "--split", "heldout", "--prompts", prompts, "--metric", *in_summary):
+                words = ["--compare", condition, "edited", "--split", "heldout", "--prompts", prompts, "--metric", *in_summary]
+                for got in self.compare(*words):
                     row = in_summary[got["metric"]]
                     self.assertEqual((got["n"], got["planned"]), (s["n"][row], s["planned"][row]))
                     self.assertTrue(near(got["mean_a"], s["mean"][row]), got)
                     if got["test"] != "McNemar, exact":
-                        self.assertTrue(numpy.allclose([got["low_a"], got["high_a"]], [s["low"][row], s["high"][row]], rtol=1e-9, atol=1e-12), got)
+                        interval = [s["low"][row], s["high"][row]]
+                        self.assertTrue(numpy.allclose([got["low_a"], got["high_a"]], interval, rtol=1e-9, atol=1e-12), got)
 
     def test_several_seeds(self):
         (got,) = self.compare("--compare", "mask", "random", "--metric", "rsm", "--split", "train")
-        seeds = [[self.scores(name, lambda m: m["lp_true"] - m["lp_new"]) for name in [f"mask.seed={seed}", f"random (mask.seed={seed})"]] for seed in range(3)]
-        grid = numpy.array([a - b for a, b in seeds])
+        margins = lambda name: self.scores(name, lambda m: m["lp_true"] - m["lp_new"])
+        grid = numpy.array([margins(f"mask.seed={seed}") - margins(f"random (mask.seed={seed})") for seed in range(3)])
         self.assertEqual((got["seeds"], got["seeds_planned"], got["test"]), (3, 3, "two-way bootstrap"))
         self.assertTrue(near(got["mean"], grid.mean(), 1e-8))
         # With draws of another kind: the interval up to their noise, and a p that fits it.
         n = grid.shape[1]
-        draws = [grid[random_numbers.integers(0, 3, 3)][:, random_numbers.integers(0, n, n)].mean() for _ in range(10000)]
+        draws = numpy.array([grid[random_numbers.integers(0, 3, 3)][:, random_numbers.integers(0, n, n)].mean() for _ in range(10000)])
         low, high = numpy.quantile(draws, [0.025, 0.975])
         noise = 0.08 * (high - low)
         self.assertAlmostEqual(got["low"], low, delta=noise)
         self.assertAlmostEqual(got["high"], high, delta=noise)
-        self.assertAlmostEqual(got["p"], min(1, 2 * min(numpy.mean(numpy.array(draws) <= 0), numpy.mean(numpy.array(draws) >= 0))), delta=0.02)
+        self.assertAlmostEqual(got["p"], min(1, 2 * min(numpy.mean(draws <= 0), numpy.mean(draws >= 0))), delta=0.02)
         self.assertTrue(near(got["effective_n"], grid.var(ddof=1) / numpy.var(draws, ddof=1), 0.1), got)
 
     def test_confidence_asks_an_edited_model_for_the_new_object(self):
@@ -212,6 +220,47 @@ class Study(unittest.TestCase):
         self.assertEqual(first.stdout, second.stdout)
         self.assertIn("relations resampled", first.stdout)
         self.assertLessEqual(max(map(len, first.stdout.splitlines())), 150)
+
+
+CONFIDENCE = """\
+name: confidence
+model: {checkpoint: SHARED/checkpoints/cf-gpt2, device: cpu}
+facts: {heldout: {files: SHARED/counterfact/counterfact_testP*.json, per_relation: 10, offset_per_relation: 20}}
+edit: {files: "edits/{case_id}.safetensors", rank: 1}
+mask: none
+evaluation: {paraphrases: false}
+"""
+
+
+class Confidence(unittest.TestCase):
+    def test_of_golden_edits_is_that_of_their_golden_probabilities(self):
+        """An edited model that knew its facts is less sure of the new objects than it was of the true ones."""
+        shared = Path(os.environ["ONEMASK_SOURCE"]).resolve().parent / "shared"
+        golden = shared / "golden/mask_edits_heldout.json"
+        if not golden.exists():
+            self.skipTest(f"{golden} is not there")
+        records = json.loads(golden.read_text())["records"]
+        factors = load_file(golden.with_suffix(".safetensors"))
+        with tempfile.TemporaryDirectory(prefix="onemask-") as temporary:
+            folder = Path(temporary)
+            (folder / "edits").mkdir()
+            for record, u, v in zip(records, factors["u"], factors["v"]):
+                delta = {"transformer.h.2.mlp.c_proj.weight.delta": numpy.outer(u, v)}
+                save_file(delta, folder / f"edits/{record['case_id']}.safetensors")
+            (folder / "study.yaml").write_text(CONFIDENCE.replace("SHARED", str(shared)))
+            result = onemask("sweep", str(folder / "study.yaml"), "--out", str(folder / "run"))
+            self.assertEqual(result.returncode, 0, result.stderr)
+            result = onemask("test", str(folder / "run"), "--compare", "edited", "original", "--metric", "confidence", "--json")
+            (got,) = json.loads(result.stdout)
+        # All objects are one token.
+        before = numpy.exp([record["before"][0]["lp_true_first"] for record in records])
+        after = numpy.exp([record["after"][0]["lp_new_first"] for record in records])
+        self.assertEqual(got["n"], len(records))
+        for name, expected in [("mean_b", before.mean()), ("mean_a", after.mean()), ("median_a", numpy.median(after))]:
+            self.assertAlmostEqual(got[name], expected, delta=2e-4)
+        self.assertAlmostEqual(got["dz"], (after - before).mean() / (after - before).std(ddof=1), delta=2e-3)
+        self.assertLess(got["p"], 1e-5)
+        self.assertIn("mostly lower", got["verdict"])
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ std::string verdict(Comparison const& comparison);
 /// For people, in lines of UTF-8 that end in '\n'.
 std::string format_comparisons(StudyFile const& study, ComparisonRequest const& request,
                                std::vector<Comparison> const& comparisons);
-/// A row for each, after the study's status; for to_csv and to_json.
+/// A row for each, after the study's status; for to_csv and to_json. McNemar's table is -1 where a score is not yes/no.
 Table comparison_table(StudyFile const& study, ComparisonRequest const& request, std::vector<Comparison> const& comparisons);
 
 /// Columns of study.h5 that comparisons need, as read_study_file takes them.
