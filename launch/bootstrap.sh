@@ -111,11 +111,11 @@ fi
 # Lists of their own can be changed without fetching the 5 GB again. --no-deps: what else these wheels need is there, in the pinned versions.
 install_extra() { # NAME WHAT
   local list=$here/$1_requirements.txt
-  local done
-  done=$venv/.$1-$(sha256sum "$list" | cut -c1-12)
-  if [[ -f $done ]]; then return; fi
+  local marker
+  marker=$venv/.$1-$(sha256sum "$list" | cut -c1-12)
+  if [[ -f $marker ]]; then return; fi
   if install_wheels --no-deps -r "$list"; then
-    touch "$done"
+    touch "$marker"
   else
     echo "bootstrap: launch/$1_requirements.txt cannot be installed; tests that need $2 are skipped." >&2
   fi
