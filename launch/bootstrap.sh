@@ -108,15 +108,19 @@ if [[ ! -f $venv/.complete ]]; then
   touch "$venv/.complete"
 fi
 
-# Tests hold adapters against PEFT, which needs Python's torch, so only beside CUDA. A list of its own can be changed without fetching the
-# 5 GB again. --no-deps: what else these wheels need is there, in the pinned versions.
-extras=$here/peft_requirements.txt
-extras_done=$venv/.peft-$(sha256sum "$extras" | cut -c1-12)
-if [[ $cuda == 1 && ! -f $extras_done ]]; then
-  if install_wheels --no-deps -r "$extras"; then
-    touch "$extras_done"
+# Lists of their own can be changed without fetching the 5 GB again. --no-deps: what else these wheels need is there, in the pinned versions.
+install_extra() { # NAME WHAT
+  local list=$here/$1_requirements.txt
+  local marker
+  marker=$venv/.$1-$(sha256sum "$list" | cut -c1-12)
+  if [[ -f $marker ]]; then return; fi
+  if install_wheels --no-deps -r "$list"; then
+    touch "$marker"
   else
-    echo "bootstrap: launch/peft_requirements.txt cannot be installed; tests that need PEFT are skipped." >&2
+    echo "bootstrap: launch/$1_requirements.txt cannot be installed; tests that need $2 are skipped." >&2
   fi
-fi
+}
+install_extra statistics scipy
+# Tests hold adapters against PEFT, which needs Python's torch, so only beside CUDA.
+if [[ $cuda == 1 ]]; then install_extra peft PEFT; fi
 echo "$venv"

@@ -16,6 +16,7 @@ LIBRARIES = [
     (r"(mpi|mpi-ext)\.h$", {"MPI::MPI_CXX"}),
     (r"(hdf5|H5\w+)\.h$", {"HDF5::HDF5"}),
     (r"boost/program_options", {"Boost::program_options"}),
+    (r"boost/math/", {"Boost::headers"}),
     (r"spdlog/", {"spdlog::spdlog"}),
     (r"nlohmann/", {"nlohmann_json::nlohmann_json"}),
     (r"yaml-cpp/", {"yaml-cpp"}),
@@ -32,6 +33,7 @@ OWNERS = {
     "MPI::MPI_CXX": {"comm"},
     "HDF5::HDF5": {"store"},
     "Boost::program_options": {"commands", "cli"},
+    "Boost::headers": {"statistics"},
     "spdlog::spdlog": {"core"},
 }
 # What public headers may include of them: LibTorch, and declarations.

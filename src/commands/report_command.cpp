@@ -1,6 +1,5 @@
 #include "commands/light_commands.hpp"
 #include <onemask/commands/result_options.hpp>
-#include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/report/plot.hpp>
 #include <onemask/report/read.hpp>
@@ -13,11 +12,7 @@ namespace {
 
 CommandResult report(po::variables_map const& values) {
   auto const options = result_options_of(values);
-  auto const file = std::filesystem::path(only_operand(values, "RUN, the folder of a run,")) / "study.h5";
-  std::error_code unreadable;
-  if (!std::filesystem::exists(file, unreadable)) {
-    throw UserError("There is no file '" + file.string() + "'; 'onemask gather' writes it from the results of a run so far.");
-  }
+  auto const file = study_file_of(values);
   auto output = format_results(file, options);
   if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), to_svg(read_results(file)));
   return {std::move(output)};

@@ -23,6 +23,14 @@ ResultOptions result_options_of(po::variables_map const& values) {
   return options;
 }
 
+std::filesystem::path study_file_of(po::variables_map const& values) {
+  auto file = std::filesystem::path(only_operand(values, "RUN, the folder of a run,")) / "study.h5";
+  std::error_code unreadable;
+  if (!std::filesystem::exists(file, unreadable))
+    throw UserError("There is no file '" + file.string() + "'; 'onemask gather' writes it from the results of a run so far.");
+  return file;
+}
+
 std::string format_results(std::filesystem::path const& study_file, ResultOptions const& options) {
   auto const study = read_results(study_file);
   if (options.json) return to_json(study);

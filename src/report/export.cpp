@@ -25,6 +25,10 @@ nlohmann::ordered_json records(Table const& table) {
   return list;
 }
 
+std::string text_of(nlohmann::ordered_json const& json) {
+  return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+}
+
 std::string csv_field(std::string const& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
@@ -69,7 +73,11 @@ std::string to_json(StudyFile const& study) {
   result["finding"] = findings(study);
   if (study.tables.contains(stages_table)) result["stages"] = records(need_table(study, stages_table));
   if (study.tables.contains(objects_table)) result["objects"] = records(need_table(study, objects_table));
-  return result.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+  return text_of(result);
+}
+
+std::string to_json(Table const& table) {
+  return text_of(records(table));
 }
 
 std::string to_csv(Table const& table) {

@@ -1,6 +1,7 @@
 #include "report/finding.hpp"
 
 #include "report/cells.hpp"
+#include "report/paired_scores.hpp"
 #include "report/perplexity.hpp"
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
@@ -13,6 +14,8 @@
 
 namespace onemask {
 namespace {
+
+constexpr double error_rate = 0.05;
 
 /// "85 % [83, 87]"
 std::string share(Estimate const& value) {
@@ -29,6 +32,7 @@ std::string enumeration(std::vector<std::string> const& parts) {
 class Narrator {
  public:
   explicit Narrator(StudyFile const& study) : summary_(study), perplexities_(study) {
+    if (study.tables.contains("metrics") && study.tables.contains("facts")) scores_.emplace(study, FactScores::Of::rsr);
     auto const train = study.attributes.find("train_split");
     train_split_ = train == study.attributes.end() ? "train" : train->second;
     if (need_status(study) == "PARTIAL") {
@@ -111,28 +115,62 @@ class Narrator {
 
   /// ", more than the best baseline (delta magnitude, 52 % [49, 55]) and more than no mask (4 % [3, 5])"
   std::string comparison(EditedModels const& edits, ModelKind const& mask, Group const& group) const {
-    auto const value = *rsr(&mask, group);
-    auto const than = [&](std::string const& what, Estimate const& other, std::string const& name) {
-      auto const verdict = value.low > other.high   ? "more than "
-                           : value.high < other.low ? "less than "
-                                                    : "not clearly more than ";
-      return verdict + what + " (" + name + share(other) + ")";
-    };
-    std::optional<Estimate> best;
-    std::string name;
+    ModelKind const* best = nullptr;
     int baselines = 0;
     for (auto const& baseline : baseline_names) {
-      auto const other = rsr(edits.find(baseline.value, mask.settings), group);
+      auto const* const kind = edits.find(baseline.value, mask.settings);
+      auto const other = rsr(kind, group);
       if (!other) continue;
       ++baselines;
-      if (best && best->mean >= other->mean) continue;
-      best = other;
-      name = label_of_kind(baseline.value).substr(std::string("edited + ").size());
+      if (best == nullptr || rsr(best, group)->mean < other->mean) best = kind;
     }
+    std::vector<std::string> names;
+    std::vector<Estimate> others;
+    std::vector<RsrTest> tests;
+    auto const compare_with = [&](ModelKind const* kind, std::string const& what, std::string const& name) {
+      auto const other = rsr(kind, group);
+      if (!other) return;
+      names.push_back(what + " (" + name + share(*other) + ")");
+      others.push_back(*other);
+      tests.push_back(test_rsr(mask, *kind, group));
+    };
+    if (best != nullptr) {
+      compare_with(best, baselines > 1 ? "the best baseline" : "the baseline",
+                   label_of_kind(best->kind).substr(std::string("edited + ").size()) + ", ");
+    }
+    compare_with(edits.find(ConditionKind::edited, ""), "no mask", "");
+    std::vector<double> p;
+    for (auto const& test : tests) p.push_back(test.p);
+    auto const adjusted = holm(p);
     std::vector<std::string> parts;
-    if (best) parts.push_back(than(baselines > 1 ? "the best baseline" : "the baseline", *best, name + ", "));
-    if (auto const none = rsr(edits.find(ConditionKind::edited, ""), group)) parts.push_back(than("no mask", *none, ""));
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      bool const clear = adjusted[i] < error_rate;
+      parts.push_back((clear && tests[i].difference > 0   ? "more than "
+                       : clear && tests[i].difference < 0 ? "less than "
+                                                          : "not clearly more than ") +
+                      names[i]);
+    }
     return parts.empty() ? "" : ", " + enumeration(parts);
+  }
+
+  struct RsrTest {
+    double difference, p;
+  };
+
+  /// Of the facts that both are scored on, where these are all of both; else whether the intervals overlap.
+  RsrTest test_rsr(ModelKind const& a, ModelKind const& b, Group const& group) const {
+    auto const of_a = *rsr(&a, group), of_b = *rsr(&b, group);
+    auto const difference = of_a.mean - of_b.mean;
+    if (scores_) {
+      std::vector<bool> wanted;
+      for (auto const& split : scores_->splits()) wanted.push_back(split == group.split);
+      auto const paired = pair_scores(*scores_, {a.kind, a.models}, {b.kind, b.models}, fact_metric("rsr", FactPrompts::rewrite),
+                                      FactPrompts::rewrite, wanted);
+      auto const n = paired ? std::ssize(paired->facts) : 0;
+      if (n > 0 && n == of_a.n && n == of_b.n) return {difference, p_of_yes_no(*paired)};
+    }
+    bool const apart = of_a.low > of_b.high || of_a.high < of_b.low;
+    return {difference, apart ? 0.0 : 1.0};
   }
 
   /// What the mask does to the unedited model.
@@ -184,6 +222,7 @@ class Narrator {
 
   Summary summary_;
   Perplexities perplexities_;
+  std::optional<FactScores> scores_;
   std::string train_split_, partial_;
 };
 

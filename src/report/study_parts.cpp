@@ -36,4 +36,11 @@ std::string const& need_status(StudyFile const& study) {
   return status;
 }
 
+std::string status_line(StudyFile const& study) {
+  auto const& planned = need_attribute(study, "tasks_planned");
+  auto const& done = need_attribute(study, "tasks_done");
+  return need_status(study) == "COMPLETE" ? "COMPLETE: " + planned + " tasks\n"
+                                          : "PARTIAL: " + done + " of " + planned + " tasks\n";
+}
+
 }  // namespace onemask

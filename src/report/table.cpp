@@ -53,13 +53,6 @@ void add_kind(TextTable& table, Summary const& summary, ModelKind const& kind, G
   }
 }
 
-std::string headline(StudyFile const& study) {
-  auto const& planned = need_attribute(study, "tasks_planned");
-  auto const& done = need_attribute(study, "tasks_done");
-  return need_status(study) == "COMPLETE" ? "COMPLETE: " + planned + " tasks\n"
-                                          : "PARTIAL: " + done + " of " + planned + " tasks\n";
-}
-
 std::string stage_times(StudyFile const& study) {
   if (!study.tables.contains(stages_table)) return "";
   auto const& stages = need_table(study, stages_table);
@@ -90,7 +83,7 @@ constexpr char const* definition_of_mean =
 }  // namespace
 
 std::string format_table(StudyFile const& study, TableOptions const& options) {
-  std::string text = headline(study);
+  std::string text = status_line(study);
   Summary const summary(study);
   if (summary.groups().empty()) return text + "\nNothing is scored yet.\n" + stage_times(study);
   bool several = false, with_quality = false;

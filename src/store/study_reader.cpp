@@ -26,7 +26,7 @@ herr_t append_name(hid_t, char const* name, H5A_info_t const*, void* names) {
 
 class StudyReader {
  public:
-  /// `tables`: only these, and no matrices; null: everything.
+  /// `tables`: only these and these columns, and no matrices; null: everything.
   StudyReader(std::filesystem::path const& file, std::set<std::string> const* tables)
       : name_(file.string()), tables_(tables), size_(sealed_size(file)), text_(text_type()), file_(open()) {}
 
@@ -121,7 +121,7 @@ class StudyReader {
         case H5I_DATASET:
           if (rank(object) == 2) {
             if (tables_ == nullptr) study_.matrices.emplace(inner, read_matrix(object, inner));
-          } else if (wanted) {
+          } else if (wanted || tables_->contains(inner)) {
             table.columns.emplace_back(name, read_column(object, inner));
           }
           break;
@@ -129,7 +129,11 @@ class StudyReader {
           fail(inner, "is neither a group nor a dataset");
       }
     }
-    if (!path.empty() && wanted) add_table(group, path, std::move(table));
+    if (!path.empty() && wanted) {
+      add_table(group, path, std::move(table));
+    } else if (!path.empty() && !table.columns.empty()) {
+      study_.tables.emplace(path, std::move(table));  // the seal has held for all of it
+    }
     if (path.empty()) expect(table.columns.empty(), "/", "has columns outside of a table");
   }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from program import PROGRAM, onemask
 
-COMMANDS = ["sweep", "plan", "status", "edit", "mask", "eval", "gather", "report", "stats", "tokenize", "predict", "export", "world", "doctor", "keys"]
+COMMANDS = ["sweep", "plan", "status", "edit", "mask", "eval", "gather", "report", "test", "stats", "tokenize", "predict", "export", "world", "doctor", "keys"]
 
 
 class Help(unittest.TestCase):
@@ -55,6 +55,8 @@ class Usage(unittest.TestCase):
         self.assertIn("--out is missing", self.refused("sweep", "study.yaml"))
         self.assertIn("STUDY.yaml", self.refused("mask", "--out", "run"))
         self.assertIn("RUN", self.refused("report"))
+        self.assertIn("takes two conditions", self.refused("test", "run", "--compare", "mask"))
+        self.assertIn("no file 'run/study.h5'", self.refused("test", "run", "--compare", "mask", "edited"))
         self.assertIn("--model is missing", self.refused("tokenize", "text"))
         self.assertIn("PROMPT", self.refused("predict", "--model", "folder"))
         self.assertIn("--objects is missing", self.refused("export", "--model", "folder"))

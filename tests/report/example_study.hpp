@@ -2,6 +2,7 @@
 
 #include <onemask/store/study_file.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -29,6 +30,19 @@ class StudyMaker {
     row(condition, split, "rewrite", "rsr", mean, low, high, n, planned > 0 ? planned : n);
   }
 
+  /// A fact of a split, of relation P17 or P30 in turn.
+  void fact(std::string const& split) { fact_splits_.push_back(split); }
+  /// Scores the rewrite prompt of a fact, where the true object has this margin over the new one [nats].
+  void score(std::string const& condition, std::int64_t fact, double margin) {
+    auto const found = std::find(names_.begin(), names_.end(), condition);
+    scored_conditions_.push_back(found - names_.begin()), scored_facts_.push_back(fact), margins_.push_back(margin);
+  }
+  /// The first `successes` facts of those at `places` are restored, or the last.
+  void restored(std::string const& condition, Integers const& places, std::size_t successes, bool last = false) {
+    for (std::size_t i = 0; i < places.size(); ++i)
+      score(condition, places[i], (last ? places.size() - 1 - i : i) < successes ? 1 : -1);
+  }
+
   /// Complete; of 14 tasks, 13 are called done, for tests that call it partial.
   StudyFile file() const {
     StudyFile study;
@@ -45,10 +59,31 @@ class StudyMaker {
                                 {"high", high_},
                                 {"n", n_},
                                 {"planned", planned_}}};
+    if (margins_.empty()) return study;
+    auto const rows = margins_.size();
+    Texts relations;
+    for (std::size_t f = 0; f < fact_splits_.size(); ++f) relations.push_back(f % 2 == 0 ? "P17" : "P30");
+    study.tables["facts"] = {{{"split", fact_splits_}, {"relation", relations}}};
+    study.tables["metrics"] = {{{"fact", scored_facts_},
+                                {"condition", scored_conditions_},
+                                {"kind", Integers(rows, 0)},
+                                {"tokens_true", Integers(rows, 1)},
+                                {"tokens_new", Integers(rows, 1)},
+                                {"lp_true", margins_},
+                                {"lp_new", Numbers(rows, 0)},
+                                {"kl", Numbers(rows, 0)},
+                                {"rank_true", Integers(rows, 1)},
+                                {"top1_changed", Integers(rows, 0)},
+                                {"overlap5", Numbers(rows, 1)},
+                                {"overlap10", Numbers(rows, 1)},
+                                {"overlap100", Numbers(rows, 1)}}};
     return study;
   }
 
  private:
+  Texts fact_splits_;
+  Integers scored_conditions_, scored_facts_;
+  Numbers margins_;
   Texts names_, kinds_, sets_, settings_, condition_, split_, prompts_, metric_;
   Numbers zeros_, mean_, low_, high_;
   Integers n_, planned_;

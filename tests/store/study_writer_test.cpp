@@ -94,6 +94,12 @@ TEST(StudyWriter, ReadersGetOnlyTheTablesTheyAskFor) {
   study.tables.erase("metrics");
   study.matrices.clear();
   EXPECT_TRUE(back == study);
+
+  auto const second = some_rows(0, 10).columns[1];
+  auto const column = read_study_file(folder / "study.h5", {"metrics/" + second.first, "metrics/none", "summary"});
+  EXPECT_EQ(column.tables.size(), 2u);
+  EXPECT_TRUE(column.tables.at("metrics") == (Table{{second}}));
+  EXPECT_TRUE(column.tables.at("summary") == study.tables.at("summary"));
 }
 
 TEST(StudyWriter, LeavesWhatWasThereUntilItIsFinished) {

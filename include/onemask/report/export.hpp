@@ -16,6 +16,9 @@ std::string to_json(StudyFile const& study);
 /// same bits.
 std::string to_csv(Table const& table);
 
+/// The rows of a table as a JSON list of records, with numbers as in to_json of a study.
+std::string to_json(Table const& table);
+
 /// Every row of the summary as CSV (RFC 4180, lines end in '\n'), after a line of names; then, where splits take only facts that
 /// the model knows, the shares of the facts scored for that which it knows and which were taken. The first column is the study's
 /// status, COMPLETE or PARTIAL. Numbers are written so that reading gives the same bits. Throws UserError when the study has no

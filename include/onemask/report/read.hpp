@@ -6,7 +6,8 @@
 
 namespace onemask {
 
-/// What reports are made of, without the tables that grow with facts and prompts. Throws what read_study_file throws.
+/// What reports are made of. Of the tables that grow with facts and prompts only the columns that tests of RSR need. Throws what
+/// read_study_file throws.
 StudyFile read_results(std::filesystem::path const& study_file);
 
 }  // namespace onemask

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "report/fact_metrics.hpp"
+#include <onemask/store/study_file.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace onemask {
+
+/// The tables "facts" and "metrics" of a study file, for scores by fact. The study must outlive it.
+class FactScores {
+ public:
+  enum class Of { everything, rsr };  ///< which columns there are: all, or fact, condition, kind, lp_true and lp_new
+
+  /// Throws UserError when a table or column is missing, or a row is of no fact or condition of the file.
+  explicit FactScores(StudyFile const& study, Of of = Of::everything);
+
+  /// Of every fact of the study.
+  std::vector<std::string> const& splits() const { return *splits_; }
+  std::vector<std::string> const& relations() const { return *relations_; }
+  /// By fact: the mean of the metric over its prompts under the condition of this name and kind; NaN where it has none.
+  std::vector<double> means(std::string const& condition, ConditionKind kind, FactMetric const& metric,
+                            FactPrompts prompts) const;
+  /// By fact: the likeliest token after the rewrite prompt is the first of the true object.
+  std::vector<bool> known(std::string const& condition) const;
+
+ private:
+  /// use(fact, score) for every such prompt.
+  template <class Use>
+  void for_prompts(std::string const& condition, FactPrompts prompts, Use const& use) const;
+
+  struct RealColumn {
+    std::vector<double> const* values;
+    double PromptScore::*member;
+  };
+  struct WholeColumn {
+    std::vector<std::int64_t> const* values;
+    double PromptScore::*member;
+  };
+
+  std::vector<std::string> const *names_, *splits_, *relations_;
+  std::vector<std::int64_t> const *facts_, *kinds_;
+  std::vector<RealColumn> real_;
+  std::vector<WholeColumn> whole_;
+  std::vector<std::size_t> rows_;    ///< of "metrics", condition by condition
+  std::vector<std::size_t> begins_;  ///< of each condition in rows_, and the end
+};
+
+}  // namespace onemask
