@@ -115,9 +115,9 @@ at::Tensor TwoWayBatch::table(EditedProjection const& change, CausalLM const& mo
   return table(projected, model);
 }
 
-TwoWayBatch::Scores TwoWayBatch::scores_of(at::Tensor const& table) const {
-  auto const sums = at::stack({sum(table, true_), sum(table, new_)}).to(at::kCPU);
-  return {table.index_select(0, next_), sums[0], sums[1]};
+TwoWayBatch::Scores TwoWayBatch::scores_of(at::Tensor const& read) const {
+  auto const sums = at::stack({sum(read, true_), sum(read, new_)}).to(at::kCPU);
+  return {read.index_select(0, next_), sums[0], sums[1]};
 }
 
 TwoWayBatch::Scores TwoWayBatch::score(EditedProjection const& change, CausalLM const& model) const {

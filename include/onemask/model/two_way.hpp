@@ -72,7 +72,7 @@ class TwoWayBatch {
   /// Log-probabilities [places, vocabulary], float32, where the projection of the keys is `projected`, or is changed so.
   at::Tensor table(at::Tensor const& projected, CausalLM const& model) const;
   at::Tensor table(EditedProjection const& change, CausalLM const& model) const;
-  Scores scores_of(at::Tensor const& table) const;
+  Scores scores_of(at::Tensor const& read) const;
   at::Tensor sum(at::Tensor const& table, Terms const& terms) const;
 
   CausalLM const& model_;
