@@ -1,9 +1,11 @@
+#include "eval/edited_products.hpp"
 #include "eval/top_tokens.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/data/prompt.hpp>
 #include <onemask/eval/metrics.hpp>
+#include <onemask/mask/baselines.hpp>
 #include <onemask/model/positions.hpp>
 
 #include <algorithm>
@@ -23,6 +25,7 @@ struct Batch {
   std::vector<PromptKind> kinds;      ///< of each prompt
   at::Tensor first_true, first_new;   ///< [prompts, 1] first tokens of the objects, on the model's device
   at::Tensor left, right;
+  std::vector<std::size_t> edited;  ///< the rewrite prompt of every edit
 };
 
 /// [prompts, 1] on the host
@@ -58,6 +61,8 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
       for (auto const& neighbor : fact.neighborhood_prompts) add(neighbor, PromptKind::neighborhood);
     }
     if (edited && item.edit->left.defined()) {
+      batch.edited.push_back(
+          static_cast<std::size_t>(std::find(batch.edit.begin(), batch.edit.end(), std::ssize(lefts)) - batch.edit.begin()));
       lefts.push_back(item.edit->left);
       rights.push_back(item.edit->right);
     }
@@ -153,13 +158,30 @@ struct FactScorer::Part {
   TopTokens original_top;
 };
 
+namespace {
+
+/// The edited facts of a batch, whose edits are numbered in their order.
+std::vector<EditedFact> edited_facts(Batch const& batch, TwoWayBatch const& prompts) {
+  auto const& spans = prompts.spans();
+  std::vector<EditedFact> facts;
+  for (std::size_t e = 0; e < batch.edited.size(); ++e) {
+    auto const rewrite = batch.edited[e];
+    auto const& last = spans[e + 1 < batch.edited.size() ? batch.edited[e + 1] - 1 : spans.size() - 1];
+    facts.push_back(
+        {batch.facts[rewrite].fact->case_id, rewrite, spans[rewrite].first, last.first + last.tokens - spans[rewrite].first});
+  }
+  return facts;
+}
+
+}  // namespace
+
 FactScorer::~FactScorer() = default;
 FactScorer::FactScorer(FactScorer&&) noexcept = default;
 FactScorer& FactScorer::operator=(FactScorer&&) noexcept = default;
 
 FactScorer::FactScorer(CausalLM const& model, Tokenizer const& tokenizer, int layer, std::vector<EvaluationFact> const& facts,
                        EvaluationOptions const& options)
-    : model_(&model), tokenizer_(&tokenizer), compare_texts_(options.compare_texts) {
+    : model_(&model), tokenizer_(&tokenizer), layer_(layer), compare_texts_(options.compare_texts) {
   c10::NoGradGuard const no_gradients;
   auto const add = [&](bool unedited, bool edited) {
     auto batch = make_batch(tokenizer, facts, options, edited, model);
@@ -181,14 +203,18 @@ std::vector<PromptMetrics> FactScorer::score(std::vector<Condition> const& condi
   c10::NoGradGuard const no_gradients;
   std::vector<PromptMetrics> rows;
   for (auto const& part : parts_) {
+    auto const facts = edited_facts(part.batch, part.prompts);
+    EditedProducts products(*model_, layer_, part.prompts, part.batch.left, part.batch.right, facts);
     for (std::size_t c = 0; c < conditions.size(); ++c) {
       auto const& condition = conditions[c];
       if (condition.edited ? !part.edited : !part.unedited) continue;
       auto const mask = condition.keep.defined() ? condition.keep.to(model_->device(), model_->dtype()) : at::Tensor();
+      bool const masks_weight = condition.cover != Cover::delta, masks_edit = condition.cover != Cover::weight;
       auto const score = [&] {
         if (condition.shared) return part.prompts.score({}, *condition.shared());
-        if (condition.edited) return part.prompts.score({part.batch.left, part.batch.right, mask});
-        return mask.defined() ? part.prompts.score({{}, {}, mask}) : part.original;
+        if (condition.own) return part.prompts.score_with(products.under(*condition.own));
+        if (condition.edited) return part.prompts.score({part.batch.left, part.batch.right, mask, masks_weight, masks_edit});
+        return mask.defined() ? part.prompts.score({{}, {}, mask, masks_weight, masks_edit}) : part.original;
       };
       auto const scores = score();
       compare(*tokenizer_, part.batch, part.original, part.original_top, scores, static_cast<std::int64_t>(c), compare_texts_,
@@ -202,6 +228,20 @@ std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& toke
                                     std::vector<EvaluationFact> const& facts, std::vector<Condition> const& conditions,
                                     EvaluationOptions const& options) {
   return FactScorer(model, tokenizer, layer, facts, options).score(conditions);
+}
+
+at::Tensor changed_matrix(FactBaseline const& baseline, at::Tensor const& original, at::Tensor const& edited) {
+  auto const& what = baseline.what;
+  auto const before = original.to(at::kFloat), after = edited.to(at::kFloat);
+  if (what.score == BaselineScore::shrink) return (*what.amount * after).to(edited.scalar_type());
+  if (what.score == BaselineScore::bottom_rank) {
+    auto const top = LayerSpectrum(after).top(static_cast<std::int64_t>(*what.amount)).to(after.device(), at::kFloat);
+    return (after - at::matmul(top, at::matmul(top.t(), after))).to(edited.scalar_type());
+  }
+  auto const keep = what.score == BaselineScore::random
+                        ? random_mask(after.sizes(), baseline.zeros, baseline.seed).to(after.device())
+                        : pruning_mask(what.score, before, after, baseline.zeros);
+  return filled(what.fill, keep, before, after).to(edited.scalar_type());
 }
 
 std::string to_bytes(std::vector<PromptMetrics> const& rows) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 namespace onemask {
 namespace {
@@ -112,16 +113,48 @@ Table conditions_table(Plan const& plan, std::vector<double> const& zeros) {
   };
   auto const zeros_of = [&](PlannedCondition const& c) {
     if (c.kind == ConditionKind::dropped) return 1.0;
+    if (c.baseline) {
+      auto const rows = (c.baseline->scope == BaselineScope::fact ? 1 : std::ssize(plan.masked_layers(c))) * plan.out;
+      auto const entries = static_cast<double>(rows * plan.in);
+      auto const share = c.mask < 0 ? 0.0 : zeros[static_cast<std::size_t>(c.mask)];
+      auto const count = pruned_entries(*c.baseline, rows, plan.in, std::llround(share * entries));
+      return static_cast<double>(count) / entries;
+    }
     return c.mask < 0 ? 0.0 : zeros[static_cast<std::size_t>(c.mask)];
   };
   auto const text = [&](auto value) { return column<std::string>(plan.conditions, value); };
-  return {{{"name", text([](auto const& c) { return c.name; })},
-           {"kind", text([](auto const& c) { return to_string(c.kind); })},
-           {"set", text([&](auto const& c) { return plan.sets[c.set].name; })},
-           {"settings", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->settings : std::string(); })},
-           {"point", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->name : std::string(); })},
-           {"zeros", column<double>(plan.conditions, zeros_of)},
-           {"mask_key", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->key : std::string(); })}}};
+  Table table{{{"name", text([](auto const& c) { return c.name; })},
+               {"kind", text([](auto const& c) { return to_string(c.kind); })},
+               {"set", text([&](auto const& c) { return plan.sets[c.set].name; })},
+               {"settings", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->settings : std::string(); })},
+               {"point", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->name : std::string(); })},
+               {"zeros", column<double>(plan.conditions, zeros_of)},
+               {"mask_key", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->key : std::string(); })}}};
+  auto const& conditions = plan.conditions;
+  if (std::all_of(conditions.begin(), conditions.end(), [](auto const& c) { return variant_of(c).empty(); })) return table;
+  auto const is_baseline = [](PlannedCondition const& c) { return c.baseline || is_shared_baseline(c.kind); };
+  auto const scope = [&](auto const& c) {
+    if (!is_baseline(c)) return std::string();
+    return name_of(baseline_scope_names, c.baseline ? c.baseline->scope : BaselineScope::shared);
+  };
+  auto const fill = [&](auto const& c) {
+    if (!is_baseline(c) || (c.baseline && !prunes(*c.baseline))) return std::string();
+    if (c.baseline) return name_of(fill_names, c.baseline->fill);
+    return std::string(c.cover == Cover::both ? "zero" : c.cover == Cover::delta ? "original" : "");
+  };
+  auto const cover = [&](auto const& c) {
+    bool const covers = c.kind == ConditionKind::mask || is_shared_baseline(c.kind);
+    return covers ? name_of(cover_names, c.cover) : std::string();
+  };
+  auto const amount = [](auto const& c) {
+    return c.baseline && c.baseline->amount ? *c.baseline->amount : std::numeric_limits<double>::quiet_NaN();
+  };
+  table.columns.emplace_back("variant", text([](auto const& c) { return variant_of(c); }));
+  table.columns.emplace_back("scope", text(scope));
+  table.columns.emplace_back("fill", text(fill));
+  table.columns.emplace_back("cover", text(cover));
+  table.columns.emplace_back("amount", column<double>(conditions, amount));
+  return table;
 }
 
 Table perplexity_table(Plan const& plan, std::vector<TextScore> const& scores) {

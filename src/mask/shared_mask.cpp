@@ -36,13 +36,20 @@ SharedMask shared_mask_from_bytes(std::string bytes, std::string const& source) 
 }
 
 std::map<int, at::Tensor> masked_projections(CausalLM const& model, std::map<int, at::Tensor> weights,
-                                             std::vector<int> const& layers, at::Tensor const& mask) {
+                                             std::vector<int> const& layers, at::Tensor const& mask, Cover cover) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    auto& weight = weights.try_emplace(layers[i], model.projection(layers[i]).weight).first->second;
+    auto const unedited = model.projection(layers[i]).weight;
+    auto& weight = weights.try_emplace(layers[i], unedited).first->second;
     auto const own = mask.chunk(std::ssize(layers), 0)[i].to(weight.device());
     invariant(own.sizes() == weight.sizes(), "the mask of layer ", layers[i], " has ", own.numel(), " entries, its matrix ",
               weight.numel());
-    weight = weight * own;
+    if (cover == Cover::both) {
+      weight = weight * own;
+    } else if (cover == Cover::delta) {
+      weight = weight * own + unedited * own.logical_not();
+    } else {
+      weight = weight - unedited * own.logical_not();
+    }
   }
   return weights;
 }

@@ -16,14 +16,15 @@ at::Tensor spread(at::Tensor const& packed, Layout const& layout) {
 }  // namespace
 
 at::Tensor project(Projection const& projection, at::Tensor const& key, ProjectionOverride const& change) {
-  auto const weight = change.mask.defined() ? projection.weight * change.mask : projection.weight;
+  bool const masks_weight = change.mask.defined() && change.masks_weight, masks_edit = change.mask.defined() && change.masks_edit;
+  auto const weight = masks_weight ? projection.weight * change.mask : projection.weight;
   auto result = at::linear(key, weight, projection.bias);
   if (!change.left.defined()) return result;
   for (std::int64_t k = 0; k < change.left.size(1); ++k) {
     auto const left = change.left.select(1, k).to(key.scalar_type()).index_select(0, change.edit);
     auto const right = change.right.select(1, k).to(key.scalar_type()).index_select(0, change.edit);
     auto const scaled = right * key;
-    result = result + left * (change.mask.defined() ? at::linear(scaled, change.mask) : scaled.sum(1, true));
+    result = result + left * (masks_edit ? at::linear(scaled, change.mask) : scaled.sum(1, true));
   }
   return result;
 }
@@ -77,7 +78,11 @@ Halfway Pass::halfway(int layer, at::Tensor const& residual, KeyValue* seen) con
 }
 
 at::Tensor Pass::finish(int layer, Halfway const& half, ProjectionOverride const& change) const {
-  return half.residual + model_.mlp_output(layer, project(model_.projection(layer), half.key, change));
+  return finish_with(layer, half, project(model_.projection(layer), half.key, change));
+}
+
+at::Tensor Pass::finish_with(int layer, Halfway const& half, at::Tensor const& projected) const {
+  return half.residual + model_.mlp_output(layer, projected);
 }
 
 at::Tensor Pass::run(int first, int last, at::Tensor residual, std::vector<KeyValue>* seen) const {

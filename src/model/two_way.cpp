@@ -61,12 +61,16 @@ TwoWayBatch::TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPro
     }
   };
   for (std::size_t p = 0; p < prompts.size(); ++p) {
+    auto const row = plan.rows.size();
     next.push_back(place);
     of_new.place.push_back(place);
     of_new.token.push_back(prompts[p].target_new.front());
     of_new.prompt.push_back(static_cast<std::int64_t>(p));
     add_row(p, prompts[p].target_true, of_true, 0);
     if (prompts[p].target_new.size() > 1) add_row(p, prompts[p].target_new, of_new, 1);
+    Span span{spans_.empty() ? 0 : spans_.back().first + spans_.back().tokens, std::ssize(prompts[p].prompt)};
+    for (auto r = row; r < plan.rows.size(); ++r) span.tokens += std::ssize(plan.rows[r]);
+    spans_.push_back(span);
   }
   rows_ = all_rows(model, layer, plan.rows);
   read_ = want(rows_.layout, plan.offsets);
@@ -94,9 +98,9 @@ at::Tensor TwoWayBatch::sum(at::Tensor const& table, Terms const& terms) const {
   return at::zeros({prompts_}, values.options()).index_add(0, terms.prompt, values);
 }
 
-at::Tensor TwoWayBatch::table(EditedProjection const& change, CausalLM const& model) const {
+at::Tensor TwoWayBatch::table(at::Tensor const& projected, CausalLM const& model) const {
   Pass const pass(model, rows_.layout);
-  auto const residual = pass.finish(layer_, rows_.half, {change.left, change.right, edit_, change.mask});
+  auto const residual = pass.finish_with(layer_, rows_.half, projected);
   auto const last = static_cast<int>(model.config().layers) - 1;
   auto const hidden = pass.run(layer_ + 1, last, residual, read_.layout, read_.tokens);
   auto table = log_probabilities(model, model.final_norm(hidden));
@@ -105,16 +109,43 @@ at::Tensor TwoWayBatch::table(EditedProjection const& change, CausalLM const& mo
   return table;
 }
 
-TwoWayBatch::Scores TwoWayBatch::score(EditedProjection const& change, CausalLM const& model) const {
-  c10::NoGradGuard const no_gradients;
-  auto const read = table(change, model);
+at::Tensor TwoWayBatch::table(EditedProjection const& change, CausalLM const& model) const {
+  auto const projected = project(model.projection(layer_), rows_.half.key,
+                                 {change.left, change.right, edit_, change.mask, change.masks_weight, change.masks_edit});
+  return table(projected, model);
+}
+
+TwoWayBatch::Scores TwoWayBatch::scores_of(at::Tensor const& read) const {
   auto const sums = at::stack({sum(read, true_), sum(read, new_)}).to(at::kCPU);
   return {read.index_select(0, next_), sums[0], sums[1]};
 }
 
+TwoWayBatch::Scores TwoWayBatch::score(EditedProjection const& change, CausalLM const& model) const {
+  c10::NoGradGuard const no_gradients;
+  return scores_of(table(change, model));
+}
+
+TwoWayBatch::Scores TwoWayBatch::score_with(ProjectionProduct const& product) const {
+  c10::NoGradGuard const no_gradients;
+  return scores_of(table(product(rows_.half.key, edit_), model_));
+}
+
+at::Tensor TwoWayBatch::gradient(ProjectionProduct const& product) const {
+  at::Tensor projected;
+  {
+    c10::NoGradGuard const no_gradients;
+    projected = product(rows_.half.key, edit_);
+  }
+  c10::AutoGradMode const with_gradients(true);
+  projected = projected.detach().requires_grad_(true);
+  auto const read = table(projected, model_);
+  (read.index({new_.place, new_.token}).sum() - read.index({true_.place, true_.token}).sum()).backward();
+  return projected.grad();
+}
+
 TwoWayBatch::Margins TwoWayBatch::margins() const {
   c10::NoGradGuard const no_gradients;
-  auto const read = table({}, model_);
+  auto const read = table(EditedProjection(), model_);
   auto const [likeliest, tokens] = read.topk(std::min<std::int64_t>(2, read.size(1)));
   auto const first = likeliest.select(1, 0).index_select(0, true_.place);
   auto const second = likeliest.select(1, likeliest.size(1) - 1).index_select(0, true_.place);

@@ -108,6 +108,11 @@ std::string mask_key(MaskTask const& mask, std::string const& training, Fingerpr
 
 }  // namespace
 
+std::string variant_of(PlannedCondition const& condition) {
+  if (condition.baseline) return describe(*condition.baseline);
+  return condition.cover == Cover::both ? "" : "cover " + name_of(cover_names, condition.cover);
+}
+
 std::vector<std::size_t> Plan::conditions_of(std::size_t set, std::ptrdiff_t mask) const {
   auto const first = mask < 0 ? sets[set].first_condition : masks[static_cast<std::size_t>(mask)].first_condition;
   std::vector<std::size_t> places(mask < 0 ? sets[set].conditions : masks[static_cast<std::size_t>(mask)].conditions);

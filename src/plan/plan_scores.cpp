@@ -1,8 +1,10 @@
 #include "plan/plan_scores.hpp"
 
+#include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/reserved_names.hpp>
+#include <onemask/core/text.hpp>
 #include <onemask/settings/fingerprints.hpp>
 
 #include <algorithm>
@@ -11,6 +13,8 @@
 #include <string>
 #include <utility>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -18,26 +22,91 @@ std::string with_name(std::string const& what, std::string const& name) {
   return name.empty() ? what : what + " (" + name + ")";
 }
 
+[[noreturn]] void refuse(Study const& study, Baseline const& baseline, std::string const& problem) {
+  throw UserError(
+      fmt::format("The study '{}': the baseline '{}' of 'evaluation.baselines' {}", study.name, describe(baseline), problem));
+}
+
+/// Baselines that the study's way of editing does not have.
+void check_baselines(Study const& study, EditSet const& set) {
+  for (auto const& baseline : study.evaluation.baselines) {
+    if (!study.masks && !is_plain(baseline) && belongs_to_mask(baseline)) {
+      refuse(study, baseline,
+             "is scored beside a trained mask, with as many zeros as the mask or shared by all facts, but the study trains none. "
+             "Give it 'scope: fact' and 'zeros', or train a mask.");
+    }
+    if (baseline.scope != BaselineScope::fact || !set.in_batches) continue;
+    auto const& hparams = set.options.hparams;
+    if (hparams.layers.size() > 1) {
+      refuse(study, baseline,
+             fmt::format("changes the edited matrix of one layer, but {} edits the layers {}. Edit one layer, or remove it.",
+                         to_string(hparams.method), join(hparams.layers, ", ")));
+    }
+    auto const score = baseline.score;
+    if (score == BaselineScore::activation || score == BaselineScore::activation_signed || score == BaselineScore::gradient) {
+      refuse(
+          study, baseline,
+          fmt::format("needs an edited model of each fact's own, but {} writes facts into a model that they share. Edit with a "
+                      "method that gives every fact its own, or remove it.",
+                      to_string(hparams.method)));
+    }
+  }
+}
+
+void check_baselines(Study const& study, MaskTask const& mask) {
+  for (auto const& baseline : study.evaluation.baselines) {
+    if (baseline.score == BaselineScore::magnitude_columns && baseline.scope == BaselineScope::shared &&
+        mask.options.layers.size() > 1) {
+      refuse(study, baseline,
+             fmt::format("prunes columns of one matrix, but the mask '{}' is over the layers {}. Mask one layer, or remove it.",
+                         mask.name, join(mask.options.layers, ", ")));
+    }
+  }
+}
+
 /// The conditions of all sets and masks.
-void plan_conditions(EvaluationPlan const& evaluation, Plan& plan) {
+void plan_conditions(Study const& study, Plan& plan) {
+  auto const& evaluation = study.evaluation;
   std::vector<std::vector<std::size_t>> masks_of(plan.sets.size());
   for (std::size_t m = 0; m < plan.masks.size(); ++m) masks_of[plan.masks[m].set].push_back(m);
   for (std::size_t s = 0; s < plan.sets.size(); ++s) {
     auto& set = plan.sets[s];
+    check_baselines(study, set);
     set.first_condition = plan.conditions.size();
     plan.conditions.push_back({with_name("original", set.name), ConditionKind::original, s, -1});
     plan.conditions.push_back({with_name("edited", set.name), ConditionKind::edited, s, -1});
     if (evaluation.drop) plan.conditions.push_back({with_name("dropped", set.name), ConditionKind::dropped, s, -1});
+    for (auto const& baseline : evaluation.baselines) {
+      if (belongs_to_mask(baseline)) continue;
+      plan.conditions.push_back(
+          {with_name(describe(baseline), set.name), condition_kind_of(baseline), s, -1, Cover::both, baseline});
+    }
     set.conditions = plan.conditions.size() - set.first_condition;
     for (auto m : masks_of[s]) {
       auto& mask = plan.masks[m];
+      check_baselines(study, mask);
       mask.first_condition = plan.conditions.size();
-      auto const add = [&](ConditionKind kind, std::string const& name) {
-        plan.conditions.push_back({name, kind, s, static_cast<std::ptrdiff_t>(m)});
+      auto const add = [&](ConditionKind kind, std::string const& name, Cover cover) {
+        auto const covered = cover == Cover::both ? "" : "cover " + name_of(cover_names, cover);
+        auto const what = name + (name.empty() || covered.empty() ? "" : ", ") + covered;
+        plan.conditions.push_back(
+            {what.empty() ? mask.name : with_name(what, mask.name), kind, s, static_cast<std::ptrdiff_t>(m), cover});
       };
-      add(ConditionKind::mask, mask.name);
-      for (auto baseline : evaluation.baselines) add(baseline, with_name(to_string(baseline), mask.name));
-      if (evaluation.masked_original) add(ConditionKind::original_masked, with_name("original", mask.name));
+      for (auto const cover : evaluation.cover) {
+        add(ConditionKind::mask, "", cover);
+        for (auto const& baseline : evaluation.baselines) {
+          if (is_plain(baseline)) add(condition_kind_of(baseline), to_string(condition_kind_of(baseline)), cover);
+        }
+      }
+      for (auto const& baseline : evaluation.baselines) {
+        if (is_plain(baseline) || !belongs_to_mask(baseline)) continue;
+        plan.conditions.push_back({with_name(describe(baseline), mask.name), condition_kind_of(baseline), s,
+                                   static_cast<std::ptrdiff_t>(m), Cover::both, baseline});
+      }
+      // A mask that is put on changes alone leaves the unedited model as it is.
+      bool const covers_weight =
+          std::any_of(evaluation.cover.begin(), evaluation.cover.end(), [](auto c) { return c != Cover::delta; });
+      if (evaluation.masked_original && covers_weight) add(ConditionKind::original_masked, "original", Cover::both);
       mask.conditions = plan.conditions.size() - mask.first_condition;
     }
   }
@@ -66,7 +135,10 @@ std::string scored_key(EditSet const& set, std::size_t first, std::size_t count,
 /// What the conditions of a mask (-1: of none) add to the name of the scores under them.
 std::string conditions_key(std::size_t set, std::ptrdiff_t mask, Plan const& plan) {
   Hasher hasher;
-  for (auto c : plan.conditions_of(set, mask)) hasher.text(to_string(plan.conditions[c].kind));
+  for (auto c : plan.conditions_of(set, mask)) {
+    hasher.text(to_string(plan.conditions[c].kind));
+    if (auto const variant = variant_of(plan.conditions[c]); !variant.empty()) hasher.text(variant);
+  }
   if (mask >= 0) {
     auto const& task = plan.masks[static_cast<std::size_t>(mask)];
     hasher.text(task.key).number(task.options.threshold);
@@ -89,11 +161,17 @@ void plan_evaluations(Study const& study, Fingerprints const& fingerprints, Plan
   Hasher common;
   begin_key(common, "scores", fingerprints);
   auto const settings = common.integer(study.peer_compatible).integer(options.paraphrases).integer(options.neighborhood).hex();
+  bool const draws = std::any_of(options.baselines.begin(), options.baselines.end(), [](auto const& baseline) {
+    return baseline.score == BaselineScore::random && baseline.scope == BaselineScope::fact;
+  });
   for (std::size_t s = 0; s < plan.sets.size(); ++s) {
     std::vector<std::string> scored;  // by batch
     for (std::size_t first = 0; first < plan.facts.size(); first += batch) {
       auto const count = std::min(batch, plan.facts.size() - first);
-      scored.push_back(Hasher().text(settings).text(scored_key(plan.sets[s], first, count, plan, options.neighborhood)).hex());
+      Hasher hasher;
+      hasher.text(settings).text(scored_key(plan.sets[s], first, count, plan, options.neighborhood));
+      for (auto fact = first; draws && fact < first + count; ++fact) hasher.integer(plan.facts[fact].fact.case_id);
+      scored.push_back(hasher.hex());
     }
     std::vector<std::ptrdiff_t> masks{-1};
     for (std::size_t m = 0; m < plan.masks.size(); ++m) {
@@ -147,7 +225,7 @@ std::vector<TextModel> text_models(Plan const& plan) {
 }  // namespace
 
 void plan_scores(Study const& study, Fingerprints const& fingerprints, Plan& plan) {
-  plan_conditions(study.evaluation, plan);
+  plan_conditions(study, plan);
   plan_evaluations(study, fingerprints, plan);
 }
 
@@ -167,6 +245,7 @@ void plan_perplexity(std::vector<TextPiece> const& text, Fingerprints const& fin
       if (mask >= 0) {
         auto const& task = plan.masks[static_cast<std::size_t>(mask)];
         hasher.text(task.key).number(task.options.threshold);
+        if (condition.cover != Cover::both) hasher.text(name_of(cover_names, condition.cover));
       }
       if (condition.kind == ConditionKind::dropped) {
         hasher.text(to_string(condition.kind));

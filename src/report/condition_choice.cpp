@@ -17,7 +17,8 @@ struct Choice {
   std::vector<std::string> words;
 };
 
-std::vector<std::string> words_of(std::string const& text) {
+std::vector<std::string> words_of(std::string text) {
+  std::replace(text.begin(), text.end(), ',', ' ');
   auto words = split_text(text, ' ');
   std::erase(words, "");
   return words;
@@ -29,9 +30,9 @@ Choice parse_choice(std::string const& name) {
   return {name.substr(0, comma), words_of(name.substr(comma + 1))};
 }
 
-/// What tells models of a kind apart: the way of editing, the settings of the mask, its seed.
+/// What tells models of a kind apart: the way of editing, the variant, the settings of the mask, its seed.
 std::vector<std::string> words_of(EditedModels const& edits, ModelKind const& kind, ScoredModel const& model) {
-  return words_of(edits.edits + " " + kind.settings + " " + seed_of(model));
+  return words_of(edits.edits + " " + kind.variant + " " + kind.settings + " " + seed_of(model));
 }
 
 bool are_among(std::vector<std::string> const& words, std::vector<std::string> const& all) {
@@ -52,7 +53,7 @@ std::vector<ChosenModels> choose(Summary const& summary, std::string const& name
       ChosenModels found{edits.edits, kind.settings, kind.label, {kind.kind, {}}};
       for (auto const& model : kind.models) {
         for (auto const& word : words_of(edits, kind, model)) known_words.insert(word);
-        if (model.name == name || (named && are_among(words, words_of(edits, kind, model)))) found.models.models.push_back(model);
+        if (model.name == name || kind.variant == name || kind.label == name || (named && are_among(words, words_of(edits, kind, model)))) found.models.models.push_back(model);
       }
       if (found.models.models.empty()) continue;
       if (found.models.models.size() < kind.models.size()) found.label += ", " + seed_of(found.models.models.front());

@@ -48,8 +48,8 @@ class Narrator {
       auto const before = sentences.size();
       for (auto const& kind : edits.kinds) {
         if (kind.kind != ConditionKind::mask) continue;
-        bool const several = kind.label != label_of_kind(kind.kind);
-        sentences.push_back(sentence({edits.edits, several ? kind.settings : ""}, about_mask(edits, kind)));
+        bool const several = kind.label.ends_with(", " + kind.settings);
+        sentences.push_back(sentence({edits.edits, kind.variant, several ? kind.settings : ""}, about_mask(edits, kind)));
       }
       if (sentences.size() == before) sentences.push_back(sentence({edits.edits}, about_edits(edits)));
     }
@@ -110,7 +110,7 @@ class Narrator {
     for (auto const& group : groups) {
       if (reference.split == train_split_) reference = group;
     }
-    return text + unedited(edits, mask, reference) + without_matrices(edits, groups);
+    return text + unedited(edits, mask, reference) + without_matrices(edits, groups) + bottom_rank(edits, groups);
   }
 
   /// ", more than the best baseline (delta magnitude, 52 % [49, 55]) and more than no mask (4 % [3, 5])"
@@ -118,20 +118,18 @@ class Narrator {
     ModelKind const* best = nullptr;
     int baselines = 0;
     for (auto const& baseline : baseline_names) {
-      auto const* const kind = edits.find(baseline.value, mask.settings);
+      auto const* const kind = edits.find(baseline.value, mask.settings, mask.variant);
       auto const other = rsr(kind, group);
       if (!other) continue;
       ++baselines;
       if (best == nullptr || rsr(best, group)->mean < other->mean) best = kind;
     }
     std::vector<std::string> names;
-    std::vector<Estimate> others;
     std::vector<RsrTest> tests;
     auto const compare_with = [&](ModelKind const* kind, std::string const& what, std::string const& name) {
       auto const other = rsr(kind, group);
       if (!other) return;
       names.push_back(what + " (" + name + share(*other) + ")");
-      others.push_back(*other);
       tests.push_back(test_rsr(mask, *kind, group));
     };
     if (best != nullptr) {
@@ -176,7 +174,7 @@ class Narrator {
   /// What the mask does to the unedited model.
   std::string unedited(EditedModels const& edits, ModelKind const& mask, Group const& group) const {
     auto const* const masked = edits.find(ConditionKind::original_masked, mask.settings);
-    if (!masked) return "";
+    if (!masked || !mask.variant.empty()) return "";
     std::string text;
     if (auto const value = rsr(masked, group)) {
       auto const before = rsr(edits.find(ConditionKind::original, ""), group);
@@ -206,6 +204,29 @@ class Narrator {
            (ratio ? ", and its perplexity is multiplied by " + number(*ratio, 3) : "");
   }
 
+  /// The best number of components to remove, chosen on the facts that it is told of.
+  std::string bottom_rank(EditedModels const& edits, std::vector<Group> const& groups) const {
+    std::vector<std::string> parts;
+    for (auto const& group : groups) {
+      ModelKind const* best = nullptr;
+      for (auto const& kind : edits.kinds) {
+        auto const value = kind.kind == ConditionKind::bottom_rank ? rsr(&kind, group) : std::nullopt;
+        if (value && (!best || value->mean > rsr(best, group)->mean)) best = &kind;
+      }
+      if (!best) continue;
+      auto const value = *rsr(best, group);
+      auto const changed = summary_.mean(*best, group, "rewrite", "top1_changed"),
+                 kl = summary_.mean(*best, group, "rewrite", "kl");
+      parts.push_back(share(value) + " of " + facts(group, value) + " (" + best->variant +
+                      (changed ? "; the likeliest token stays for " + number(100 - 100 * changed->mean, 0) + " %" : "") +
+                      (kl ? "; KL " + number(kl->mean, 3) : "") + ")");
+    }
+    if (parts.empty()) return "";
+    return ". Without the largest components of each fact's edited matrix, their best number chosen on the same facts, the model "
+           "prefers the true object for " +
+           enumeration(parts);
+  }
+
   std::string about_edits(EditedModels const& edits) const {
     auto const* const edited = edits.find(ConditionKind::edited, "");
     std::vector<std::string> parts;
@@ -217,7 +238,7 @@ class Narrator {
     }
     if (parts.empty()) return "no edit is scored yet";
     return "the edits make the new object likelier than the true one for " + enumeration(parts) +
-           without_matrices(edits, summary_.splits());
+           without_matrices(edits, summary_.splits()) + bottom_rank(edits, summary_.splits());
   }
 
   Summary summary_;

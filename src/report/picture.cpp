@@ -31,6 +31,9 @@ text { fill: #1a1a1a; font-family: system-ui, sans-serif; font-size: 13px; }
 .delta_magnitude { fill: #009e73; }
 .original_masked { fill: #56b4e9; }
 .dropped { fill: #000000; }
+.pruned { fill: #b3742d; }
+.bottom_rank { fill: #7a4fa3; }
+.shrunk { fill: #6b8e23; }
 @media (prefers-color-scheme: dark) {
 .page { fill: #161616; }
 text { fill: #f0f0f0; }

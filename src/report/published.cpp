@@ -65,7 +65,9 @@ std::string published_block(StudyFile const& study, Summary const& summary, Perp
       for (auto const& kind : edits.kinds) {
         if (kind.kind != model) continue;
         auto const own = found(figure, kind, summary, perplexities);
-        auto const names = edits.edits + (edits.edits.empty() || kind.settings.empty() ? "" : " ") + kind.settings;
+        std::string names;
+        for (auto const& name : {edits.edits, kind.variant, kind.settings})
+          names += (names.empty() || name.empty() ? "" : " ") + name;
         if (!own.empty()) here += "; here " + (names.empty() ? "" : "(" + names + ") ") + own;
       }
     }

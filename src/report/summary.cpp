@@ -12,14 +12,26 @@
 namespace onemask {
 namespace {
 
-constexpr std::array<Named<ConditionKind>, 8> labels{{{ConditionKind::original, "unedited"},
-                                                      {ConditionKind::edited, "edited"},
-                                                      {ConditionKind::mask, "edited + mask"},
-                                                      {ConditionKind::random, "edited + random"},
-                                                      {ConditionKind::magnitude, "edited + magnitude"},
-                                                      {ConditionKind::delta_magnitude, "edited + delta magnitude"},
-                                                      {ConditionKind::original_masked, "unedited + mask"},
-                                                      {ConditionKind::dropped, "without the matrix"}}};
+constexpr std::array<Named<ConditionKind>, 11> labels{{{ConditionKind::original, "unedited"},
+                                                       {ConditionKind::edited, "edited"},
+                                                       {ConditionKind::mask, "edited + mask"},
+                                                       {ConditionKind::random, "edited + random"},
+                                                       {ConditionKind::magnitude, "edited + magnitude"},
+                                                       {ConditionKind::delta_magnitude, "edited + delta magnitude"},
+                                                       {ConditionKind::original_masked, "unedited + mask"},
+                                                       {ConditionKind::dropped, "without the matrix"},
+                                                       {ConditionKind::pruned, "edited"},
+                                                       {ConditionKind::bottom_rank, "edited"},
+                                                       {ConditionKind::shrunk, "edited"}}};
+
+bool is_variant_alone(ConditionKind kind) {
+  return kind == ConditionKind::pruned || kind == ConditionKind::bottom_rank || kind == ConditionKind::shrunk;
+}
+
+std::string label_of_kind(ConditionKind kind, std::string const& variant) {
+  auto const label = label_of_kind(kind);
+  return variant.empty() ? label : label + (is_variant_alone(kind) ? " + " : ", ") + variant;
+}
 
 /// Of a column that files of older versions lack: empty texts.
 std::vector<std::string> texts_of(Table const& table, char const* column) {
@@ -39,19 +51,22 @@ std::vector<EditedModels> read_edits(Table const& table) {
   auto const& kinds = table.values<std::string>("kind");
   auto const& points = table.values<std::string>("point");
   auto const& zeros = table.values<double>("zeros");
-  auto const sets = texts_of(table, "set"), settings = texts_of(table, "settings");
+  auto const sets = texts_of(table, "set"), settings = texts_of(table, "settings"), variants = texts_of(table, "variant");
   std::vector<EditedModels> edits;
   for (std::size_t row = 0; row < names.size(); ++row) {
     auto const kind_here = kind_of(kinds[row], "condition '" + names[row] + "'");
     auto& of = find_or_add(edits, EditedModels{sets[row], {}}, [&](auto const& e) { return e.edits == sets[row]; });
-    auto& kind = find_or_add(of.kinds, ModelKind{kind_here, settings[row], label_of_kind(kind_here), {}},
-                             [&](auto const& k) { return k.kind == kind_here && k.settings == settings[row]; });
+    auto const& variant = variants[row];
+    auto& kind =
+        find_or_add(of.kinds, ModelKind{kind_here, variant, settings[row], label_of_kind(kind_here, variant), {}},
+                    [&](auto const& k) { return k.kind == kind_here && k.variant == variant && k.settings == settings[row]; });
     kind.models.push_back({names[row], points[row], zeros[row]});
   }
   for (auto& of : edits) {
     std::stable_sort(of.kinds.begin(), of.kinds.end(), [](auto const& a, auto const& b) { return a.kind < b.kind; });
     auto const several = [&](auto const& k) {
-      return std::count_if(of.kinds.begin(), of.kinds.end(), [&](auto const& other) { return other.kind == k.kind; }) > 1;
+      return std::count_if(of.kinds.begin(), of.kinds.end(),
+                           [&](auto const& other) { return other.kind == k.kind && other.variant == k.variant; }) > 1;
     };
     for (auto& kind : of.kinds) {
       if (several(kind) && !kind.settings.empty()) kind.label += ", " + kind.settings;
@@ -62,9 +77,10 @@ std::vector<EditedModels> read_edits(Table const& table) {
 
 }  // namespace
 
-ModelKind const* EditedModels::find(ConditionKind kind, std::string const& settings) const {
-  auto const found =
-      std::find_if(kinds.begin(), kinds.end(), [&](auto const& k) { return k.kind == kind && k.settings == settings; });
+ModelKind const* EditedModels::find(ConditionKind kind, std::string const& settings, std::string const& variant) const {
+  auto const found = std::find_if(kinds.begin(), kinds.end(), [&](auto const& k) {
+    return k.kind == kind && k.settings == settings && k.variant == variant;
+  });
   return found == kinds.end() ? nullptr : &*found;
 }
 

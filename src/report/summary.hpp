@@ -28,9 +28,10 @@ struct ScoredModel {
   double zeros;       ///< share of the edited matrix
 };
 
-/// All models of one kind whose masks have the same settings but for the seed.
+/// All models of one kind and variant whose masks have the same settings but for the seed.
 struct ModelKind {
   ConditionKind kind;
+  std::string variant;   ///< what tells it from others of its kind, "magnitude per fact, zeros 0.05"; "" where there are none
   std::string settings;  ///< of the masks, as far as the study sweeps them
   std::string label;     ///< for people; with the settings where the kind has several
   std::vector<ScoredModel> models;
@@ -41,8 +42,8 @@ struct EditedModels {
   std::string edits;             ///< what is swept about editing, "" for nothing
   std::vector<ModelKind> kinds;  ///< those that have a model, in the order of the table that people read
 
-  /// The models of a kind whose masks have these settings, or nullptr.
-  ModelKind const* find(ConditionKind kind, std::string const& settings) const;
+  /// The models of a kind and variant whose masks have these settings, or nullptr.
+  ModelKind const* find(ConditionKind kind, std::string const& settings, std::string const& variant = "") const;
 };
 
 /// What a kind of models is called in tables: "edited + mask".

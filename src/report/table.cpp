@@ -77,6 +77,13 @@ constexpr char const* definitions =
     "KL: KL(original || model) of the next token's distribution on rewrite prompts, in nats.\n"
     "top-1 changed: share of rewrite prompts whose likeliest next token is not the original model's.\n";
 
+constexpr char const* variant_definitions =
+    "per fact, bottom rank, shrink: made from each fact's own edited matrix; all others are shared by the facts. Baselines with "
+    "a\n"
+    "share of zeros of their own have that one. fill original: pruned entries become those of the unedited matrix.\n"
+    "bottom rank, k: without the k largest singular components of the matrix. shrink, alpha: the matrix times this factor.\n"
+    "cover delta: the mask is put on the change by the edit alone; cover weight: on the unedited matrix alone.\n";
+
 constexpr char const* definition_of_mean =
     "mean of k: mean over k models of the kind. Its interval is the mean of their lows and of their highs; n is the smallest.\n";
 
@@ -86,7 +93,7 @@ std::string format_table(StudyFile const& study, TableOptions const& options) {
   std::string text = status_line(study);
   Summary const summary(study);
   if (summary.groups().empty()) return text + "\nNothing is scored yet.\n" + stage_times(study);
-  bool several = false, with_quality = false;
+  bool several = false, with_quality = false, with_variants = false;
   for (auto const& group : summary.groups()) {
     if (group.relation != every_relation && !options.by_relation) continue;
     for (auto const& edits : summary.edits()) {
@@ -97,6 +104,7 @@ std::string format_table(StudyFile const& study, TableOptions const& options) {
       for (auto const& kind : edits.kinds) {
         add_kind(table, summary, kind, group, options.per_mask);
         several = several || kind.models.size() > 1;
+        with_variants = with_variants || !kind.variant.empty();
       }
       auto const quality = quality_block(summary, edits, group, options.per_mask);
       with_quality = with_quality || !quality.empty();
@@ -108,9 +116,9 @@ std::string format_table(StudyFile const& study, TableOptions const& options) {
   text += text_lines + published_block(study, summary, perplexities);
   for (auto const& finding : findings(study)) text += "\n" + wrapped(finding, line_width);
   if (auto const mixture = mixture_of_kinds(study); !mixture.empty()) text += "\n" + wrapped(mixture, line_width);
-  return text + "\n" + definitions + (study.tables.contains("known") ? known_definition : "") +
-         (with_quality ? quality_definitions : "") + (text_lines.empty() ? "" : perplexity_definition) +
-         (several ? definition_of_mean : "") + stage_times(study);
+  return text + "\n" + definitions + (with_variants ? variant_definitions : "") +
+         (study.tables.contains("known") ? known_definition : "") + (with_quality ? quality_definitions : "") +
+         (text_lines.empty() ? "" : perplexity_definition) + (several ? definition_of_mean : "") + stage_times(study);
 }
 
 }  // namespace onemask

@@ -1,7 +1,37 @@
 #include <onemask/settings/evaluation_options.hpp>
 #include <onemask/settings/make_field.hpp>
 
+#include <algorithm>
+
 namespace onemask {
+namespace {
+
+Field<EvaluationPlan> baselines_field() {
+  Field<EvaluationPlan> field{{.name = "baselines",
+                               .type = FieldType::baselines,
+                               .meaning = "plain names: at random, the largest weights, the largest mean change; each with as "
+                                          "many zeros as the mask. Others: docs/masks.md"},
+                              {},
+                              {},
+                              {}};
+  field.choices = list_of(baseline_names);
+  field.set = [](EvaluationPlan& plan, YamlValue const& value) { return read_baselines(plan.baselines, value); };
+  field.text = field.hashed = [](EvaluationPlan const& plan) { return yaml_text(plan.baselines); };
+  return field;
+}
+
+Field<EvaluationPlan> cover_field() {
+  auto field =
+      choices("cover", &EvaluationPlan::cover, cover_names,
+              "what the mask and the plain baselines are put on: the edited matrix, its change alone, the unedited part alone");
+  field.set = [set = field.set](EvaluationPlan& plan, YamlValue const& value) -> std::string {
+    auto const problem = set(plan, value);
+    return problem.empty() && plan.cover.empty() ? "must name at least one of " + all_names(cover_names) : problem;
+  };
+  return field;
+}
+
+}  // namespace
 
 template <>
 Fields<EvaluationPlan> const& fields_of<EvaluationPlan>() {
@@ -9,9 +39,8 @@ Fields<EvaluationPlan> const& fields_of<EvaluationPlan>() {
   constexpr auto scores = Enters::scores;
   static Fields<Evaluation> const fields{
       number("batch", &Evaluation::batch, at_least(1), "facts", "scored at a time; part of the result's bits").enter(scores),
-      choices("baselines", &Evaluation::baselines, baseline_names,
-              "at random, the largest weights, the largest mean change; each with as many zeros as the mask")
-          .enter(scores),
+      baselines_field().enter(scores),
+      cover_field().enter(scores),
       flag("paraphrases", &Evaluation::paraphrases, "score paraphrases").enter(scores),
       flag("neighborhood", &Evaluation::neighborhood, "score the neighborhood prompts as well").enter(scores),
       flag("masked_original", &Evaluation::masked_original, "score the unedited model under each mask").enter(scores),

@@ -47,6 +47,8 @@ std::string words_of(FieldInfo const& info) {
       return "a list of whole numbers";
     case FieldType::pairs:
       return "a list of pairs";
+    case FieldType::baselines:
+      return "a list of " + list() + " and of {score: NAME, scope: …, fill: …, zeros: …}";
     case FieldType::files_by_fact:
       return "a path, or case_ids and paths";
     case FieldType::files_by_layer:
@@ -57,6 +59,22 @@ std::string words_of(FieldInfo const& info) {
 
 Json list_schema(Json const& items) {
   return {{"type", "array"}, {"items", items}};
+}
+
+Json baseline_schema() {
+  auto const numbers = [](Json const& number) {
+    return Json{{"anyOf", Json::array({number, list_schema(number), {{"type", "string"}}})}};
+  };
+  return {{"type", "object"},
+          {"properties",
+           {{"score", {{"enum", list_of(baseline_score_names)}}},
+            {"scope", {{"enum", list_of(baseline_scope_names)}}},
+            {"fill", {{"enum", list_of(fill_names)}}},
+            {"zeros", numbers({{"type", "number"}, {"exclusiveMinimum", 0}, {"maximum", 1}})},
+            {"k", numbers({{"type", "integer"}, {"minimum", 1}, {"maximum", most_components}})},
+            {"alpha", numbers({{"type", "number"}})}}},
+          {"required", {"score"}},
+          {"additionalProperties", false}};
 }
 
 Json schema_of(FieldInfo const& info) {
@@ -92,6 +110,8 @@ Json schema_of(FieldInfo const& info) {
       pair["minItems"] = pair["maxItems"] = 2;
       return list_schema(pair);
     }
+    case FieldType::baselines:
+      return list_schema({{"anyOf", Json::array({{{"enum", info.choices}}, baseline_schema()})}});
     case FieldType::files_by_fact:
       return {{"anyOf", Json::array({text, {{"type", "object"}, {"additionalProperties", text}}})}};
     case FieldType::files_by_layer:

@@ -81,6 +81,14 @@ void require_module(EditHparams const& hparams, CausalLM const& model, std::stri
 void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer) {
   static_cast<void>(tokenizer.adds_bos());  // or says why nothing can stand around a text as the files have it
   auto const where = "The study '" + study.name + "'";
+  auto const rank = std::min(model.config().hidden, model.config().inner);
+  for (auto const& baseline : study.evaluation.baselines) {
+    if (baseline.score != BaselineScore::bottom_rank || *baseline.amount <= static_cast<double>(rank)) continue;
+    throw UserError(
+        fmt::format("{}: the baseline '{}' of 'evaluation.baselines' removes more components than a matrix of this "
+                    "model has, which are {}.",
+                    where, describe(baseline), rank));
+  }
   for (auto const& point : study.points) {
     for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);
     require_module(point.edit.hparams, model, where);
@@ -114,6 +122,8 @@ void add_plan(Communicator const& world, Study const& study, SelectedFacts selec
     auto const layers = moment_layers(study);
     auto const moments = layers.empty() ? std::map<int, std::string>() : moment_keys(study.moments, layers, run.fingerprints);
     run.plan = make_plan(study, std::move(selected), run.fingerprints, templates, moments, text, finished);
+    run.plan.out = run.model->config().hidden;
+    run.plan.in = run.model->config().inner;
   });
   for (auto const& id : world.all_gather(run.plan.id)) {
     if (id != run.plan.id)

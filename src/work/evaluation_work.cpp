@@ -25,7 +25,14 @@ class ConditionMaker {
     std::vector<Condition> conditions;
     for (auto const place : run_.plan.conditions_of(set_, index)) {
       auto const& planned = run_.plan.conditions[place];
-      conditions.push_back({planned.name, is_edited(planned.kind), mask(planned)});
+      Condition condition{planned.name, is_edited(planned.kind), mask(planned)};
+      condition.cover = planned.cover;
+      if (planned.baseline && planned.baseline->scope == BaselineScope::fact) {
+        condition.own = own(planned);
+      } else if (planned.baseline && planned.baseline->fill == Fill::original) {
+        condition.cover = Cover::delta;
+      }
+      conditions.push_back(std::move(condition));
     }
     return conditions;
   }
@@ -37,9 +44,13 @@ class ConditionMaker {
         std::make_shared<std::map<int, at::Tensor> const>(edited_weights(run_.model, results_.batch_edit(key)->deltas));
     for (auto& condition : conditions) {
       if (!condition.edited && !condition.keep.defined()) continue;
-      condition.shared = [this, edited, keep = condition.keep, is_edited = condition.edited, layers] {
+      condition.shared = [this, edited, keep = condition.keep, cover = condition.cover, own = condition.own,
+                          is_edited = condition.edited, layers] {
         auto weights = is_edited ? *edited : std::map<int, at::Tensor>();
-        if (keep.defined()) weights = masked_projections(run_.model, std::move(weights), layers, keep);
+        if (keep.defined()) weights = masked_projections(run_.model, std::move(weights), layers, keep, cover);
+        for (auto& [layer, weight] : weights) {
+          if (own) weight = changed_matrix(*own, run_.model.projection(layer).weight, weight);
+        }
         return run_.model.with_projections(std::move(weights));
       };
     }
@@ -51,17 +62,47 @@ class ConditionMaker {
     return run_.plan.masks[static_cast<std::size_t>(planned.mask)];
   }
 
+  /// How many entries of a mask are zero that a baseline takes its number from; 0 where it takes none.
+  std::int64_t zeros_of_mask(PlannedCondition const& planned) {
+    if (planned.mask < 0) return 0;
+    auto const& task = task_of(planned);
+    return results_.shared_mask(task).keep(task.options.threshold).logical_not().sum().item<std::int64_t>();
+  }
+
+  FactBaseline own(PlannedCondition const& planned) {
+    auto const& baseline = *planned.baseline;
+    FactBaseline own{baseline, pruned_entries(baseline, run_.plan.out, run_.plan.in, zeros_of_mask(planned)),
+                     planned.mask < 0 ? 0 : task_of(planned).seed};
+    if (baseline.score == BaselineScore::bottom_rank && !is_batch()) {
+      auto const layer = run_.plan.masked_layers(planned).front();
+      if (!spectrum_) spectrum_ = std::make_shared<LayerSpectrum const>(run_.model.projection(layer).weight);
+      own.spectrum = spectrum_;
+    }
+    return own;
+  }
+
+  /// A baseline that all facts share, by its own score and number of zeros.
+  at::Tensor shared_mask_of(Baseline const& baseline, MaskTask const& task, std::int64_t zeros_of_mask) {
+    auto const& layers = task.options.layers;
+    auto const rows = std::ssize(layers) * run_.plan.out;
+    auto const zeros = pruned_entries(baseline, rows, run_.plan.in, zeros_of_mask);
+    if (baseline.score == BaselineScore::random) return random_mask({rows, run_.plan.in}, zeros, task.seed);
+    if (baseline.score == BaselineScore::delta_magnitude) return largest_mask(delta_magnitude(task), zeros);
+    auto const own = weights(layers);
+    return pruning_mask(baseline.score, own, own, zeros);
+  }
+
   /// Undefined where nothing is masked.
   at::Tensor mask(PlannedCondition const& planned) {
+    if (planned.baseline && planned.baseline->scope == BaselineScope::fact) return {};
     if (planned.kind == ConditionKind::dropped) return nothing_kept(run_.model, run_.plan.masked_layers(planned));
     if (planned.mask < 0) return {};
     auto const& task = task_of(planned);
     auto const keep = results_.shared_mask(task).keep(task.options.threshold);
     if (planned.kind == ConditionKind::mask || planned.kind == ConditionKind::original_masked) return keep;
     auto const zeros = keep.logical_not().sum().item<std::int64_t>();
-    if (planned.kind == ConditionKind::random) return random_mask(keep.sizes(), zeros, task.seed);
-    if (planned.kind == ConditionKind::magnitude) return largest_mask(weights(task.options.layers).abs(), zeros);
-    return largest_mask(delta_magnitude(task), zeros);
+    if (planned.baseline) return shared_mask_of(*planned.baseline, task, zeros);
+    return shared_mask_of({*value_of(baseline_score_names, to_string(planned.kind))}, task, zeros);
   }
 
   /// The layers' matrices below each other.
@@ -102,6 +143,7 @@ class ConditionMaker {
   StoredResults& results_;
   std::size_t set_;
   std::map<std::pair<std::vector<int>, std::vector<std::size_t>>, at::Tensor> delta_magnitudes_;  ///< by layers and facts
+  std::shared_ptr<LayerSpectrum const> spectrum_;  ///< of the edited layer
 };
 
 /// Conditions of the masks used last, as many as fit into some memory.

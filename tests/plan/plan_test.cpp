@@ -1,4 +1,5 @@
 #include "plan/plan_of.hpp"
+#include "support/complaint.hpp"
 #include "support/tiny_study.hpp"
 #include <onemask/plan/plan.hpp>
 
@@ -475,6 +476,65 @@ TEST_F(PlanTest, AModelWithoutTheMatrixIsOneMoreConditionOfTheEdits) {
   EXPECT_EQ(p.masked_layers(p.conditions[7]), p.sets[1].options.hparams.layers);
   // What is scored with it has another name.
   EXPECT_NE(p.evaluations[0].key, plan({{"evaluation.baselines=[]"}, {"edit.v_lr=0.5,1"}, {}}).evaluations[0].key);
+}
+
+TEST_F(PlanTest, BaselinesOfFactsAreScoredOnceAndThoseOfAMaskBesideIt) {
+  std::string const list =
+      "evaluation.baselines=[random, {score: magnitude, scope: fact, zeros: 0.05}, {score: magnitude, scope: "
+      "fact}, {score: magnitude_rows, zeros: 0.1}, {score: bottom_rank, k: 1..2}]";
+  auto const p = plan({{list, "evaluation.masked_original=false"}, {"mask.seed=0..1"}, {}});
+  EXPECT_THAT(names(p), ElementsAre("original", "edited", "magnitude per fact, zeros 0.05", "bottom rank, k 1",
+                                    "bottom rank, k 2", "mask.seed=0", "random (mask.seed=0)", "magnitude per fact (mask.seed=0)",
+                                    "magnitude rows, zeros 0.1 (mask.seed=0)", "mask.seed=1", "random (mask.seed=1)",
+                                    "magnitude per fact (mask.seed=1)", "magnitude rows, zeros 0.1 (mask.seed=1)"));
+  EXPECT_EQ(p.conditions[2].kind, ConditionKind::pruned);
+  EXPECT_EQ(p.conditions[3].kind, ConditionKind::bottom_rank);
+  EXPECT_EQ(variant_of(p.conditions[8]), "magnitude rows, zeros 0.1");
+  EXPECT_EQ(variant_of(p.conditions[6]), "");
+  // Other baselines are other scores.
+  auto const keys = all_evaluations(p);
+  for (auto const& [from, to] : std::vector<std::pair<std::string, std::string>>{{"0.05", "0.06"}, {"1..2", "1..3"}}) {
+    auto other = list;
+    other.replace(other.find(from), from.size(), to);
+    EXPECT_NE(all_evaluations(plan({{other, "evaluation.masked_original=false"}, {"mask.seed=0..1"}, {}})), keys) << to;
+  }
+}
+
+TEST_F(PlanTest, AMaskIsPutOnTheChangeOrTheMatrixAlone) {
+  auto const p = plan({{"evaluation.baselines=[random]", "evaluation.cover=[both, delta, weight]"}, {}, {}});
+  EXPECT_THAT(names(p),
+              ElementsAre("original", "edited", "mask", "random (mask)", "cover delta (mask)", "random, cover delta (mask)",
+                          "cover weight (mask)", "random, cover weight (mask)", "original (mask)"));
+  // On the change alone it leaves the unedited model as it is.
+  EXPECT_THAT(names(plan({{"evaluation.baselines=[]", "evaluation.cover=[delta]"}, {}, {}})),
+              ElementsAre("original", "edited", "cover delta (mask)"));
+}
+
+TEST_F(BatchPlanTest, BaselinesThatCannotBeAreRefused) {
+  auto const complaint = [&](auto const& call) { return complaint_of(call); };
+  auto const with = [](std::string const& baseline) { return "evaluation.baselines=[" + baseline + "]"; };
+  std::string const per_fact = with("{score: magnitude, scope: fact, zeros: 0.05}");
+  EXPECT_THAT(complaint([&] { batch_plan({per_fact}); }),
+              AllOf(HasSubstr("'magnitude per fact, zeros 0.05'"), HasSubstr("memit edits the layers 0, 1")));
+  EXPECT_EQ(complaint([&] { batch_plan({per_fact, "edit.layers=[1]"}); }), "");
+  EXPECT_THAT(complaint([&] {
+                batch_plan({with("{score: gradient, zeros: 0.05}"), "edit.layers=[1]"});
+              }),
+              AllOf(HasSubstr("'gradient per fact, zeros 0.05'"), HasSubstr("a model that they share")));
+  EXPECT_THAT(complaint([&] { batch_plan({with("{score: bottom_rank, k: 1}")}); }),
+              HasSubstr("changes the edited matrix of one layer"));
+  EXPECT_THAT(complaint([&] {
+                batch_plan({with("{score: magnitude_columns}"), "mask.layers=all"});
+              }),
+              HasSubstr("prunes columns of one matrix"));
+  for (auto const* baseline : {"{score: magnitude, scope: fact}", "{score: magnitude, zeros: 0.05}"}) {
+    EXPECT_THAT(complaint([&] {
+                  plan({{with(baseline), "mask=none"}, {}, {}});
+                }),
+                HasSubstr("Give it 'scope: fact' and 'zeros', or train a mask."))
+        << baseline;
+  }
+  EXPECT_EQ(complaint([&] { plan({{per_fact, "mask=none"}, {}, {}}); }), "");
 }
 
 TEST_F(PlanTest, ConditionsOfASweepHaveNamesOfTheirOwn) {

@@ -264,7 +264,7 @@ edited + mask, train, rsr: published 80.0 % (over); here 85.0 % [83.0, 87.0], n 
 edited + mask, heldout, zeros: published 10.0 %; here 8.1 %
 edited + mask, ood, rsr: published 70.0 %; not measured by this study
 )"));
-  std::get<Texts>(file.tables["published"].columns[2].second)[0] = "pruned";
+  std::get<Texts>(file.tables["published"].columns[2].second)[0] = "distilled";
   EXPECT_THROW(format_table(file), UserError);
 }
 

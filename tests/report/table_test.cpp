@@ -107,6 +107,46 @@ void add_summary(StudyFile& study, char const* condition, char const* prompts, c
   column<std::int64_t>(study, "summary", "planned").push_back(20);
 }
 
+TEST(Table, VariantsOfAKindAreNeverAveraged) {
+  test::StudyMaker maker;
+  Texts variants;
+  auto const add = [&](std::string const& name, std::string const& kind, std::string const& variant, double rsr) {
+    maker.condition(name, kind);
+    variants.push_back(variant);
+    maker.rsr(name, "heldout", rsr, rsr - 0.1, rsr + 0.1, 20);
+    maker.row(name, "heldout", "rewrite", "kl", 1 - rsr, 0, 1, 20, 20);
+    maker.row(name, "heldout", "rewrite", "top1_changed", 1 - rsr, 0, 1, 20, 20);
+  };
+  add("edited", "edited", "", 0.1);
+  add("mask", "mask", "", 0.6);
+  add("cover delta (mask)", "mask", "cover delta", 0.5);
+  add("random (mask)", "random", "", 0.2);
+  add("random, cover delta (mask)", "random", "cover delta", 0.3);
+  add("few", "pruned", "magnitude per fact, zeros 0.05", 0.8);
+  add("k1", "bottom_rank", "bottom rank, k 1", 0.7);
+  add("k2", "bottom_rank", "bottom rank, k 2", 0.9);
+  auto study = maker.file();
+  study.tables["conditions"].columns.emplace_back("variant", variants);
+  auto const text = format_table(study);
+  std::vector<std::pair<std::string, std::string>> const lines{{"edited + mask", "60.0"},
+                                                               {"edited + mask, cover delta", "50.0"},
+                                                               {"edited + random, cover delta", "30.0"},
+                                                               {"edited + magnitude per fact, zeros 0.05", "80.0"},
+                                                               {"edited + bottom rank, k 2", "90.0"}};
+  for (auto const& [label, rsr] : lines)
+    EXPECT_THAT(text, HasSubstr("\n" + label + std::string(45 - label.size(), ' ') + "0.0   " + rsr));
+  EXPECT_THAT(text, Not(HasSubstr("mean of")));
+  EXPECT_THAT(text, HasSubstr("per fact, bottom rank, shrink: made from each fact's own edited matrix"));
+  EXPECT_THAT(format_table(example_study()), Not(HasSubstr("bottom rank")));
+  auto const said = joined_lines(text);
+  EXPECT_THAT(said, HasSubstr("One mask with 0.0 % zeros restores 60 % [50, 70] of the 20 held-out facts, more than the baseline "
+                              "(random, 20 % [10, 30])"));
+  EXPECT_THAT(said, HasSubstr("With cover delta, one mask with 0.0 % zeros restores 50 % [40, 60] of the 20 held-out facts, not "
+                              "clearly more than the baseline (random, 30 % [20, 40])"));
+  EXPECT_THAT(said, HasSubstr("chosen on the same facts, the model prefers the true object for 90 % [80, 100] of the 20 held-out "
+                              "facts (bottom rank, k 2; the likeliest token stays for 90 %; KL 0.100)"));
+}
+
 TEST(Table, ShowsTheQualityOfEditsWhereTheNeighborhoodIsScored) {
   EXPECT_THAT(format_table(example_study()), Not(HasSubstr("quality")));
   auto study = example_study();
@@ -239,8 +279,8 @@ TEST(Table, NamesWhatAFileLacks) {
   EXPECT_THAT(message_of(study), HasSubstr("no table 'summary'"));
 
   study = example_study();
-  column<std::string>(study, "conditions", "kind")[1] = "pruned";
-  EXPECT_THAT(message_of(study), HasSubstr("'edited' is of kind 'pruned'"));
+  column<std::string>(study, "conditions", "kind")[1] = "distilled";
+  EXPECT_THAT(message_of(study), HasSubstr("'edited' is of kind 'distilled'"));
 
   study = example_study();
   column<double>(study, "summary", "low").pop_back();

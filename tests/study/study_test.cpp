@@ -40,8 +40,9 @@ TEST_F(StudyTest, Defaults) {
   EXPECT_EQ(study.train_split, "train");
   EXPECT_EQ(study.ranks_per_mask, 0);
   EXPECT_FALSE(study.peer_compatible);
-  EXPECT_THAT(study.evaluation.baselines,
-              ElementsAre(ConditionKind::random, ConditionKind::magnitude, ConditionKind::delta_magnitude));
+  EXPECT_THAT(study.evaluation.baselines, ElementsAre(Baseline{BaselineScore::random}, Baseline{BaselineScore::magnitude},
+                                                      Baseline{BaselineScore::delta_magnitude}));
+  EXPECT_THAT(study.evaluation.cover, ElementsAre(Cover::both));
   EXPECT_TRUE(study.evaluation.paraphrases && study.evaluation.masked_original);
   EXPECT_FALSE(study.evaluation.neighborhood);
   EXPECT_TRUE(read({{"evaluation.neighborhood=true"}, {}, {}}).evaluation.neighborhood);
@@ -120,7 +121,7 @@ TEST_F(StudyTest, OverridesReplaceAndCreateSections) {
   EXPECT_EQ(study.name, "other");
   EXPECT_EQ(study.points.front().edit.hparams.v_lr, 2);
   EXPECT_EQ(study.points.front().edit.hparams.method, EditMethod::r_rome);
-  EXPECT_THAT(study.evaluation.baselines, ElementsAre(ConditionKind::random));
+  EXPECT_THAT(study.evaluation.baselines, ElementsAre(Baseline{BaselineScore::random}));
   EXPECT_EQ(study.model.threads, 3);
   EXPECT_EQ(study.facts[0].limit, 4U);
   EXPECT_TRUE(study.points.front().mask.leading_space);
@@ -471,6 +472,53 @@ TEST_F(StudyTest, ValuesThatAreWrong) {
                           "edit.context_template_length_params=[[0, 1]]"}) {
     EXPECT_THAT(complaint({{set}, {}, {}}), Not("")) << set;
   }
+}
+
+TEST_F(StudyTest, BaselinesThatAreMoreThanAName) {
+  auto const baselines = [&](std::string const& list) {
+    return read({{"evaluation.baselines=" + list}, {}, {}}).evaluation.baselines;
+  };
+  using enum BaselineScore;
+  EXPECT_THAT(
+      baselines("[random, {score: magnitude, scope: fact, fill: original, zeros: [0.05, 0.2]}, {score: activation}]"),
+      ElementsAre(Baseline{random}, Baseline{magnitude, BaselineScope::fact, Fill::original, 0.05},
+                  Baseline{magnitude, BaselineScope::fact, Fill::original, 0.2}, Baseline{activation, BaselineScope::fact}));
+  EXPECT_THAT(baselines("[{score: bottom_rank, k: 2..3}, {score: shrink, alpha: 0.5}]"),
+              ElementsAre(Baseline{bottom_rank, BaselineScope::fact, Fill::zero, 2},
+                          Baseline{bottom_rank, BaselineScope::fact, Fill::zero, 3},
+                          Baseline{shrink, BaselineScope::fact, Fill::zero, 0.5}));
+  // A mapping that says no more than a name is that name.
+  EXPECT_THAT(baselines("[{score: magnitude}]"), ElementsAre(Baseline{magnitude}));
+  for (auto const& baseline :
+       baselines("[{score: gradient, zeros: 0.1}, {score: magnitude_rows, fill: original}, {score: shrink, alpha: 2}]"))
+    EXPECT_THAT(baselines("[" + yaml_text(baseline) + "]"), ElementsAre(baseline));
+}
+
+TEST_F(StudyTest, BaselinesThatCannotBe) {
+  for (auto const& [list, words] : std::vector<std::pair<std::string, std::string>>{
+           {"random", "must be"},
+           {"[activation]", "names 'activation'; known are random, magnitude, delta_magnitude"},
+           {"[{score: size}]", "has the score 'size'; known are random, magnitude"},
+           {"[{scope: fact}]", "without 'score'"},
+           {"[{score: random, fil: zero}]", "has the key 'fil'; known are score, scope, fill, zeros, k and alpha"},
+           {"[{score: random, fill: average}]", "has the fill 'average'; known are zero, original"},
+           {"[{score: gradient, scope: shared}]", "differs from fact to fact; set scope: fact"},
+           {"[{score: random, zeros: 0}]", "gives 'random' zeros: 0; it must be shares above 0 and at most 1"},
+           {"[{score: random, zeros: 1.5}]", "at most 1"},
+           {"[{score: random, zeros: some}]", "zeros: some"},
+           {"[{score: random, k: 3}]", "gives 'random' the key 'k', which decides nothing there"},
+           {"[{score: bottom_rank}]", "must give 'bottom_rank' the key 'k': whole numbers from 1 to 32"},
+           {"[{score: bottom_rank, k: 1.5}]", "whole numbers from 1 to 32"},
+           {"[{score: bottom_rank, k: 0..3}]", "whole numbers from 1 to 32"},
+           {"[{score: bottom_rank, k: 1, fill: zero}]", "prunes no entry"},
+           {"[{score: shrink}]", "must give 'shrink' the key 'alpha'"},
+           {"[{score: shrink, alpha: .inf}]", "finite numbers"},
+           {"[magnitude, {score: magnitude}]", "names 'magnitude' twice"}}) {
+    EXPECT_THAT(complaint({{"evaluation.baselines=" + list}, {}, {}}), testing::AllOf(HasSubstr("baselines"), HasSubstr(words)))
+        << list;
+  }
+  EXPECT_THAT(complaint({{"evaluation.cover=[]"}, {}, {}}), HasSubstr("at least one of both, delta, weight"));
+  EXPECT_THAT(complaint({{"evaluation.cover=[most]"}, {}, {}}), HasSubstr("names 'most'; known are both, delta, weight"));
 }
 
 TEST_F(StudyTest, ABatchHasAtMost2047MicroBatches) {

@@ -57,6 +57,15 @@ class BatchEdits(WorldTest):
             self.expect_same_results(self.run_on(ranks, f"on {ranks}", *words), one)
         self.expect_same_results(self.run_on(3, "pair and one", *words, "--set", "mask.ranks=2"), one)
 
+    def test_baselines_change_the_model_that_facts_share(self):
+        words = ["--set", "edit.layers=[1]", "--set", "evaluation.cover=[both, delta, weight]", "--sweep", "mask.seed=0",
+                 "--set", "evaluation.baselines=[{score: magnitude, scope: fact, fill: original, zeros: 0.2}, "
+                 "{score: random, scope: fact}, {score: bottom_rank, k: 1..2}, {score: shrink, alpha: 0.5}]"]  # fmt: skip
+        one = self.run_on(1, "baselines of one", *words)
+        self.expect_same_results(self.run_on(2, "baselines of two", *words), one)
+        self.assertEqual(set(one.texts("conditions/scope")), {"", "fact"})
+        self.assertIn("cover weight (mask.seed=0)", one.texts("conditions/name"))
+
     def test_every_method_in_one_study(self):
         words = ["--sweep", "edit.method=memit,emmet,alphaedit,memit-merge"]
         one = self.run_on(1, "methods on 1", *words, study="edit_study")

@@ -44,6 +44,38 @@ class SameBits(WorldTest):
                 if name in ("pair", "all"):
                     self.assertEqual(self.carriers(results), {"messages"})
 
+    def test_baselines_and_covers(self):
+        pruned = ", ".join(
+            f"{{score: {score}, scope: fact, fill: {fill}, zeros: 0.1}}"
+            for score in ("random", "magnitude", "delta_magnitude", "magnitude_rows", "magnitude_columns", "magnitude_per_row",
+                          "activation", "activation_signed", "gradient")
+            for fill in ("zero", "original")
+        )  # fmt: skip
+        baselines = (f"evaluation.baselines=[random, {pruned}, {{score: magnitude_columns, fill: original}}, "
+                     "{score: delta_magnitude, scope: fact}, {score: bottom_rank, k: 1..3}, {score: shrink, alpha: [0.5, 1]}]")  # fmt: skip
+        words = ["--set", baselines, "--set", "evaluation.cover=[both, delta, weight]", "--sweep", "mask.seed=0"]
+        one = self.run_on(1, "baselines of one", *words)
+        self.expect_same_results(self.run_on(2, "baselines of two", *words), one)
+        scopes = dict(zip(one.texts("conditions/name"), one.texts("conditions/scope")))
+        self.assertEqual(scopes["edited"], "")
+        self.assertEqual(scopes["random, cover delta (mask.seed=0)"], "shared")
+        self.assertEqual(scopes["gradient per fact, zeros 0.1"], "fact")
+        zeros = struct.unpack(f"<{len(scopes)}d", one.values["conditions/zeros"][2])
+        zeros = dict(zip(scopes, zeros))
+        self.assertAlmostEqual(zeros["magnitude per fact, zeros 0.1"], 0.1, delta=1e-3)
+        self.assertEqual(zeros["bottom rank, k 2"], 0)
+        self.assertEqual(zeros["delta magnitude per fact (mask.seed=0)"], zeros["random (mask.seed=0)"])
+        # Once the matrix is multiplied by 1 it is the edited one.
+        rsr = {}
+        for condition, split, relation, prompts, metric, mean in zip(
+            *(one.texts(f"summary/{name}") for name in ("condition", "split", "relation", "prompts", "metric")),
+            struct.unpack(f"<{len(one.values['summary/mean'][2]) // 8}d", one.values["summary/mean"][2]),
+        ):
+            if (split, relation, prompts, metric) == ("heldout", "all", "rewrite", "rsr"):
+                rsr[condition] = mean
+        self.assertEqual(rsr["shrink, alpha 1"], rsr["edited"])
+        self.assertEqual(set(rsr), set(scopes))
+
     def test_equal_masks_are_trained_once(self):
         runs = [Run(self.study, self.folder / f"thresholds on {ranks}", "--sweep", "mask.seed=0", "--sweep", "mask.threshold=0.6,0.7")
                 for ranks in (1, 2)]  # fmt: skip

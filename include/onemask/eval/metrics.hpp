@@ -2,7 +2,9 @@
 
 #include <onemask/data/counterfact.hpp>
 #include <onemask/edit/edit.hpp>
+#include <onemask/mask/layer_spectrum.hpp>
 #include <onemask/model/two_way.hpp>
+#include <onemask/settings/baseline.hpp>
 #include <onemask/tokenizer/tokenizer.hpp>
 
 #include <cstdint>
@@ -14,6 +16,18 @@
 
 namespace onemask {
 
+/// A baseline of scope fact: each fact's own edited matrix is changed.
+struct FactBaseline {
+  Baseline what;
+  std::int64_t zeros = 0;                              ///< pruned entries (pruned_entries); 0 where none are pruned
+  std::uint64_t seed = 0;                              ///< of random
+  std::shared_ptr<LayerSpectrum const> spectrum = {};  ///< of the unedited matrix, for bottom_rank
+};
+
+/// `edited`, a matrix [out, in] that facts share, under the baseline; `original` is the unedited one. For scores that need no
+/// prompt.
+at::Tensor changed_matrix(FactBaseline const& baseline, at::Tensor const& original, at::Tensor const& edited);
+
 /// A model that facts are scored under.
 struct Condition {
   std::string name;    ///< e.g. "original", "edited", "mask.seed=0", "random (mask.seed=0)"
@@ -22,6 +36,8 @@ struct Condition {
   /// Makes the model where all facts share one: equal to the original below the edited layer, any edit and mask in place. Empty:
   /// the original with each fact's own edit and `keep`.
   std::function<std::unique_ptr<CausalLM>()> shared = {};
+  Cover cover = Cover::both;             ///< what `keep` is put on
+  std::optional<FactBaseline> own = {};  ///< changes each fact's edited matrix by itself; then there is no `keep`
 };
 
 /// What a prompt of a fact asks: for its own object, once as in the edit and then in other words, or for that of another subject
@@ -83,6 +99,7 @@ class FactScorer {
   struct Part;
   CausalLM const* model_;
   Tokenizer const* tokenizer_;
+  int layer_;
   bool compare_texts_;
   std::vector<Part> parts_;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <onemask/model/causal_lm.hpp>
+#include <onemask/settings/condition_kind.hpp>
 
 #include <array>
 #include <cstdint>
@@ -45,9 +46,10 @@ SharedMask shared_mask_from_bytes(std::string bytes, std::string const& source);
 at::Tensor nothing_kept(CausalLM const& model, std::vector<int> const& layers);
 
 /// `weights`, the second projections [out, in] of some layers, with the parts of a mask [layers * out, in] put on those of
-/// `layers`; on the model's own where `weights` has none. Gradients flow into a mask that asks for them.
+/// `layers`; on the model's own where `weights` has none. `cover` says on what of W' and its part W, the model's own, it is put.
+/// Gradients flow into a mask that asks for them.
 std::map<int, at::Tensor> masked_projections(CausalLM const& model, std::map<int, at::Tensor> weights,
-                                             std::vector<int> const& layers, at::Tensor const& mask);
+                                             std::vector<int> const& layers, at::Tensor const& mask, Cover cover = Cover::both);
 
 /// The threshold of MaskEpoch::zeros[step].
 double threshold_of(std::size_t step);

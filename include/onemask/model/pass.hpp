@@ -12,12 +12,14 @@ namespace onemask {
 
 /// Changes of one layer's second projection for the duration of a pass; the weights themselves are never copied:
 ///   y = ((W + Σ_k left_k right_kᵀ) ∘ M) x + b,   computed as   (W∘M) x + Σ_k left_k ∘ (M (right_k ∘ x)) + b,
-/// which is the same two matrix products for every row of a batch, however many different edits its rows carry.
+/// which is the same two matrix products for every row of a batch, however many different edits its rows carry. A mask may be put
+/// on one of the two terms alone.
 struct ProjectionOverride {
-  at::Tensor left;   ///< [edits, rank, out], value side; undefined: no edit
-  at::Tensor right;  ///< [edits, rank, in], key side
-  at::Tensor edit;   ///< [tokens] int64: the edit that each token's model carries
-  at::Tensor mask;   ///< [out, in] in the model's dtype; undefined: no mask
+  at::Tensor left;                              ///< [edits, rank, out], value side; undefined: no edit
+  at::Tensor right;                             ///< [edits, rank, in], key side
+  at::Tensor edit;                              ///< [tokens] int64: the edit that each token's model carries
+  at::Tensor mask;                              ///< [out, in] in the model's dtype; undefined: no mask
+  bool masks_weight = true, masks_edit = true;  ///< what the mask is put on: W, and the change of it
 };
 
 /// y [tokens, out] from keys [tokens, in].
@@ -48,6 +50,8 @@ class Pass {
   Halfway halfway(int layer, at::Tensor const& residual, KeyValue* seen = nullptr) const;
   /// The rest of a layer that stopped halfway: residual + what the MLP makes of the projection.
   at::Tensor finish(int layer, Halfway const& half, ProjectionOverride const& change = {}) const;
+  /// The same where the projection of the keys is there already, y [tokens, out].
+  at::Tensor finish_with(int layer, Halfway const& half, at::Tensor const& projected) const;
   /// Layers first … last, both included. With `seen`, keeps every layer's keys and values (indexed by layer).
   at::Tensor run(int first, int last, at::Tensor residual, std::vector<KeyValue>* seen = nullptr) const;
   /// The same, but the last of them only for the tokens of `wanted`, whose indices in the pack are `tokens` [wanted.tokens].

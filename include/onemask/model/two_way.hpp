@@ -3,6 +3,7 @@
 #include <onemask/model/cached_rows.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace onemask {
@@ -14,10 +15,15 @@ struct TwoWayPrompt {
 
 /// Edits and a mask of one layer's second projection, as a batch of prompts carries them.
 struct EditedProjection {
-  at::Tensor left;   ///< [edits, rank, out]; undefined: no edit
-  at::Tensor right;  ///< [edits, rank, in]
-  at::Tensor mask;   ///< [out, in] in the model's dtype; undefined: no mask
+  at::Tensor left;                              ///< [edits, rank, out]; undefined: no edit
+  at::Tensor right;                             ///< [edits, rank, in]
+  at::Tensor mask;                              ///< [out, in] in the model's dtype; undefined: no mask
+  bool masks_weight = true, masks_edit = true;  ///< as in ProjectionOverride
 };
+
+/// What stands in the place of the edited projection: y [tokens, out], bias included, from keys [tokens, in] and the edit
+/// [tokens] that each token's model carries.
+using ProjectionProduct = std::function<at::Tensor(at::Tensor const& key, at::Tensor const& edit)>;
 
 /// A batch of prompts, cached below an edited layer, scored under any edits and masks of that layer. Prompts whose objects have
 /// one token take one row; a row more for each object of several tokens that needs it.
@@ -34,6 +40,20 @@ class TwoWayBatch {
   /// The same under a model that differs from the batch's own in the layers above the edited one, or in that one's projection.
   /// It waits for a GPU once.
   Scores score(EditedProjection const& change, CausalLM const& model) const;
+  /// The same under the batch's own model with another product in the place of the layer's.
+  Scores score_with(ProjectionProduct const& product) const;
+  /// The gradient of the sum over prompts of log P(new object) - log P(true object) with respect to what the product gives,
+  /// [tokens, out]. A token moves the sum through its own prompt alone.
+  at::Tensor gradient(ProjectionProduct const& product) const;
+
+  /// Where a prompt lies in the batch.
+  struct Span {
+    std::int64_t first = 0, prompt = 0;  ///< its tokens are [first, first + prompt)
+    std::int64_t tokens = 0;             ///< with its objects', from `first` on
+  };
+  std::vector<Span> const& spans() const { return spans_; }
+  /// What the projection reads, [tokens, in]; lies below any edit.
+  at::Tensor const& keys() const { return rows_.half.key; }
 
   /// By how much the batch's own model prefers the true objects, in nats. [prompts] float64 on the CPU; not a number where the
   /// model's numbers are not.
@@ -49,8 +69,10 @@ class TwoWayBatch {
     at::Tensor place, token, prompt;  ///< int64, on the model's device
   };
 
-  /// Log-probabilities [places, vocabulary], float32.
+  /// Log-probabilities [places, vocabulary], float32, where the projection of the keys is `projected`, or is changed so.
+  at::Tensor table(at::Tensor const& projected, CausalLM const& model) const;
   at::Tensor table(EditedProjection const& change, CausalLM const& model) const;
+  Scores scores_of(at::Tensor const& read) const;
   at::Tensor sum(at::Tensor const& table, Terms const& terms) const;
 
   CausalLM const& model_;
@@ -61,6 +83,7 @@ class TwoWayBatch {
   at::Tensor edit_;  ///< [tokens] the edit of each token
   at::Tensor next_;  ///< [prompts] the place after each prompt
   Terms true_, new_;
+  std::vector<Span> spans_;                    ///< of each prompt
   std::vector<std::int64_t> prompts_of_true_;  ///< true_.prompt, on the host
 };
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,7 +51,7 @@ struct EditSet {
   std::string id = {};                 ///< hash of all that decides the edits
   std::vector<std::string> keys = {};  ///< object of every fact's edit, or of the edited model that holds it
   std::size_t first_condition = 0,
-              conditions = 0;  ///< those without a mask in Plan::conditions: original, edited, dropped if asked for
+              conditions = 0;  ///< those without a mask in Plan::conditions: original, edited; dropped and baselines if asked for
 
   /// Whether the fact is edited: where edits are imported, some may have no file.
   bool edits(std::size_t fact) const { return finished.file_of.empty() || finished.file_of[fact].has_value(); }
@@ -75,8 +76,13 @@ struct PlannedCondition {
   std::string name;
   ConditionKind kind = ConditionKind::original;
   std::size_t set = 0;
-  std::ptrdiff_t mask = -1;  ///< index in Plan::masks, -1: none
+  std::ptrdiff_t mask = -1;               ///< index in Plan::masks, -1: none
+  Cover cover = Cover::both;              ///< what the mask is put on
+  std::optional<Baseline> baseline = {};  ///< one that is more than a plain name
 };
+
+/// What tells a condition from others of its kind: "magnitude per fact, zeros 0.05"; "" where its kind says all.
+std::string variant_of(PlannedCondition const& condition);
 
 /// Some facts scored under the conditions of one mask, or under those of a set that have none. In the object, facts and
 /// conditions are numbered from the task's first.
@@ -125,6 +131,7 @@ struct Plan {
   std::vector<TextTask> text_tasks;  ///< model after model
   std::int64_t text_tokens = 0;      ///< that are scored under a model
   std::string id;                    ///< hash of all keys
+  std::int64_t out = 0, in = 0;      ///< sizes of a layer's second projection
 
   std::size_t tasks() const {
     return moments.size() + null_spaces.size() + edits.size() + solves.size() + masks.size() + evaluations.size() +

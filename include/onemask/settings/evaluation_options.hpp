@@ -1,6 +1,6 @@
 #pragma once
 
-#include <onemask/settings/condition_kind.hpp>
+#include <onemask/settings/baseline.hpp>
 #include <onemask/settings/field.hpp>
 
 #include <vector>
@@ -10,7 +10,8 @@ namespace onemask {
 /// How masks are scored.
 struct EvaluationPlan {
   int batch = 16;  ///< facts per unit of work
-  std::vector<ConditionKind> baselines = {ConditionKind::random, ConditionKind::magnitude, ConditionKind::delta_magnitude};
+  std::vector<Baseline> baselines = {{BaselineScore::random}, {BaselineScore::magnitude}, {BaselineScore::delta_magnitude}};
+  std::vector<Cover> cover = {Cover::both};  ///< what masks are put on, one after the other
   bool paraphrases = true;
   bool neighborhood = false;    ///< score other subjects with the same true object
   bool masked_original = true;  ///< score the unedited model under each mask as well

@@ -34,6 +34,7 @@ enum class FieldType {
   files,
   wholes,
   pairs,
+  baselines,
   files_by_layer,
   files_by_fact
 };
