@@ -76,6 +76,26 @@ class SameBits(WorldTest):
         self.assertEqual(rsr["shrink, alpha 1"], rsr["edited"])
         self.assertEqual(set(rsr), set(scopes))
 
+    def test_masks_of_some_training_facts(self):
+        words = ["--sweep", "mask.seed=0", "--sweep", "mask.train_relations=all,P1", "--sweep", "mask.train_per_relation=0,2"]
+        one = self.run_on(1, "some facts on one", *words)
+        self.expect_same_results(self.run_on(2, "some facts on two", *words), one)
+        columns = [one.texts(f"summary/{name}") for name in ("condition", "split", "relation", "prompts", "metric")]
+        n, planned = (struct.unpack(f"<{len(columns[0])}q", one.values[f"summary/{name}"][2]) for name in ("n", "planned"))
+        counted = {}
+        for condition, split, relation, prompts, metric, count, plan in zip(*columns, n, planned):
+            if (relation, prompts, metric) == ("all", "rewrite", "rsr"):
+                self.assertEqual(count, plan)
+                counted[condition, split] = count
+        # The facts that a mask has seen, those held back from it, and all of the other splits.
+        for relations, number, of_train, of_validation in [("all", 0, 18, 4), ("all", 2, 4, None), ("P1", 0, 8, 3), ("P1", 2, 2, None)]:
+            name = f"mask.seed=0 mask.train_relations={relations} mask.train_per_relation={number}"
+            for condition in (name, f"delta_magnitude ({name})"):
+                self.assertEqual(counted[condition, "train"], of_train)
+                self.assertEqual(counted.get((condition, "validation")), of_validation)
+                self.assertEqual(counted[condition, "heldout"], 6)
+        self.assertEqual(len({tuple(one.values[f"masks/{i}"][2]) for i in range(4)}), 4)
+
     def test_equal_masks_are_trained_once(self):
         runs = [Run(self.study, self.folder / f"thresholds on {ranks}", "--sweep", "mask.seed=0", "--sweep", "mask.threshold=0.6,0.7")
                 for ranks in (1, 2)]  # fmt: skip
