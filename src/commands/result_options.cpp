@@ -1,5 +1,6 @@
 #include <onemask/commands/result_options.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/text.hpp>
 #include <onemask/report/export.hpp>
 #include <onemask/report/read.hpp>
 
@@ -12,14 +13,28 @@ void add_result_options(po::options_description& options) {
   options.add_options()                                         //
       ("by-relation", "also print a table for every relation")  //
       ("per-mask", "also print a line for every study point")   //
-      ("json", "print one JSON object instead of tables")       //
-      ("csv", "print all rows of the summary as CSV instead of tables");
+      ("format", po::value<std::string>()->value_name("F"),
+       ("how to print: " + all_names(result_format_names) + "; text unless given").c_str())  //
+      ("json", "print one JSON object instead of tables; --format json")                     //
+      ("csv", "print all rows of the summary as CSV instead of tables; --format csv");
 }
 
 ResultOptions result_options_of(po::variables_map const& values) {
-  ResultOptions const options{
-      {values.contains("by-relation"), values.contains("per-mask")}, values.contains("json"), values.contains("csv")};
-  if (options.json && options.csv) throw UserError("Both --json and --csv were given; choose one.");
+  std::vector<std::string> formats;
+  if (values.contains("format")) formats.push_back(values["format"].as<std::string>());
+  for (auto const* name : {"json", "csv"}) {
+    if (values.contains(name)) formats.emplace_back(name);
+  }
+  if (formats.size() > 1) {
+    throw UserError("Several formats were given: " + join(formats, ", ", [](auto const& name) { return name; }) +
+                    "; choose one.");
+  }
+  ResultOptions options{{values.contains("by-relation"), values.contains("per-mask")}};
+  if (formats.empty()) return options;
+  auto const format = value_of(result_format_names, formats.front());
+  if (!format)
+    throw UserError("There is no format '" + formats.front() + "'; choose one of: " + all_names(result_format_names) + ".");
+  options.format = *format;
   return options;
 }
 
@@ -33,8 +48,18 @@ std::filesystem::path study_file_of(po::variables_map const& values) {
 
 std::string format_results(std::filesystem::path const& study_file, ResultOptions const& options) {
   auto const study = read_results(study_file);
-  if (options.json) return to_json(study);
-  if (options.csv) return to_csv(study);
+  switch (options.format) {
+    case ResultFormat::json:
+      return to_json(study);
+    case ResultFormat::csv:
+      return to_csv(study);
+    case ResultFormat::markdown:
+      return to_markdown(make_document(study, options.table));
+    case ResultFormat::latex:
+      return to_latex(make_document(study, options.table));
+    case ResultFormat::text:
+      break;
+  }
   return format_table(study, options.table);
 }
 

@@ -53,7 +53,9 @@ std::vector<ChosenModels> choose(Summary const& summary, std::string const& name
       ChosenModels found{edits.edits, kind.settings, kind.label, {kind.kind, {}}};
       for (auto const& model : kind.models) {
         for (auto const& word : words_of(edits, kind, model)) known_words.insert(word);
-        if (model.name == name || kind.variant == name || kind.label == name || (named && are_among(words, words_of(edits, kind, model)))) found.models.models.push_back(model);
+        if (model.name == name || kind.variant == name || kind.label == name ||
+            (named && are_among(words, words_of(edits, kind, model))))
+          found.models.models.push_back(model);
       }
       if (found.models.models.empty()) continue;
       if (found.models.models.size() < kind.models.size()) found.label += ", " + seed_of(found.models.models.front());

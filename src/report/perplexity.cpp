@@ -73,8 +73,8 @@ std::string Perplexities::counts(ModelKind const& kind, std::string const& split
   return fmt::format("{}/{}", n, planned);
 }
 
-std::string perplexity_block(Perplexities const& perplexities, Summary const& summary) {
-  std::string text;
+std::vector<DocumentBlock> perplexity_blocks(Perplexities const& perplexities, Summary const& summary) {
+  std::vector<DocumentBlock> blocks;
   for (auto const& edits : summary.edits()) {
     TextTable table;
     table.add({"model", "perplexity", "ratio", "tokens/planned"});
@@ -88,9 +88,9 @@ std::string perplexity_block(Perplexities const& perplexities, Summary const& su
                    mean ? number(*mean, 3) : "-", ratio ? number(*ratio, 3) : "-", perplexities.counts(kind, split)});
       }
     }
-    if (any) text += "\nPerplexity" + (edits.edits.empty() ? "" : ", " + edits.edits) + "\n" + table.text();
+    if (any) blocks.push_back({"Perplexity" + (edits.edits.empty() ? "" : ", " + edits.edits), std::move(table), ""});
   }
-  return text;
+  return blocks;
 }
 
 }  // namespace onemask

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "report/summary.hpp"
+#include <onemask/report/document.hpp>
 
 #include <map>
 #include <optional>
@@ -44,7 +45,7 @@ class Perplexities {
 };
 
 /// A line for every kind of model under which the text is scored; "" where it is under none.
-std::string perplexity_block(Perplexities const& perplexities, Summary const& summary);
+std::vector<DocumentBlock> perplexity_blocks(Perplexities const& perplexities, Summary const& summary);
 
 /// What the block's columns mean.
 inline constexpr char const* perplexity_definition =

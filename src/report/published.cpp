@@ -45,14 +45,15 @@ std::string found(Figure const& figure, ModelKind const& kind, Summary const& su
 
 }  // namespace
 
-std::string published_block(StudyFile const& study, Summary const& summary, Perplexities const& perplexities) {
-  if (!study.tables.contains("published")) return "";
+std::vector<DocumentBlock> published_blocks(StudyFile const& study, Summary const& summary, Perplexities const& perplexities) {
+  if (!study.tables.contains("published")) return {};
   auto const& table = need_table(study, "published");
   auto const text = [&](char const* column, std::size_t row) { return table.values<std::string>(column)[row]; };
   std::string const nothing = need_status(study) == "COMPLETE" ? "; not measured by this study" : "; here nothing is scored yet";
-  std::string lines, source;
+  std::vector<DocumentBlock> blocks;
+  std::string source;
   for (std::size_t row = 0; row < table.rows(); ++row) {
-    if (row == 0 || text("source", row) != source) lines += "\nPublished figures: " + text("source", row) + "\n";
+    if (row == 0 || text("source", row) != source) blocks.push_back({"Published figures: " + text("source", row), {}, ""});
     source = text("source", row);
     Figure const figure{text("split", row), text("model", row), text("metric", row)};
     auto const value = table.values<double>("value")[row] / (is_share(figure.metric) ? 100 : 1);
@@ -71,9 +72,9 @@ std::string published_block(StudyFile const& study, Summary const& summary, Perp
         if (!own.empty()) here += "; here " + (names.empty() ? "" : "(" + names + ") ") + own;
       }
     }
-    lines += wrapped(line + (here.empty() ? nothing : here), line_width);
+    blocks.back().sentences += wrapped(line + (here.empty() ? nothing : here), line_width);
   }
-  return lines;
+  return blocks;
 }
 
 }  // namespace onemask

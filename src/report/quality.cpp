@@ -39,11 +39,11 @@ void add_model(TextTable& table, std::string const& label, std::string const& in
 
 }  // namespace
 
-std::string quality_block(Summary const& summary, EditedModels const& edits, Group const& group, bool per_mask) {
+std::optional<DocumentBlock> quality_block(Summary const& summary, EditedModels const& edits, Group const& group, bool per_mask) {
   auto const& kinds = edits.kinds;
   bool const scored =
       std::any_of(kinds.begin(), kinds.end(), [&](auto const& k) { return summary.mean(k, group, "neighborhood", "success"); });
-  if (!scored) return "";
+  if (!scored) return std::nullopt;
   TextTable table;
   table.add({"editing quality", "success %", "95 % interval", "magnitude %", "95 % interval", "n/planned"});
   for (auto const& kind : kinds) {
@@ -55,7 +55,7 @@ std::string quality_block(Summary const& summary, EditedModels const& edits, Gro
                 [&](auto prompts, auto metric) { return summary.find(model.name, group, prompts, metric); });
     }
   }
-  return "\n" + table.text();
+  return DocumentBlock{"", std::move(table), ""};
 }
 
 }  // namespace onemask

@@ -1,14 +1,16 @@
 #pragma once
 
 #include "report/summary.hpp"
+#include <onemask/report/document.hpp>
 
+#include <optional>
 #include <string>
 
 namespace onemask {
 
-/// The quality of edits by CounterFact's definitions, for a group of facts whose neighborhood is scored; "" for another. Every
+/// The quality of edits by CounterFact's definitions, for a group of facts whose neighborhood is scored; none for another. Every
 /// kind of model, and with `per_mask` every study point, has a line for each kind of prompts and one for the score.
-std::string quality_block(Summary const& summary, EditedModels const& edits, Group const& group, bool per_mask);
+std::optional<DocumentBlock> quality_block(Summary const& summary, EditedModels const& edits, Group const& group, bool per_mask);
 
 /// What the block's columns mean.
 inline constexpr char const* quality_definitions =

@@ -53,10 +53,10 @@ void add_kind(TextTable& table, Summary const& summary, ModelKind const& kind, G
   }
 }
 
-std::string stage_times(StudyFile const& study) {
-  if (!study.tables.contains(stages_table)) return "";
+std::vector<DocumentBlock> stage_times(StudyFile const& study) {
+  if (!study.tables.contains(stages_table)) return {};
   auto const& stages = need_table(study, stages_table);
-  if (stages.rows() == 0) return "";
+  if (stages.rows() == 0) return {};
   auto const& names = stages.values<std::string>("name");
   auto const& seconds = stages.values<double>("seconds");
   TextTable table;
@@ -65,7 +65,7 @@ std::string stage_times(StudyFile const& study) {
     auto const count = [&](char const* column) { return std::to_string(stages.values<std::int64_t>(column)[row]); };
     table.add({names[row], format_duration(seconds[row]), count("tasks"), count("done_before"), count("ranks")});
   }
-  return "\n" + table.text();
+  return {{"", std::move(table), ""}};
 }
 
 constexpr char const* definitions =
@@ -89,16 +89,23 @@ constexpr char const* definition_of_mean =
 
 }  // namespace
 
-std::string format_table(StudyFile const& study, TableOptions const& options) {
-  std::string text = status_line(study);
+Document make_document(StudyFile const& study, TableOptions const& options) {
+  Document document{status_line(study), {}};
+  auto& blocks = document.blocks;
+  auto const add = [&](auto more) { blocks.insert(blocks.end(), more.begin(), more.end()); };
+  auto const say = [&](std::string const& lines) { blocks.push_back({"", {}, lines}); };
   Summary const summary(study);
-  if (summary.groups().empty()) return text + "\nNothing is scored yet.\n" + stage_times(study);
+  if (summary.groups().empty()) {
+    say("Nothing is scored yet.\n");
+    add(stage_times(study));
+    return document;
+  }
   bool several = false, with_quality = false, with_variants = false;
   for (auto const& group : summary.groups()) {
     if (group.relation != every_relation && !options.by_relation) continue;
     for (auto const& edits : summary.edits()) {
-      text += "\nSplit " + group.split + (group.relation == every_relation ? "" : ", relation " + group.relation) +
-              (edits.edits.empty() ? "" : ", " + edits.edits) + known_note(study, group) + "\n";
+      auto const heading = "Split " + group.split + (group.relation == every_relation ? "" : ", relation " + group.relation) +
+                           (edits.edits.empty() ? "" : ", " + edits.edits) + known_note(study, group);
       TextTable table;
       table.add({"model", "zeros %", "RSR %", "95 % interval", "n/planned", "paraphrases RSR %", "KL", "top-1 changed %"});
       for (auto const& kind : edits.kinds) {
@@ -106,19 +113,28 @@ std::string format_table(StudyFile const& study, TableOptions const& options) {
         several = several || kind.models.size() > 1;
         with_variants = with_variants || !kind.variant.empty();
       }
-      auto const quality = quality_block(summary, edits, group, options.per_mask);
-      with_quality = with_quality || !quality.empty();
-      text += table.text() + quality;
+      blocks.push_back({heading, std::move(table), ""});
+      if (auto quality = quality_block(summary, edits, group, options.per_mask)) {
+        with_quality = true;
+        blocks.push_back(std::move(*quality));
+      }
     }
   }
   Perplexities const perplexities(study);
-  auto const text_lines = perplexity_block(perplexities, summary);
-  text += text_lines + published_block(study, summary, perplexities);
-  for (auto const& finding : findings(study)) text += "\n" + wrapped(finding, line_width);
-  if (auto const mixture = mixture_of_kinds(study); !mixture.empty()) text += "\n" + wrapped(mixture, line_width);
-  return text + "\n" + definitions + (with_variants ? variant_definitions : "") +
-         (study.tables.contains("known") ? known_definition : "") + (with_quality ? quality_definitions : "") +
-         (text_lines.empty() ? "" : perplexity_definition) + (several ? definition_of_mean : "") + stage_times(study);
+  auto const of_text = perplexity_blocks(perplexities, summary);
+  add(of_text);
+  add(published_blocks(study, summary, perplexities));
+  for (auto const& finding : findings(study)) say(wrapped(finding, line_width));
+  if (auto const mixture = mixture_of_kinds(study); !mixture.empty()) say(wrapped(mixture, line_width));
+  say(std::string(definitions) + (with_variants ? variant_definitions : "") +
+      (study.tables.contains("known") ? known_definition : "") + (with_quality ? quality_definitions : "") +
+      (of_text.empty() ? "" : perplexity_definition) + (several ? definition_of_mean : ""));
+  add(stage_times(study));
+  return document;
+}
+
+std::string format_table(StudyFile const& study, TableOptions const& options) {
+  return to_text(make_document(study, options));
 }
 
 }  // namespace onemask

@@ -295,5 +295,68 @@ TEST(Table, NamesWhatAFileLacks) {
   EXPECT_THAT(message_of(study), HasSubstr("column 'seconds' has 0 values"));
 }
 
+TEST(Table, AsMarkdown) {
+  auto const text = to_markdown(make_document(example_study(), {.per_mask = true}));
+  EXPECT_THAT(text, HasSubstr(R"(PARTIAL: 13 of 14 tasks
+
+### Split heldout
+
+| model | zeros % | RSR % | 95 % interval | n/planned | paraphrases RSR % | KL | top-1 changed % |
+|---|---:|---:|---:|---:|---:|---:|---:|
+| unedited | 0.0 | 100.0 | [100.0, 100.0] | 20/20 | 97.5 | 0.000 | 0.0 |
+)"));
+  EXPECT_THAT(text, HasSubstr("| &emsp;mask.seed=0 | "));
+  EXPECT_THAT(text, HasSubstr("KL(original \\|\\| model)"));
+}
+
+TEST(Table, AsLatex) {
+  auto const text = to_latex(make_document(example_study(), {.per_mask = true}));
+  EXPECT_THAT(text, HasSubstr(R"(\begin{table}
+\caption{Split heldout}
+\begin{tabular}{lrrrrrrr}
+\toprule
+model & zeros \% & RSR \% & 95 \% interval & n/planned & paraphrases RSR \% & KL & top-1 changed \% \\
+\midrule
+unedited & 0.0 & 100.0 & [100.0, 100.0] & 20/20 & 97.5 & 0.000 & 0.0 \\
+)"));
+  EXPECT_THAT(text, HasSubstr("\\quad mask.seed=0 & "));
+  EXPECT_THAT(text, HasSubstr("KL(original \\textbar{}\\textbar{} model)"));
+}
+
+TEST(Document, CharactersThatMeanSomethingElsewhereAreEscaped) {
+  TextTable table;
+  table.add({"a|b_c", "x"});
+  table.add({"  on its own & <more>"});
+  table.add({"d", "1"});
+  Document const document{"all\n", {{"50 % #1 {x}", table, "~ ^ $ \\ `*\n"}}};
+  EXPECT_EQ(to_markdown(document), R"(all
+
+### 50 % #1 {x}
+
+| a\|b\_c | x |
+|---|---:|
+| &emsp;on its own & \<more\> |  |
+| d | 1 |
+
+~ ^ $ \\ \`\*
+)");
+  EXPECT_EQ(to_latex(document), R"(% Needs \usepackage[T1]{fontenc} and \usepackage{booktabs}.
+all
+
+\begin{table}
+\caption{50 \% \#1 \{x\}}
+\begin{tabular}{lr}
+\toprule
+a\textbar{}b\_c & x \\
+\midrule
+\multicolumn{2}{l}{\quad on its own \& \textless{}more\textgreater{}} \\
+d & 1 \\
+\bottomrule
+\end{tabular}
+\end{table}
+\textasciitilde{} \textasciicircum{} \$ \textbackslash{} `*
+)");
+}
+
 }  // namespace
 }  // namespace onemask

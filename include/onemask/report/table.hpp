@@ -1,5 +1,6 @@
 #pragma once
 
+#include <onemask/report/document.hpp>
 #include <onemask/store/study_file.hpp>
 
 #include <string>
@@ -20,6 +21,9 @@ struct TableOptions {
 ///
 /// Throws UserError when the file lacks an attribute, a table or a column of a gathered study, or names a condition of a kind
 /// that is not known.
+Document make_document(StudyFile const& study, TableOptions const& options = {});
+
+/// The same as text.
 std::string format_table(StudyFile const& study, TableOptions const& options = {});
 
 }  // namespace onemask

@@ -11,6 +11,8 @@ class TextTable {
  public:
   void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
 
+  std::vector<std::vector<std::string>> const& rows() const { return rows_; }
+
   /// Every line ends in '\n'.
   std::string text() const;
 
