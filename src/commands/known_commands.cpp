@@ -17,6 +17,7 @@ std::vector<KnownCommand> const& known_commands() {
       {"gather", "Writes RUN/study.h5 from the results so far, and prints them."},
       {"report", "Prints the results in RUN/study.h5, and draws them."},
       {"test", "Compares two conditions of RUN/study.h5 on the same facts: intervals, tests, and what they say in words."},
+      {"overlap", "Shows how far the masks in RUN/study.h5 set the same entries to zero, and how their zeros are spread."},
       {"tune", "Finds layers and settings of an editing method for a new model, on facts that no split of the study has."},
       {"stats", "Computes the second moments of keys that ROME and MEMIT need, for all layers in one pass, or imports them."},
       {"tokenize", "Prints the token ids of texts, and below them the tokens."},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from program import PROGRAM, onemask
 
-COMMANDS = ["sweep", "plan", "status", "edit", "mask", "eval", "gather", "report", "test", "stats", "tokenize", "predict", "export", "world", "doctor", "keys"]
+COMMANDS = ["sweep", "plan", "status", "edit", "mask", "eval", "gather", "report", "test", "overlap", "stats", "tokenize", "predict", "export", "world", "doctor", "keys"]
 
 
 class Help(unittest.TestCase):
@@ -56,6 +56,8 @@ class Usage(unittest.TestCase):
         self.assertIn("STUDY.yaml", self.refused("mask", "--out", "run"))
         self.assertIn("RUN", self.refused("report"))
         self.assertIn("takes two conditions", self.refused("test", "run", "--compare", "mask"))
+        self.assertIn("no file 'run/study.h5'", self.refused("overlap", "run"))
+        self.assertIn("choose one of: text, markdown, latex", self.refused("report", "run", "--format", "html").replace(", json, csv", ""))
         self.assertIn("no file 'run/study.h5'", self.refused("test", "run", "--compare", "mask", "edited"))
         self.assertIn("--model is missing", self.refused("tokenize", "text"))
         self.assertIn("PROMPT", self.refused("predict", "--model", "folder"))
