@@ -235,7 +235,8 @@ at::Tensor changed_matrix(FactBaseline const& baseline, at::Tensor const& origin
   auto const before = original.to(at::kFloat), after = edited.to(at::kFloat);
   if (what.score == BaselineScore::shrink) return (*what.amount * after).to(edited.scalar_type());
   if (what.score == BaselineScore::bottom_rank) {
-    auto const top = LayerSpectrum(after).top(static_cast<std::int64_t>(*what.amount)).to(after.device(), at::kFloat);
+    auto const spectrum = baseline.spectrum ? baseline.spectrum : std::make_shared<LayerSpectrum const>(after);
+    auto const top = spectrum->top(static_cast<std::int64_t>(*what.amount)).to(after.device(), at::kFloat);
     return (after - at::matmul(top, at::matmul(top.t(), after))).to(edited.scalar_type());
   }
   auto const keep = what.score == BaselineScore::random

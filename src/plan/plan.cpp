@@ -15,6 +15,7 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include <fmt/core.h>
@@ -44,6 +45,15 @@ void require_one_model(MaskTask const& mask, EditSet const& set, Study const& st
       fmt::format("The study '{}' trains masks on the split '{}', whose facts {} spreads over {} edited models. "
                   "Set edit.facts_per_model to 0, so that one model holds them all, or 'mask: none'.",
                   study.name, study.train_split, to_string(set.options.hparams.method), models.size()));
+}
+
+/// Where edits are imported, some facts may have none.
+void require_edit(MaskTask const& mask, EditSet const& set, Study const& study) {
+  if (std::any_of(mask.training.begin(), mask.training.end(), [&](auto fact) { return set.edits(fact); })) return;
+  throw UserError(fmt::format(
+      "The study '{}' trains the mask '{}' on facts of its split '{}' of which none has a file in edit.files. Add files for "
+      "some of them, or choose other facts.",
+      study.name, mask.name, study.train_split));
 }
 
 /// The layers to mask, where only the files of imported edits say which are edited.
@@ -94,6 +104,8 @@ std::string training_key(MaskTask const& mask, EditSet const& set, Plan const& p
     for (auto fact : *facts) {
       auto const& record = plan.facts[fact].fact;
       hasher.text(set.keys[fact]).text(record.target_true);
+      // Of a model of many facts the key says which it holds, not which of them the mask is trained on.
+      if (set.in_batches && !mask.left_out.empty()) hasher.text(record.prompt).text(record.subject);
       for (auto const& paraphrase : record.paraphrase_prompts) hasher.text(paraphrase);
     }
   }
@@ -171,8 +183,9 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
   invariant(templates.size() == study.points.size(), "of ", study.points.size(), " points of the study, ", templates.size(),
             " have context templates");
   KnownTasks known;
-  std::map<std::string, std::size_t> set_of;                                              // by the swept edit keys
-  std::map<std::pair<std::size_t, std::vector<std::size_t>>, std::string> training_keys;  // by set and facts
+  std::map<std::string, std::size_t> set_of;  // by the swept edit keys
+  using Facts = std::vector<std::size_t>;
+  std::map<std::tuple<std::size_t, Facts, Facts>, std::string> training_keys;  // by set, training facts, those held back
   for (std::size_t p = 0; p < study.points.size(); ++p) {
     auto const& point = study.points[p];
     if (point.mask.validation_share != study.points.front().mask.validation_share) {
@@ -190,8 +203,9 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
     if (!point.masked) continue;
     MaskTask mask{set, point.name, point.settings, point.mask, point.mask_seed};
     choose_facts(point.training, plan, study, mask);
-    auto& key = training_keys[{set, mask.training}];
+    auto& key = training_keys[{set, mask.training, mask.held_back}];
     if (key.empty()) {
+      require_edit(mask, plan.sets[set], study);
       require_one_model(mask, plan.sets[set], study);
       key = training_key(mask, plan.sets[set], plan);
     }

@@ -28,14 +28,14 @@ std::string with_name(std::string const& what, std::string const& name) {
 }
 
 /// Baselines that the study's way of editing does not have.
-void check_baselines(Study const& study, EditSet const& set) {
+void check_baselines(Study const& study, EditSet const& set, bool masked) {
   for (auto const& baseline : study.evaluation.baselines) {
     if (!study.masks && !is_plain(baseline) && belongs_to_mask(baseline)) {
       refuse(study, baseline,
              "is scored beside a trained mask, with as many zeros as the mask or shared by all facts, but the study trains none. "
              "Give it 'scope: fact' and 'zeros', or train a mask.");
     }
-    if (baseline.scope != BaselineScope::fact || !set.in_batches) continue;
+    if (baseline.scope != BaselineScope::fact || !set.in_batches || (belongs_to_mask(baseline) && !masked)) continue;
     auto const& hparams = set.options.hparams;
     if (hparams.layers.size() > 1) {
       refuse(study, baseline,
@@ -71,7 +71,7 @@ void plan_conditions(Study const& study, Plan& plan) {
   for (std::size_t m = 0; m < plan.masks.size(); ++m) masks_of[plan.masks[m].set].push_back(m);
   for (std::size_t s = 0; s < plan.sets.size(); ++s) {
     auto& set = plan.sets[s];
-    check_baselines(study, set);
+    check_baselines(study, set, !masks_of[s].empty());
     set.first_condition = plan.conditions.size();
     plan.conditions.push_back({with_name("original", set.name), ConditionKind::original, s, -1});
     plan.conditions.push_back({with_name("edited", set.name), ConditionKind::edited, s, -1});

@@ -147,10 +147,10 @@ class Lister {
   /// Of each mask the first one that scores as it does.
   std::vector<std::size_t> first_masks_alike() const {
     std::vector<std::size_t> first;
-    std::map<std::tuple<std::string, double, std::size_t>, std::size_t> known;
+    std::map<std::tuple<std::string, double, std::size_t, std::vector<bool>>, std::size_t> known;
     for (std::size_t m = 0; m < plan_.masks.size(); ++m) {
       auto const& mask = plan_.masks[m];
-      first.push_back(known.try_emplace({mask.key, mask.options.threshold, mask.set}, m).first->second);
+      first.push_back(known.try_emplace({mask.key, mask.options.threshold, mask.set, mask.left_out}, m).first->second);
     }
     return first;
   }

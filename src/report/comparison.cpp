@@ -80,7 +80,7 @@ void measure(Comparison& c, PairedScores const& scores, std::vector<std::size_t>
   c.dz_interval = interval_of_dz(by_fact, clusters);
   if (by_bootstrap) {
     c.test = scores.seeds > 1 ? "two-way bootstrap" : "bootstrap";
-    c.p = bootstrap_p(differences);
+    c.p = bootstrap_p(differences, clusters.empty() ? facts : c.relations);
   } else if (c.counts) {
     c.test = "McNemar, exact", c.p = mcnemar_exact(*c.counts);
     c.mean_a.interval = clopper_pearson(c.counts->both + c.counts->only_a, c.n);
@@ -116,7 +116,18 @@ std::vector<std::string> splits_of(Summary const& summary, std::vector<std::stri
       throw UserError(fmt::format("The study has no split '{}'.{} It has: {}.", split, did_you_mean(split, splits),
                                   join(splits, ", ", [](auto const& s) { return s; })));
   }
-  return wanted.empty() ? splits : wanted;
+  std::erase_if(splits, [&](auto const& split) {
+    return !wanted.empty() && std::find(wanted.begin(), wanted.end(), split) == wanted.end();
+  });
+  return splits;
+}
+
+std::vector<std::string> once_each(std::vector<std::string> const& names) {
+  std::vector<std::string> once;
+  for (auto const& name : names) {
+    if (std::find(once.begin(), once.end(), name) == once.end()) once.push_back(name);
+  }
+  return once;
 }
 
 FactPrompts prompts_of(std::string const& name) {
@@ -146,7 +157,7 @@ std::vector<Comparison> compare(StudyFile const& study, ComparisonRequest const&
     for (auto const& split : splits) {
       auto wanted = subset;
       for (std::size_t fact = 0; fact < wanted.size(); ++fact) wanted[fact] = wanted[fact] && scores.splits()[fact] == split;
-      for (auto const& name : request.metrics) {
+      for (auto const& name : once_each(request.metrics)) {
         auto const& metric = fact_metric(name, prompts);
         auto const paired = pair_scores(scores, a.models, b.models, metric, prompts, wanted);
         if (!paired) continue;

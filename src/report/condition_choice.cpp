@@ -32,7 +32,11 @@ Choice parse_choice(std::string const& name) {
 
 /// What tells models of a kind apart: the way of editing, the variant, the settings of the mask, its seed.
 std::vector<std::string> words_of(EditedModels const& edits, ModelKind const& kind, ScoredModel const& model) {
-  return words_of(edits.edits + " " + kind.variant + " " + kind.settings + " " + seed_of(model));
+  bool const has_covers = std::any_of(edits.kinds.begin(), edits.kinds.end(), [&](auto const& other) {
+    return other.kind == kind.kind && other.variant.starts_with("cover ");
+  });
+  auto const variant = kind.variant.empty() && has_covers ? "cover both" : kind.variant;
+  return words_of(edits.edits + " " + variant + " " + kind.settings + " " + seed_of(model));
 }
 
 bool are_among(std::vector<std::string> const& words, std::vector<std::string> const& all) {
@@ -83,19 +87,21 @@ std::vector<std::pair<ChosenModels, ChosenModels>> choose_pairs(Summary const& s
                                                                 std::string const& b) {
   auto const of_a = choose(summary, a), of_b = choose(summary, b);
   bool const only = of_a.size() == 1 && of_b.size() == 1;
+  bool same = false;
   std::vector<std::pair<ChosenModels, ChosenModels>> pairs;
   for (auto const& one : of_a) {
     for (auto const& other : of_b) {
       bool const alike =
           one.edits == other.edits && (one.settings == other.settings || one.settings.empty() || other.settings.empty());
-      if (same_models(one, other)) throw UserError(fmt::format("'{}' and '{}' are the same models; name two that differ.", a, b));
-      if (!only && !alike) continue;
+      same = same || same_models(one, other);
+      if (same_models(one, other) || (!only && !alike)) continue;
       pairs.emplace_back(one, other);
       if (one.edits == other.edits) continue;
       pairs.back().first.label += ", " + one.edits, pairs.back().second.label += ", " + other.edits;
       pairs.back().first.edits.clear();
     }
   }
+  if (pairs.empty() && same) throw UserError(fmt::format("'{}' and '{}' are the same models; name two that differ.", a, b));
   if (pairs.empty())
     throw UserError(fmt::format(
         "No '{}' has the way of editing and the settings of a '{}'; name one of each with words behind a comma.", a, b));

@@ -174,7 +174,8 @@ class Narrator {
   /// What the mask does to the unedited model.
   std::string unedited(EditedModels const& edits, ModelKind const& mask, Group const& group) const {
     auto const* const masked = edits.find(ConditionKind::original_masked, mask.settings);
-    if (!masked || !mask.variant.empty()) return "";
+    bool const told_elsewhere = !mask.variant.empty() && edits.find(mask.kind, mask.settings) != nullptr;
+    if (!masked || told_elsewhere) return "";
     std::string text;
     if (auto const value = rsr(masked, group)) {
       auto const before = rsr(edits.find(ConditionKind::original, ""), group);

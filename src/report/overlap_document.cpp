@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <string_view>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -29,9 +31,28 @@ struct Pair {
   Overlap overlap;
 };
 
-std::string name_of_pair(std::string const& a, std::string const& b) {
+bool have_one_start(Pair const& pair) {
+  return pair.a->attributes.at("seed") == pair.b->attributes.at("seed");
+}
+
+/// In what the masks differ. Those of one start are apart, as they share its noise.
+std::string name_of_pair(Pair const& pair) {
+  auto a = settings_of(*pair.a), b = settings_of(*pair.b);
   if (a == b) return (a.empty() ? "" : a + ", ") + std::string("two seeds");
-  return (a.empty() ? "others" : a) + " | " + (b.empty() ? "others" : b);
+  if (b < a) std::swap(a, b);
+  return a + " | " + b + (have_one_start(pair) ? ", same seed" : "");
+}
+
+/// In the order of the plan. Of a run in progress some may be missing.
+std::vector<ByteMatrix const*> masks_of(StudyFile const& study) {
+  constexpr std::string_view folder = "masks/";
+  std::map<std::size_t, ByteMatrix const*> masks;
+  for (auto const& [name, matrix] : study.matrices) {
+    if (name.starts_with(folder)) masks[std::stoul(name.substr(folder.size()))] = &matrix;
+  }
+  std::vector<ByteMatrix const*> ordered;
+  for (auto const& [number, mask] : masks) ordered.push_back(mask);
+  return ordered;
 }
 
 /// Means over pairs that differ in the same way.
@@ -39,7 +60,7 @@ TextTable means(std::vector<Pair> const& pairs) {
   std::map<std::string, std::vector<Overlap>> groups;
   std::vector<std::string> order;
   for (auto const& pair : pairs) {
-    auto const name = name_of_pair(settings_of(*pair.a), settings_of(*pair.b));
+    auto const name = name_of_pair(pair);
     if (!groups.contains(name)) order.push_back(name);
     groups[name].push_back(pair.overlap);
   }
@@ -104,11 +125,7 @@ constexpr char const* definitions_of_overlap =
 Document overlap_document(StudyFile const& study, bool per_pair) {
   Document document{status_line(study), {}};
   std::map<std::string, std::vector<ByteMatrix const*>> by_layers;
-  for (std::size_t m = 0;; ++m) {  // in the order of the plan
-    auto const found = study.matrices.find("masks/" + std::to_string(m));
-    if (found == study.matrices.end()) break;
-    by_layers[found->second.attributes.at("layers")].push_back(&found->second);
-  }
+  for (auto const* mask : masks_of(study)) by_layers[mask->attributes.at("layers")].push_back(mask);
   if (by_layers.empty()) throw UserError("The study has no mask yet whose zeros could be compared.");
   bool same_start = false;
   for (auto const& [layers, masks] : by_layers) {
@@ -118,7 +135,7 @@ Document overlap_document(StudyFile const& study, bool per_pair) {
       for (std::size_t a = 0; a < b; ++a) {
         if (masks[a]->attributes.at("object") == masks[b]->attributes.at("object")) continue;  // two thresholds of one training
         pairs.push_back({masks[a], masks[b], overlap_of(*masks[a], *masks[b])});
-        same_start = same_start || masks[a]->attributes.at("seed") == masks[b]->attributes.at("seed");
+        same_start = same_start || have_one_start(pairs.back());
       }
     }
     if (!pairs.empty()) document.blocks.push_back({"Overlap of masks" + where, means(pairs), ""});
@@ -126,13 +143,13 @@ Document overlap_document(StudyFile const& study, bool per_pair) {
     document.blocks.push_back({"Zeros by row (hidden dimension)" + where, spreads(masks, spread_over_rows), ""});
     document.blocks.push_back({"Zeros by column (inner unit)" + where, spreads(masks, spread_over_columns), ""});
   }
-  if (same_start)
-    document.blocks.push_back(
-        {"",
-         {},
-         wrapped("Some of these masks have the same seed. They start from the same θ, so a part of their overlap is its "
-                 "noise. Compare masks of different seeds.",
-                 line_width)});
+  if (same_start) {
+    constexpr char const* caution =
+        "Some of these masks have the same seed. They start from the same numbers, so a part of their overlap is the noise of "
+        "this "
+        "start. Compare masks of different seeds.";
+    document.blocks.push_back({"", {}, wrapped(caution, line_width)});
+  }
   document.blocks.push_back({"", {}, definitions_of_overlap});
   return document;
 }

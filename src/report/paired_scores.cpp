@@ -108,7 +108,8 @@ std::optional<PairedCounts> paired_counts(PairedScores const& scores) {
 
 double p_of_yes_no(PairedScores const& scores) {
   if (auto const counts = paired_counts(scores); counts && scores.seeds == 1) return mcnemar_exact(*counts);
-  return bootstrap_p(Resampling(scores.facts.size(), scores.seeds, {}, resamples_of_p).means({scores.difference()}).front());
+  return bootstrap_p(Resampling(scores.facts.size(), scores.seeds, {}, resamples_of_p).means({scores.difference()}).front(),
+                     scores.facts.size());
 }
 
 }  // namespace onemask

@@ -20,17 +20,17 @@ constexpr std::array<Named<ConditionKind>, 11> labels{{{ConditionKind::original,
                                                        {ConditionKind::delta_magnitude, "edited + delta magnitude"},
                                                        {ConditionKind::original_masked, "unedited + mask"},
                                                        {ConditionKind::dropped, "without the matrix"},
-                                                       {ConditionKind::pruned, "edited"},
-                                                       {ConditionKind::bottom_rank, "edited"},
-                                                       {ConditionKind::shrunk, "edited"}}};
+                                                       {ConditionKind::pruned, "edited + pruned"},
+                                                       {ConditionKind::bottom_rank, "edited + bottom rank"},
+                                                       {ConditionKind::shrunk, "edited + shrunk"}}};
 
 bool is_variant_alone(ConditionKind kind) {
   return kind == ConditionKind::pruned || kind == ConditionKind::bottom_rank || kind == ConditionKind::shrunk;
 }
 
 std::string label_of_kind(ConditionKind kind, std::string const& variant) {
-  auto const label = label_of_kind(kind);
-  return variant.empty() ? label : label + (is_variant_alone(kind) ? " + " : ", ") + variant;
+  if (is_variant_alone(kind)) return label_of_kind(ConditionKind::edited) + " + " + variant;
+  return label_of_kind(kind) + (variant.empty() ? "" : ", " + variant);
 }
 
 /// Of a column that files of older versions lack: empty texts.

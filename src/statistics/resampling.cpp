@@ -81,10 +81,13 @@ Interval percentile_interval(std::vector<double> resampled) {
   return {resampled[outside], resampled[resampled.size() - 1 - outside]};
 }
 
-double bootstrap_p(std::vector<double> const& resampled) {
+double bootstrap_p(std::vector<double> const& resampled, std::size_t independent) {
   auto const count = [&](auto is) { return 1 + std::count_if(resampled.begin(), resampled.end(), is); };
   auto const fewer = std::min(count([](double value) { return value <= 0; }), count([](double value) { return value >= 0; }));
-  return std::min(1.0, 2 * static_cast<double>(fewer) / static_cast<double>(resampled.size() + 1));
+  auto const p = 2 * static_cast<double>(fewer) / static_cast<double>(resampled.size() + 1);
+  // So many fair coins fall on one side as often: resamples of few cannot tell more.
+  auto const least = std::exp2(1 - static_cast<double>(independent));
+  return std::min(1.0, std::max(p, least));
 }
 
 }  // namespace onemask

@@ -38,18 +38,21 @@ class ConditionMaker {
   }
 
   /// The same conditions for facts that share the edited model `key`.
-  std::vector<Condition> with_shared_model(std::vector<Condition> conditions, std::ptrdiff_t mask, std::string const& key) const {
+  std::vector<Condition> with_shared_model(std::vector<Condition> conditions, std::ptrdiff_t mask, std::string const& key) {
     auto const& layers = run_.plan.masked_layers({{}, {}, set_, mask});
     auto const edited =
         std::make_shared<std::map<int, at::Tensor> const>(edited_weights(run_.model, results_.batch_edit(key)->deltas));
     for (auto& condition : conditions) {
       if (!condition.edited && !condition.keep.defined()) continue;
-      condition.shared = [this, edited, keep = condition.keep, cover = condition.cover, own = condition.own,
+      condition.shared = [this, edited, key, keep = condition.keep, cover = condition.cover, own = condition.own,
                           is_edited = condition.edited, layers] {
         auto weights = is_edited ? *edited : std::map<int, at::Tensor>();
         if (keep.defined()) weights = masked_projections(run_.model, std::move(weights), layers, keep, cover);
         for (auto& [layer, weight] : weights) {
-          if (own) weight = changed_matrix(*own, run_.model.projection(layer).weight, weight);
+          if (!own) continue;
+          auto baseline = *own;
+          if (baseline.what.score == BaselineScore::bottom_rank) baseline.spectrum = spectrum_of(key, weight);
+          weight = changed_matrix(baseline, run_.model.projection(layer).weight, weight);
         }
         return run_.model.with_projections(std::move(weights));
       };
@@ -67,6 +70,13 @@ class ConditionMaker {
     if (planned.mask < 0) return 0;
     auto const& task = task_of(planned);
     return results_.shared_mask(task).keep(task.options.threshold).logical_not().sum().item<std::int64_t>();
+  }
+
+  /// Of an edited matrix that facts share; the last one is kept, for all numbers of components.
+  std::shared_ptr<LayerSpectrum const> spectrum_of(std::string const& key, at::Tensor const& weight) {
+    if (spectrum_key_ != key) spectrum_ = std::make_shared<LayerSpectrum const>(weight);
+    spectrum_key_ = key;
+    return spectrum_;
   }
 
   FactBaseline own(PlannedCondition const& planned) {
@@ -143,7 +153,8 @@ class ConditionMaker {
   StoredResults& results_;
   std::size_t set_;
   std::map<std::pair<std::vector<int>, std::vector<std::size_t>>, at::Tensor> delta_magnitudes_;  ///< by layers and facts
-  std::shared_ptr<LayerSpectrum const> spectrum_;  ///< of the edited layer
+  std::shared_ptr<LayerSpectrum const> spectrum_;  ///< of the unedited matrix, or of the one that `spectrum_key_` names
+  std::string spectrum_key_;
 };
 
 /// Conditions of the masks used last, as many as fit into some memory.

@@ -76,7 +76,8 @@ bool train(WorkContext const& run, MaskTask const& task, TrainingSet const& fact
 /// The facts that masks are trained on, and the edited model that they are in.
 class Trainee {
  public:
-  Trainee(WorkContext const& run, MaskTask const& task) : set_(task.set), layers_(task.options.layers), of_(task.training) {
+  Trainee(WorkContext const& run, MaskTask const& task)
+      : set_(task.set), layers_(task.options.layers), of_(task.training), held_back_(task.held_back) {
     StoredResults results(run.objects, run.plan);
     auto const training = mask_facts(run, task.training, results), held_back = mask_facts(run, task.held_back, results);
     with_remedy_for_memory(remedy_for_training_set(run, training.size()), [&] {
@@ -85,7 +86,9 @@ class Trainee {
     });
   }
 
-  bool serves(MaskTask const& task) const { return task.set == set_ && task.options.layers == layers_ && task.training == of_; }
+  bool serves(MaskTask const& task) const {
+    return task.set == set_ && task.options.layers == layers_ && task.training == of_ && task.held_back == held_back_;
+  }
   TrainingSet const& facts() const { return *facts_; }
 
  private:
@@ -109,7 +112,7 @@ class Trainee {
 
   std::size_t set_;
   std::vector<int> layers_;
-  std::vector<std::size_t> of_;
+  std::vector<std::size_t> of_, held_back_;
   std::unique_ptr<CausalLM> edited_;  ///< none where every fact has an edit of its own
   std::optional<TrainingSet> facts_;
 };

@@ -661,6 +661,16 @@ TEST_F(PlanTest, AMaskOfSomeTrainingFactsIsNotScoredOnTheOthers) {
   EXPECT_EQ(plan({{"mask.train_per_relation=10"}, {}, {}}).masks[0].key, plan().masks[0].key);
 }
 
+TEST_F(PlanTest, MasksThatDifferInHeldBackFactsAloneAreMasksOfTheirOwn) {
+  // With a third held back, some of these masks have one more fact that is held back, and no other to train on.
+  auto const p = plan({{"mask.validation_share=0.34", "mask.train_relations=P1"}, {"mask.train_per_relation=2..10"}, {}});
+  std::set<std::string> keys;
+  std::set<std::vector<std::size_t>> training;
+  for (auto const& mask : p.masks) keys.insert(mask.key), training.insert(mask.training);
+  EXPECT_EQ(keys.size(), 9U);
+  EXPECT_LT(training.size(), 9U);
+}
+
 TEST_F(PlanTest, MasksNeedAFactToBeTrainedOn) {
   auto const complaint = [&](std::string const& set) { return complaint_of([&] { plan({{set}, {}, {}}); }); };
   EXPECT_THAT(complaint("mask.train_relations=P3"),

@@ -54,6 +54,12 @@ TEST_F(TaskListTest, MasksWaitForTheEditsOfTheirTrainingFactsAlone) {
   EXPECT_EQ(list_.graph.tasks[masks[0]].parts, 2U);  // 18 facts in micro-batches of 10
 }
 
+TEST_F(TaskListTest, EveryMaskOfSomeTrainingFactsIsTrainedAndScored) {
+  make({{"mask.validation_share=0.34", "mask.train_relations=P1", "evaluation.batch=5"}, {"mask.train_per_relation=2..10"}, {}});
+  EXPECT_EQ(of(TaskKind::mask).size(), 9U);
+  EXPECT_EQ(of(TaskKind::evaluation).size(), plan_.evaluations.size());
+}
+
 TEST_F(TaskListTest, ScoresWaitForTheirFactsAndTheirMask) {
   make({{"edit.batch=10", "evaluation.batch=5"}, {"mask.seed=0..1"}, {}});
   auto const edits = of(TaskKind::edit), masks = of(TaskKind::mask), scores = of(TaskKind::evaluation);

@@ -53,6 +53,50 @@ std::string complaint_about(StudyFile const& study, ComparisonRequest const& req
   return "";
 }
 
+/// The same, with two covers of the masks and a baseline of each fact.
+StudyFile with_variants() {
+  auto study = two_seeds();
+  study.condition("delta 0", "mask");
+  study.condition("delta 1", "mask");
+  study.condition("bottom rank, k 1", "bottom_rank");
+  Integers facts;
+  for (std::int64_t fact = 0; fact < 20; ++fact) facts.push_back(fact);
+  study.restored("delta 0", facts, 9);
+  study.restored("delta 1", facts, 8);
+  study.restored("bottom rank, k 1", facts, 15);
+  auto file = study.file();
+  file.tables["conditions"].columns.emplace_back("variant",
+                                                 Texts{"", "", "", "", "", "cover delta", "cover delta", "bottom rank, k 1"});
+  for (auto& [name, column] : file.tables["conditions"].columns) {
+    if (name != "point") continue;
+    auto& points = std::get<Texts>(column);
+    points[5] = "mask.seed=0", points[6] = "mask.seed=1";
+  }
+  return file;
+}
+
+TEST(Compare, NamesChooseAmongVariants) {
+  auto const study = with_variants();
+  auto const b_of = [&](std::string const& a, std::string const& b) {
+    std::vector<std::string> labels;
+    for (auto const& one : compare(study, request(a, b))) labels.push_back(one.a + " / " + one.b);
+    return labels;
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(b_of("mask, cover both", "edited"), ElementsAre("edited + mask / edited"));
+  EXPECT_THAT(b_of("mask", "edited"), ElementsAre("edited + mask / edited", "edited + mask, cover delta / edited"));
+  EXPECT_THAT(b_of("mask", "mask, cover delta"), ElementsAre("edited + mask / edited + mask, cover delta"));
+  EXPECT_THAT(b_of("bottom_rank, k 1", "edited"), ElementsAre("edited + bottom rank, k 1 / edited"));
+  EXPECT_THAT(b_of("edited + bottom rank, k 1", "edited"), ElementsAre("edited + bottom rank, k 1 / edited"));
+  EXPECT_THAT(complaint_about(study, request("bottom_rank", "bottom rank, k 1")), HasSubstr("are the same models"));
+}
+
+TEST(Compare, WhatIsNamedTwiceIsComparedOnce) {
+  auto twice = request("mask, mask.seed=0", "edited");
+  twice.splits = {"heldout", "heldout"}, twice.metrics = {"rsr", "rsr"};
+  EXPECT_EQ(compare(two_seeds().file(), twice).size(), 1u);
+}
+
 TEST(Compare, OneModelOfEachByMcNemar) {
   auto const got = only(two_seeds().file(), request("mask, mask.seed=0", "edited"));
   EXPECT_EQ(got.counts, (PairedCounts{1, 11, 0, 8}));

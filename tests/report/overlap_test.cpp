@@ -77,6 +77,26 @@ TEST(OverlapDocument, ShowsPairsAndLines) {
   EXPECT_THAT(to_text(overlap_document(study_with_masks("0"), false)), HasSubstr("Some of these masks have the same seed."));
 }
 
+TEST(OverlapDocument, OfARunInProgressShowsTheMasksThatAreThere) {
+  auto study = study_with_masks("1");
+  auto node = study.matrices.extract("masks/0");
+  node.key() = "masks/12";
+  study.matrices.insert(std::move(node));
+  auto const text = to_text(overlap_document(study, true));
+  EXPECT_THAT(text, HasSubstr("mask.seed=1 | mask.seed=0"));
+}
+
+TEST(OverlapDocument, MasksOfOneSeedStandApart) {
+  auto study = study_with_masks("1");
+  auto third = mask_b;
+  third.attributes = {
+      {"name", "mask.seed=0 mask.epochs=3"}, {"seed", "0"}, {"layers", "2"}, {"threshold", "0.7"}, {"object", "z"}};
+  study.matrices.emplace("masks/2", third);
+  auto const text = to_text(overlap_document(study, false));
+  EXPECT_THAT(text, HasSubstr(" | mask.epochs=3, same seed      1"));
+  EXPECT_THAT(text, HasSubstr(" | mask.epochs=3                 1"));
+}
+
 TEST(OverlapDocument, NeedsAMask) {
   auto study = example_study();
   study.matrices.clear();

@@ -98,10 +98,13 @@ TEST(PercentileInterval, LeavesOutAFortiethAtEachEnd) {
 
 TEST(BootstrapP, CountsResamplesOnTheOtherSide) {
   std::vector<double> values(999, 1.0);
-  EXPECT_DOUBLE_EQ(bootstrap_p(values), 2 / 1000.0);
+  EXPECT_DOUBLE_EQ(bootstrap_p(values, 100), 2 / 1000.0);
   std::fill_n(values.begin(), 9, -1.0);
-  EXPECT_DOUBLE_EQ(bootstrap_p(values), 20 / 1000.0);
-  EXPECT_EQ(bootstrap_p(std::vector<double>(999, 0.0)), 1);
+  EXPECT_DOUBLE_EQ(bootstrap_p(values, 100), 20 / 1000.0);
+  EXPECT_EQ(bootstrap_p(std::vector<double>(999, 0.0), 100), 1);
+  // Three facts or relations that agree: two of eight ways that coins may fall.
+  EXPECT_EQ(bootstrap_p(std::vector<double>(999, 1.0), 3), 0.25);
+  EXPECT_EQ(bootstrap_p(std::vector<double>(999, 1.0), 1), 1);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ struct FactBaseline {
   Baseline what;
   std::int64_t zeros = 0;                              ///< pruned entries (pruned_entries); 0 where none are pruned
   std::uint64_t seed = 0;                              ///< of random
-  std::shared_ptr<LayerSpectrum const> spectrum = {};  ///< of the unedited matrix, for bottom_rank
+  std::shared_ptr<LayerSpectrum const> spectrum = {};  ///< for bottom_rank: of the unedited matrix, or of one that facts share
 };
 
 /// `edited`, a matrix [out, in] that facts share, under the baseline; `original` is the unedited one. For scores that need no

@@ -45,7 +45,8 @@ class Resampling {
 Interval percentile_interval(std::vector<double> resampled);
 
 /// Two-sided p of a difference from its resampled values: twice the share that is not on the one side of 0, with one more
-/// resample counted there, so at least 2 / (resamples + 1).
-double bootstrap_p(std::vector<double> const& resampled);
+/// resample counted there, so at least 2 / (resamples + 1); and at least what a sign test of so many independent facts, or
+/// clusters of them, can give.
+double bootstrap_p(std::vector<double> const& resampled, std::size_t independent);
 
 }  // namespace onemask
