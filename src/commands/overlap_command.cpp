@@ -11,11 +11,10 @@ namespace {
 
 CommandResult overlap(po::variables_map const& values) {
   auto const name = values["format"].as<std::string>();
-  auto const document = overlap_document(read_study_file(study_file_of(values)), values.contains("per-pair"));
-  if (name == "text") return {to_text(document)};
-  if (name == "markdown") return {to_markdown(document)};
-  if (name == "latex") return {to_latex(document)};
-  throw UserError("--format is '" + name + "'; choose one of: text, markdown, latex.");
+  auto const format = value_of(document_format_names, name);
+  if (!format) throw UserError("--format is '" + name + "'; choose one of: " + all_names(document_format_names) + ".");
+  auto const study = read_study_file(study_file_of(values), {"masks"});
+  return {laid_out(overlap_document(study, values.contains("per-pair")), *format)};
 }
 
 }  // namespace
@@ -31,7 +30,8 @@ Command overlap_command() {
                   no_options(),
                   [](po::variables_map const& values, Environment const&) { return overlap(values); }};
   command.options->add_options()("per-pair", "also print a line for every pair of masks, with its interval")(
-      "format", po::value<std::string>()->value_name("F")->default_value("text"), "how to print: text, markdown, latex");
+      "format", po::value<std::string>()->value_name("F")->default_value("text"),
+      ("how to print: " + all_names(document_format_names)).c_str());
   return command;
 }
 

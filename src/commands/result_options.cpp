@@ -9,13 +9,21 @@
 
 namespace onemask {
 
+namespace {
+
+std::string all_formats() {
+  return all_names(document_format_names) + ", " + all_names(data_format_names);
+}
+
+}  // namespace
+
 void add_result_options(po::options_description& options) {
   options.add_options()                                         //
       ("by-relation", "also print a table for every relation")  //
       ("per-mask", "also print a line for every study point")   //
       ("format", po::value<std::string>()->value_name("F"),
-       ("how to print: " + all_names(result_format_names) + "; text unless given").c_str())  //
-      ("json", "print one JSON object instead of tables; --format json")                     //
+       ("how to print: " + all_formats() + "; text unless given").c_str())  //
+      ("json", "print one JSON object instead of tables; --format json")    //
       ("csv", "print all rows of the summary as CSV instead of tables; --format csv");
 }
 
@@ -31,10 +39,13 @@ ResultOptions result_options_of(po::variables_map const& values) {
   }
   ResultOptions options{{values.contains("by-relation"), values.contains("per-mask")}};
   if (formats.empty()) return options;
-  auto const format = value_of(result_format_names, formats.front());
-  if (!format)
-    throw UserError("There is no format '" + formats.front() + "'; choose one of: " + all_names(result_format_names) + ".");
-  options.format = *format;
+  if (auto const document = value_of(document_format_names, formats.front())) {
+    options.format = *document;
+  } else if (auto const data = value_of(data_format_names, formats.front())) {
+    options.format = *data;
+  } else {
+    throw UserError("There is no format '" + formats.front() + "'; choose one of: " + all_formats() + ".");
+  }
   return options;
 }
 
@@ -48,19 +59,9 @@ std::filesystem::path study_file_of(po::variables_map const& values) {
 
 std::string format_results(std::filesystem::path const& study_file, ResultOptions const& options) {
   auto const study = read_results(study_file);
-  switch (options.format) {
-    case ResultFormat::json:
-      return to_json(study);
-    case ResultFormat::csv:
-      return to_csv(study);
-    case ResultFormat::markdown:
-      return to_markdown(make_document(study, options.table));
-    case ResultFormat::latex:
-      return to_latex(make_document(study, options.table));
-    case ResultFormat::text:
-      break;
-  }
-  return format_table(study, options.table);
+  if (auto const* data = std::get_if<DataFormat>(&options.format))
+    return *data == DataFormat::json ? to_json(study) : to_csv(study);
+  return laid_out(make_document(study, options.table), std::get<DocumentFormat>(options.format));
 }
 
 }  // namespace onemask

@@ -87,10 +87,11 @@ void plan_conditions(Study const& study, Plan& plan) {
       check_baselines(study, mask);
       mask.first_condition = plan.conditions.size();
       auto const add = [&](ConditionKind kind, std::string const& name, Cover cover) {
-        auto const covered = cover == Cover::both ? "" : "cover " + name_of(cover_names, cover);
+        PlannedCondition condition{"", kind, s, static_cast<std::ptrdiff_t>(m), cover};
+        auto const covered = variant_of(condition);
         auto const what = name + (name.empty() || covered.empty() ? "" : ", ") + covered;
-        plan.conditions.push_back(
-            {what.empty() ? mask.name : with_name(what, mask.name), kind, s, static_cast<std::ptrdiff_t>(m), cover});
+        condition.name = what.empty() ? mask.name : with_name(what, mask.name);
+        plan.conditions.push_back(std::move(condition));
       };
       for (auto const cover : evaluation.cover) {
         add(ConditionKind::mask, "", cover);

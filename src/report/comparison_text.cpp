@@ -3,6 +3,7 @@
 #include <onemask/core/text.hpp>
 #include <onemask/report/comparison.hpp>
 #include <onemask/report/text_table.hpp>
+#include <onemask/statistics/paired_tests.hpp>
 
 #include <cmath>
 #include <tuple>
@@ -12,7 +13,6 @@
 namespace onemask {
 namespace {
 
-constexpr double error_rate = 0.05;
 constexpr std::size_t few_seeds = 5;
 
 std::string value_text(double value, bool yes_no) {

@@ -86,6 +86,18 @@ std::string latex(TextTable const& table) {
 
 }  // namespace
 
+std::string laid_out(Document const& document, DocumentFormat format) {
+  switch (format) {
+    case DocumentFormat::markdown:
+      return to_markdown(document);
+    case DocumentFormat::latex:
+      return to_latex(document);
+    case DocumentFormat::text:
+      break;
+  }
+  return to_text(document);
+}
+
 std::string to_text(Document const& document) {
   auto text = document.status;
   for (auto const& block : document.blocks)

@@ -6,6 +6,7 @@
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
 #include <onemask/core/reserved_names.hpp>
+#include <onemask/statistics/paired_tests.hpp>
 
 #include <algorithm>
 #include <cctype>
@@ -14,8 +15,6 @@
 
 namespace onemask {
 namespace {
-
-constexpr double error_rate = 0.05;
 
 /// "85 % [83, 87]"
 std::string share(Estimate const& value) {

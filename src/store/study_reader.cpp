@@ -26,7 +26,7 @@ herr_t append_name(hid_t, char const* name, H5A_info_t const*, void* names) {
 
 class StudyReader {
  public:
-  /// `tables`: only these and these columns, and no matrices; null: everything.
+  /// `tables`: only these, these columns and the matrices of these groups; null: everything.
   StudyReader(std::filesystem::path const& file, std::set<std::string> const* tables)
       : name_(file.string()), tables_(tables), size_(sealed_size(file)), text_(text_type()), file_(open()) {}
 
@@ -120,7 +120,7 @@ class StudyReader {
           break;
         case H5I_DATASET:
           if (rank(object) == 2) {
-            if (tables_ == nullptr) study_.matrices.emplace(inner, read_matrix(object, inner));
+            if (wanted) study_.matrices.emplace(inner, read_matrix(object, inner));
           } else if (wanted || tables_->contains(inner)) {
             table.columns.emplace_back(name, read_column(object, inner));
           }

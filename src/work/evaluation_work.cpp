@@ -108,9 +108,9 @@ class ConditionMaker {
     if (planned.kind == ConditionKind::dropped) return nothing_kept(run_.model, run_.plan.masked_layers(planned));
     if (planned.mask < 0) return {};
     auto const& task = task_of(planned);
-    auto const keep = results_.shared_mask(task).keep(task.options.threshold);
-    if (planned.kind == ConditionKind::mask || planned.kind == ConditionKind::original_masked) return keep;
-    auto const zeros = keep.logical_not().sum().item<std::int64_t>();
+    if (planned.kind == ConditionKind::mask || planned.kind == ConditionKind::original_masked)
+      return results_.shared_mask(task).keep(task.options.threshold);
+    auto const zeros = zeros_of_mask(planned);
     if (planned.baseline) return shared_mask_of(*planned.baseline, task, zeros);
     return shared_mask_of({*value_of(baseline_score_names, to_string(planned.kind))}, task, zeros);
   }

@@ -113,10 +113,14 @@ def table(tasks: list[Task], runs: list[Run]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    # What launch/env.sh sets: one thread a rank, and Open MPI's consent to start as root.
+def set_environment() -> None:
+    """What launch/env.sh sets: one thread a rank, and Open MPI's consent to start as root."""
     for name in ("OMP_NUM_THREADS", "OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"):
         os.environ.setdefault(name, "1")
+
+
+def main() -> None:
+    set_environment()
     shared = shared_folder()
     names = [task.name for task in TASKS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import yaml
-from bench import Run, Task, matmul_peak, table
+from bench import Run, Task, matmul_peak, set_environment, table
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -57,8 +57,7 @@ def lines_of(command: list) -> list[dict]:
 
 
 def main() -> None:
-    for name in ("OMP_NUM_THREADS", "OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"):
-        os.environ.setdefault(name, "1")
+    set_environment()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="its folder; that of launch/get_smollm2.sh unless given")
     parser.add_argument("--seconds", type=float, default=20, help="of each task")

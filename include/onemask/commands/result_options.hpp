@@ -6,21 +6,18 @@
 
 #include <array>
 #include <filesystem>
+#include <variant>
 
 namespace onemask {
 
-enum class ResultFormat { text, markdown, latex, json, csv };
-
-inline constexpr std::array<Named<ResultFormat>, 5> result_format_names{{{ResultFormat::text, "text"},
-                                                                         {ResultFormat::markdown, "markdown"},
-                                                                         {ResultFormat::latex, "latex"},
-                                                                         {ResultFormat::json, "json"},
-                                                                         {ResultFormat::csv, "csv"}}};
+/// With every number in full precision.
+enum class DataFormat { json, csv };
+inline constexpr std::array<Named<DataFormat>, 2> data_format_names{{{DataFormat::json, "json"}, {DataFormat::csv, "csv"}}};
 
 /// How results are written: --by-relation, --per-mask, --format, and --json and --csv for two of its values.
 struct ResultOptions {
   TableOptions table;
-  ResultFormat format = ResultFormat::text;
+  std::variant<DocumentFormat, DataFormat> format = DocumentFormat::text;
 };
 
 void add_result_options(po::options_description& options);

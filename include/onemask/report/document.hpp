@@ -1,7 +1,9 @@
 #pragma once
 
+#include <onemask/core/names.hpp>
 #include <onemask/report/text_table.hpp>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,12 @@ struct Document {
   std::string status;  ///< a line that ends in '\n'
   std::vector<DocumentBlock> blocks;
 };
+
+enum class DocumentFormat { text, markdown, latex };
+inline constexpr std::array<Named<DocumentFormat>, 3> document_format_names{
+    {{DocumentFormat::text, "text"}, {DocumentFormat::markdown, "markdown"}, {DocumentFormat::latex, "latex"}}};
+
+std::string laid_out(Document const& document, DocumentFormat format);
 
 /// Lines for a terminal, blocks with an empty line between them.
 std::string to_text(Document const& document);

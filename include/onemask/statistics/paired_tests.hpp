@@ -31,4 +31,7 @@ double cohens_dz(std::vector<double> const& differences);
 /// together with a chance of at most 5 %, where none of the differences is there.
 std::vector<double> holm(std::vector<double> const& p);
 
+/// A difference is there where its p, after Holm's correction, is below this.
+inline constexpr double error_rate = 0.05;
+
 }  // namespace onemask
