@@ -2,7 +2,8 @@
 
 The facts of a relation are taken in the order of the SHA-256 of "SEED case_id", in decimal, so that the cut depends on the seed
 and the case_ids alone and can be made in any language. Test facts are the first TEST whose relation and subject occur once in all
-of CounterFact, training facts the first TRAIN of the others: no training fact repeats the question of a test fact.
+of CounterFact, training facts the first TRAIN of the others: no training fact repeats the question of a test fact. The first 100
+of each relation are also the files for MEMIT, where there are as many.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from pathlib import Path
 FACTS = 21_919
 RELATIONS = ["P103", "P17", "P495", "P176", "P413", "P136", "P30", "P937", "P27", "P1412"]
 OTHER_RELATIONS = ["P463", "P407", "P36", "P264"]
+IN_A_BATCH = 100  # facts of each relation in a file for MEMIT
 
 
 def question(fact: dict) -> tuple[str, str]:
@@ -74,6 +76,10 @@ def cut(facts: list[dict], folder: Path, train: int, test: int, ood: int, seed: 
         chosen = {fact["case_id"] for fact in tests}
         files[f"counterfact_test{relation}.json"] = tests
         files[f"counterfact_train{relation}.json"] = [fact for fact in found if fact["case_id"] not in chosen][:train]
+    for split, facts_of_each in (("train", train), ("test", test)):
+        if facts_of_each >= IN_A_BATCH:
+            parts = (files[f"counterfact_{split}{relation}.json"][:IN_A_BATCH] for relation in RELATIONS)
+            files[f"memit_{split}_1000s_10rels.json"] = [fact for part in parts for fact in part]
     files["counterfact_ood.json"] = [fact for relation in OTHER_RELATIONS for fact in of(relation, ood)[:ood]]
     for name, chosen_facts in files.items():
         if chosen_facts:

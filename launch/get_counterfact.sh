@@ -8,6 +8,7 @@
 #            first call it is the one below.
 # --cut      also writes files with a part of the facts. For each of the ten relations of "One Mask to Rule Them All" there are
 #            counterfact_train<relation>.json with TRAIN facts and counterfact_test<relation>.json with TEST others.
+#            memit_train_1000s_10rels.json and memit_test_1000s_10rels.json have the first 100 facts of each.
 #            counterfact_ood.json has OOD facts of each of four more relations. launch/cut_counterfact.py says which facts are
 #            chosen. The paper's own choice was published as files, not as a rule.
 # --seed     of the cut, 0 by default

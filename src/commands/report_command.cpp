@@ -1,6 +1,9 @@
 #include "commands/light_commands.hpp"
 #include <onemask/commands/result_options.hpp>
+#include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/report/export.hpp>
+#include <onemask/report/matrix.hpp>
 #include <onemask/report/plot.hpp>
 #include <onemask/report/read.hpp>
 
@@ -10,9 +13,31 @@
 namespace onemask {
 namespace {
 
+/// Masks by what they are scored on, in place of the tables.
+CommandResult matrix(po::variables_map const& values, ResultOptions const& options) {
+  MatrixRequest request{values["matrix"].as<std::string>(), {}, values["split"].as<std::string>()};
+  if (values.contains("columns")) {
+    auto const name = values["columns"].as<std::string>();
+    request.columns = value_of(matrix_columns_names, name);
+    if (!request.columns) throw UserError("--columns is '" + name + "'; choose one of: " + all_names(matrix_columns_names) + ".");
+  }
+  auto const made = make_matrices(read_results(study_file_of(values)), request);
+  if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), matrix_picture(made));
+  if (auto const* data = std::get_if<DataFormat>(&options.format))
+    return {*data == DataFormat::json ? to_json(matrix_table(made)) : to_csv(matrix_table(made))};
+  return {laid_out(matrix_document(made), std::get<DocumentFormat>(options.format))};
+}
+
 CommandResult report(po::variables_map const& values) {
   auto const options = result_options_of(values);
   auto const file = study_file_of(values);
+  if (values.contains("matrix")) {
+    if (options.table.by_relation || options.table.per_mask)
+      throw UserError("--matrix has a row for every mask and takes neither --by-relation nor --per-mask; leave them out.");
+    return matrix(values, options);
+  }
+  if (values.contains("columns") || !values["split"].as<std::string>().empty())
+    throw UserError("--columns and --split belong to --matrix METRIC; add it, or leave them out.");
   auto output = format_results(file, options);
   if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), to_svg(read_results(file)));
   return {std::move(output)};
@@ -27,14 +52,22 @@ Command report_command() {
                   "  onemask report results/study\n"
                   "  onemask report results/study --by-relation --per-mask\n"
                   "  onemask report results/study --plot study.svg\n"
-                  "  onemask report results/study --csv > summary.csv\n",
+                  "  onemask report results/study --csv > summary.csv\n"
+                  "  onemask report results/study --matrix rsr --columns relation --plot heat.svg\n",
                   1,
                   false,
                   no_options(),
                   [](po::variables_map const& values, Environment const&) { return report(values); }};
   add_result_options(*command.options);
-  command.options->add_options()("plot", po::value<std::string>()->value_name("FILE"),
-                                 "draw RSR with its intervals into an SVG file");
+  command.options->add_options()  //
+      ("plot", po::value<std::string>()->value_name("FILE"),
+       "draw RSR with its intervals, or the matrix, into an SVG file")  //
+      ("matrix", po::value<std::string>()->value_name("METRIC"),
+       "print a matrix instead: a row for every mask, a column for what it is scored on")  //
+      ("columns", po::value<std::string>()->value_name("C"),
+       ("of the matrix: " + all_names(matrix_columns_names) + "; chosen by what the masks differ in unless given").c_str())  //
+      ("split", po::value<std::string>()->value_name("S")->default_value(""),
+       "of the matrix, unless its columns are splits; heldout unless given");
   return command;
 }
 

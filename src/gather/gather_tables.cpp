@@ -1,6 +1,7 @@
 #include "gather/gather_tables.hpp"
 
 #include <onemask/core/names.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/core/text.hpp>
 
 #include <algorithm>
@@ -43,6 +44,12 @@ constexpr std::array<MetricsColumn, 16> metrics_members{{{"fact", &PromptMetrics
                                                          {"overlap5", nullptr, &PromptMetrics::overlap5},
                                                          {"overlap10", nullptr, &PromptMetrics::overlap10},
                                                          {"overlap100", nullptr, &PromptMetrics::overlap100}}};
+
+/// What a mask may differ in from those of other seeds; on other edits than its own also which these are.
+std::string settings_of(MaskTask const& mask, PlannedCondition const& condition, Plan const& plan) {
+  if (mask.set == condition.set) return mask.settings;
+  return trained_on + plan.sets[mask.set].name + (mask.settings.empty() ? "" : " ") + mask.settings;
+}
 
 }  // namespace
 
@@ -126,7 +133,7 @@ Table conditions_table(Plan const& plan, std::vector<double> const& zeros) {
   Table table{{{"name", text([](auto const& c) { return c.name; })},
                {"kind", text([](auto const& c) { return to_string(c.kind); })},
                {"set", text([&](auto const& c) { return plan.sets[c.set].name; })},
-               {"settings", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->settings : std::string(); })},
+               {"settings", text([&](auto const& c) { return mask_of(c) ? settings_of(*mask_of(c), c, plan) : std::string(); })},
                {"point", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->name : std::string(); })},
                {"zeros", column<double>(plan.conditions, zeros_of)},
                {"mask_key", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->key : std::string(); })}}};
@@ -160,12 +167,17 @@ Table conditions_table(Plan const& plan, std::vector<double> const& zeros) {
 Table perplexity_table(Plan const& plan, std::vector<TextScore> const& scores) {
   auto const& models = plan.text_models;
   auto const mean = [](TextScore const& s) { return s.nll / static_cast<double>(s.tokens); };  // NaN where nothing is scored
-  return {{{"condition", column<std::string>(models, [&](auto const& m) { return plan.conditions[m.condition].name; })},
-           {"split", column<std::string>(models, [](auto const& m) { return m.split; })},
-           {"nll", column<double>(scores, mean)},
-           {"perplexity", column<double>(scores, [&](auto const& s) { return std::exp(mean(s)); })},
-           {"n", column<std::int64_t>(scores, [](auto const& s) { return s.tokens; })},
-           {"planned", column<std::int64_t>(scores, [&](auto const&) { return plan.text_tokens; })}}};
+  Table table{{{"condition", column<std::string>(models, [&](auto const& m) { return plan.conditions[m.condition].name; })},
+               {"split", column<std::string>(models, [](auto const& m) { return m.split; })},
+               {"nll", column<double>(scores, mean)},
+               {"perplexity", column<double>(scores, [&](auto const& s) { return std::exp(mean(s)); })},
+               {"n", column<std::int64_t>(scores, [](auto const& s) { return s.tokens; })},
+               {"planned", column<std::int64_t>(scores, [&](auto const&) { return plan.text_tokens; })}}};
+  if (std::any_of(models.begin(), models.end(), [](auto const& m) { return m.fact.has_value(); })) {
+    auto const fact = [](auto const& m) { return m.fact ? static_cast<std::int64_t>(*m.fact) : -1; };
+    table.columns.emplace_back("fact", column<std::int64_t>(models, fact));
+  }
+  return table;
 }
 
 Table published_table(Published const& published) {

@@ -92,10 +92,12 @@ MaskTrainer::MaskTrainer(TrainingSet const& facts, MaskOptions options, at::Tens
       order_(std::move(order)),
       share_(share),
       reducer_(reducer),
-      theta_(theta.to(facts.model().device(), at::kFloat).contiguous().clone()),
+      theta_(theta.to(facts.original().device(), at::kFloat).contiguous().clone()),
       mean_(at::zeros_like(theta_)),
       square_(at::zeros_like(theta_)),
       soft_(soft_mask(0)) {
+  invariant(options_.cover == Cover::both || facts.has_own_edits(),
+            "a mask over models that facts share covers their change alone");
   auto const shape = facts.mask_shape();
   if (theta_.sizes() != at::IntArrayRef(shape)) {
     throw ShapeError(fmt::format("The mask's theta is {} x {}, but the masked matrices [layers * out, in] are {} x {}.",
@@ -108,7 +110,7 @@ at::Tensor MaskTrainer::soft_mask(int epoch) const {
 }
 
 at::Tensor MaskTrainer::gradient(std::span<std::size_t const> batch, int epoch, MaskEpoch& means) {
-  auto const& model = facts_.model();
+  auto const& model = facts_.original();
   auto const soft = soft_mask(epoch);
   auto total = at::zeros_like(soft, at::kLong);
   auto sums = at::zeros({2}, total.options());
@@ -116,20 +118,22 @@ at::Tensor MaskTrainer::gradient(std::span<std::size_t const> batch, int epoch, 
   auto const top = static_cast<int>(model.config().layers) - 1;
   auto const lowest = facts_.layers().front();
   auto const out = model.config().hidden;
-  auto const part = static_cast<std::size_t>(options_.micro_batch);
-  invariant(!batch.empty() && batch.size() <= most_units * part, "a batch of ", batch.size(), " facts in parts of ", part,
-            " cannot be summed exactly");
+  auto const parts = facts_.parts_of(batch, static_cast<std::size_t>(options_.micro_batch));
+  invariant(!parts.empty() && parts.size() <= most_units, "a batch of ", batch.size(), " facts in ", parts.size(),
+            " parts cannot be summed exactly");
   invariant(share_.rank >= 0 && share_.rank < share_.ranks, "rank ", share_.rank, " of ", share_.ranks, " trains a mask");
-  for (std::size_t first = 0, index = 0; first < batch.size(); first += part, ++index) {
+  for (std::size_t index = 0; index < parts.size(); ++index) {
     if (static_cast<int>(index % static_cast<std::size_t>(share_.ranks)) != share_.rank) continue;
-    auto const facts = facts_.micro_batch(batch.subspan(first, std::min(part, batch.size() - first)));
+    auto const facts = facts_.micro_batch(parts[index]);
     auto leaf = soft.detach().to(model.dtype()).clone().requires_grad_(true);
     at::Tensor normed;
     {
       c10::AutoGradMode const gradients(true);
-      auto const masked = facts_.masked_above(leaf);
+      auto const masked = facts_.masked_above(leaf, facts.model);
       Pass const pass(*masked, facts.rows.layout);
-      auto const residual = pass.finish(lowest, facts.rows.half, {facts.left, facts.right, facts.edit, leaf.narrow(0, 0, out)});
+      auto const residual = pass.finish(lowest, facts.rows.half,
+                                        {facts.left, facts.right, facts.edit, leaf.narrow(0, 0, out),
+                                         options_.cover != Cover::delta, options_.cover != Cover::weight});
       normed = model.final_norm(pass.run(lowest + 1, top, residual, facts.last.layout, facts.last.tokens));
     }
     c10::NoGradGuard const no_gradients;
@@ -197,13 +201,14 @@ void MaskTrainer::run_epoch() {
 double MaskTrainer::validate() {
   if (facts_.validation_size() == 0) return 0;
   auto restored = at::zeros({1}, at::TensorOptions().dtype(at::kLong).device(soft_.device()));
-  auto const mask = soft_.to(facts_.model().dtype());
-  auto const masked = facts_.masked_above(mask);
-  auto const lowest = mask.narrow(0, 0, facts_.model().config().hidden);
+  auto const mask = soft_.to(facts_.original().dtype());
+  auto const lowest = mask.narrow(0, 0, facts_.original().config().hidden);
   auto const& batches = facts_.validation();
   for (std::size_t i = 0; i < batches.size(); ++i) {
     if (static_cast<int>(i % static_cast<std::size_t>(share_.ranks)) != share_.rank) continue;
-    auto const scores = batches[i].prompts.score({batches[i].left, batches[i].right, lowest}, *masked);
+    auto const masked = facts_.masked_above(mask, batches[i].model);
+    auto const scores = batches[i].prompts.score(
+        {batches[i].left, batches[i].right, lowest, options_.cover != Cover::delta, options_.cover != Cover::weight}, *masked);
     restored.add_((scores.lp_true > scores.lp_new).sum().item<std::int64_t>());
   }
   reducer_.add(restored);

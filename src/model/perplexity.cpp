@@ -21,7 +21,15 @@ constexpr std::size_t tokens_at_once = 2048;
 /// Tokens whose log-probabilities are held at once.
 constexpr std::int64_t tokens_of_slice = 256;
 
-double sum_of_nll(CausalLM const& model, std::span<TextWindow const> windows) {
+/// Windows that run through the model at once, on its device.
+struct PackedText {
+  at::Tensor ids;
+  Layout layout;
+  Wanted wanted;      ///< the tokens before scored ones
+  at::Tensor target;  ///< [wanted, 1] the scored ones
+};
+
+PackedText pack_text(CausalLM const& model, std::span<TextWindow const> windows) {
   std::vector<std::vector<std::int64_t>> rows, offsets;
   std::vector<std::int64_t> targets;
   for (auto const& [ids, scored] : windows) {
@@ -35,9 +43,12 @@ double sum_of_nll(CausalLM const& model, std::span<TextWindow const> windows) {
   auto wanted = want(packed.layout, offsets);
   auto target = index_tensor(targets, at::kCPU).unsqueeze(1);
   IndexMove().add(packed).add(wanted.layout).add(wanted.tokens).add(target).to(model.device());
-  Pass const pass(model, packed.layout);
-  auto const last = static_cast<int>(model.config().layers) - 1;
-  auto const normed = model.final_norm(pass.run(0, last, pass.embed(packed.ids), wanted.layout, wanted.tokens));
+  return {packed.ids, packed.layout, std::move(wanted), std::move(target)};
+}
+
+/// Of the hidden states of the tokens before scored ones.
+double sum_of_nll(CausalLM const& model, at::Tensor const& hidden, at::Tensor const& target) {
+  auto const normed = model.final_norm(hidden);
   invariant(normed.size(0) == target.size(0), normed.size(0), " tokens are predicted where ", target.size(0), " are scored");
   double sum = 0;
   for (std::int64_t first = 0; first < normed.size(0); first += tokens_of_slice) {
@@ -46,6 +57,18 @@ double sum_of_nll(CausalLM const& model, std::span<TextWindow const> windows) {
     sum -= likely.sum(at::kDouble).item<double>();
   }
   return sum;
+}
+
+/// Calls `use` for the windows of each pass, in order.
+template <class Use>
+void for_each_pack(std::span<TextWindow const> windows, Use const& use) {
+  for (std::size_t first = 0, last = 0; first < windows.size(); first = last) {
+    std::size_t tokens = 0;
+    do {
+      tokens += windows[last++].ids.size();
+    } while (last < windows.size() && tokens + windows[last].ids.size() <= tokens_at_once);
+    use(windows.subspan(first, last - first));
+  }
 }
 
 }  // namespace
@@ -91,14 +114,38 @@ std::vector<std::vector<TextWindow>> in_pieces(std::vector<TextWindow> windows) 
 
 TextScore score_text(CausalLM const& model, std::span<TextWindow const> windows) {
   c10::NoGradGuard const no_gradients;
+  auto const last = static_cast<int>(model.config().layers) - 1;
   TextScore score;
-  for (std::size_t first = 0, last = 0; first < windows.size(); first = last) {
-    std::size_t tokens = 0;
-    do {
-      score.tokens += static_cast<std::int64_t>(windows[last].ids.size() - windows[last].scored);
-      tokens += windows[last++].ids.size();
-    } while (last < windows.size() && tokens + windows[last].ids.size() <= tokens_at_once);
-    score.nll += sum_of_nll(model, windows.subspan(first, last - first));
+  for_each_pack(windows, [&](auto some) {
+    auto const text = pack_text(model, some);
+    Pass const pass(model, text.layout);
+    auto const hidden = pass.run(0, last, pass.embed(text.ids), text.wanted.layout, text.wanted.tokens);
+    score.nll += sum_of_nll(model, hidden, text.target);
+    score.tokens += text.target.size(0);
+  });
+  return score;
+}
+
+HalfwayText::HalfwayText(CausalLM const& model, int layer, std::span<TextWindow const> windows) : model_(model), layer_(layer) {
+  c10::NoGradGuard const no_gradients;
+  for_each_pack(windows, [&](auto some) {
+    auto text = pack_text(model, some);
+    Pass const pass(model, text.layout);
+    auto half = pass.halfway(layer, pass.run(0, layer - 1, pass.embed(text.ids)));
+    packs_.push_back({std::move(text.layout), std::move(half), std::move(text.wanted), std::move(text.target)});
+  });
+}
+
+TextScore HalfwayText::score(ProjectionOverride change) const {
+  c10::NoGradGuard const no_gradients;
+  auto const last = static_cast<int>(model_.config().layers) - 1;
+  TextScore score;
+  for (auto const& [layout, half, wanted, target] : packs_) {
+    change.edit = at::zeros({half.key.size(0)}, target.options());
+    Pass const pass(model_, layout);
+    auto const hidden = pass.run(layer_ + 1, last, pass.finish(layer_, half, change), wanted.layout, wanted.tokens);
+    score.nll += sum_of_nll(model_, hidden, target);
+    score.tokens += target.size(0);
   }
   return score;
 }

@@ -23,28 +23,32 @@
 namespace onemask {
 namespace {
 
-/// A mask over a batch-edited model needs its training facts in one model.
-void require_one_model(MaskTask const& mask, EditSet const& set, Study const& study) {
+/// Edited models that a rank can keep in memory while it trains a mask over all of them.
+constexpr std::size_t most_models = 64;
+
+void check_models(MaskTask const& mask, EditSet const& set, Study const& study) {
   if (!set.in_batches) return;
+  if (mask.options.cover != Cover::both) {
+    throw UserError(
+        fmt::format("The study '{}' trains the mask '{}' with 'mask.cover: {}', for which every fact needs an edited model of "
+                    "its own, but {} "
+                    "writes many facts into one. Use both, or a method such as rome.",
+                    study.name, mask.name, name_of(cover_names, mask.options.cover), to_string(set.options.hparams.method)));
+  }
   std::set<std::string> models;
   for (auto const* facts : {&mask.training, &mask.held_back}) {
     for (auto fact : *facts) {
       if (set.edits(fact)) models.insert(set.keys[fact]);
     }
   }
-  if (models.size() == 1) return;
-  if (set.options.hparams.method == EditMethod::imported) {
-    throw UserError(fmt::format(
-        "The study '{}' trains masks on the split '{}', whose facts edit.files puts into {} edited models. A mask is trained "
-        "over "
-        "one edited model that holds all of them, or over edits of one fact each that are factors in one layer: adapters, or "
-        "matrices with edit.rank. Change edit.files or set 'mask: none'.",
-        study.name, study.train_split, models.size()));
-  }
+  if (models.size() <= most_models) return;
+  bool const imported = set.options.hparams.method == EditMethod::imported;
   throw UserError(
-      fmt::format("The study '{}' trains masks on the split '{}', whose facts {} spreads over {} edited models. "
-                  "Set edit.facts_per_model to 0, so that one model holds them all, or 'mask: none'.",
-                  study.name, study.train_split, to_string(set.options.hparams.method), models.size()));
+      fmt::format("The study '{}' trains masks on facts of its split '{}' that are in {} edited models. All of them are kept in "
+                  "memory, so at "
+                  "most {} are allowed. Set mask.train_models to at most {}, or {}.",
+                  study.name, study.train_split, models.size(), most_models, most_models,
+                  imported ? "edit.rank so that edits of one fact become factors" : "edit.facts_per_model to a larger number"));
 }
 
 /// Where edits are imported, some facts may have none.
@@ -71,18 +75,36 @@ std::vector<int> masked_layers(StudyPoint const& point, EditSet const& set, Stud
 
 /// Chooses the facts of the training split that a mask is trained on, and those of the ones held back.
 void choose_facts(TrainingFacts const& wanted, Plan const& plan, Study const& study, MaskTask& mask) {
+  auto const& set = plan.sets[mask.set];
+  if (wanted.models > 0 && !set.in_batches) {
+    throw UserError(fmt::format(
+        "The study '{}' trains the mask '{}' on the facts in {} edited models (mask.train_models), but {} gives every "
+        "fact a model of its own. Remove it, or choose facts by mask.train_per_relation.",
+        study.name, mask.name, wanted.models, to_string(set.options.hparams.method)));
+  }
+  std::set<std::string> models;
   std::map<std::string, int> chosen;  // by relation
   for (auto const& relation : wanted.relations) chosen[relation] = 0;
   if (!wanted.all()) mask.left_out.resize(plan.facts.size());
   for (std::size_t f = 0; f < plan.facts.size(); ++f) {
     auto const& [fact, split] = plan.facts[f];
     if (split != study.train_split && split != validation_split) continue;
+    bool const of_a_model = wanted.models == 0 || models.contains(set.keys[f]) || std::ssize(models) < wanted.models;
+    if (of_a_model) models.insert(set.keys[f]);
     bool const of_a_relation = wanted.relations.empty() || chosen.contains(fact.relation);
-    if (of_a_relation && (chosen[fact.relation]++ < wanted.per_relation || wanted.per_relation == 0)) {
+    if (of_a_model && of_a_relation && (chosen[fact.relation]++ < wanted.per_relation || wanted.per_relation == 0)) {
       (split == validation_split ? mask.held_back : mask.training).push_back(f);
     } else {
       mask.left_out[f] = true;
     }
+  }
+  if (std::find(mask.left_out.begin(), mask.left_out.end(), true) == mask.left_out.end()) mask.left_out.clear();
+  if (std::ssize(models) < wanted.models) {
+    throw UserError(
+        fmt::format("The study '{}' trains the mask '{}' on the facts in {} edited models (mask.train_models), but its split "
+                    "'{}' is in {}. Set "
+                    "mask.train_models to at most {}.",
+                    study.name, mask.name, wanted.models, study.train_split, models.size(), models.size()));
   }
   for (auto const& relation : wanted.relations) {
     if (chosen[relation] > 0) continue;
@@ -126,9 +148,12 @@ std::string variant_of(PlannedCondition const& condition) {
 }
 
 std::vector<std::size_t> Plan::conditions_of(std::size_t set, std::ptrdiff_t mask) const {
-  auto const first = mask < 0 ? sets[set].first_condition : masks[static_cast<std::size_t>(mask)].first_condition;
-  std::vector<std::size_t> places(mask < 0 ? sets[set].conditions : masks[static_cast<std::size_t>(mask)].conditions);
-  std::iota(places.begin(), places.end(), first);
+  auto const group = std::lower_bound(condition_groups.begin(), condition_groups.end(), std::pair(set, mask),
+                                      [](auto const& g, auto const& wanted) { return std::pair(g.set, g.mask) < wanted; });
+  invariant(group != condition_groups.end() && group->set == set && group->mask == mask, "mask ", mask, " is not scored on set ",
+            set);
+  std::vector<std::size_t> places(group->count);
+  std::iota(places.begin(), places.end(), group->first);
   return places;
 }
 
@@ -206,7 +231,7 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
     auto& key = training_keys[{set, mask.training, mask.held_back}];
     if (key.empty()) {
       require_edit(mask, plan.sets[set], study);
-      require_one_model(mask, plan.sets[set], study);
+      check_models(mask, plan.sets[set], study);
       key = training_key(mask, plan.sets[set], plan);
     }
     mask.options.layers = masked_layers(point, plan.sets[set], study);
@@ -214,7 +239,7 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
     plan.masks.push_back(std::move(mask));
   }
   plan_scores(study, fingerprints, plan);
-  plan_perplexity(text, fingerprints, plan);
+  plan_perplexity(study.perplexity, text, fingerprints, plan);
   Hasher hasher;
   for (auto const& set : plan.sets) {
     invariant(set.keys.size() == plan.facts.size(), "of ", plan.facts.size(), " facts, ", set.keys.size(), " have an edit");

@@ -3,6 +3,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
 #include <onemask/core/invariant.hpp>
+#include <onemask/core/random.hpp>
 #include <onemask/core/reserved_names.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/settings/fingerprints.hpp>
@@ -64,58 +65,110 @@ void check_baselines(Study const& study, MaskTask const& mask) {
   }
 }
 
-/// The conditions of all sets and masks.
-void plan_conditions(Study const& study, Plan& plan) {
-  auto const& evaluation = study.evaluation;
-  std::vector<std::vector<std::size_t>> masks_of(plan.sets.size());
-  for (std::size_t m = 0; m < plan.masks.size(); ++m) masks_of[plan.masks[m].set].push_back(m);
-  for (std::size_t s = 0; s < plan.sets.size(); ++s) {
-    auto& set = plan.sets[s];
-    check_baselines(study, set, !masks_of[s].empty());
-    set.first_condition = plan.conditions.size();
-    plan.conditions.push_back({with_name("original", set.name), ConditionKind::original, s, -1});
-    plan.conditions.push_back({with_name("edited", set.name), ConditionKind::edited, s, -1});
-    if (evaluation.drop) plan.conditions.push_back({with_name("dropped", set.name), ConditionKind::dropped, s, -1});
-    for (auto const& baseline : evaluation.baselines) {
-      if (belongs_to_mask(baseline)) continue;
-      plan.conditions.push_back(
-          {with_name(describe(baseline), set.name), condition_kind_of(baseline), s, -1, Cover::both, baseline});
+/// Whether a mask can be put on the edits of a set: on layers that they change, and where every fact has an edit of its own, on
+/// all of these.
+bool fits(MaskTask const& mask, EditSet const& set) {
+  auto const& edited = set.options.hparams.layers;
+  auto const& masked = mask.options.layers;
+  return set.in_batches ? std::includes(edited.begin(), edited.end(), masked.begin(), masked.end()) : edited == masked;
+}
+
+/// Adds the conditions of all sets and masks, group by group.
+class ConditionPlanner {
+ public:
+  ConditionPlanner(Study const& study, Plan& plan) : study_(study), evaluation_(study.evaluation), plan_(plan) {}
+
+  void make() {
+    std::size_t transferred = 0;
+    for (std::size_t s = 0; s < plan_.sets.size(); ++s) {
+      auto const has_set = [&](auto const& mask) { return mask.set == s; };
+      check_baselines(study_, plan_.sets[s], std::any_of(plan_.masks.begin(), plan_.masks.end(), has_set));
+      begin(s, -1);
+      without_mask();
+      for (std::size_t m = 0; m < plan_.masks.size(); ++m) {
+        bool const own = plan_.masks[m].set == s;
+        if (!own && !(evaluation_.transfer && fits(plan_.masks[m], plan_.sets[s]))) continue;
+        begin(s, static_cast<std::ptrdiff_t>(m));
+        own ? of_own_mask() : of_transferred_mask();
+        transferred += own ? 0 : 1;
+      }
     }
-    set.conditions = plan.conditions.size() - set.first_condition;
-    for (auto m : masks_of[s]) {
-      auto& mask = plan.masks[m];
-      check_baselines(study, mask);
-      mask.first_condition = plan.conditions.size();
-      auto const add = [&](ConditionKind kind, std::string const& name, Cover cover) {
-        PlannedCondition condition{"", kind, s, static_cast<std::ptrdiff_t>(m), cover};
-        auto const covered = variant_of(condition);
-        auto const what = name + (name.empty() || covered.empty() ? "" : ", ") + covered;
-        condition.name = what.empty() ? mask.name : with_name(what, mask.name);
-        plan.conditions.push_back(std::move(condition));
-      };
-      for (auto const cover : evaluation.cover) {
-        add(ConditionKind::mask, "", cover);
-        for (auto const& baseline : evaluation.baselines) {
-          if (is_plain(baseline)) add(condition_kind_of(baseline), to_string(condition_kind_of(baseline)), cover);
-        }
-      }
-      for (auto const& baseline : evaluation.baselines) {
-        if (is_plain(baseline) || !belongs_to_mask(baseline)) continue;
-        plan.conditions.push_back({with_name(describe(baseline), mask.name), condition_kind_of(baseline), s,
-                                   static_cast<std::ptrdiff_t>(m), Cover::both, baseline});
-      }
-      // A mask that is put on changes alone leaves the unedited model as it is.
-      bool const covers_weight =
-          std::any_of(evaluation.cover.begin(), evaluation.cover.end(), [](auto c) { return c != Cover::delta; });
-      if (evaluation.masked_original && covers_weight) add(ConditionKind::original_masked, "original", Cover::both);
-      mask.conditions = plan.conditions.size() - mask.first_condition;
+    if (evaluation_.transfer && transferred == 0) {
+      throw UserError(fmt::format(
+          "The study '{}' asks for 'evaluation.transfer', but no mask can be put on the edits of another way of editing: {}",
+          study_.name,
+          plan_.sets.size() == 1 ? "it edits in one way. Sweep a key of 'edit', or remove it."
+                                 : "their layers differ. Edit the layers that are masked, or remove it."));
     }
   }
-  std::size_t own = 0;
-  for (auto const& set : plan.sets) own += set.conditions;
-  for (auto const& mask : plan.masks) own += mask.conditions;
-  invariant(own == plan.conditions.size(), "sets and masks have ", own, " conditions, the plan ", plan.conditions.size());
-}
+
+ private:
+  void begin(std::size_t set, std::ptrdiff_t mask) {
+    set_ = set, mask_ = mask;
+    auto const& of = plan_.sets[set].name;
+    if (mask < 0) {
+      name_ = of;
+    } else {
+      auto const& task = plan_.masks[static_cast<std::size_t>(mask)];
+      name_ = task.name + (task.set == set ? "" : " on " + of);
+    }
+    plan_.condition_groups.push_back({set, mask, plan_.conditions.size(), 0});
+  }
+
+  void add(std::string const& what, ConditionKind kind, Cover cover = Cover::both, std::optional<Baseline> baseline = {}) {
+    plan_.conditions.push_back({what.empty() ? name_ : with_name(what, name_), kind, set_, mask_, cover, std::move(baseline)});
+    ++plan_.condition_groups.back().count;
+  }
+
+  /// One that the mask, or a mask of as many zeros, is put on.
+  void add_covered(ConditionKind kind, std::string const& name, Cover cover) {
+    auto const covered = variant_of({"", kind, set_, mask_, cover});
+    add(name + (name.empty() || covered.empty() ? "" : ", ") + covered, kind, cover);
+  }
+
+  void without_mask() {
+    add("original", ConditionKind::original);
+    add("edited", ConditionKind::edited);
+    if (evaluation_.drop) add("dropped", ConditionKind::dropped);
+    for (auto const& baseline : evaluation_.baselines) {
+      if (!belongs_to_mask(baseline)) add(describe(baseline), condition_kind_of(baseline), Cover::both, baseline);
+    }
+  }
+
+  void of_mask(bool (*wanted)(Baseline const&)) {
+    check_baselines(study_, plan_.masks[static_cast<std::size_t>(mask_)]);
+    for (auto const cover : evaluation_.cover) {
+      add_covered(ConditionKind::mask, "", cover);
+      for (auto const& baseline : evaluation_.baselines) {
+        if (is_plain(baseline)) add_covered(condition_kind_of(baseline), to_string(condition_kind_of(baseline)), cover);
+      }
+    }
+    for (auto const& baseline : evaluation_.baselines) {
+      if (!is_plain(baseline) && belongs_to_mask(baseline) && wanted(baseline))
+        add(describe(baseline), condition_kind_of(baseline), Cover::both, baseline);
+    }
+  }
+
+  void of_own_mask() {
+    of_mask([](Baseline const&) { return true; });
+    // A mask that is put on changes alone leaves the unedited model as it is.
+    bool const covers_weight =
+        std::any_of(evaluation_.cover.begin(), evaluation_.cover.end(), [](auto c) { return c != Cover::delta; });
+    if (evaluation_.masked_original && covers_weight) add_covered(ConditionKind::original_masked, "original", Cover::both);
+  }
+
+  /// A baseline of each fact knows the edit, whatever the mask was trained on: it is scored where the mask is at home.
+  void of_transferred_mask() {
+    of_mask([](Baseline const& baseline) { return baseline.scope == BaselineScope::shared; });
+  }
+
+  Study const& study_;
+  EvaluationPlan const& evaluation_;
+  Plan& plan_;
+  std::size_t set_ = 0;
+  std::ptrdiff_t mask_ = -1;
+  std::string name_;  ///< of the mask or the set, in parentheses behind what a condition is
+};
 
 /// What some facts of a set add to the name of their scores.
 std::string scored_key(EditSet const& set, std::size_t first, std::size_t count, Plan const& plan, bool neighborhood) {
@@ -174,13 +227,11 @@ void plan_evaluations(Study const& study, Fingerprints const& fingerprints, Plan
       for (auto fact = first; draws && fact < first + count; ++fact) hasher.integer(plan.facts[fact].fact.case_id);
       scored.push_back(hasher.hex());
     }
-    std::vector<std::ptrdiff_t> masks{-1};
-    for (std::size_t m = 0; m < plan.masks.size(); ++m) {
-      if (plan.masks[m].set == s) masks.push_back(static_cast<std::ptrdiff_t>(m));
-    }
     auto const batches = (plan.facts.size() + batch - 1) / batch;
     invariant(scored.size() == batches, plan.facts.size(), " facts are scored in ", scored.size(), " parts instead of ", batches);
-    for (auto mask : masks) {
+    for (auto const& group : plan.condition_groups) {
+      if (group.set != s) continue;
+      auto const mask = group.mask;
       auto const conditions = conditions_key(s, mask, plan);
       for (std::size_t b = 0; b < scored.size(); ++b) {
         auto const first = b * batch, count = std::min(batch, plan.facts.size() - first);
@@ -195,9 +246,31 @@ void plan_evaluations(Study const& study, Fingerprints const& fingerprints, Plan
   }
 }
 
-/// Who the text is scored under: the unedited model, it under every mask; and, where all edited facts of a split share a model,
-/// that one, and it under every mask.
-std::vector<TextModel> text_models(Plan const& plan) {
+/// Some facts of every split, drawn at random.
+std::vector<std::size_t> drawn_facts(PerplexityOptions const& options, Plan const& plan) {
+  std::map<std::string, std::vector<std::size_t>> facts_of;
+  for (std::size_t f = 0; f < plan.facts.size(); ++f) {
+    if (plan.facts[f].split != validation_split) facts_of[plan.facts[f].split].push_back(f);
+  }
+  std::vector<std::size_t> drawn;
+  for (auto const& [split, facts] : facts_of) {
+    auto const order = RandomStream({stream::text_facts, facts.size()}).permutation(facts.size());
+    for (std::size_t i = 0; i < std::min<std::size_t>(facts.size(), static_cast<std::size_t>(options.facts)); ++i)
+      drawn.push_back(facts[order[i]]);
+  }
+  std::sort(drawn.begin(), drawn.end());
+  return drawn;
+}
+
+/// Who the text is scored under: the unedited model, it under every mask; where all edited facts of a split share a model, that
+/// one, and it under every mask; and, of some facts that have edited models of their own, these, and them under every mask.
+std::vector<TextModel> text_models(PerplexityOptions const& options, Plan const& plan) {
+  auto const drawn = drawn_facts(options, plan);
+  if (options.facts > 0 && std::all_of(plan.sets.begin(), plan.sets.end(), [](auto const& set) { return set.in_batches; })) {
+    throw UserError(
+        "'perplexity.facts' is a number of facts that have edited models of their own, but all methods of the study write many "
+        "facts into one model, whose perplexity is taken anyway. Remove it.");
+  }
   std::vector<std::string> splits;                                              // in the order of the facts
   std::map<std::pair<std::size_t, std::string>, std::set<std::string>> edited;  // by set and split
   for (std::size_t s = 0; s < plan.sets.size(); ++s) {
@@ -215,6 +288,10 @@ std::vector<TextModel> text_models(Plan const& plan) {
     auto const kind = condition.kind;
     if (!is_edited(kind)) models.push_back({c, every_split, {}, {}});
     if (kind != ConditionKind::edited && kind != ConditionKind::mask) continue;
+    auto const& set = plan.sets[condition.set];
+    for (auto const f : drawn) {
+      if (!set.in_batches && set.edits(f)) models.push_back({c, plan.facts[f].split, set.keys[f], {}, f});
+    }
     for (auto const& split : splits) {
       auto const found = edited.find({condition.set, split});
       if (found != edited.end() && found->second.size() == 1) models.push_back({c, split, *found->second.begin(), {}});
@@ -226,14 +303,15 @@ std::vector<TextModel> text_models(Plan const& plan) {
 }  // namespace
 
 void plan_scores(Study const& study, Fingerprints const& fingerprints, Plan& plan) {
-  plan_conditions(study, plan);
+  ConditionPlanner(study, plan).make();
   plan_evaluations(study, fingerprints, plan);
 }
 
-void plan_perplexity(std::vector<TextPiece> const& text, Fingerprints const& fingerprints, Plan& plan) {
+void plan_perplexity(PerplexityOptions const& options, std::vector<TextPiece> const& text, Fingerprints const& fingerprints,
+                     Plan& plan) {
   if (text.empty()) return;
   for (auto const& piece : text) plan.text_tokens += piece.tokens;
-  plan.text_models = text_models(plan);
+  plan.text_models = text_models(options, plan);
   std::set<std::string> known;
   for (std::size_t m = 0; m < plan.text_models.size(); ++m) {
     auto& model = plan.text_models[m];

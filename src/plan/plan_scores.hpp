@@ -11,6 +11,6 @@ namespace onemask {
 void plan_scores(Study const& study, Fingerprints const& fingerprints, Plan& plan);
 
 /// Plans the perplexity of the text, if there is any, under the models whose conditions are planned.
-void plan_perplexity(std::vector<TextPiece> const& text, Fingerprints const& fingerprints, Plan& plan);
+void plan_perplexity(PerplexityOptions const& options, std::vector<TextPiece> const& text, Fingerprints const& fingerprints, Plan& plan);
 
 }  // namespace onemask

@@ -186,12 +186,16 @@ class Lister {
     for (std::size_t t = 0; t < plan_.text_tasks.size(); ++t) {
       auto const& model = plan_.text_models[plan_.text_tasks[t].model];
       Tasks after;
-      if (!model.edited.empty()) after.push_back(by_object_.at(model.edited));
-      auto const mask = plan_.conditions[model.condition].mask;
+      auto const& condition = plan_.conditions[model.condition];
+      if (model.fact) after.push_back(makers_[condition.set][*model.fact]);
+      if (!model.fact && !model.edited.empty()) after.push_back(by_object_.at(model.edited));
+      auto const mask = condition.mask;
       if (mask >= 0) after.push_back(trained_[static_cast<std::size_t>(mask)]);
       auto const id = add(TaskKind::perplexity, t, std::move(after));
-      // The first affinities are those of the evaluation, one for each batch of facts.
-      list_.graph.tasks[id].affinity = number(plan_.evaluations.size() + 1 + plan_.text_tasks[t].model);
+      // The first affinities are those of the evaluation, one for each batch of facts. Models of one fact each share what is
+      // below their edits.
+      auto const shared = model.fact ? plan_.text_models.size() + plan_.text_tasks[t].piece : plan_.text_tasks[t].model;
+      list_.graph.tasks[id].affinity = number(plan_.evaluations.size() + 1 + shared);
     }
   }
 

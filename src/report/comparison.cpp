@@ -21,12 +21,6 @@ namespace {
 
 constexpr auto no_number = std::numeric_limits<double>::quiet_NaN();
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  auto const middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
 double variance(std::vector<double> const& values) {
   auto const n = static_cast<double>(values.size());
   auto const mean = std::accumulate(values.begin(), values.end(), 0.0) / n;

@@ -4,6 +4,7 @@
 #include "report/study_parts.hpp"
 #include <onemask/core/reserved_names.hpp>
 #include <onemask/report/text_table.hpp>
+#include <onemask/statistics/resampling.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -20,9 +21,15 @@ Perplexities::Perplexities(StudyFile const& study) {
   auto const& perplexity = table.values<double>("perplexity");
   auto const& n = table.values<std::int64_t>("n");
   auto const& planned = table.values<std::int64_t>("planned");
+  auto const fact = table.find("fact") ? table.values<std::int64_t>("fact") : std::vector<std::int64_t>(table.rows(), -1);
   for (std::size_t row = 0; row < table.rows(); ++row) {
     if (std::find(splits_.begin(), splits_.end(), split[row]) == splits_.end()) splits_.push_back(split[row]);
-    values_.insert_or_assign({condition[row], split[row]}, Value{perplexity[row], n[row], planned[row]});
+    Value const value{perplexity[row], n[row], planned[row]};
+    if (fact[row] >= 0) {
+      of_facts_[{condition[row], split[row]}].push_back(value);
+    } else {
+      values_.insert_or_assign({condition[row], split[row]}, value);
+    }
   }
 }
 
@@ -64,6 +71,40 @@ std::optional<double> Perplexities::ratio(EditedModels const& edits, ModelKind c
   return *after / *before;
 }
 
+std::optional<Perplexities::SingleEdits> Perplexities::single_edits(EditedModels const& edits, ModelKind const& kind,
+                                                                    std::string const& split) const {
+  auto const* const original = edits.find(ConditionKind::original, "");
+  auto const before = original ? mean(*original, every_split) : std::nullopt;
+  std::vector<SingleEdits> models;
+  for (auto const& model : kind.models) {
+    auto const found = of_facts_.find({model.name, split});
+    if (found == of_facts_.end()) continue;
+    std::vector<double> values;
+    for (auto const& value : found->second) {
+      if (value.n == value.planned) values.push_back(value.perplexity);
+    }
+    if (values.empty() || !before) continue;
+    auto const n = std::ssize(values);
+    SeededScores const scores{1, values};
+    auto const high = std::count_if(values.begin(), values.end(), [&](double value) { return !(value <= 2 * *before); });
+    models.push_back({median(values), scores.mean(),
+                      percentile_interval(Resampling(values.size(), 1, {}, resamples_of_intervals).means({scores})[0]),
+                      static_cast<double>(high) / static_cast<double>(n), clopper_pearson(high, n), n,
+                      std::ssize(found->second)});
+  }
+  if (models.empty()) return std::nullopt;
+  SingleEdits all{0, 0, {0, 0}, 0, {0, 0}, models.front().n, models.front().planned};
+  for (auto const& model : models) {
+    auto const part = 1 / static_cast<double>(models.size());
+    all.median += part * model.median, all.mean += part * model.mean, all.high += part * model.high;
+    all.interval.low += part * model.interval.low, all.interval.high += part * model.interval.high;
+    all.interval_of_high.low += part * model.interval_of_high.low;
+    all.interval_of_high.high += part * model.interval_of_high.high;
+    all.n = std::min(all.n, model.n);
+  }
+  return all;
+}
+
 std::string Perplexities::counts(ModelKind const& kind, std::string const& split) const {
   std::int64_t n = 0, planned = 0;
   for (auto const& value : values(kind, split)) {
@@ -89,6 +130,29 @@ std::vector<DocumentBlock> perplexity_blocks(Perplexities const& perplexities, S
       }
     }
     if (any) blocks.push_back({"Perplexity" + (edits.edits.empty() ? "" : ", " + edits.edits), std::move(table), ""});
+  }
+  return blocks;
+}
+
+std::vector<DocumentBlock> single_edit_blocks(Perplexities const& perplexities, Summary const& summary) {
+  std::vector<DocumentBlock> blocks;
+  for (auto const& edits : summary.edits()) {
+    TextTable table;
+    table.add({"model", "median", "mean", "95 % interval", "above 2x %", "95 % interval", "n/planned"});
+    bool any = false;
+    for (auto const& split : perplexities.splits()) {
+      for (auto const& kind : edits.kinds) {
+        auto const of = perplexities.single_edits(edits, kind, split);
+        if (!of) continue;
+        any = true;
+        table.add({label_of(kind, kind.models.size()) + ", facts of " + split, number(of->median, 3), number(of->mean, 3),
+                   "[" + number(of->interval.low, 3) + ", " + number(of->interval.high, 3) + "]", percent(of->high),
+                   "[" + percent(of->interval_of_high.low) + ", " + percent(of->interval_of_high.high) + "]",
+                   fmt::format("{}/{}", of->n, of->planned)});
+      }
+    }
+    if (any)
+      blocks.push_back({"Perplexity of single edits" + (edits.edits.empty() ? "" : ", " + edits.edits), std::move(table), ""});
   }
   return blocks;
 }

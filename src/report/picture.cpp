@@ -1,145 +1,60 @@
 #include "report/picture.hpp"
 
 #include "report/cells.hpp"
+#include "report/svg_page.hpp"
 #include <onemask/report/text_table.hpp>
 
 #include <algorithm>
-#include <string_view>
 
 #include <fmt/core.h>
-#include <nlohmann/json.hpp>
 
 namespace onemask {
 namespace {
 
 // Lengths in pixels.
-constexpr double scale = 400, value_width = 190, margin = 20, letter_width = 7.2;
+constexpr double scale = 400, value_width = 190;
 constexpr double row_height = 24, bar_height = 14, cap_height = 8;
 
-constexpr char const* style = R"(<style>
-.page { fill: #ffffff; }
-text { fill: #1a1a1a; font-family: system-ui, sans-serif; font-size: 13px; }
-.title { font-size: 17px; font-weight: bold; }
-.block { font-weight: bold; }
-.grid { stroke: #d0d0d0; }
-.whisker { stroke: #1a1a1a; stroke-width: 1.5; }
-.original { fill: #999999; }
-.edited { fill: #d55e00; }
-.mask { fill: #0072b2; }
-.random { fill: #cc79a7; }
-.magnitude { fill: #e69f00; }
-.delta_magnitude { fill: #009e73; }
-.original_masked { fill: #56b4e9; }
-.dropped { fill: #000000; }
-.pruned { fill: #b3742d; }
-.bottom_rank { fill: #7a4fa3; }
-.shrunk { fill: #6b8e23; }
-@media (prefers-color-scheme: dark) {
-.page { fill: #161616; }
-text { fill: #f0f0f0; }
-.grid { stroke: #4a4a4a; }
-.whisker { stroke: #f0f0f0; }
-.mask { fill: #3d9be0; }
-.dropped { fill: #f0e442; }
-}
-</style>
-)";
-
-/// A text as XML holds it: valid UTF-8, without control characters.
-std::string escaped(std::string const& text) {
-  using Json = nlohmann::json;
-  auto const valid = Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
-  std::string result;
-  for (char const letter : valid) {
-    switch (letter) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += static_cast<unsigned char>(letter) < 0x20 || letter == 0x7F ? ' ' : letter;
-    }
-  }
-  for (std::string_view const never : {"\xEF\xBF\xBE", "\xEF\xBF\xBF"}) {  // U+FFFE, U+FFFF
-    for (auto place = result.find(never); place != std::string::npos; place = result.find(never))
-      result.replace(place, 3, "\xEF\xBF\xBD");
-  }
-  return result;
-}
-
-std::string attribute(char const* name, double value) {
-  return std::string(" ") + name + "=\"" + number(value, 2) + "\"";
-}
-
-/// Draws below each other what is given to it.
-class Picture {
+/// Bars right of their labels, on a scale of shares.
+class ShareAxis {
  public:
   /// Bars begin right of labels of so many characters.
-  explicit Picture(std::size_t label) : left_(2 * margin + letter_width * static_cast<double>(label)) {}
+  explicit ShareAxis(std::size_t label) : left_(2 * SvgPage::margin + SvgPage::letter_width * static_cast<double>(label)) {}
 
   double left() const { return left_; }
+  double right() const { return left_ + scale; }
   /// Where a share lies; one beyond the scale at its end.
   double position(double share) const { return left_ + scale * std::clamp(share, 0.0, 1.0); }
 
-  void text(double x, double y, std::string const& what, std::string const& attributes = "") {
-    right_ = std::max(right_, x + letter_width * static_cast<double>(characters(what)) + margin);
-    body_ += "<text" + attribute("x", x) + attribute("y", y) + attributes + ">" + escaped(what) + "</text>\n";
-  }
-  void line(double x1, double y1, double x2, double y2, char const* kind) {
-    body_ += std::string("<line class=\"") + kind + "\"" + attribute("x1", x1) + attribute("y1", y1) + attribute("x2", x2) +
-             attribute("y2", y2) + "/>\n";
-  }
-  void bar(double y, double share, std::string const& kind) {
-    body_ += "<rect class=\"" + kind + "\"" + attribute("x", left_) + attribute("y", y) +
-             attribute("width", position(share) - left_) + attribute("height", bar_height) + "/>\n";
-  }
-
-  std::string whole(double height, std::string const& title) const {
-    auto const width = std::max(left_ + scale + value_width, right_);
-    return "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 " + number(width, 2) + " " + number(height, 2) +
-           "\"" + attribute("width", width) + attribute("height", height) + ">\n<title>" + escaped(title) + "</title>\n" + style +
-           "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n" + body_ + "</svg>\n";
-  }
-
  private:
   double left_;
-  double right_ = 0;  ///< end of the longest text
-  std::string body_;
 };
 
 /// The scale below a block that began at `top`.
-void add_axis(Picture& picture, double top, double bottom) {
+void add_axis(SvgPage& page, ShareAxis const& axis, double top, double bottom) {
   for (int tick = 0; tick <= 100; tick += 20) {
-    auto const x = picture.position(tick / 100.0);
-    picture.line(x, top, x, bottom, "grid");
-    picture.text(x, bottom + 16, fmt::format("{} %", tick), " text-anchor=\"middle\"");
+    auto const x = axis.position(tick / 100.0);
+    page.line(x, top, x, bottom, "grid");
+    page.text(x, bottom + 16, fmt::format("{} %", tick), " text-anchor=\"middle\"");
   }
 }
 
-void add_row(Picture& picture, double top, BarRow const& row) {
-  auto const middle = top + row_height / 2, low = picture.position(row.value.low), high = picture.position(row.value.high);
-  picture.text(picture.left() - 8, middle + 4, row.label, " text-anchor=\"end\"");
-  picture.bar(middle - bar_height / 2, row.value.mean, row.kind);
-  picture.line(low, middle, high, middle, "whisker");
-  for (auto const x : {low, high}) picture.line(x, middle - cap_height / 2, x, middle + cap_height / 2, "whisker");
-  picture.text(picture.left() + scale + 12, middle + 4, percent(row.value.mean) + " % " + interval(row.value));
+void add_row(SvgPage& page, ShareAxis const& axis, double top, BarRow const& row) {
+  auto const middle = top + row_height / 2, low = axis.position(row.value.low), high = axis.position(row.value.high);
+  page.text(axis.left() - 8, middle + 4, row.label, " text-anchor=\"end\"");
+  page.rect(axis.left(), middle - bar_height / 2, axis.position(row.value.mean) - axis.left(), bar_height, row.kind);
+  page.line(low, middle, high, middle, "whisker");
+  for (auto const x : {low, high}) page.line(x, middle - cap_height / 2, x, middle + cap_height / 2, "whisker");
+  page.text(axis.right() + 12, middle + 4, percent(row.value.mean) + " % " + interval(row.value));
 }
 
 /// Returns the block's end.
-double add_block(Picture& picture, double top, BarBlock const& block) {
-  picture.text(margin, top + 14, block.title, " class=\"block\"");
+double add_block(SvgPage& page, ShareAxis const& axis, double top, BarBlock const& block) {
+  page.text(SvgPage::margin, top + 14, block.title, " class=\"block\"");
   auto y = top + 24;
-  add_axis(picture, y, y + row_height * static_cast<double>(block.rows.size()));
+  add_axis(page, axis, y, y + row_height * static_cast<double>(block.rows.size()));
   for (auto const& row : block.rows) {
-    add_row(picture, y, row);
+    add_row(page, axis, y, row);
     y += row_height;
   }
   return y + 40;
@@ -152,16 +67,17 @@ std::string bar_picture(std::string const& title, std::string const& explanation
   for (auto const& block : blocks) {
     for (auto const& row : block.rows) longest = std::max(longest, characters(row.label));
   }
-  Picture picture(longest);
-  picture.text(margin, 32, title, " class=\"title\"");
-  picture.text(margin, 54, explanation);
+  ShareAxis const axis(longest);
+  SvgPage page;
+  page.text(SvgPage::margin, 32, title, " class=\"title\"");
+  page.text(SvgPage::margin, 54, explanation);
   double y = 74;
   if (blocks.empty()) {
-    picture.text(margin, y + 14, "Nothing is scored yet.");
+    page.text(SvgPage::margin, y + 14, "Nothing is scored yet.");
     y += 34;
   }
-  for (auto const& block : blocks) y = add_block(picture, y, block);
-  return picture.whole(y, title);
+  for (auto const& block : blocks) y = add_block(page, axis, y, block);
+  return page.whole(axis.right() + value_width, y, title);
 }
 
 }  // namespace onemask

@@ -24,13 +24,18 @@ std::string shown(std::string const& metric, double value) {
 }
 
 /// What the study has for the figure, under the models of one kind; "" for nothing.
-std::string found(Figure const& figure, ModelKind const& kind, Summary const& summary, Perplexities const& perplexities) {
+std::string found(Figure const& figure, EditedModels const& edits, ModelKind const& kind, Summary const& summary,
+                  Perplexities const& perplexities) {
   Group const group{figure.split, every_relation};
   if (figure.metric == "perplexity") {
     auto const mean = perplexities.mean(kind, figure.split);
     auto const scored = perplexities.scored(kind, figure.split), models = kind.models.size();
     auto const part = scored == models ? "" : fmt::format(" ({} of {} models)", scored, models);
-    return mean ? shown(figure.metric, *mean) + part : "";
+    if (mean) return shown(figure.metric, *mean) + part;
+    auto const single = perplexities.single_edits(edits, kind, figure.split);
+    return single ? fmt::format("{} (mean of {} models, median {})", shown(figure.metric, single->mean), single->n,
+                                shown(figure.metric, single->median))
+                  : "";
   }
   if (figure.metric == "zeros") {
     auto const scored = summary.scored(kind, group);
@@ -65,7 +70,7 @@ std::vector<DocumentBlock> published_blocks(StudyFile const& study, Summary cons
     for (auto const& edits : summary.edits()) {
       for (auto const& kind : edits.kinds) {
         if (kind.kind != model) continue;
-        auto const own = found(figure, kind, summary, perplexities);
+        auto const own = found(figure, edits, kind, summary, perplexities);
         std::string names;
         for (auto const& name : {edits.edits, kind.variant, kind.settings})
           names += (names.empty() || name.empty() ? "" : " ") + name;

@@ -69,7 +69,8 @@ std::vector<EditedModels> read_edits(Table const& table) {
                            [&](auto const& other) { return other.kind == k.kind && other.variant == k.variant; }) > 1;
     };
     for (auto& kind : of.kinds) {
-      if (several(kind) && !kind.settings.empty()) kind.label += ", " + kind.settings;
+      bool const named = several(kind) || kind.settings.starts_with(trained_on);
+      if (named && !kind.settings.empty()) kind.label += ", " + kind.settings;
     }
   }
   return edits;

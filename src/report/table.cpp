@@ -122,13 +122,16 @@ Document make_document(StudyFile const& study, TableOptions const& options) {
   }
   Perplexities const perplexities(study);
   auto const of_text = perplexity_blocks(perplexities, summary);
+  auto const of_single_edits = single_edit_blocks(perplexities, summary);
   add(of_text);
+  add(of_single_edits);
   add(published_blocks(study, summary, perplexities));
   for (auto const& finding : findings(study)) say(wrapped(finding, line_width));
   if (auto const mixture = mixture_of_kinds(study); !mixture.empty()) say(wrapped(mixture, line_width));
   say(std::string(definitions) + (with_variants ? variant_definitions : "") +
       (study.tables.contains("known") ? known_definition : "") + (with_quality ? quality_definitions : "") +
-      (of_text.empty() ? "" : perplexity_definition) + (several ? definition_of_mean : ""));
+      (of_text.empty() ? "" : perplexity_definition) + (of_single_edits.empty() ? "" : single_edit_definition) +
+      (several ? definition_of_mean : ""));
   add(stage_times(study));
   return document;
 }

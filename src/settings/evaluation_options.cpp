@@ -45,6 +45,8 @@ Fields<EvaluationPlan> const& fields_of<EvaluationPlan>() {
       flag("neighborhood", &Evaluation::neighborhood, "score the neighborhood prompts as well").enter(scores),
       flag("masked_original", &Evaluation::masked_original, "score the unedited model under each mask").enter(scores),
       flag("drop", &Evaluation::drop, "score the model without the edited matrices: what destroying the layer would win")
+          .enter(scores),
+      flag("transfer", &Evaluation::transfer, "score every mask on the edits of all ways of editing that change its layers")
           .enter(scores)};
   return fields;
 }

@@ -74,6 +74,12 @@ Fields<MaskOptions> const& fields_of<MaskOptions>() {
       any_value(FieldType::wholes, "layers", &Mask::layers, "masked ones among the edited")
           .in_line(mask, each_layer)
           .read_by_hand(),
+      choice("cover", &Mask::cover, cover_names,
+             "what the mask is put on while it is trained; others than both need edits of one fact each")
+          .in_line(mask,
+                   [](Mask const& options) {
+                     return options.cover == Cover::both ? "" : " cover " + name_of(cover_names, options.cover);
+                   }),
       number("threshold", &Mask::threshold, between(0, 1), "", "an entry is kept where the mask is at least this")
           .enter(Enters::scores),
       number("checkpoint_every", &Mask::checkpoint_every, at_least(1), "epochs", "between checkpoints")};

@@ -19,6 +19,12 @@ void draw(RandomStream& random, std::vector<std::uint32_t>& counts) {
 
 }  // namespace
 
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  auto const middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
 std::vector<double> SeededScores::by_fact() const {
   std::vector<double> means;
   for (auto fact = values.begin(); fact != values.end(); fact += static_cast<std::ptrdiff_t>(seeds))

@@ -241,6 +241,8 @@ std::vector<StudyKey> study_keys() {
            "only the facts of these relations")
       .key("mask.train_per_relation", "0", FieldType::whole,
            "only the first so many facts of each relation, those held back included; 0: all")
+      .key("mask.train_models", "0", FieldType::whole,
+           "of the edited models that hold the training facts, only those in the first so many; 0: all")
       .key("mask.ranks", "auto", "auto, a whole number", ranks,
            "ranks that train one mask together; a run of fewer is refused. auto gives every mask a group")
       .fields<MaskOptions>("mask")

@@ -197,6 +197,7 @@ bool read_masked(YamlSection& section, EditMethod method) {
 
 void read_training_facts(YamlSection& section, TrainingFacts& training) {
   section.read_at_least("train_per_relation", training.per_relation, 0);
+  section.read_at_least("train_models", training.models, 0);
   if (!section.has("train_relations")) return;
   auto const value = section.value("train_relations");
   if (value.is("all")) return;
@@ -252,8 +253,11 @@ PerplexityOptions read_perplexity(YamlSection section, std::filesystem::path con
   PerplexityOptions perplexity;
   read_fields(section, perplexity);
   put_under(base, perplexity.text);
+  if (!perplexity.ids.empty()) perplexity.ids = base / perplexity.ids;
   section.finish();
-  if (perplexity.text.empty() && !section.keys().empty()) throw section.fault("text", "is missing");
+  if (!perplexity.asked() && !section.keys().empty()) throw section.fault("text", "is missing");
+  if (!perplexity.text.empty() && !perplexity.ids.empty())
+    throw section.fault("ids", "is given together with 'text'; keep one of them");
   return perplexity;
 }
 

@@ -72,11 +72,12 @@ std::string with_defaults(Study const& study) {
     add_value(mask, "train_split", study.train_split);
     add_value(mask, "train_relations", "all");
     add_value(mask, "train_per_relation", std::to_string(point.training.per_relation));
+    add_value(mask, "train_models", std::to_string(point.training.models));
     add_value(mask, "ranks", study.ranks_per_mask > 0 ? std::to_string(study.ranks_per_mask) : "auto");
     add_fields(mask, point.mask);
   }
   add_fields(document["evaluation"], study.evaluation);
-  if (!study.perplexity.text.empty()) add_fields(document["perplexity"], study.perplexity);
+  if (study.perplexity.asked()) add_fields(document["perplexity"], study.perplexity);
   if (!swept.empty()) document["sweep"] = sweep;
   std::ostringstream text;
   text << document << '\n';

@@ -29,7 +29,7 @@ std::string resolved_text(Study const& rung, std::string const& study) {
   document["evaluation"]["batch"] = rung.evaluation.batch;
   document["evaluation"]["neighborhood"] = true;
   for (auto const* section : {"sweep", "published"}) document.remove(section);
-  if (rung.perplexity.text.empty()) document.remove("perplexity");
+  if (!rung.perplexity.asked()) document.remove("perplexity");
   auto const& edit = rung.points.front().edit;
   auto const keys = tuned_keys(edit.hparams.method);
   document["edit"]["batch"] = edit.batch;
@@ -57,7 +57,7 @@ DriftMeasure drift_measure(Study const& study, std::size_t facts) {
   auto const& edit = study.points.front().edit;
   bool const together = edit.facts_per_model == 0 || edit.sequential || static_cast<std::size_t>(edit.facts_per_model) >= facts;
   bool const one_model = edits_in_batches(edit.hparams.method) && together;
-  return one_model && !study.perplexity.text.empty() ? DriftMeasure::perplexity : DriftMeasure::neighborhood_kl;
+  return one_model && study.perplexity.asked() ? DriftMeasure::perplexity : DriftMeasure::neighborhood_kl;
 }
 
 double usual_limit(DriftMeasure measure) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <tuple>
 
 namespace onemask {
 namespace {
@@ -125,21 +126,27 @@ class ConditionMaker {
   /// Mean over the mask's training facts of |ΔW|, like `weights`.
   at::Tensor delta_magnitude(MaskTask const& task) {
     auto const& layers = task.options.layers;
-    auto& magnitude = delta_magnitudes_[{layers, task.training}];
+    auto& magnitude = delta_magnitudes_[{task.set, layers, task.training}];
     if (magnitude.defined()) return magnitude;
-    auto const& set = run_.plan.sets[set_];
+    auto const& set = run_.plan.sets[task.set];
     auto training = task.training;
     std::erase_if(training, [&](auto fact) { return !set.edits(fact); });
-    if (is_batch()) {
-      std::vector<at::Tensor> matrices;
-      auto const edit = results_.batch_edit(set.keys[training.front()]);
-      for (auto const& delta : edit->deltas) {
-        if (std::find(layers.begin(), layers.end(), delta.layer) != layers.end()) matrices.push_back(delta.matrix().abs());
+    if (set.in_batches) {
+      std::map<std::string, std::int64_t> facts_of;  // by the object of their model
+      for (auto const fact : training) ++facts_of[set.keys[fact]];
+      auto const share = [&](std::int64_t facts) { return static_cast<double>(facts) / static_cast<double>(training.size()); };
+      for (auto const& [key, facts] : facts_of) {
+        std::vector<at::Tensor> matrices;
+        for (auto const& delta : results_.batch_edit(key)->deltas) {
+          if (std::find(layers.begin(), layers.end(), delta.layer) != layers.end()) matrices.push_back(delta.matrix().abs());
+        }
+        auto const of_model = at::cat(matrices);
+        magnitude = magnitude.defined() ? magnitude + of_model * share(facts) : of_model * share(facts);
       }
-      return magnitude = at::cat(matrices);
+      return magnitude;
     }
     std::vector<at::Tensor> lefts, rights;
-    for (auto const& [fact, edit] : results_.edits_of(set_, training)) {
+    for (auto const& [fact, edit] : results_.edits_of(task.set, training)) {
       if (!edit.failure.empty()) continue;
       lefts.push_back(edit.left);
       rights.push_back(edit.right);
@@ -152,7 +159,8 @@ class ConditionMaker {
   WorkContext const& run_;
   StoredResults& results_;
   std::size_t set_;
-  std::map<std::pair<std::vector<int>, std::vector<std::size_t>>, at::Tensor> delta_magnitudes_;  ///< by layers and facts
+  /// By set, layers and facts.
+  std::map<std::tuple<std::size_t, std::vector<int>, std::vector<std::size_t>>, at::Tensor> delta_magnitudes_;
   std::shared_ptr<LayerSpectrum const> spectrum_;  ///< of the unedited matrix, or of the one that `spectrum_key_` names
   std::string spectrum_key_;
 };

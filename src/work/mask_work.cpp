@@ -73,16 +73,25 @@ bool train(WorkContext const& run, MaskTask const& task, TrainingSet const& fact
   return true;
 }
 
-/// The facts that masks are trained on, and the edited model that they are in.
+/// The facts that masks are trained on, and the edited models that they are in.
 class Trainee {
  public:
   Trainee(WorkContext const& run, MaskTask const& task)
-      : set_(task.set), layers_(task.options.layers), of_(task.training), held_back_(task.held_back) {
+      : run_(run), set_(task.set), layers_(task.options.layers), of_(task.training), held_back_(task.held_back) {
     StoredResults results(run.objects, run.plan);
-    auto const training = mask_facts(run, task.training, results), held_back = mask_facts(run, task.held_back, results);
-    with_remedy_for_memory(remedy_for_training_set(run, training.size()), [&] {
-      edited_ = edited_model(run, task, results);
-      facts_.emplace(run.model, edited_ ? *edited_ : run.model, layers_, training, held_back);
+    auto const training = mask_facts(task.training, results), held_back = mask_facts(task.held_back, results);
+    std::size_t count = 0;
+    for (auto const& [key, facts] : training) count += facts.size();
+    with_remedy_for_memory(remedy_for_training_set(run, count), [&] {
+      std::vector<MaskedModel> models;
+      for (auto const& [key, facts] : training) models.push_back({model_of(key, results), facts});
+      for (auto const& [key, facts] : held_back) {
+        auto const same = std::find_if(training.begin(), training.end(), [&](auto const& of) { return of.first == key; });
+        if (same == training.end()) models.push_back({model_of(key, results), {}});
+        auto& of = same == training.end() ? models.back() : models[static_cast<std::size_t>(same - training.begin())];
+        of.validation = facts;
+      }
+      facts_.emplace(run.model, layers_, models);
     });
   }
 
@@ -92,28 +101,35 @@ class Trainee {
   TrainingSet const& facts() const { return *facts_; }
 
  private:
-  static std::unique_ptr<CausalLM> edited_model(WorkContext const& run, MaskTask const& task, StoredResults& results) {
-    auto const& set = run.plan.sets[task.set];
-    if (!set.in_batches) return {};
-    auto const fact = *std::find_if(task.training.begin(), task.training.end(), [&](auto f) { return set.edits(f); });
-    return run.model.with_projections(edited_weights(run.model, results.batch_edit(set.keys[fact])->deltas));
+  /// By the object of the edited model that they share, in the order of the first facts; "" where every fact brings its own edit.
+  using FactsOfModels = std::vector<std::pair<std::string, std::vector<MaskFact>>>;
+
+  CausalLM const* model_of(std::string const& key, StoredResults& results) {
+    if (key.empty()) return &run_.model;
+    edited_.push_back(run_.model.with_projections(edited_weights(run_.model, results.batch_edit(key)->deltas)));
+    return edited_.back().get();
   }
 
   /// Those of the facts that are edited, ready for training.
-  std::vector<MaskFact> mask_facts(WorkContext const& run, std::vector<std::size_t> const& of, StoredResults& results) const {
-    std::vector<MaskFact> facts;
+  FactsOfModels mask_facts(std::vector<std::size_t> const& of, StoredResults& results) const {
+    FactsOfModels models;
+    auto const& set = run_.plan.sets[set_];
     for (auto const& [index, edit] : results.edits_of(set_, of)) {
       if (!edit.failure.empty()) continue;
-      facts.push_back(make_mask_fact(run.tokenizer, run.plan.facts[index].fact, edit, run.study.peer_compatible,
-                                     run.model.config().positions));
+      auto const key = set.in_batches ? set.keys[index] : "";
+      auto found = std::find_if(models.begin(), models.end(), [&](auto const& model) { return model.first == key; });
+      if (found == models.end()) found = models.insert(models.end(), {key, {}});
+      found->second.push_back(make_mask_fact(run_.tokenizer, run_.plan.facts[index].fact, edit, run_.study.peer_compatible,
+                                             run_.model.config().positions));
     }
-    return facts;
+    return models;
   }
 
+  WorkContext const& run_;
   std::size_t set_;
   std::vector<int> layers_;
   std::vector<std::size_t> of_, held_back_;
-  std::unique_ptr<CausalLM> edited_;  ///< none where every fact has an edit of its own
+  std::vector<std::unique_ptr<CausalLM>> edited_;
   std::optional<TrainingSet> facts_;
 };
 

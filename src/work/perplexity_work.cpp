@@ -4,6 +4,7 @@
 #include <onemask/mask/shared_mask.hpp>
 
 #include <memory>
+#include <optional>
 
 namespace onemask {
 namespace {
@@ -24,15 +25,38 @@ std::unique_ptr<CausalLM> make_model(WorkContext const& run, StoredResults& resu
   return run.model.with_projections(std::move(weights));
 }
 
+/// The edit of one fact, and the mask on it, as a change of its layer.
+ProjectionOverride change_of(WorkContext const& run, StoredResults& results, TextModel const& planned) {
+  auto const& condition = run.plan.conditions[planned.condition];
+  auto const edit = results.edits_of(condition.set, {*planned.fact}).front().second;
+  ProjectionOverride change;
+  if (edit.failure.empty()) {
+    change.left = edit.left.unsqueeze(0).to(run.model.device());
+    change.right = edit.right.unsqueeze(0).to(run.model.device());
+  }
+  if (condition.mask >= 0) {
+    auto const& task = run.plan.masks[static_cast<std::size_t>(condition.mask)];
+    change.mask = results.shared_mask(task).keep(task.options.threshold).to(run.model.device(), run.model.dtype());
+    change.masks_weight = condition.cover != Cover::delta;
+    change.masks_edit = condition.cover != Cover::weight;
+  }
+  return change;
+}
+
 class PerplexityWork : public TaskWork {
  public:
   explicit PerplexityWork(WorkContext const& context) : run_(context), results_(context.objects, context.plan) {}
 
   bool run(PlannedTask planned, TaskContext const&) override {
     auto const& task = run_.plan.text_tasks[planned.index];
+    auto const& model = run_.plan.text_models[task.model];
+    if (model.fact) {
+      run_.objects.put(task.key, to_bytes(below_edits(task).score(change_of(run_, results_, model))));
+      return true;
+    }
     if (!model_ || made_ != task.model) {
       model_.reset();
-      model_ = make_model(run_, results_, run_.plan.text_models[task.model]);
+      model_ = make_model(run_, results_, model);
       made_ = task.model;
     }
     run_.objects.put(task.key, to_bytes(score_text(*model_, run_.text[task.piece].windows)));
@@ -40,10 +64,24 @@ class PerplexityWork : public TaskWork {
   }
 
  private:
+  /// A piece up to the layer that facts are edited in.
+  HalfwayText const& below_edits(TextTask const& task) {
+    auto const set = run_.plan.conditions[run_.plan.text_models[task.model].condition].set;
+    auto const layer = run_.plan.sets[set].options.hparams.layers.front();
+    if (!below_ || below_piece_ != task.piece || below_->layer() != layer) {
+      below_.reset();
+      below_.emplace(run_.model, layer, run_.text[task.piece].windows);
+      below_piece_ = task.piece;
+    }
+    return *below_;
+  }
+
   WorkContext const& run_;
   StoredResults results_;
   std::unique_ptr<CausalLM> model_;
   std::size_t made_ = 0;  ///< which of the plan's models it is
+  std::optional<HalfwayText> below_;
+  std::size_t below_piece_ = 0;
 };
 
 }  // namespace

@@ -15,7 +15,8 @@ namespace {
 /// The first tokens of the documents, end to end.
 std::vector<std::int64_t> read_tokens(PerplexityOptions const& options, Tokenizer const& tokenizer, ModelConfig const& config) {
   auto const wanted = static_cast<std::size_t>(options.tokens);
-  auto ids = joined_tokens(Corpus::of_texts(options.text), tokenizer, config.vocabulary, wanted);
+  auto const corpus = options.ids.empty() ? Corpus::of_texts(options.text) : Corpus::of_ids(options.ids);
+  auto ids = joined_tokens(corpus, tokenizer, config.vocabulary, wanted);
   if (ids.size() < wanted) {
     throw UserError(fmt::format(
         "The text of perplexity has only {} tokens, but {} are requested. Give more text, or fewer tokens.", ids.size(), wanted));
@@ -42,7 +43,7 @@ std::string id_of(std::vector<TextWindow> const& windows) {
 
 std::vector<TextWindows> read_text(PerplexityOptions const& options, Tokenizer const& tokenizer, ModelConfig const& config) {
   std::vector<TextWindows> pieces;
-  if (options.text.empty()) return pieces;
+  if (!options.asked()) return pieces;
   auto const ids = read_tokens(options, tokenizer, config);
   for (auto& windows : in_pieces(cut_text(ids, head_token(tokenizer), segment_of(options, config), options.stride))) {
     auto& piece = pieces.emplace_back();

@@ -57,7 +57,7 @@ Plan make_plan(std::size_t facts, std::size_t sets, std::size_t masks) {
     auto& set = plan.sets.emplace_back();
     set.name = "edit.v_lr=0." + std::to_string(1000 + s);
     set.options.hparams.layers = {5};
-    set.first_condition = plan.conditions.size();
+    plan.condition_groups.push_back({s, -1, plan.conditions.size(), 2});
     plan.conditions.push_back({"original (" + set.name + ")", ConditionKind::original, s, -1});
     plan.conditions.push_back({"edited (" + set.name + ")", ConditionKind::edited, s, -1});
     std::vector<std::size_t> together;
@@ -75,8 +75,7 @@ Plan make_plan(std::size_t facts, std::size_t sets, std::size_t masks) {
       mask.name = set.name + " mask.seed=" + std::to_string(m);
       mask.seed = m;
       mask.key = key_of("mask", s, m);
-      mask.first_condition = plan.conditions.size();
-      mask.conditions = 4;
+      plan.condition_groups.push_back({s, static_cast<std::ptrdiff_t>(index), plan.conditions.size(), 4});
       for (auto const kind :
            {ConditionKind::mask, ConditionKind::random, ConditionKind::magnitude, ConditionKind::delta_magnitude})
         plan.conditions.push_back({to_string(kind) + " (" + mask.name + ")", kind, s, static_cast<std::ptrdiff_t>(index)});

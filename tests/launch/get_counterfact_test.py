@@ -87,6 +87,10 @@ class GetCounterfact(DownloadTest):
         self.assertEqual({len(found) for name, found in cut.items() if "test" in name}, {170})
         others = [relation for relation in RELATIONS[10:14] for _ in range(50)]
         self.assertEqual([question(fact)[0] for fact in cut["counterfact_ood.json"]], others)
+        for split in ("train", "test"):
+            batch = json.loads((self.folder / "here" / f"memit_{split}_1000s_10rels.json").read_bytes())
+            self.assertEqual(len(batch), 1000)
+            self.assertEqual(batch[100:200], cut[f"counterfact_{split}P17.json"][:100])
 
         ordered = sorted(facts(), key=lambda fact: hashlib.sha256(f"7 {fact['case_id']}".encode()).hexdigest())
         asked = [question(fact) for fact in ordered if question(fact)[0] == "P17"]

@@ -61,7 +61,7 @@ struct Training {
   }
 
   /// The loss of a batch by the paper's formula (arXiv 2605.28839, section 3), in float64, every fact with its whole masked
-  /// matrix (W + ΔW) ∘ M and its prompts one by one.
+  /// matrix, (W + ΔW) ∘ M or another cover, and its prompts one by one.
   double loss(at::Tensor const& theta, std::span<std::size_t const> batch, int epoch) const {
     c10::NoGradGuard const no_gradients;
     auto const soft = at::sigmoid(theta / mask_temperature(options_, epoch));
@@ -71,7 +71,9 @@ struct Training {
     for (auto index : batch) {
       auto const& fact = training_[index];
       auto const change = at::matmul(fact.left.to(at::kDouble).t(), fact.right.to(at::kDouble));
-      auto const masked = (projection.weight + change) * soft;
+      auto const covers = [&](Cover alone) { return options_.cover == Cover::both || options_.cover == alone; };
+      auto const masked = (covers(Cover::weight) ? projection.weight * soft : projection.weight) +
+                          (covers(Cover::delta) ? change * soft : change);
       double sum = 0;
       for (auto const& prompt : fact.prompts) {
         auto const packed = pack_rows({prompt}, at::kCPU);
@@ -245,6 +247,13 @@ TEST_F(Trainer, GradientWithoutRestoration) {
 TEST_F(Trainer, GradientWithoutDistillation) {
   options_.distillation_weight = 0;
   check_gradient(1);
+}
+
+TEST_F(Trainer, GradientOfAMaskOnTheChangeOrTheWeightAlone) {
+  for (auto const cover : {Cover::delta, Cover::weight}) {
+    options_.cover = cover;
+    check_gradient(1);
+  }
 }
 
 TEST_F(Trainer, GradientWithoutSparsity) {
@@ -475,7 +484,7 @@ TEST_F(BatchEditedTrainer, OneModelForAllIsTheSameEditForEveryFact) {
   TrainingSet const apart(*model_, edited_layer, each, held_back);
   auto const shared =
       model_->with_projections({{edited_layer, model_->projection(edited_layer).weight + at::matmul(left.t(), right)}});
-  TrainingSet const together(*model_, *shared, {edited_layer}, without_factors(each), without_factors(held_back));
+  TrainingSet const together(*model_, {edited_layer}, {{shared.get(), without_factors(each), without_factors(held_back)}});
   MaskTrainer one(apart, options_, theta(), shuffled(4, 7), {}, *local_);
   MaskTrainer other(together, options_, theta(), shuffled(4, 7), {}, *local_);
   MaskEpoch means, other_means;
@@ -492,7 +501,7 @@ TEST_F(BatchEditedTrainer, OneModelForAllIsTheSameEditForEveryFact) {
 TEST_F(BatchEditedTrainer, TheGradientOverSeveralLayersIsTheSlope) {
   std::vector<int> const layers{0, 2};
   auto const masked = edited({0, 1, 2});
-  TrainingSet const facts(*model_, *masked, layers, without_factors(training_), {});
+  TrainingSet const facts(*model_, layers, {{masked.get(), without_factors(training_)}});
   EXPECT_EQ(facts.mask_shape(), (std::vector<std::int64_t>{32, 64}));
   auto const start = initial_theta(options_, {32, 64}, 9);
   std::vector<std::size_t> const batch{3, 0, 6, 2};
@@ -517,9 +526,32 @@ TEST_F(BatchEditedTrainer, TheGradientOverSeveralLayersIsTheSlope) {
   }
 }
 
+/// Facts 0 … 3 and all validation facts in one model, the others in another.
+TEST_F(BatchEditedTrainer, FactsOfSeveralModelsAreEachMaskedInTheirOwn) {
+  auto const first = edited({0, 1}), second = edited({1, 2});
+  auto const all = without_factors(training_);
+  std::vector<MaskFact> const some(all.begin(), all.begin() + 4), others(all.begin() + 4, all.end());
+  auto const held_back = without_factors(validation_);
+  TrainingSet const both(*model_, {1}, {{first.get(), some, held_back}, {second.get(), others}});
+  ASSERT_EQ(both.size(), 7U);
+  EXPECT_EQ(both.validation_size(), std::ssize(held_back));
+  std::vector<std::size_t> const batch{5, 0, 6, 2};
+  EXPECT_EQ(both.parts_of(batch, 2), (std::vector<std::vector<std::size_t>>{{0, 2}, {5, 6}}));
+  EXPECT_EQ(both.parts_of(batch, 1), (std::vector<std::vector<std::size_t>>{{0}, {2}, {5}, {6}}));
+  TrainingSet const one(*model_, {1}, {{first.get(), some}}), other(*model_, {1}, {{second.get(), others}});
+  MaskEpoch means;
+  auto const gradient = [&](TrainingSet const& facts, std::vector<std::size_t> const& of) {
+    return MaskTrainer(facts, options_, initial_theta(options_, {16, 64}, 9), shuffled(4, facts.size()), {}, *local_)
+        .gradient(of, 1, means);
+  };
+  // The mean over four facts is that of the two means over two.
+  auto const mean = (gradient(one, {0, 2}) + gradient(other, {1, 2})) / 2;
+  EXPECT_LT(largest_difference(gradient(both, batch), mean), 1e-5 * mean.norm().item<double>());
+}
+
 RANK_TEST_F(BatchEditedTraining, RanksOfAGroupGiveTheSameMask) {
   auto const masked = edited({0, 1});
-  TrainingSet const facts(*model_, *masked, {0, 1}, without_factors(training_), without_factors(validation_));
+  TrainingSet const facts(*model_, {0, 1}, {{masked.get(), without_factors(training_), without_factors(validation_)}});
   auto const theta = initial_theta(options_, facts.mask_shape(), 9);
   MaskTrainer together(facts, options_, theta, shuffled(4, 7), {world().rank(), world().size()}, *group_);
   MaskTrainer alone(facts, options_, theta, shuffled(4, 7), {}, *local_);

@@ -102,6 +102,26 @@ TEST(TextScore, IsTheSumOverTheScoredTokens) {
   }
 }
 
+TEST(TextScore, OfATextThatIsHalfwayThroughTheModel) {
+  for (auto const& checkpoint : {tiny_gpt2(), tiny_llama()}) {
+    auto const model = checkpoint.load();
+    auto const windows = cut_text(random_ids(2400, 4), 7, 60, 50);
+    auto const expected = score_text(*model, windows);
+    for (int layer = 0; layer < static_cast<int>(model->config().layers); ++layer) {
+      HalfwayText const text(*model, layer, windows);
+      EXPECT_NEAR(text.score({}).nll, expected.nll, 1e-6 * expected.nll) << layer;
+      auto const weight = model->projection(layer).weight;
+      auto const left = random_tensor({1, weight.size(0)}, 7, 0.5), right = random_tensor({1, weight.size(1)}, 8, 0.5);
+      auto const mask = random_tensor({weight.size(0), weight.size(1)}, 9, 1).gt(0).to(at::kFloat);
+      auto const edited = model->with_projections({{layer, (weight + at::matmul(left.t(), right)) * mask}});
+      auto const score = text.score({left.unsqueeze(0), right.unsqueeze(0), {}, mask});
+      EXPECT_NEAR(score.nll, score_text(*edited, windows).nll, 1e-5 * score.nll) << layer;
+      EXPECT_NE(score.nll, expected.nll);
+      EXPECT_EQ(score.tokens, 2400);
+    }
+  }
+}
+
 TEST(TextScore, BytesAndBack) {
   auto const bytes = to_bytes(TextScore{1.0 / 3, 12});
   auto const score = text_score_from_bytes(bytes, "object x");

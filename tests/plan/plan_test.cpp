@@ -334,14 +334,33 @@ TEST_F(BatchPlanTest, FactsOfOneModelAreScoredEachForItself) {
   for (auto const& task : p.evaluations) EXPECT_TRUE(keys.insert(task.key).second) << task.first;
 }
 
-TEST_F(BatchPlanTest, MasksNeedTheirFactsInOneModel) {
-  try {
-    batch_plan({"edit.facts_per_model=10"});
-    FAIL();
-  } catch (UserError const& e) {
-    EXPECT_THAT(e.what(), HasSubstr("2 edited models"));
-    EXPECT_THAT(e.what(), HasSubstr("edit.facts_per_model"));
+TEST_F(BatchPlanTest, AMaskIsTrainedOnTheFactsOfTheFirstModels) {
+  auto const p = batch_plan({"edit.facts_per_model=10"}, {"mask.train_models=0..2"});
+  ASSERT_EQ(p.masks.size(), 3U);
+  for (auto const* facts : {&p.masks[1].training, &p.masks[1].held_back}) {
+    for (auto fact : *facts) EXPECT_LT(fact, 10U);
   }
+  EXPECT_EQ(p.masks[1].training.size() + p.masks[1].held_back.size(), 10U);
+  EXPECT_EQ(p.masks[2].training, p.masks[0].training);
+  EXPECT_EQ(p.masks[2].key, p.masks[0].key);
+  EXPECT_NE(p.masks[1].key, p.masks[0].key);
+  EXPECT_NE(p.masks[0].key, batch_plan({}).masks[0].key);
+  for (std::size_t fact = 0; fact < 10; ++fact) EXPECT_TRUE(is_scored(p.masks[1], fact));
+  for (std::size_t fact = 10; fact < 20; ++fact) EXPECT_FALSE(is_scored(p.masks[1], fact));
+}
+
+TEST_F(BatchPlanTest, MoreEditedModelsThanThereAreAreRefused) {
+  auto const complaint = [&](std::vector<std::string> const& set) {
+    try {
+      batch_plan(set);
+    } catch (UserError const& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(complaint({"edit.facts_per_model=10", "mask.train_models=3"}), HasSubstr("to at most 2."));
+  EXPECT_THAT(complaint({"mask.train_models=-1"}), HasSubstr("mask.train_models"));
+  EXPECT_THAT(complaint({"mask.cover=delta"}), HasSubstr("'mask.cover: delta'"));
 }
 
 TEST_F(PlanTest, NothingElseChangesEdits) {
@@ -478,6 +497,34 @@ TEST_F(PlanTest, AModelWithoutTheMatrixIsOneMoreConditionOfTheEdits) {
   EXPECT_NE(p.evaluations[0].key, plan({{"evaluation.baselines=[]"}, {"edit.v_lr=0.5,1"}, {}}).evaluations[0].key);
 }
 
+TEST_F(PlanTest, AMaskIsScoredOnOtherEditsOfItsLayers) {
+  auto const p = plan(
+      {{"evaluation.transfer=true", "evaluation.baselines=[random, {score: magnitude, scope: fact}]"}, {"edit.v_lr=0.5,1"}, {}});
+  EXPECT_THAT(names(p),
+              testing::IsSupersetOf({"edit.v_lr=0.5 mask", "magnitude per fact (edit.v_lr=0.5 mask)",
+                                     "edit.v_lr=0.5 mask on edit.v_lr=1", "random (edit.v_lr=0.5 mask on edit.v_lr=1)"}));
+  ASSERT_EQ(p.condition_groups.size(), 6U);
+  auto const& moved = p.condition_groups[4];
+  EXPECT_EQ(moved.set, 1U);
+  EXPECT_EQ(moved.mask, 0);
+  EXPECT_EQ(moved.count, 2U);  // the mask and a random one; what knows the edit is scored at home
+  EXPECT_EQ(p.conditions[moved.first].kind, ConditionKind::mask);
+  EXPECT_EQ(p.evaluations.size(), plan({{"evaluation.batch=16"}, {"edit.v_lr=0.5,1"}, {}}).evaluations.size() / 4 * 6);
+}
+
+TEST_F(PlanTest, MasksThatFitNoOtherEditsAreRefused) {
+  auto const complaint = [&](StudyOverrides const& overrides) {
+    try {
+      plan(overrides);
+    } catch (UserError const& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(complaint({{"evaluation.transfer=true"}, {}, {}}), HasSubstr("it edits in one way"));
+  EXPECT_THAT(complaint({{"evaluation.transfer=true"}, {"edit.layer=0,1"}, {}}), HasSubstr("their layers differ"));
+}
+
 TEST_F(PlanTest, BaselinesOfFactsAreScoredOnceAndThoseOfAMaskBesideIt) {
   std::string const list =
       "evaluation.baselines=[random, {score: magnitude, scope: fact, zeros: 0.05}, {score: magnitude, scope: "
@@ -612,6 +659,23 @@ TEST_F(TextPlanTest, EditedModelsOfBatchesToo) {
   // Facts in several models share none.
   set.insert(set.end(), {"edit.facts_per_model=10", "mask=none"});
   EXPECT_THAT(texts(text_plan({set, {}, {}})), ElementsAre("original on all", "edited on heldout"));
+}
+
+TEST_F(TextPlanTest, EditedModelsOfSomeFacts) {
+  auto const p = text_plan({{"perplexity.text=corpus.txt", "perplexity.facts=3"}, {}, {}});
+  std::map<std::string, std::vector<std::size_t>> drawn;
+  for (auto const& model : p.text_models) {
+    if (!model.fact) continue;
+    drawn[p.conditions[model.condition].name].push_back(*model.fact);
+    EXPECT_EQ(model.edited, p.sets[0].keys[*model.fact]);
+    EXPECT_EQ(model.split, p.facts[*model.fact].split);
+  }
+  ASSERT_THAT(drawn, testing::SizeIs(2));
+  EXPECT_THAT(drawn.at("edited"), testing::SizeIs(6));  // of two splits
+  EXPECT_EQ(drawn.at("edited"), drawn.at("mask"));
+  std::set<std::string> keys;
+  for (auto const& task : p.text_tasks) EXPECT_TRUE(keys.insert(task.key).second);
+  EXPECT_EQ(p.text_tasks.size(), 2 * (2 + 12U));
 }
 
 TEST_F(TextPlanTest, EqualModelsAreScoredOnce) {

@@ -21,7 +21,8 @@ class StudyMaker {
     names_.push_back(name), kinds_.push_back(kind), sets_.push_back(set), settings_.push_back(settings), zeros_.push_back(zeros);
   }
   void row(std::string const& condition, std::string const& split, std::string const& prompts, std::string const& metric,
-           double mean, double low, double high, std::int64_t n, std::int64_t planned) {
+           double mean, double low, double high, std::int64_t n, std::int64_t planned, std::string const& relation = "all") {
+    relation_.push_back(relation);
     condition_.push_back(condition), split_.push_back(split), prompts_.push_back(prompts), metric_.push_back(metric);
     mean_.push_back(mean), low_.push_back(low), high_.push_back(high), n_.push_back(n), planned_.push_back(planned);
   }
@@ -51,7 +52,7 @@ class StudyMaker {
         {{"name", names_}, {"kind", kinds_}, {"set", sets_}, {"settings", settings_}, {"point", names_}, {"zeros", zeros_}}};
     study.tables["summary"] = {{{"condition", condition_},
                                 {"split", split_},
-                                {"relation", Texts(split_.size(), "all")},
+                                {"relation", relation_},
                                 {"prompts", prompts_},
                                 {"metric", metric_},
                                 {"mean", mean_},
@@ -84,7 +85,7 @@ class StudyMaker {
   Texts fact_splits_;
   Integers scored_conditions_, scored_facts_;
   Numbers margins_;
-  Texts names_, kinds_, sets_, settings_, condition_, split_, prompts_, metric_;
+  Texts names_, kinds_, sets_, settings_, condition_, split_, relation_, prompts_, metric_;
   Numbers zeros_, mean_, low_, high_;
   Integers n_, planned_;
 };

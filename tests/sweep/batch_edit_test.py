@@ -85,6 +85,19 @@ class BatchEdits(WorldTest):
         self.expect_same_results(self.run_on(3, "sequence on 3", *words), one)
         self.assertEqual(len(set(one.texts("edits/object"))), 5)  # three batches of the training facts, one of each other split
 
+    def test_masks_over_several_edited_models(self):
+        words = ["--set", "edit.facts_per_model=8", "--sweep", "mask.train_models=1,0", "--sweep", "mask.seed=0"]
+        one = self.run_on(1, "models on 1", *words)
+        self.expect_same_results(self.run_on(3, "models on 3", *words), one)
+        self.assertEqual(len(set(one.texts("conditions/mask_key")) - {""}), 2)
+
+    def test_masks_on_the_edits_of_other_methods(self):
+        words = ["--set", "edit.layers=[1]", "--set", "evaluation.transfer=true", "--sweep", "edit.method=memit,rome", "--sweep", "mask.seed=0"]
+        one = self.run_on(1, "transfer on 1", *words)
+        self.expect_same_results(self.run_on(3, "transfer on 3", *words), one)
+        self.assertIn("edit.method=rome mask.seed=0 on edit.method=memit", one.texts("conditions/name"))
+        self.assertIn("trained on edit.method=memit", one.texts("conditions/settings"))
+
     def test_killed_while_values_are_searched_and_masks_trained(self):
         words = ["--set", "mask.epochs=60"]  # so that a checkpoint is seen
         undisturbed = self.run_on(2, "undisturbed", *words)
@@ -121,7 +134,7 @@ class BatchEdits(WorldTest):
         self.expect_refused("few tokens", "50 tokens.* at least 128", "--set", "moments.tokens=50")
         self.expect_refused("no moments", "no section 'moments'", "--set", "moments={}")
         self.expect_refused("no corpus", "none.txt", "--set", "moments.text=none.txt")
-        self.expect_refused("many models", r"3 edited\s+models", "--set", "edit.facts_per_model=8")
+        self.expect_refused("no such models", r"to\s+at\s+most\s+3", "--set", "edit.facts_per_model=8", "--set", "mask.train_models=4")
         self.expect_refused("no such layer", "layer 7", "--set", "edit.layers=[1, 7]")
         self.expect_refused("no null space", "nullspace_threshold", "--set", "edit.method=alphaedit", "--set", "edit.nullspace_threshold=1e-12")
 

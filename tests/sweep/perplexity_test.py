@@ -39,6 +39,20 @@ class Perplexity(WorldTest):
         self.assertNotIn("PARTIAL", said)
         return run.results()
 
+    def test_edited_models_of_one_fact_each(self):
+        words = ["--set", "perplexity.facts=2"]
+        one = self.run_on(1, "facts on 1", *words)
+        self.expect_same_results(self.run_on(3, "facts on 3", *words), one)
+        facts = numbers(one, "perplexity/fact")
+        drawn = {fact for fact in facts if fact >= 0}
+        self.assertEqual(len(drawn), 6)  # two of each split, the same under all conditions
+        of_edited = [(name, fact) for name, fact in zip(one.texts("perplexity/condition"), facts) if fact >= 0 and name.startswith("edited")]
+        self.assertEqual(of_edited, [("edited (edit.hparams=hparams.yaml)", fact) for fact in sorted(drawn)])
+        report = subprocess.run([PROGRAM, "report", self.folder / "facts on 1"], capture_output=True, text=True, check=True).stdout
+        self.assertIn("\nPerplexity of single edits, edit.hparams=hparams.yaml\n", report)
+        refused = Run(self.study, self.folder / "batches", *words, "--sweep", "edit.hparams=memit.yaml")
+        self.assertRegex(self.expect_ends(refused.start(2), 2), "perplexity.facts")
+
     def test_methods_and_masks_in_one_study(self):
         one = self.run_on(1, "one")
         rome, memit = "edit.hparams=hparams.yaml", "edit.hparams=memit.yaml"

@@ -109,12 +109,16 @@ class PlanAndStatus(WorldTest):
         (self.folder / "templates.json").write_text('["{}"]')
         others = {"model.checkpoint": model, "model.device": "cuda", "model.dtype": "bfloat16", "model.products": "bfloat16",
                   "model.threads": 2, "perplexity.text": self.folder / "other.txt", "perplexity.tokens": 300,
-                  "perplexity.segment": 48, "perplexity.stride": 16}  # fmt: skip
+                  "perplexity.segment": 48, "perplexity.stride": 16, "perplexity.facts": 1,
+                  "perplexity.ids": self.folder / "ids.jsonl"}  # fmt: skip
+        (self.folder / "ids.jsonl").write_text("[1, 2, 3]\n[4, 5, 6]\n")
         keys = [line.split()[0] for prefix in ("model.", "perplexity.") for line in self.ask("keys", prefix).splitlines() if line[:1].isalpha()]
         self.assertEqual(sorted(others), sorted(key for key in keys if key.startswith(("model.", "perplexity."))))
 
         def plan_id(name: str, **changed: object) -> str:
             settings = {"edit.templates": self.folder / "templates.json", "perplexity.text": self.folder / "text.txt"} | changed
+            if "perplexity.ids" in changed:
+                del settings["perplexity.text"]
             self.ask("plan", self.study, "--out", self.folder / name, *(word for key, value in settings.items() for word in ("--set", f"{key}={value}")))
             return json.loads((self.folder / name / "plan.json").read_text())["id"]
 

@@ -9,4 +9,7 @@ inline constexpr char const* every_split = "all";
 /// In place of a relation: all of a split.
 inline constexpr char const* every_relation = "all";
 
+/// Begins the settings of a mask on other edits than those that it was trained on; the name of these follows.
+inline constexpr char const* trained_on = "trained on ";
+
 }  // namespace onemask

@@ -25,28 +25,40 @@ struct MaskFact {
 MaskFact make_mask_fact(Tokenizer const& tokenizer, Fact const& fact, Edit const& edit, bool leading_space,
                         std::int64_t positions);
 
-/// Everything about the training and validation facts that no mask changes: computed once, shared by all seeds and epochs.
+/// A model to mask, and the facts that are trained and tried in it.
+struct MaskedModel {
+  CausalLM const* model;  ///< the edited one; the original where every fact brings its own edit
+  std::vector<MaskFact> training, validation = {};
+};
+
+/// Everything about the training and validation facts that no mask changes: computed once, shared by all seeds and epochs. Facts
+/// are numbered model after model.
 class TrainingSet {
  public:
   /// Facts in the study's order, each with an edit of its own at `layer`. Throws UserError when there is
   /// none to train on.
   TrainingSet(CausalLM const& model, int layer, std::vector<MaskFact> const& training, std::vector<MaskFact> const& validation);
-  /// Facts that are all written into `edited`; the mask goes over `layers` of it, ascending. What it shall restore is `original`.
-  TrainingSet(CausalLM const& original, CausalLM const& edited, std::vector<int> layers, std::vector<MaskFact> const& training,
-              std::vector<MaskFact> const& validation);
+  /// Facts that are written into edited models; the mask goes over `layers` of each, ascending. What it shall restore is
+  /// `original`.
+  TrainingSet(CausalLM const& original, std::vector<int> layers, std::vector<MaskedModel> const& models);
 
-  /// The model that is masked: all facts' edited one, or the original where every fact brings its own edit.
-  CausalLM const& model() const { return model_; }
+  CausalLM const& original() const { return original_; }
   std::vector<int> const& layers() const { return layers_; }
   /// Shape of the mask: the masked matrices [out, in] below each other.
   std::vector<std::int64_t> mask_shape() const;
-  /// model() with the parts of a mask [layers * out, in] that belong to the layers above the lowest one; that one's part goes
+  /// A model with the parts of a mask [layers * out, in] that belong to the layers above the lowest one; that one's part goes
   /// into the pass.
-  std::unique_ptr<CausalLM> masked_above(at::Tensor const& mask) const;
+  std::unique_ptr<CausalLM> masked_above(at::Tensor const& mask, std::size_t model) const;
   std::size_t size() const { return facts_.size(); }
+  /// Whether every fact brings its own edit.
+  bool has_own_edits() const { return facts_.front().left.defined(); }
 
-  /// Some of the facts, ready for the layers above the mask.
+  /// The facts of a step cut into parts of at most `most`, each of one model: by model, else in the given order.
+  std::vector<std::vector<std::size_t>> parts_of(std::span<std::size_t const> facts, std::size_t most) const;
+
+  /// Some of the facts of one model, ready for the layers above the mask.
   struct MicroBatch {
+    std::size_t model;
     CachedRows::Batch rows;
     Wanted last;             ///< each prompt's last token
     at::Tensor edit;         ///< [tokens] index into left and right
@@ -57,8 +69,9 @@ class TrainingSet {
   };
   MicroBatch micro_batch(std::span<std::size_t const> facts) const;
 
-  /// The validation facts' rewrite prompts, in batches that are cut once and for all.
+  /// The validation facts' rewrite prompts, model after model, in batches that are cut once and for all.
   struct Validation {
+    std::size_t model;
     TwoWayBatch prompts;
     at::Tensor left, right;
   };
@@ -66,17 +79,25 @@ class TrainingSet {
   std::int64_t validation_size() const { return validation_size_; }
 
  private:
+  struct Cached {
+    CausalLM const* model;
+    CachedRows rows;
+  };
   struct Entry {
-    std::vector<std::int64_t> rows;                      ///< in the cache
+    std::size_t model;
+    std::vector<std::int64_t> rows;                      ///< in the cache of the model
     at::Tensor left, right, reference, objects, weight;  ///< as in a micro-batch
   };
 
-  CausalLM const& model_;
+  void add(std::size_t model, std::vector<MaskFact> const& training);
+  void add_validation(std::size_t model, std::vector<MaskFact> const& validation);
+
+  CausalLM const& original_;
   std::vector<int> layers_;
-  CachedRows cache_;
+  std::vector<Cached> models_;
   std::vector<Entry> facts_;
   std::vector<Validation> validation_;
-  std::int64_t validation_size_;
+  std::int64_t validation_size_ = 0;
 };
 
 }  // namespace onemask

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <onemask/model/causal_lm.hpp>
+#include <onemask/model/pass.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +40,28 @@ struct TextScore {
 /// The sum is of float32 log-probabilities in doubles, window by window in order. It waits for a GPU once for every 256 tokens
 /// that are scored, and once for every pack of up to 2048 to prepare it.
 TextScore score_text(CausalLM const& model, std::span<TextWindow const> windows);
+
+/// A text that is run once up to the second projection of a layer, to be scored under changes of this projection.
+class HalfwayText {
+ public:
+  HalfwayText(CausalLM const& model, int layer, std::span<TextWindow const> windows);
+
+  int layer() const { return layer_; }
+  /// As score_text. All tokens have the one edit of `change`, if it has any; `change.edit` is filled in here.
+  TextScore score(ProjectionOverride change) const;
+
+ private:
+  /// Windows that run through the model at once.
+  struct Pack {
+    Layout layout;
+    Halfway half;
+    Wanted wanted;
+    at::Tensor target;
+  };
+  CausalLM const& model_;
+  int layer_;
+  std::vector<Pack> packs_;
+};
 
 /// A safetensors file.
 std::string to_bytes(TextScore const& score);

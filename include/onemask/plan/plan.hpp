@@ -50,8 +50,6 @@ struct EditSet {
   bool in_batches = false;             ///< objects are edited models that hold their facts; else one fact's edit each
   std::string id = {};                 ///< hash of all that decides the edits
   std::vector<std::string> keys = {};  ///< object of every fact's edit, or of the edited model that holds it
-  std::size_t first_condition = 0,
-              conditions = 0;  ///< those without a mask in Plan::conditions: original, edited; dropped and baselines if asked for
 
   /// Whether the fact is edited: where edits are imported, some may have no file.
   bool edits(std::size_t fact) const { return finished.file_of.empty() || finished.file_of[fact].has_value(); }
@@ -68,7 +66,6 @@ struct MaskTask {
   std::vector<std::size_t> held_back = {};  ///< and those that it is tried on after every epoch
   std::vector<bool> left_out = {};  ///< by fact: those of its split that are neither, which are not scored under it; empty: none
   std::string key = {};             ///< object
-  std::size_t first_condition = 0, conditions = 0;  ///< its own in Plan::conditions, one after the other
 };
 
 /// What a condition is, for tables; `Condition` in the room eval holds the tensors.
@@ -84,8 +81,14 @@ struct PlannedCondition {
 /// What tells a condition from others of its kind: "magnitude per fact, zeros 0.05"; "" where its kind says all.
 std::string variant_of(PlannedCondition const& condition);
 
-/// Some facts scored under the conditions of one mask, or under those of a set that have none. In the object, facts and
-/// conditions are numbered from the task's first.
+/// The conditions of a mask on the edits of a set, or of a set without a mask (-1): `count` in Plan::conditions from `first` on.
+struct ConditionGroup {
+  std::size_t set = 0;
+  std::ptrdiff_t mask = -1;
+  std::size_t first = 0, count = 0;
+};
+
+/// Some facts scored under the conditions of one group. In the object, facts and conditions are numbered from the task's first.
 struct EvaluationTask {
   std::size_t set = 0;
   std::ptrdiff_t mask = -1;  ///< index in Plan::masks; -1: the unedited and the edited model
@@ -99,12 +102,13 @@ struct TextPiece {
   std::int64_t tokens = 0;  ///< scored ones
 };
 
-/// A model that the text is scored under: a condition that does not depend on a fact.
+/// A model that the text is scored under: a condition that does not depend on a fact, or one of a fact's own edited model.
 struct TextModel {
   std::size_t condition = 0;
-  std::string split;              ///< whose facts share the edited model; every_split where nothing is edited
-  std::string edited;             ///< object of the batch edit; empty: none
-  std::vector<std::string> keys;  ///< objects of the pieces' scores
+  std::string split;                     ///< of the facts in the edited model; every_split where nothing is edited
+  std::string edited;                    ///< object of the edit, of one fact or a batch; empty: none
+  std::vector<std::string> keys;         ///< objects of the pieces' scores
+  std::optional<std::size_t> fact = {};  ///< whose own edited model it is
 };
 
 /// A piece of the text under a model. Equal models are one: tasks are as many as there are keys.
@@ -126,7 +130,8 @@ struct Plan {
   std::size_t rounds = 1;  ///< of edits and solves
   std::vector<MaskTask> masks;
   std::vector<PlannedCondition> conditions;
-  std::vector<EvaluationTask> evaluations;  ///< by set, then mask (-1 first), then facts
+  std::vector<ConditionGroup> condition_groups;  ///< by set, then mask (-1 first)
+  std::vector<EvaluationTask> evaluations;       ///< by group, then facts
   std::vector<TextModel> text_models;
   std::vector<TextTask> text_tasks;  ///< model after model
   std::int64_t text_tokens = 0;      ///< that are scored under a model
@@ -137,7 +142,7 @@ struct Plan {
     return moments.size() + null_spaces.size() + edits.size() + solves.size() + masks.size() + evaluations.size() +
            text_tasks.size();
   }
-  /// Places in `conditions` of those that an EvaluationTask of this set and mask scores, in order.
+  /// Places in `conditions` of those that an EvaluationTask of this set and mask scores, in order. Such a group must exist.
   std::vector<std::size_t> conditions_of(std::size_t set, std::ptrdiff_t mask) const;
   /// The layers whose matrices a condition's mask, or for `dropped` all zeros, is put on; ascending.
   std::vector<int> const& masked_layers(PlannedCondition const& condition) const;

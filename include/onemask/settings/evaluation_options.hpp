@@ -16,6 +16,7 @@ struct EvaluationPlan {
   bool neighborhood = false;    ///< score other subjects with the same true object
   bool masked_original = true;  ///< score the unedited model under each mask as well
   bool drop = false;            ///< score the model without the edited matrices
+  bool transfer = false;        ///< score every mask on all ways of editing that change its layers
 };
 
 template <>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <onemask/core/names.hpp>
+#include <onemask/settings/condition_kind.hpp>
 #include <onemask/settings/field.hpp>
 
 #include <array>
@@ -21,7 +22,8 @@ inline constexpr std::array<Named<TemperatureSchedule>, 2> temperature_schedule_
 /// Settings of the shared mask, described in their table ("One Mask to Rule Them All", arXiv 2605.28839, section 3 and its code).
 /// Defaults are the paper's for ROME; facts and epochs are the study's.
 struct MaskOptions {
-  std::vector<int> layers;  ///< masked ones among the edited, ascending; empty: the highest
+  std::vector<int> layers;    ///< masked ones among the edited, ascending; empty: the highest
+  Cover cover = Cover::both;  ///< what the soft mask is put on while it is trained
   int epochs = 301;
   int batch = 50;        ///< facts per optimizer step
   int micro_batch = 10;  ///< facts per unit of work; part of the result's bits, as is `batch`

@@ -41,6 +41,9 @@ class Resampling {
   std::vector<std::size_t> cluster_of_;
 };
 
+/// Of at least one value.
+double median(std::vector<double> values);
+
 /// The middle 95 % of resampled values: those that 25 of 1000 lie below and above. NaN where one is NaN.
 Interval percentile_interval(std::vector<double> resampled);
 

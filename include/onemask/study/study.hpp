@@ -37,8 +37,9 @@ struct Published {
 struct TrainingFacts {
   std::vector<std::string> relations;  ///< empty: all
   int per_relation = 0;                ///< the first so many of each, those held back included; 0: all
+  int models = 0;                      ///< of the edited models that hold them, only those in the first so many; 0: all
 
-  bool all() const { return relations.empty() && per_relation == 0; }
+  bool all() const { return relations.empty() && per_relation == 0 && models == 0; }
 };
 
 /// One combination of swept values.

@@ -1,0 +1,181 @@
+#include "report/cells.hpp"
+#include "report/fact_metrics.hpp"
+#include "report/svg_page.hpp"
+#include <onemask/report/matrix.hpp>
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+namespace onemask {
+namespace {
+
+bool is_share(MatrixRequest const& request) {
+  return fact_metric(request.metric, FactPrompts::rewrite).yes_no;
+}
+
+std::string shown(double value, bool share) {
+  return share ? percent(value) : number(value, 3);
+}
+
+std::string title_of(TransferMatrix const& matrix, MatrixRequest const& request) {
+  return request.metric + (is_share(request) ? " %" : "") + (request.split.empty() ? "" : ", split " + request.split) +
+         (matrix.edits.empty() ? "" : ", " + matrix.edits);
+}
+
+/// What all rows begin with, up to and with a '=': "mask.train_relations=".
+std::string common_key(std::vector<std::string> const& rows) {
+  auto const key = rows.front().substr(0, rows.front().find('=') + 1);
+  bool const is_common = !key.empty() && key.find(' ') == std::string::npos &&
+                         std::all_of(rows.begin(), rows.end(), [&](auto const& row) { return row.starts_with(key); });
+  return is_common ? key : "";
+}
+
+/// Each row has its means, and under them the intervals. A cell that is not of all planned facts says of how many.
+TextTable table_of(TransferMatrix const& matrix, bool share) {
+  TextTable table;
+  auto const key = common_key(matrix.rows);
+  std::vector<std::string> head{key.empty() ? "mask" : key.substr(0, key.size() - 1)}, counts_of{"n"};
+  for (std::size_t column = 0; column < matrix.columns.size(); ++column) {
+    head.push_back(matrix.columns[column]);
+    std::int64_t planned = 0;
+    for (auto const& row : matrix.cells) planned = std::max(planned, row[column].value ? row[column].value->planned : 0);
+    counts_of.push_back(std::to_string(planned));
+  }
+  table.add(head);
+  table.add(counts_of);
+  for (std::size_t row = 0; row < matrix.rows.size(); ++row) {
+    std::vector<std::string> means{matrix.rows[row].substr(key.size())}, intervals{""};
+    for (auto const& [value, at_home] : matrix.cells[row]) {
+      auto const partial = value && value->n != value->planned ? fmt::format(" n {}", value->n) : "";
+      means.push_back(value ? shown(value->mean, share) + (at_home ? "*" : "") + partial : "-");
+      intervals.push_back(!value  ? ""
+                          : share ? number(100 * value->low, 0) + "-" + number(100 * value->high, 0)
+                                  : number(value->low, 2) + "-" + number(value->high, 2));
+    }
+    table.add(means);
+    table.add(intervals);
+  }
+  return table;
+}
+
+/// "4 cells at home: 90.0 [85.0, 95.0]", of the means and interval limits.
+std::string mean_over(std::vector<Estimate> const& cells, char const* which, bool share) {
+  if (cells.empty()) return "";
+  double mean = 0, low = 0, high = 0;
+  for (auto const& cell : cells) {
+    auto const part = 1 / static_cast<double>(cells.size());
+    mean += part * cell.mean, low += part * cell.low, high += part * cell.high;
+  }
+  return fmt::format("Mean over {} {} {}: {} [{}, {}].\n", cells.size(), cells.size() == 1 ? "cell" : "cells", which,
+                     shown(mean, share), shown(low, share), shown(high, share));
+}
+
+std::string means_of(TransferMatrix const& matrix, MatrixColumns columns, bool share) {
+  std::vector<Estimate> home, away;
+  for (auto const& row : matrix.cells) {
+    for (std::size_t column = 0; column < row.size(); ++column) {
+      bool const together = columns == MatrixColumns::relation && column + 1 == row.size();
+      if (row[column].value && !together) (row[column].at_home ? home : away).push_back(*row[column].value);
+    }
+  }
+  return mean_over(home, "at home", share) + mean_over(away, "elsewhere", share);
+}
+
+constexpr char const* definitions_of_matrix =
+    "A row is a mask, the mean over its seeds; a column is what it is scored on. *: at home, where it was trained. n: facts "
+    "planned.\n"
+    "Under each mean stands its 95 % interval (bootstrap over facts). Means over cells have the mean of the cells' limits.\n";
+
+}  // namespace
+
+Document matrix_document(MatrixReport const& report) {
+  Document document{report.status_line, {}};
+  bool const share = is_share(report.request);
+  for (auto const& matrix : report.matrices)
+    document.blocks.push_back(
+        {title_of(matrix, report.request), table_of(matrix, share), means_of(matrix, *report.request.columns, share)});
+  document.blocks.push_back({"", {}, definitions_of_matrix});
+  return document;
+}
+
+Table matrix_table(MatrixReport const& report) {
+  std::vector<std::string> status, set, mask, column, metric, split;
+  std::vector<std::int64_t> at_home, n, planned;
+  std::vector<double> mean, low, high;
+  for (auto const& matrix : report.matrices) {
+    for (std::size_t r = 0; r < matrix.rows.size(); ++r) {
+      for (std::size_t c = 0; c < matrix.columns.size(); ++c) {
+        auto const& cell = matrix.cells[r][c];
+        if (!cell.value) continue;
+        status.push_back(report.status), set.push_back(matrix.edits), mask.push_back(matrix.rows[r]);
+        column.push_back(matrix.columns[c]), metric.push_back(report.request.metric), split.push_back(report.request.split);
+        at_home.push_back(cell.at_home ? 1 : 0);
+        mean.push_back(cell.value->mean), low.push_back(cell.value->low), high.push_back(cell.value->high);
+        n.push_back(cell.value->n), planned.push_back(cell.value->planned);
+      }
+    }
+  }
+  return {{{"status", status},
+           {"set", set},
+           {"mask", mask},
+           {name_of(matrix_columns_names, *report.request.columns), column},
+           {"scored_split", split},
+           {"metric", metric},
+           {"at_home", at_home},
+           {"mean", mean},
+           {"low", low},
+           {"high", high},
+           {"n", n},
+           {"planned", planned}}};
+}
+
+std::string matrix_picture(MatrixReport const& report) {
+  constexpr double cell_width = 64, cell_height = 28;
+  bool const share = is_share(report.request);
+  SvgPage page;
+  page.text(SvgPage::margin, 32, report.title, " class=\"title\"");
+  page.text(SvgPage::margin, 54, "A row is a mask, a column what it is scored on. Frame: where it was trained.");
+  double y = 74;
+  for (auto const& matrix : report.matrices) {
+    double least = 0, most = share ? 1 : 0;
+    std::size_t longest = 0, tallest = 0;
+    for (auto const& row : matrix.cells) {
+      for (auto const& cell : row) {
+        if (cell.value) least = std::min(least, cell.value->mean), most = std::max(most, cell.value->mean);
+      }
+    }
+    for (auto const& row : matrix.rows) longest = std::max(longest, characters(row));
+    for (auto const& column : matrix.columns) tallest = std::max(tallest, characters(column));
+    auto const left = 2 * SvgPage::margin + SvgPage::letter_width * static_cast<double>(longest);
+    page.text(SvgPage::margin, y + 14, title_of(matrix, report.request), " class=\"block\"");
+    // Long names of columns stand upright.
+    bool const upright = SvgPage::letter_width * static_cast<double>(tallest) > cell_width;
+    y += 24 + (upright ? SvgPage::letter_width * static_cast<double>(tallest) : 20);
+    for (std::size_t c = 0; c < matrix.columns.size(); ++c) {
+      auto const x = left + cell_width * (static_cast<double>(c) + 0.5);
+      auto const turned = fmt::format(" transform=\"rotate(-90 {:.2f} {:.2f})\"", x + 4, y - 6);
+      page.text(upright ? x + 4 : x, y - 6, matrix.columns[c], upright ? turned : " text-anchor=\"middle\"");
+    }
+    for (std::size_t r = 0; r < matrix.rows.size(); ++r, y += cell_height) {
+      page.text(left - 8, y + cell_height / 2 + 4, matrix.rows[r], " text-anchor=\"end\"");
+      for (std::size_t c = 0; c < matrix.columns.size(); ++c) {
+        auto const& [value, at_home] = matrix.cells[r][c];
+        if (!value) continue;
+        auto const x = left + cell_width * static_cast<double>(c);
+        auto const height_of_colour = most > least ? (value->mean - least) / (most - least) : 0.0;
+        page.rect(x + 1, y + 1, cell_width - 2, cell_height - 2, "mask",
+                  fmt::format(" fill-opacity=\"{:.2f}\"", height_of_colour));
+        if (at_home)
+          page.rect(x + 1, y + 1, cell_width - 2, cell_height - 2, "frame",
+                    " fill=\"none\" stroke=\"#d55e00\" stroke-width=\"2\"");
+        page.text(x + cell_width / 2, y + cell_height / 2 + 4, shown(value->mean, share),
+                  std::string(" text-anchor=\"middle\"") + (height_of_colour > 0.6 ? " style=\"fill:#ffffff\"" : ""));
+      }
+    }
+    y += 24;
+  }
+  return page.whole(0, y, report.title);
+}
+
+}  // namespace onemask
