@@ -175,11 +175,22 @@ TEST_F(ImportPlanTest, AFileOfManyFactsIsAModel) {
               AllOf(HasSubstr("mask.layers"), HasSubstr("0, 2")));
 }
 
-TEST_F(ImportPlanTest, MasksNeedFactorsOrOneModel) {
-  auto const said = [&](std::vector<std::optional<std::size_t>> const& places, std::vector<EditFile> const& list,
-                        std::vector<int> const& layers) { return complaint_of([&] { imported(places, list, layers); }); };
-  EXPECT_THAT(said(one_each(), files(25, false), {1}), AllOf(HasSubstr("into 20 edited models"), HasSubstr("edit.rank")));
-  EXPECT_THAT(said(one_each(), files(25), {0, 1}), HasSubstr("into 20 edited models"));
+TEST_F(ImportPlanTest, MasksNeedFactorsOrFewModels) {
+  auto records = nlohmann::json::parse(read_file(folder_ / "train.json"));
+  while (records.size() < 70) {
+    records.push_back(records[records.size() % 10]);
+    records.back()["case_id"] = 1000 + records.size();
+    records.back()["requested_rewrite"]["subject"] = "Subject " + std::to_string(records.size());
+  }
+  EXPECT_EQ(imported(one_each(), files(25, false), {1}).solves.size(), 25U);
+  write_records(folder_ / "train.json", records);
+  std::vector<std::optional<std::size_t>> places(75);
+  std::iota(places.begin(), places.end(), 0U);
+  EXPECT_THAT(complaint_of([&] { imported(places, files(75, false), {1}); }),
+              AllOf(HasSubstr("at most 64"), HasSubstr("edit.rank")));
+}
+
+TEST_F(ImportPlanTest, EditsOfOneFactAreFactorsWhereARankIsGiven) {
   EXPECT_EQ(complaint_of([&] { imported(one_each(), files(25, false), {1}, {{"edit.rank=1"}, {}, {}}); }), "");
   EXPECT_EQ(imported(one_each(), files(25, false), {1}, {{"mask=none"}, {}, {}}).solves.size(), 25U);
 }

@@ -48,7 +48,7 @@ TEST(Matrix, MasksOfRelationsOnRelations) {
   EXPECT_THAT(text, HasSubstr("mask.train_relations    P17    P30    all\n"));
   EXPECT_THAT(text, HasSubstr("20.0*   30.0"));
   EXPECT_THAT(text, HasSubstr("15-25"));
-  EXPECT_THAT(text, HasSubstr("Mean over 3 cells at home: 46.7 [41.7, 51.7].\nMean over 1 cell elsewhere: 30.0 [25.0, 35.0]."));
+  EXPECT_THAT(text, HasSubstr("Mean over 3 cells at home: 50.0 [45.0, 55.0].\nMean over 1 cell elsewhere: 30.0 [25.0, 35.0]."));
   EXPECT_EQ(matrix_table(report).rows(), 6U);
 }
 
