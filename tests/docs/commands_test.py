@@ -59,13 +59,14 @@ def hub_entry(file: Path) -> dict:
 
 
 def serve_downloads(server: Server, source: Path, folder: Path) -> dict[str, str]:
-    """The model that ships under the names of others, and a CounterFact of its size; returns the settings that lead there."""
+    """The model that ships under the names of others, a CounterFact of its size, and a text; returns the settings that lead there."""
     files = [file for file in (source / MODEL).iterdir() if file.is_file()]
     for name in HUB_MODELS:
         server.files[f"/api/models/{name}/tree/main"] = json.dumps([hub_entry(file) for file in files]).encode()
         for file in files:
             server.files[f"/{name}/resolve/main/{file.name}"] = file.read_bytes()
     server.files[COUNTERFACT] = counterfact()
+    (folder / "wikitext2_test.txt").write_text("As long as it need be. " * 100)
     (folder / "counterfact").mkdir()
     sums = f"{hashlib.sha256(server.files[COUNTERFACT]).hexdigest()}  counterfact.json\n"
     (folder / "counterfact/SHA256SUMS").write_text(sums)

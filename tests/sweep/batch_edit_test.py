@@ -95,7 +95,7 @@ class BatchEdits(WorldTest):
         words = ["--set", "edit.layers=[1]", "--set", "evaluation.transfer=true", "--sweep", "edit.method=memit,rome", "--sweep", "mask.seed=0"]
         one = self.run_on(1, "transfer on 1", *words)
         self.expect_same_results(self.run_on(3, "transfer on 3", *words), one)
-        self.assertIn("edit.method=rome mask.seed=0 on edit.method=memit", one.texts("conditions/name"))
+        self.assertIn("mask.seed=0 edit.method=rome on edit.method=memit", one.texts("conditions/name"))
         self.assertIn("trained on edit.method=memit", one.texts("conditions/settings"))
 
     def test_killed_while_values_are_searched_and_masks_trained(self):

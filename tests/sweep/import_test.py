@@ -198,14 +198,16 @@ class ImportTest(WorldTest):
         self.assertLessEqual({"edited", "mask", "delta_magnitude"}, kinds[1])
 
     def test_models_of_some_facts(self):
-        """Changes of several layers, each for one fact: scored, without masks. Facts without an edit have no model."""
+        """Changes of several layers, each for one fact: a mask sees all of the models. Facts without an edit have no model."""
         change = numpy.float32(0.01) * numpy.random.default_rng(1).standard_normal((4 * HIDDEN, HIDDEN)).astype(numpy.float32)
         folder = self.world / "layers"
         folder.mkdir()
         for case_id in self.case_ids:
             two = {f"transformer.h.{layer}.mlp.c_proj.weight.delta": change * (1 + case_id) for layer in (0, 2)}
             (folder / f"{case_id}.safetensors").write_bytes(safetensors(two))
-        self.assertIn("into 2 edited models", self.refused("layers/{case_id}.safetensors"))
+        masked = self.folder / "masked layers"
+        self.expect(self.start(PROGRAM, "sweep", self.of("layers/{case_id}.safetensors"), "--out", masked, "--limit", 2))
+        self.assertIn((0, "mask", 0), self.scores(masked))
         (folder / f"{self.case_ids[0]}.safetensors").unlink()
         run = self.folder / "layers"
         study = self.of("layers/{case_id}.safetensors", masked=False)
