@@ -84,6 +84,7 @@ void plan_conditions(Study const& study, Plan& plan) {
     set.conditions = plan.conditions.size() - set.first_condition;
     for (auto m : masks_of[s]) {
       auto& mask = plan.masks[m];
+      bool const is_consensus = !mask.members.empty();  // its baselines would be those of its members
       check_baselines(study, mask);
       mask.first_condition = plan.conditions.size();
       auto const add = [&](ConditionKind kind, std::string const& name, Cover cover) {
@@ -91,16 +92,18 @@ void plan_conditions(Study const& study, Plan& plan) {
         auto const covered = variant_of(condition);
         auto const what = name + (name.empty() || covered.empty() ? "" : ", ") + covered;
         condition.name = what.empty() ? mask.name : with_name(what, mask.name);
+        condition.consensus = is_consensus;
         plan.conditions.push_back(std::move(condition));
       };
       for (auto const cover : evaluation.cover) {
         add(ConditionKind::mask, "", cover);
         for (auto const& baseline : evaluation.baselines) {
-          if (is_plain(baseline)) add(condition_kind_of(baseline), to_string(condition_kind_of(baseline)), cover);
+          if (is_plain(baseline) && !is_consensus)
+            add(condition_kind_of(baseline), to_string(condition_kind_of(baseline)), cover);
         }
       }
       for (auto const& baseline : evaluation.baselines) {
-        if (is_plain(baseline) || !belongs_to_mask(baseline)) continue;
+        if (is_plain(baseline) || !belongs_to_mask(baseline) || is_consensus) continue;
         plan.conditions.push_back({with_name(describe(baseline), mask.name), condition_kind_of(baseline), s,
                                    static_cast<std::ptrdiff_t>(m), Cover::both, baseline});
       }
@@ -133,6 +136,15 @@ std::string scored_key(EditSet const& set, std::size_t first, std::size_t count,
   return hasher.hex();
 }
 
+/// What makes a trained mask binary.
+void add_cut(Hasher& hasher, MaskOptions const& options) {
+  if (options.zeros) {
+    hasher.text("zeros").number(*options.zeros);
+  } else {
+    hasher.number(options.threshold);
+  }
+}
+
 /// What the conditions of a mask (-1: of none) add to the name of the scores under them.
 std::string conditions_key(std::size_t set, std::ptrdiff_t mask, Plan const& plan) {
   Hasher hasher;
@@ -142,7 +154,7 @@ std::string conditions_key(std::size_t set, std::ptrdiff_t mask, Plan const& pla
   }
   if (mask >= 0) {
     auto const& task = plan.masks[static_cast<std::size_t>(mask)];
-    hasher.text(task.key).number(task.options.threshold);
+    add_cut(hasher.text(task.key), task.options);
   }
   return hasher.hex();
 }
@@ -245,7 +257,7 @@ void plan_perplexity(std::vector<TextPiece> const& text, Fingerprints const& fin
       hasher.text(model.edited).text(text[p].id);
       if (mask >= 0) {
         auto const& task = plan.masks[static_cast<std::size_t>(mask)];
-        hasher.text(task.key).number(task.options.threshold);
+        add_cut(hasher.text(task.key), task.options);
         if (condition.cover != Cover::both) hasher.text(name_of(cover_names, condition.cover));
       }
       if (condition.kind == ConditionKind::dropped) {

@@ -45,7 +45,9 @@ Fields<EvaluationPlan> const& fields_of<EvaluationPlan>() {
       flag("neighborhood", &Evaluation::neighborhood, "score the neighborhood prompts as well").enter(scores),
       flag("masked_original", &Evaluation::masked_original, "score the unedited model under each mask").enter(scores),
       flag("drop", &Evaluation::drop, "score the model without the edited matrices: what destroying the layer would win")
-          .enter(scores)};
+          .enter(scores),
+      flag("consensus", &Evaluation::consensus, "also score the consensus of the masks that differ in their seed alone")
+          .enter(Enters::mask)};
   return fields;
 }
 

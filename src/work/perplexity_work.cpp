@@ -16,8 +16,8 @@ std::unique_ptr<CausalLM> make_model(WorkContext const& run, StoredResults& resu
   auto const& layers = run.plan.masked_layers(condition);
   if (condition.mask >= 0) {
     auto const& task = run.plan.masks[static_cast<std::size_t>(condition.mask)];
-    weights = masked_projections(run.model, std::move(weights), layers, results.shared_mask(task).keep(task.options.threshold),
-                                 condition.cover);
+    weights =
+        masked_projections(run.model, std::move(weights), layers, results.shared_mask(task).keep(task.options), condition.cover);
   } else if (condition.kind == ConditionKind::dropped) {
     weights = masked_projections(run.model, std::move(weights), layers, nothing_kept(run.model, layers));
   }

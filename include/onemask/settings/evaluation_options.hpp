@@ -16,6 +16,7 @@ struct EvaluationPlan {
   bool neighborhood = false;    ///< score other subjects with the same true object
   bool masked_original = true;  ///< score the unedited model under each mask as well
   bool drop = false;            ///< score the model without the edited matrices
+  bool consensus = false;       ///< score the mean of the masks that differ in their seed alone, as a mask more
 };
 
 template <>
