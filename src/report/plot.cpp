@@ -19,13 +19,6 @@ std::vector<BarRow> rows_of(Summary const& summary, EditedModels const& edits, G
   return rows;
 }
 
-std::string title_of(StudyFile const& study) {
-  auto const name = study.attributes.find("name");
-  std::string const title = name == study.attributes.end() ? "Study" : name->second;
-  if (need_status(study) == "COMPLETE") return title;
-  return title + ", PARTIAL: " + need_attribute(study, "tasks_done") + " of " + need_attribute(study, "tasks_planned") + " tasks";
-}
-
 }  // namespace
 
 std::string to_svg(StudyFile const& study) {
@@ -33,8 +26,7 @@ std::string to_svg(StudyFile const& study) {
   std::vector<BarBlock> blocks;
   for (auto const& group : summary.splits()) {
     for (auto const& edits : summary.edits()) {
-      auto const name = "Split " + group.split + (edits.edits.empty() ? "" : ", " + edits.edits);
-      blocks.push_back({name, rows_of(summary, edits, group)});
+      blocks.push_back({heading_of(group.split, edits.edits), rows_of(summary, edits, group)});
     }
   }
   return bar_picture(title_of(study),

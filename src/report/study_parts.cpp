@@ -43,4 +43,11 @@ std::string status_line(StudyFile const& study) {
                                           : "PARTIAL: " + done + " of " + planned + " tasks\n";
 }
 
+std::string title_of(StudyFile const& study) {
+  auto const name = study.attributes.find("name");
+  std::string const title = name == study.attributes.end() ? "Study" : name->second;
+  if (need_status(study) == "COMPLETE") return title;
+  return title + ", PARTIAL: " + need_attribute(study, "tasks_done") + " of " + need_attribute(study, "tasks_planned") + " tasks";
+}
+
 }  // namespace onemask

@@ -17,6 +17,9 @@ std::string const& need_status(StudyFile const& study);
 /// "COMPLETE: 14 tasks" or "PARTIAL: 13 of 14 tasks", with a line's end.
 std::string status_line(StudyFile const& study);
 
+/// The study's name, and of a partial one how far it is: the title of a picture.
+std::string title_of(StudyFile const& study);
+
 /// Where the gather step keeps the wall time of each stage; a study may lack it.
 inline constexpr char const* stages_table = "provenance/stages";
 
