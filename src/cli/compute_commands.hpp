@@ -7,6 +7,7 @@
 namespace onemask {
 
 Command study_command(std::string const& name);  ///< sweep, edit, mask, eval or gather
+Command overlap_command();
 Command stats_command();
 Command plan_command();
 Command predict_command();

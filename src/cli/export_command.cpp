@@ -33,25 +33,34 @@ struct ExportRequest {
   std::filesystem::path model, objects, out;
   Words edits;  ///< keys, or beginnings of keys
   std::optional<std::string> mask;
-  double threshold = 0;
+  MaskOptions cut;  ///< its threshold, or its share of zeros
   std::string dtype;
   std::optional<AdapterOptions> adapter;  ///< instead of a checkpoint
   bool json = false;
 };
 
-double threshold_of(po::variables_map const& values) {
-  if (!values.contains("threshold")) {
+/// How the soft mask becomes binary.
+MaskOptions cut_of(po::variables_map const& values) {
+  bool const by_share = values.contains("zeros");
+  if (by_share == values.contains("threshold")) {
     throw UserError(
-        "The option --threshold is missing: entries where the mask is below it become zero. The study's threshold is in "
-        "study.h5, attribute 'threshold' of masks/0 and so on.");
+        "Give --threshold, below which entries of the mask become zero, or --zeros, the share of entries that do. That of the "
+        "study is in study.h5, attribute 'threshold' or 'zeros' of masks/0 and so on.");
   }
-  auto const text = values["threshold"].as<std::string>();
+  std::string const option = by_share ? "zeros" : "threshold";
+  auto const text = values[option].as<std::string>();
   double number = 0;
   auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() || !(number > 0 && number < 1)) {
-    throw UserError("The option --threshold must be a number between 0 and 1, but is '" + text + "'.");
+    throw UserError("The option --" + option + " must be a number between 0 and 1, but is '" + text + "'.");
   }
-  return number;
+  MaskOptions cut;
+  if (by_share) {
+    cut.zeros = number;
+  } else {
+    cut.threshold = number;
+  }
+  return cut;
 }
 
 /// What --adapter and its options ask for.
@@ -83,9 +92,12 @@ ExportRequest export_request_of(po::variables_map const& values) {
   if (values.contains("edits")) request.edits = values["edits"].as<Words>();
   if (values.contains("mask")) {
     request.mask = need_option(values, "mask", "the key of a mask");
-    request.threshold = threshold_of(values);
-  } else if (values.contains("threshold")) {
-    throw UserError("The option --threshold is for a mask; give its key with --mask, or leave both out.");
+    request.cut = cut_of(values);
+  } else {
+    for (auto const* option : {"threshold", "zeros"}) {
+      if (values.contains(option))
+        throw UserError(std::string("The option --") + option + " is for a mask; give its key with --mask, or leave both out.");
+    }
   }
   if (request.edits.empty() && !request.mask)
     throw UserError("There is nothing to export: name edits with --edits, a mask with --mask, or both.");
@@ -203,7 +215,7 @@ std::map<int, at::Tensor> exported_projections(CausalLM const& model, ExportRequ
     deltas.push_back(delta);
   }
   auto weights = edited_weights(*model.with_projections(std::move(plain)), deltas);
-  return mask ? masked_projections(model, std::move(weights), mask->layers, mask->keep(request.threshold)) : weights;
+  return mask ? masked_projections(model, std::move(weights), mask->layers, mask->keep(request.cut)) : weights;
 }
 
 std::string json_of(TensorChange const& change) {
@@ -269,7 +281,7 @@ CommandResult run_export(po::variables_map const& values, Environment const&) {
 Command export_command() {
   Command command{
       "export",
-      "--model FOLDER --objects DIR [--edits KEY ...] [--mask KEY --threshold T | --adapter] --out FOLDER "
+      "--model FOLDER --objects DIR [--edits KEY ...] [--mask KEY --threshold T | --mask KEY --zeros Z | --adapter] --out FOLDER "
       "[options]",
       "Prints the tensors that changed. A KEY, or at least 6 of its first digits, is in RUN/study.h5: of an edit in\n"
       "table 'edits', column 'object'; of a mask in table 'conditions', column 'mask_key'. Edits add up.",
@@ -287,7 +299,8 @@ Command export_command() {
       ("objects", text("FOLDER"), "where the run keeps edits and masks; required")                                   //
       ("edits", po::value<Words>()->multitoken()->value_name("KEY ..."), "edits of one fact, or of many at once")    //
       ("mask", text("KEY"), "a mask, put on the edited matrices; without --edits on the model's own")                //
-      ("threshold", text("T"), "the mask keeps entries that are at least T; required with --mask")                   //
+      ("threshold", text("T"), "the mask keeps entries that are at least T")                                         //
+      ("zeros", text("Z"), "or it keeps all but the share Z of entries, those that are smallest")                    //
       ("out", text("FOLDER"), "written whole or not at all; must be absent or empty; required")                      //
       ("dtype", text("T")->default_value("keep"), "of the weights: keep (as they are), float32, float16, bfloat16")  //
       ("adapter", "write a LoRA adapter for PEFT instead of a checkpoint")                                           //

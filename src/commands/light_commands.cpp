@@ -5,8 +5,7 @@
 namespace onemask {
 
 std::vector<Command> light_commands() {
-  return {status_command(),   report_command(), test_command(), overlap_command(),
-          tokenize_command(), world_command(),  keys_command()};
+  return {status_command(), report_command(), test_command(), tokenize_command(), world_command(), keys_command()};
 }
 
 }  // namespace onemask

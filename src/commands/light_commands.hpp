@@ -7,7 +7,6 @@ namespace onemask {
 Command status_command();
 Command report_command();
 Command test_command();
-Command overlap_command();
 Command tokenize_command();
 Command world_command();
 Command keys_command();

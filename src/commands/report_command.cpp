@@ -2,6 +2,7 @@
 #include <onemask/commands/result_options.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/report/curve.hpp>
 #include <onemask/report/export.hpp>
 #include <onemask/report/matrix.hpp>
 #include <onemask/report/plot.hpp>
@@ -28,6 +29,20 @@ CommandResult matrix(po::variables_map const& values, ResultOptions const& optio
   return {laid_out(matrix_document(made), std::get<DocumentFormat>(options.format))};
 }
 
+/// What is restored over the share of zeros.
+CommandResult curve(po::variables_map const& values, ResultOptions const& options, std::filesystem::path const& file) {
+  if (options.table.by_relation || options.table.per_mask)
+    throw UserError("--curve is of whole splits and of means over seeds; leave out --by-relation and --per-mask.");
+  auto const study = read_results(file);
+  auto const curves = curves_of(study);
+  if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), curve_picture(study, curves));
+  if (auto const* data = std::get_if<DataFormat>(&options.format)) {
+    auto const table = curve_table(study, curves);
+    return {*data == DataFormat::json ? to_json(table) : to_csv(table)};
+  }
+  return {laid_out(curve_document(study, curves), std::get<DocumentFormat>(options.format))};
+}
+
 CommandResult report(po::variables_map const& values) {
   auto const options = result_options_of(values);
   auto const file = study_file_of(values);
@@ -38,6 +53,7 @@ CommandResult report(po::variables_map const& values) {
   }
   if (values.contains("columns") || !values["split"].as<std::string>().empty())
     throw UserError("--columns and --split belong to --matrix METRIC; add it, or leave them out.");
+  if (values.contains("curve")) return curve(values, options, file);
   auto output = format_results(file, options);
   if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), to_svg(read_results(file)));
   return {std::move(output)};
@@ -53,6 +69,7 @@ Command report_command() {
                   "  onemask report results/study --by-relation --per-mask\n"
                   "  onemask report results/study --plot study.svg\n"
                   "  onemask report results/study --csv > summary.csv\n"
+                  "  onemask report results/study --curve --plot curve.svg\n"
                   "  onemask report results/study --matrix rsr --columns relation --plot heat.svg\n",
                   1,
                   false,
@@ -61,7 +78,8 @@ Command report_command() {
   add_result_options(*command.options);
   command.options->add_options()  //
       ("plot", po::value<std::string>()->value_name("FILE"),
-       "draw RSR with its intervals, or the matrix, into an SVG file")  //
+       "draw RSR with its intervals into an SVG file; with --curve over zeros and KL, with --matrix as a heat map")  //
+      ("curve", "print RSR and damage over the share of zeros instead, and the area under RSR")                      //
       ("matrix", po::value<std::string>()->value_name("METRIC"),
        "print a matrix instead: a row for every mask, a column for what it is scored on")  //
       ("columns", po::value<std::string>()->value_name("C"),

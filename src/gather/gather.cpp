@@ -25,14 +25,19 @@ namespace {
 ByteMatrix matrix_of(MaskTask const& task, std::vector<int> const& layers, at::Tensor const& kept) {
   auto const keep = kept.to(at::kByte).contiguous();
   auto const* bytes = keep.data_ptr<std::uint8_t>();
-  return {static_cast<std::size_t>(keep.size(0)),
-          static_cast<std::size_t>(keep.size(1)),
-          {bytes, bytes + keep.numel()},
-          {{"name", task.name},
-           {"seed", std::to_string(task.seed)},
-           {"layers", join(layers, " ")},
-           {"threshold", std::to_string(task.options.threshold)},
-           {"object", task.key}}};
+  ByteMatrix matrix{static_cast<std::size_t>(keep.size(0)),
+                    static_cast<std::size_t>(keep.size(1)),
+                    {bytes, bytes + keep.numel()},
+                    {{"name", task.name},
+                     {"seed", task.members.empty() ? std::to_string(task.seed) : "consensus"},
+                     {"layers", join(layers, " ")},
+                     {"object", task.key}}};
+  if (task.options.zeros) {
+    matrix.attributes["zeros"] = fmt::format("{}", *task.options.zeros);
+  } else {
+    matrix.attributes["threshold"] = std::to_string(task.options.threshold);
+  }
+  return matrix;
 }
 
 std::vector<FactPlace> places_of(Plan const& plan, EvaluationPlan const& evaluation) {
@@ -126,7 +131,7 @@ class Gatherer {
     return made_by.has_value();
   }
 
-  /// Several tasks may name one object: masks that differ in the threshold alone, ways of editing that come to the same.
+  /// Several tasks may name one object: masks that differ in their cut alone, ways of editing that come to the same.
   void count(std::string const& key, std::string const& made_by) {
     if (counted_.insert(key).second) ++objects_by_maker_[made_by];
   }
@@ -150,13 +155,14 @@ class Gatherer {
       auto const mask = read(task.key, shared_mask_from_bytes);
       if (!mask) continue;
       ++done_;
-      auto const keep = mask->keep(task.options.threshold);
+      auto const keep = mask->keep(task.options);
       zeros_[m] = zeros_share(keep);
       invariant(zeros_[m] >= 0 && zeros_[m] <= 1, "the mask '", task.name, "' has a share of ", zeros_[m], " zeros");
       auto const name = fmt::format("masks/{}", m);
       checksums_[name] = writer_.write(name, matrix_of(task, mask->layers, keep));
       for (auto const& epoch : mask->epochs)
-        epochs.push_back({task.name, &epoch - mask->epochs.data(), epoch, task.options.threshold});
+        epochs.push_back({task.name, &epoch - mask->epochs.data(), epoch,
+                          task.options.zeros.value_or(epoch.zeros_below(task.options.threshold))});
       trim_memory();
     }
     write_result("mask_epochs", epochs_table(epochs));

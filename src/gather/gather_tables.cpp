@@ -111,7 +111,7 @@ Table epochs_table(std::vector<EpochRow> const& rows) {
            {"gradient_norm", real(&MaskEpoch::gradient_norm)},
            {"validation_rsr", real(&MaskEpoch::validation_rsr)},
            {"validation_n", column<std::int64_t>(rows, [](auto const& row) { return row.values.validation_n; })},
-           {"zeros", column<double>(rows, [](auto const& row) { return row.values.zeros_below(row.threshold); })}}};
+           {"zeros", column<double>(rows, [](auto const& row) { return row.zeros; })}}};
 }
 
 Table conditions_table(Plan const& plan, std::vector<double> const& zeros) {

@@ -28,7 +28,7 @@ struct EpochRow {
   std::string mask;
   std::int64_t epoch = 0;
   MaskEpoch values;
-  double threshold = 0;  ///< of the mask
+  double zeros = 0;  ///< share of them, cut as the mask is
 };
 
 Table facts_table(Plan const& plan);

@@ -2,11 +2,43 @@
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
+#include <onemask/mask/baselines.hpp>
 #include <onemask/mask/shared_mask.hpp>
 
+#include <cmath>
 #include <limits>
 
 namespace onemask {
+
+at::Tensor SharedMask::keep(MaskOptions const& options) const {
+  if (!options.zeros) return keep(options.threshold);
+  return largest_mask(soft.neg(), std::llround(*options.zeros * static_cast<double>(soft.numel())));
+}
+
+SharedMask consensus_of(std::vector<SharedMask> const& masks) {
+  SharedMask consensus{masks.front().layers, 0, {}, {}};
+  auto sum = at::zeros(masks.front().soft.sizes(), at::kDouble);
+  for (auto const& mask : masks) {
+    invariant(mask.layers == consensus.layers && mask.soft.sizes() == sum.sizes(), "a mask of ", mask.soft.numel(),
+              " entries joins a consensus of ", sum.numel());
+    sum += mask.soft;
+  }
+  consensus.soft = (sum / static_cast<double>(masks.size())).to(at::kFloat);
+  return consensus;
+}
+
+at::Tensor packed_bits(at::Tensor const& keep) {
+  constexpr std::int64_t bits = 8;
+  auto const padded = at::constant_pad_nd(keep.reshape({-1}).to(at::kByte), {0, (bits - keep.numel() % bits) % bits});
+  auto const values = at::arange(bits, at::kByte);
+  return at::bitwise_left_shift(padded.view({-1, bits}), values).sum(1).to(at::kByte);
+}
+
+at::Tensor unpacked_bits(at::Tensor const& bits, at::IntArrayRef shape) {
+  auto const values = at::bitwise_left_shift(at::ones({8}, at::kByte), at::arange(8, at::kByte));
+  auto const entries = c10::multiply_integers(shape);
+  return at::bitwise_and(bits.unsqueeze(1), values).ne(0).view({-1}).narrow(0, 0, entries).view(shape);
+}
 
 std::string to_bytes(SharedMask const& mask) {
   nlohmann::json const facts{{"layers", mask.layers}, {"seed", mask.seed}, {"epochs", mask.epochs}};

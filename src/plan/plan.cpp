@@ -140,11 +140,37 @@ std::string mask_key(MaskTask const& mask, std::string const& training, Fingerpr
   return hasher.text(describe(mask.options)).integer(static_cast<long long>(mask.seed)).text(training).hex();
 }
 
+/// Adds for all masks that differ in their seed alone the mean of them.
+void add_consensus(Fingerprints const& fingerprints, Plan& plan) {
+  std::map<std::pair<std::size_t, std::string>, std::size_t> consensus_of;  // place, by set and settings
+  std::vector<MaskTask> added;
+  for (std::size_t m = 0; m < plan.masks.size(); ++m) {
+    auto const& mask = plan.masks[m];
+    auto const [found, is_new] = consensus_of.try_emplace({mask.set, mask.settings}, added.size());
+    if (is_new) {
+      added.push_back(mask);
+      auto& first = added.back();
+      first.name = plan.sets[mask.set].name;
+      for (auto const& word : {std::string("consensus"), mask.settings})
+        first.name += (first.name.empty() || word.empty() ? "" : " ") + word;
+    }
+    added[found->second].members.push_back(m);
+  }
+  for (auto& mask : added) {
+    Hasher hasher;
+    begin_key(hasher, "consensus", fingerprints);
+    for (auto const member : mask.members) hasher.text(plan.masks[member].key);
+    mask.key = hasher.hex();
+    plan.masks.push_back(std::move(mask));
+  }
+}
+
 }  // namespace
 
 std::string variant_of(PlannedCondition const& condition) {
   if (condition.baseline) return describe(*condition.baseline);
-  return condition.cover == Cover::both ? "" : "cover " + name_of(cover_names, condition.cover);
+  auto const cover = condition.cover == Cover::both ? "" : "cover " + name_of(cover_names, condition.cover);
+  return condition.consensus ? "consensus" + (cover.empty() ? "" : ", " + cover) : cover;
 }
 
 std::vector<std::size_t> Plan::conditions_of(std::size_t set, std::ptrdiff_t mask) const {
@@ -238,6 +264,7 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
     mask.key = mask_key(mask, key, fingerprints);
     plan.masks.push_back(std::move(mask));
   }
+  if (study.evaluation.consensus) add_consensus(fingerprints, plan);
   plan_scores(study, fingerprints, plan);
   plan_perplexity(study.perplexity, text, fingerprints, plan);
   Hasher hasher;

@@ -117,8 +117,12 @@ class ConditionPlanner {
 
   void add(std::string const& what, ConditionKind kind, Cover cover = Cover::both, std::optional<Baseline> baseline = {}) {
     plan_.conditions.push_back({what.empty() ? name_ : with_name(what, name_), kind, set_, mask_, cover, std::move(baseline)});
+    plan_.conditions.back().consensus = is_consensus();
     ++plan_.condition_groups.back().count;
   }
+
+  /// Its baselines would be those of its members.
+  bool is_consensus() const { return mask_ >= 0 && !plan_.masks[static_cast<std::size_t>(mask_)].members.empty(); }
 
   /// One that the mask, or a mask of as many zeros, is put on.
   void add_covered(ConditionKind kind, std::string const& name, Cover cover) {
@@ -140,11 +144,12 @@ class ConditionPlanner {
     for (auto const cover : evaluation_.cover) {
       add_covered(ConditionKind::mask, "", cover);
       for (auto const& baseline : evaluation_.baselines) {
-        if (is_plain(baseline)) add_covered(condition_kind_of(baseline), to_string(condition_kind_of(baseline)), cover);
+        if (is_plain(baseline) && !is_consensus())
+          add_covered(condition_kind_of(baseline), to_string(condition_kind_of(baseline)), cover);
       }
     }
     for (auto const& baseline : evaluation_.baselines) {
-      if (!is_plain(baseline) && belongs_to_mask(baseline) && wanted(baseline))
+      if (!is_plain(baseline) && belongs_to_mask(baseline) && !is_consensus() && wanted(baseline))
         add(describe(baseline), condition_kind_of(baseline), Cover::both, baseline);
     }
   }
@@ -186,6 +191,15 @@ std::string scored_key(EditSet const& set, std::size_t first, std::size_t count,
   return hasher.hex();
 }
 
+/// What makes a trained mask binary.
+void add_cut(Hasher& hasher, MaskOptions const& options) {
+  if (options.zeros) {
+    hasher.text("zeros").number(*options.zeros);
+  } else {
+    hasher.number(options.threshold);
+  }
+}
+
 /// What the conditions of a mask (-1: of none) add to the name of the scores under them.
 std::string conditions_key(std::size_t set, std::ptrdiff_t mask, Plan const& plan) {
   Hasher hasher;
@@ -195,7 +209,7 @@ std::string conditions_key(std::size_t set, std::ptrdiff_t mask, Plan const& pla
   }
   if (mask >= 0) {
     auto const& task = plan.masks[static_cast<std::size_t>(mask)];
-    hasher.text(task.key).number(task.options.threshold);
+    add_cut(hasher.text(task.key), task.options);
   }
   return hasher.hex();
 }
@@ -323,7 +337,7 @@ void plan_perplexity(PerplexityOptions const& options, std::vector<TextPiece> co
       hasher.text(model.edited).text(text[p].id);
       if (mask >= 0) {
         auto const& task = plan.masks[static_cast<std::size_t>(mask)];
-        hasher.text(task.key).number(task.options.threshold);
+        add_cut(hasher.text(task.key), task.options);
         if (condition.cover != Cover::both) hasher.text(name_of(cover_names, condition.cover));
       }
       if (condition.kind == ConditionKind::dropped) {

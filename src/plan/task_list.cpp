@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <tuple>
 #include <unordered_map>
@@ -124,6 +125,12 @@ class Lister {
     std::map<std::pair<std::size_t, std::vector<std::size_t>>, std::uint32_t> edited;  // by set and training facts
     for (std::size_t m = 0; m < plan_.masks.size(); ++m) {
       auto const& task = plan_.masks[m];
+      if (!task.members.empty()) {
+        Tasks members;
+        for (auto const member : task.members) members.push_back(trained_[member]);
+        trained_.push_back(add_once(TaskKind::mask, m, std::move(members)));
+        continue;
+      }
       auto training = task.training;
       training.insert(training.end(), task.held_back.begin(), task.held_back.end());
       auto const [found, is_new] = edited.try_emplace({task.set, training}, nobody);
@@ -147,10 +154,11 @@ class Lister {
   /// Of each mask the first one that scores as it does.
   std::vector<std::size_t> first_masks_alike() const {
     std::vector<std::size_t> first;
-    std::map<std::tuple<std::string, double, std::size_t, std::vector<bool>>, std::size_t> known;
+    std::map<std::tuple<std::string, double, std::optional<double>, std::size_t, std::vector<bool>>, std::size_t> known;
     for (std::size_t m = 0; m < plan_.masks.size(); ++m) {
       auto const& mask = plan_.masks[m];
-      first.push_back(known.try_emplace({mask.key, mask.options.threshold, mask.set, mask.left_out}, m).first->second);
+      auto const& options = mask.options;
+      first.push_back(known.try_emplace({mask.key, options.threshold, options.zeros, mask.set, mask.left_out}, m).first->second);
     }
     return first;
   }
@@ -291,8 +299,10 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
     }
     case TaskKind::batch_edit:
       return static_cast<double>(plan.solves[index].facts.size());
-    case TaskKind::mask:
-      return static_cast<double>(plan.masks[index].training.size()) * plan.masks[index].options.epochs;
+    case TaskKind::mask: {
+      auto const& mask = plan.masks[index];
+      return mask.members.empty() ? static_cast<double>(mask.training.size()) * mask.options.epochs : 1;
+    }
     case TaskKind::evaluation: {
       auto const& evaluation = plan.evaluations[index];
       double prompts = 0;

@@ -25,6 +25,10 @@ std::string counts(Estimate const& value) {
   return fmt::format("{}/{}", value.n, value.planned);
 }
 
+std::string heading_of(std::string const& split, std::string const& edits) {
+  return "Split " + split + (edits.empty() ? "" : ", " + edits);
+}
+
 std::string label_of(ModelKind const& kind, std::size_t scored) {
   return kind.label + mean_of(kind, scored);
 }

@@ -15,6 +15,9 @@ std::string interval(Estimate const& value);
 /// "n/planned"
 std::string counts(Estimate const& value);
 
+/// "Split heldout, edit.method=rome"
+std::string heading_of(std::string const& split, std::string const& edits);
+
 /// Name of a kind of models, of which `scored` have values: where there are several, says that their mean is shown.
 std::string label_of(ModelKind const& kind, std::size_t scored);
 /// " (mean of 2 of 3)"; "" of a kind with one model.

@@ -167,8 +167,7 @@ std::string matrix_picture(MatrixReport const& report) {
         page.rect(x + 1, y + 1, cell_width - 2, cell_height - 2, "mask",
                   fmt::format(" fill-opacity=\"{:.2f}\"", height_of_colour));
         if (at_home)
-          page.rect(x + 1, y + 1, cell_width - 2, cell_height - 2, "frame",
-                    " fill=\"none\" stroke=\"#d55e00\" stroke-width=\"2\"");
+          page.rect(x + 1, y + 1, cell_width - 2, cell_height - 2, "frame", " style=\"fill:none;stroke:#d55e00;stroke-width:2\"");
         page.text(x + cell_width / 2, y + cell_height / 2 + 4, shown(value->mean, share),
                   std::string(" text-anchor=\"middle\"") + (height_of_colour > 0.6 ? " style=\"fill:#ffffff\"" : ""));
       }

@@ -1,8 +1,10 @@
 #include "report/cells.hpp"
+#include "report/changes_at_zeros.hpp"
 #include "report/study_parts.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/report/overlap.hpp>
+#include <onemask/statistics/rank_correlation.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -29,6 +31,7 @@ std::string settings_of(ByteMatrix const& mask) {
 struct Pair {
   ByteMatrix const *a, *b;
   Overlap overlap;
+  double spearman;  ///< of the soft masks; NaN where they are not known
 };
 
 bool have_one_start(Pair const& pair) {
@@ -43,57 +46,63 @@ std::string name_of_pair(Pair const& pair) {
   return a + " | " + b + (have_one_start(pair) ? ", same seed" : "");
 }
 
-/// In the order of the plan. Of a run in progress some may be missing.
-std::vector<ByteMatrix const*> masks_of(StudyFile const& study) {
-  constexpr std::string_view folder = "masks/";
-  std::map<std::size_t, ByteMatrix const*> masks;
-  for (auto const& [name, matrix] : study.matrices) {
-    if (name.starts_with(folder)) masks[std::stoul(name.substr(folder.size()))] = &matrix;
-  }
-  std::vector<ByteMatrix const*> ordered;
-  for (auto const& [number, mask] : masks) ordered.push_back(mask);
-  return ordered;
+double spearman_of(ByteMatrix const& a, ByteMatrix const& b, MaskObjects const& objects) {
+  auto const of_a = objects.ranks.find(a.attributes.at("object")), of_b = objects.ranks.find(b.attributes.at("object"));
+  if (of_a == objects.ranks.end() || of_b == objects.ranks.end()) return std::nan("");
+  return rank_correlation(of_a->second, of_b->second);
+}
+
+/// Whether both are cut to a share of zeros, and to another one.
+bool differ_in_size(ByteMatrix const& a, ByteMatrix const& b) {
+  auto const of_a = a.attributes.find("zeros"), of_b = b.attributes.find("zeros");
+  return of_a != a.attributes.end() && of_b != b.attributes.end() && of_a->second != of_b->second;
 }
 
 /// Means over pairs that differ in the same way.
 TextTable means(std::vector<Pair> const& pairs) {
-  std::map<std::string, std::vector<Overlap>> groups;
+  std::map<std::string, std::vector<Pair>> groups;
   std::vector<std::string> order;
   for (auto const& pair : pairs) {
     auto const name = name_of_pair(pair);
     if (!groups.contains(name)) order.push_back(name);
-    groups[name].push_back(pair.overlap);
+    groups[name].push_back(pair);
   }
   TextTable table;
-  table.add({"masks", "pairs", "zeros %", "IoU", "smallest", "largest", "by chance", "lift", "r of rows", "r of columns"});
+  table.add(
+      {"masks", "pairs", "zeros %", "IoU", "smallest", "largest", "by chance", "lift", "r of rows", "r of columns", "Spearman"});
   for (auto const& name : order) {
     auto const& of = groups.at(name);
     auto const mean = [&](auto value) {
       double sum = 0;
-      for (auto const& overlap : of) sum += value(overlap);
+      for (auto const& pair : of) sum += value(pair);
       return sum / static_cast<double>(of.size());
     };
     auto const [least, most] =
-        std::minmax_element(of.begin(), of.end(), [](auto const& a, auto const& b) { return a.iou < b.iou; });
-    table.add({name, std::to_string(of.size()), percent(mean([](auto const& o) { return (o.zeros_a + o.zeros_b) / 2; })),
-               number_or_dash(mean([](auto const& o) { return o.iou; }), 3), number_or_dash(least->iou, 3),
-               number_or_dash(most->iou, 3), number_or_dash(mean([](auto const& o) { return o.chance; }), 3),
-               number_or_dash(mean([](auto const& o) { return o.lift; }), 2),
-               number_or_dash(mean([](auto const& o) { return o.rows; }), 2),
-               number_or_dash(mean([](auto const& o) { return o.columns; }), 2)});
+        std::minmax_element(of.begin(), of.end(), [](auto const& a, auto const& b) { return a.overlap.iou < b.overlap.iou; });
+    auto const mean_of_overlap = [&](double Overlap::*member) {
+      return mean([=](auto const& pair) { return pair.overlap.*member; });
+    };
+    table.add({name, std::to_string(of.size()),
+               percent((mean_of_overlap(&Overlap::zeros_a) + mean_of_overlap(&Overlap::zeros_b)) / 2),
+               number_or_dash(mean_of_overlap(&Overlap::iou), 3), number_or_dash(least->overlap.iou, 3),
+               number_or_dash(most->overlap.iou, 3), number_or_dash(mean_of_overlap(&Overlap::chance), 3),
+               number_or_dash(mean_of_overlap(&Overlap::lift), 2), number_or_dash(mean_of_overlap(&Overlap::rows), 2),
+               number_or_dash(mean_of_overlap(&Overlap::columns), 2),
+               number_or_dash(mean([](auto const& pair) { return pair.spearman; }), 2)});
   }
   return table;
 }
 
 TextTable every_pair(std::vector<Pair> const& pairs) {
   TextTable table;
-  table.add({"masks", "zeros %", "zeros %", "IoU", "95 % interval", "by chance", "lift", "r of rows", "r of columns"});
-  for (auto const& [a, b, overlap] : pairs) {
+  table.add(
+      {"masks", "zeros %", "zeros %", "IoU", "95 % interval", "by chance", "lift", "r of rows", "r of columns", "Spearman"});
+  for (auto const& [a, b, overlap, spearman] : pairs) {
     table.add({a->attributes.at("name") + " | " + b->attributes.at("name"), percent(overlap.zeros_a), percent(overlap.zeros_b),
                number_or_dash(overlap.iou, 3),
                fmt::format("[{}, {}]", number_or_dash(overlap.interval.low, 3), number_or_dash(overlap.interval.high, 3)),
                number_or_dash(overlap.chance, 3), number_or_dash(overlap.lift, 2), number_or_dash(overlap.rows, 2),
-               number_or_dash(overlap.columns, 2)});
+               number_or_dash(overlap.columns, 2), number_or_dash(spearman, 2)});
   }
   return table;
 }
@@ -115,14 +124,27 @@ constexpr char const* definitions_of_overlap =
     "nothing\n"
     "of each other. lift: entries that both set to zero, by their number by chance. r: correlation of the shares of zeros of "
     "rows\n"
-    "(hidden dimensions) and of columns (inner units). Interval: rows are resampled, 95 %.\n"
+    "(hidden dimensions) and of columns (inner units). Spearman: rank correlation of the soft masks. Interval: rows are "
+    "resampled,\n"
+    "95 %.\n"
     "deviation: standard deviation of the lines' shares of zeros; by chance: where all entries are independent. 5 % exceed: 5 % "
     "of\n"
     "the lines have a larger share of zeros. Gini: 0 where all lines have as many, towards 1 where one has all.\n";
 
 }  // namespace
 
-Document overlap_document(StudyFile const& study, bool per_pair) {
+std::vector<ByteMatrix const*> masks_of(StudyFile const& study) {
+  constexpr std::string_view folder = "masks/";
+  std::map<std::size_t, ByteMatrix const*> masks;
+  for (auto const& [name, matrix] : study.matrices) {
+    if (name.starts_with(folder)) masks[std::stoul(name.substr(folder.size()))] = &matrix;
+  }
+  std::vector<ByteMatrix const*> ordered;
+  for (auto const& [number, mask] : masks) ordered.push_back(mask);
+  return ordered;
+}
+
+Document overlap_document(StudyFile const& study, MaskObjects const& objects, bool per_pair) {
   Document document{status_line(study), {}};
   std::map<std::string, std::vector<ByteMatrix const*>> by_layers;
   for (auto const* mask : masks_of(study)) by_layers[mask->attributes.at("layers")].push_back(mask);
@@ -133,13 +155,16 @@ Document overlap_document(StudyFile const& study, bool per_pair) {
     std::vector<Pair> pairs;
     for (std::size_t b = 0; b < masks.size(); ++b) {
       for (std::size_t a = 0; a < b; ++a) {
-        if (masks[a]->attributes.at("object") == masks[b]->attributes.at("object")) continue;  // two thresholds of one training
-        pairs.push_back({masks[a], masks[b], overlap_of(*masks[a], *masks[b])});
+        bool const of_one_training = masks[a]->attributes.at("object") == masks[b]->attributes.at("object");
+        if (of_one_training || differ_in_size(*masks[a], *masks[b])) continue;
+        pairs.push_back({masks[a], masks[b], overlap_of(*masks[a], *masks[b]), spearman_of(*masks[a], *masks[b], objects)});
         same_start = same_start || have_one_start(pairs.back());
       }
     }
     if (!pairs.empty()) document.blocks.push_back({"Overlap of masks" + where, means(pairs), ""});
     if (per_pair && !pairs.empty()) document.blocks.push_back({"Every pair" + where, every_pair(pairs), ""});
+    if (auto changes = changes_at_zeros(objects, layers); changes.rows().size() > 1)
+      document.blocks.push_back({"Changes by the edits at the zeros" + where, std::move(changes), ""});
     document.blocks.push_back({"Zeros by row (hidden dimension)" + where, spreads(masks, spread_over_rows), ""});
     document.blocks.push_back({"Zeros by column (inner unit)" + where, spreads(masks, spread_over_columns), ""});
   }
@@ -150,7 +175,9 @@ Document overlap_document(StudyFile const& study, bool per_pair) {
         "start. Compare masks of different seeds.";
     document.blocks.push_back({"", {}, wrapped(caution, line_width)});
   }
-  document.blocks.push_back({"", {}, definitions_of_overlap});
+  if (!objects.note.empty()) document.blocks.push_back({"", {}, wrapped(objects.note, line_width)});
+  document.blocks.push_back(
+      {"", {}, std::string(definitions_of_overlap) + (objects.changes.empty() ? "" : definitions_of_changes)});
   return document;
 }
 

@@ -20,7 +20,30 @@ struct BarBlock {
   std::vector<BarRow> rows;
 };
 
+/// A point of a line: a share, with its interval, over some number.
+struct LinePoint {
+  double x;
+  Estimate y;
+};
+
+/// A line through points, with a band for the interval.
+struct PictureLine {
+  std::string kind;  ///< of models, which has a colour
+  std::string label;
+  std::vector<LinePoint> points;
+};
+
+/// Lines over one scale of numbers from 0 on, and of shares from 0 to 100 %.
+struct LinePanel {
+  std::string title;
+  std::string unit;  ///< behind the numbers
+  std::vector<PictureLine> lines;
+};
+
 /// An SVG picture of blocks below each other, which follows the reader's light or dark mode. Equal blocks give equal bytes.
 std::string bar_picture(std::string const& title, std::string const& explanation, std::vector<BarBlock> const& blocks);
+
+/// The same of panels with lines; with a legend beside each.
+std::string line_picture(std::string const& title, std::string const& explanation, std::vector<LinePanel> const& panels);
 
 }  // namespace onemask

@@ -26,8 +26,7 @@ std::string to_svg(StudyFile const& study) {
   std::vector<BarBlock> blocks;
   for (auto const& group : summary.splits()) {
     for (auto const& edits : summary.edits()) {
-      auto const name = "Split " + group.split + (edits.edits.empty() ? "" : ", " + edits.edits);
-      blocks.push_back({name, rows_of(summary, edits, group)});
+      blocks.push_back({heading_of(group.split, edits.edits), rows_of(summary, edits, group)});
     }
   }
   return bar_picture(title_of(study),

@@ -14,11 +14,11 @@ Table const& need_table(StudyFile const& study, std::string const& name);
 /// "COMPLETE" or "PARTIAL"; throws UserError for anything else.
 std::string const& need_status(StudyFile const& study);
 
-/// The study's name as the title of a picture, which says where it is partial.
-std::string title_of(StudyFile const& study);
-
 /// "COMPLETE: 14 tasks" or "PARTIAL: 13 of 14 tasks", with a line's end.
 std::string status_line(StudyFile const& study);
+
+/// The study's name, and of a partial one how far it is: the title of a picture.
+std::string title_of(StudyFile const& study);
 
 /// Where the gather step keeps the wall time of each stage; a study may lack it.
 inline constexpr char const* stages_table = "provenance/stages";

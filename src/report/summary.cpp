@@ -28,11 +28,6 @@ bool is_variant_alone(ConditionKind kind) {
   return kind == ConditionKind::pruned || kind == ConditionKind::bottom_rank || kind == ConditionKind::shrunk;
 }
 
-std::string label_of_kind(ConditionKind kind, std::string const& variant) {
-  if (is_variant_alone(kind)) return label_of_kind(ConditionKind::edited) + " + " + variant;
-  return label_of_kind(kind) + (variant.empty() ? "" : ", " + variant);
-}
-
 /// Of a column that files of older versions lack: empty texts.
 std::vector<std::string> texts_of(Table const& table, char const* column) {
   return table.find(column) ? table.values<std::string>(column) : std::vector<std::string>(table.rows());
@@ -87,6 +82,11 @@ ModelKind const* EditedModels::find(ConditionKind kind, std::string const& setti
 
 std::string label_of_kind(ConditionKind kind) {
   return name_of(labels, kind);
+}
+
+std::string label_of_kind(ConditionKind kind, std::string const& variant) {
+  if (is_variant_alone(kind)) return label_of_kind(ConditionKind::edited) + " + " + variant;
+  return label_of_kind(kind) + (variant.empty() ? "" : ", " + variant);
 }
 
 ConditionKind kind_of(std::string const& name, std::string const& what) {

@@ -48,6 +48,8 @@ struct EditedModels {
 
 /// What a kind of models is called in tables: "edited + mask".
 std::string label_of_kind(ConditionKind kind);
+/// The same with what tells it from others of its kind: "edited + mask, cover delta".
+std::string label_of_kind(ConditionKind kind, std::string const& variant);
 /// The kind that a study file names. Throws UserError, naming `what` is of that kind, for an unknown one.
 ConditionKind kind_of(std::string const& name, std::string const& what);
 

@@ -1,6 +1,7 @@
 #include "report/svg_page.hpp"
 
 #include "report/cells.hpp"
+#include <onemask/core/text.hpp>
 #include <onemask/report/text_table.hpp>
 
 #include <algorithm>
@@ -12,30 +13,33 @@ namespace onemask {
 namespace {
 
 constexpr char const* style = R"(<style>
-.page { fill: #ffffff; }
 text { fill: #1a1a1a; font-family: system-ui, sans-serif; font-size: 13px; }
+rect, circle, .band { fill: currentColor; }
+.page { fill: #ffffff; }
 .title { font-size: 17px; font-weight: bold; }
 .block { font-weight: bold; }
 .grid { stroke: #d0d0d0; }
 .whisker { stroke: #1a1a1a; stroke-width: 1.5; }
-.original { fill: #999999; }
-.edited { fill: #d55e00; }
-.mask { fill: #0072b2; }
-.random { fill: #cc79a7; }
-.magnitude { fill: #e69f00; }
-.delta_magnitude { fill: #009e73; }
-.original_masked { fill: #56b4e9; }
-.dropped { fill: #000000; }
-.pruned { fill: #b3742d; }
-.bottom_rank { fill: #7a4fa3; }
-.shrunk { fill: #6b8e23; }
+.curve { fill: none; stroke: currentColor; stroke-width: 2; }
+.band { opacity: 0.15; }
+.original { color: #999999; }
+.edited { color: #d55e00; }
+.mask { color: #0072b2; }
+.random { color: #cc79a7; }
+.magnitude { color: #e69f00; }
+.delta_magnitude { color: #009e73; }
+.original_masked { color: #56b4e9; }
+.dropped { color: #000000; }
+.pruned { color: #b3742d; }
+.bottom_rank { color: #7a4fa3; }
+.shrunk { color: #6b8e23; }
 @media (prefers-color-scheme: dark) {
 .page { fill: #161616; }
 text { fill: #f0f0f0; }
 .grid { stroke: #4a4a4a; }
 .whisker { stroke: #f0f0f0; }
-.mask { fill: #3d9be0; }
-.dropped { fill: #f0e442; }
+.mask { color: #3d9be0; }
+.dropped { color: #f0e442; }
 }
 </style>
 )";
@@ -89,6 +93,17 @@ void SvgPage::line(double x1, double y1, double x2, double y2, char const* kind)
 void SvgPage::rect(double x, double y, double width, double height, std::string const& kind, std::string const& attributes) {
   body_ += "<rect class=\"" + kind + "\"" + attribute("x", x) + attribute("y", y) + attribute("width", width) +
            attribute("height", height) + attributes + "/>\n";
+}
+
+void SvgPage::path(std::vector<std::pair<double, double>> const& places, std::string const& kind, std::string const& attributes,
+                   bool area) {
+  auto const points = join(places, " ", [](auto const& place) { return number(place.first, 2) + "," + number(place.second, 2); });
+  body_ +=
+      std::string(area ? "<polygon" : "<polyline") + " class=\"" + kind + "\" points=\"" + points + "\"" + attributes + "/>\n";
+}
+
+void SvgPage::circle(double x, double y, double radius, std::string const& kind) {
+  body_ += "<circle class=\"" + kind + "\"" + attribute("cx", x) + attribute("cy", y) + attribute("r", radius) + "/>\n";
 }
 
 std::string SvgPage::whole(double width, double height, std::string const& title) const {

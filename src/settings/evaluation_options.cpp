@@ -47,7 +47,9 @@ Fields<EvaluationPlan> const& fields_of<EvaluationPlan>() {
       flag("drop", &Evaluation::drop, "score the model without the edited matrices: what destroying the layer would win")
           .enter(scores),
       flag("transfer", &Evaluation::transfer, "score every mask on the edits of all ways of editing that change its layers")
-          .enter(scores)};
+          .enter(scores),
+      flag("consensus", &Evaluation::consensus, "also score the consensus of the masks that differ in their seed alone")
+          .enter(Enters::mask)};
   return fields;
 }
 

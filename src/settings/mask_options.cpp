@@ -6,6 +6,20 @@
 #include <fmt/core.h>
 
 namespace onemask {
+namespace {
+
+/// Read as one share; where a study gives a list, it is swept.
+Field<MaskOptions> zeros_field() {
+  auto bounds = between(0, 1);
+  bounds.words += ", or a list of such shares";
+  auto field = number("zeros", &MaskOptions::zeros, bounds, "",
+                      "instead of a threshold: exactly this share is zero, the entries with the smallest mask. A list: masks of "
+                      "all these sizes from one training");
+  field.type = FieldType::number_or_list;
+  return field;
+}
+
+}  // namespace
 
 double mask_temperature(MaskOptions const& options, int epoch) {
   return options.tau0 * std::exp(-options.tau_decay * epoch / options.epochs);
@@ -81,7 +95,9 @@ Fields<MaskOptions> const& fields_of<MaskOptions>() {
                      return options.cover == Cover::both ? "" : " cover " + name_of(cover_names, options.cover);
                    }),
       number("threshold", &Mask::threshold, between(0, 1), "", "an entry is kept where the mask is at least this")
-          .enter(Enters::scores),
+          .enter(Enters::scores)
+          .use_for([](Mask const& options) { return !options.zeros; }),
+      zeros_field().enter(Enters::scores),
       number("checkpoint_every", &Mask::checkpoint_every, at_least(1), "epochs", "between checkpoints")};
   return fields;
 }

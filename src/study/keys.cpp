@@ -28,6 +28,7 @@ std::string words_of(FieldInfo const& info) {
       return "whole number" + (info.bounds.words.empty() ? "" : ", " + info.bounds.words);
     case FieldType::number:
     case FieldType::number_or_false:
+    case FieldType::number_or_list:
       return info.bounds.words.empty() ? "number" : info.bounds.words;
     case FieldType::flag:
       return "true, false";
@@ -82,11 +83,13 @@ Json schema_of(FieldInfo const& info) {
   switch (info.type) {
     case FieldType::whole:
     case FieldType::number:
-    case FieldType::number_or_false: {
+    case FieldType::number_or_false:
+    case FieldType::number_or_list: {
       Json schema{{"type", info.type == FieldType::whole ? "integer" : "number"}};
       auto const& bounds = info.bounds;
       if (std::isfinite(bounds.least)) schema[bounds.with_least ? "minimum" : "exclusiveMinimum"] = bounds.least;
       if (std::isfinite(bounds.most)) schema[bounds.with_most ? "maximum" : "exclusiveMaximum"] = bounds.most;
+      if (info.type == FieldType::number_or_list) return {{"anyOf", Json::array({schema, list_schema(schema)})}};
       if (info.type != FieldType::number_or_false) return schema;
       return {{"anyOf", Json::array({schema, {{"const", false}}})}};
     }

@@ -7,7 +7,10 @@
 #include <onemask/study/study.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <functional>
+#include <map>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -64,6 +67,25 @@ void refuse_unused(Study const& study, YAML::Node const& section, Sweep const& s
   }
 }
 
+/// A consensus is the mean of masks that differ in their seed alone, cut to their size.
+void check_consensus(Study const& study, std::string const& name) {
+  std::map<std::pair<std::string, std::string>, std::set<std::uint64_t>> seeds;  // by way of editing and settings
+  for (auto const& point : study.points) {
+    if (!point.masked) continue;
+    if (!point.mask.zeros)
+      throw UserError(
+          "The study " + name +
+          ": 'evaluation.consensus' needs masks of one size, but a threshold gives every mask its own. Set 'mask.zeros'.");
+    seeds[{point.edits, point.settings}].insert(point.mask_seed);
+  }
+  for (auto const& [settings, of] : seeds) {
+    if (of.size() < 2)
+      throw UserError("The study " + name +
+                      ": 'evaluation.consensus' needs at least two masks that differ in their seed alone. Sweep 'mask.seed'.");
+  }
+  if (seeds.empty()) throw UserError("The study " + name + ": 'evaluation.consensus' is of masks, but the study trains none.");
+}
+
 }  // namespace
 
 Study read_study(std::filesystem::path const& file, StudyOverrides const& overrides) {
@@ -73,6 +95,7 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
   override_values(document, overrides.set);
   if (overrides.limit) limit_splits(document["facts"], *overrides.limit);
   auto sweep = read_sweep(document, overrides, name);
+  if (auto mask = document["mask"]; mask.IsMap() && mask["zeros"].IsSequence()) mask.remove("zeros");  // swept
   if (!overrides.masks) {
     document["mask"] = "none";
     drop_mask_keys(sweep);
@@ -123,6 +146,7 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
     throw UserError("The study " + name +
                     ": 'mask.methods' names none of the study's editing methods. Name one of them, or set 'mask: none'.");
   }
+  if (study.evaluation.consensus) check_consensus(study, name);
   std::ostringstream resolved;
   document.remove("sweep");
   for (auto const& [keys, values] : sweep) {

@@ -227,6 +227,8 @@ void read_mask(YamlSection section, StudyPoint& point, Study& study) {
     section.read_at_least("ranks", study.ranks_per_mask, 1);
   }
   read_fields(section, mask);
+  if (mask.zeros && section.has("threshold"))
+    throw section.fault("threshold", "is given together with 'zeros', which says how many entries are zero; keep one of them");
   constexpr std::int64_t most_units = 2047;  // whose integers can be added without overflow
   if (mask.batch > most_units * mask.micro_batch) throw section.fault("batch", "must be at most 2047 times 'micro_batch'");
   section.finish();

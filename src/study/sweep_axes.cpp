@@ -105,6 +105,15 @@ Sweep read_sweep(YAML::Node const& document, StudyOverrides const& overrides, st
     auto const values = list.starts_with('[') ? parse_yaml(list, "The list after --sweep " + name) : YAML::Node(list);
     add_axis(sweep, {keys, swept_values(values, name, keys.size(), file)}, name, file);
   }
+  // A list of shares is a sweep over them.
+  std::string const zeros = "mask.zeros";
+  auto const mask = document["mask"];
+  auto const list = mask && mask.IsMap() ? mask["zeros"] : YAML::Node();
+  auto const sweeps_zeros = [&](auto const& axis) {
+    return std::find(axis.keys.begin(), axis.keys.end(), zeros) != axis.keys.end();
+  };
+  if (list && list.IsSequence() && std::none_of(sweep.begin(), sweep.end(), sweeps_zeros))
+    add_axis(sweep, {{zeros}, swept_values(list, zeros, 1, file)}, zeros, file);
   return sweep;
 }
 

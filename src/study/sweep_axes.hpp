@@ -19,7 +19,8 @@ struct SweepAxis {
 };
 using Sweep = std::vector<SweepAxis>;
 
-/// What the document says under "sweep", and the command line besides: there a key replaces the document's. `file` is the
+/// What the document says under "sweep", and the command line besides: there a key replaces the document's. A list under
+/// mask.zeros is swept unless that key is. `file` is the
 /// document's name in messages. Throws UserError naming file and key.
 Sweep read_sweep(YAML::Node const& document, StudyOverrides const& overrides, std::string const& file);
 

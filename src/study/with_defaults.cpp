@@ -74,7 +74,9 @@ std::string with_defaults(Study const& study) {
     add_value(mask, "train_per_relation", std::to_string(point.training.per_relation));
     add_value(mask, "train_models", std::to_string(point.training.models));
     add_value(mask, "ranks", study.ranks_per_mask > 0 ? std::to_string(study.ranks_per_mask) : "auto");
-    add_fields(mask, point.mask);
+    std::vector<MaskOptions> all;
+    for (auto const& other : study.points) all.push_back(other.mask);
+    add_fields(mask, point.mask, {}, all);
   }
   add_fields(document["evaluation"], study.evaluation);
   if (study.perplexity.asked()) add_fields(document["perplexity"], study.perplexity);

@@ -41,11 +41,13 @@ class ConditionMaker {
   /// The same conditions for facts that share the edited model `key`.
   std::vector<Condition> with_shared_model(std::vector<Condition> conditions, std::ptrdiff_t mask, std::string const& key) {
     auto const& layers = run_.plan.masked_layers({{}, {}, set_, mask});
-    auto const edited =
-        std::make_shared<std::map<int, at::Tensor> const>(edited_weights(run_.model, results_.batch_edit(key)->deltas));
+    if (edited_key_ != key) {
+      edited_ = std::make_shared<std::map<int, at::Tensor> const>(edited_weights(run_.model, results_.batch_edit(key)->deltas));
+      edited_key_ = key;
+    }
     for (auto& condition : conditions) {
       if (!condition.edited && !condition.keep.defined()) continue;
-      condition.shared = [this, edited, key, keep = condition.keep, cover = condition.cover, own = condition.own,
+      condition.shared = [this, edited = edited_, key, keep = condition.keep, cover = condition.cover, own = condition.own,
                           is_edited = condition.edited, layers] {
         auto weights = is_edited ? *edited : std::map<int, at::Tensor>();
         if (keep.defined()) weights = masked_projections(run_.model, std::move(weights), layers, keep, cover);
@@ -69,8 +71,17 @@ class ConditionMaker {
   /// How many entries of a mask are zero that a baseline takes its number from; 0 where it takes none.
   std::int64_t zeros_of_mask(PlannedCondition const& planned) {
     if (planned.mask < 0) return 0;
-    auto const& task = task_of(planned);
-    return results_.shared_mask(task).keep(task.options.threshold).logical_not().sum().item<std::int64_t>();
+    return kept(planned).logical_not().sum().item<std::int64_t>();
+  }
+
+  /// The binary mask; that of the last one asked for is kept, as its baselines ask for it too.
+  at::Tensor const& kept(PlannedCondition const& planned) {
+    if (kept_of_ != planned.mask) {
+      auto const& task = task_of(planned);
+      kept_ = results_.shared_mask(task).keep(task.options);
+      kept_of_ = planned.mask;
+    }
+    return kept_;
   }
 
   /// Of an edited matrix that facts share; the last one is kept, for all numbers of components.
@@ -109,8 +120,7 @@ class ConditionMaker {
     if (planned.kind == ConditionKind::dropped) return nothing_kept(run_.model, run_.plan.masked_layers(planned));
     if (planned.mask < 0) return {};
     auto const& task = task_of(planned);
-    if (planned.kind == ConditionKind::mask || planned.kind == ConditionKind::original_masked)
-      return results_.shared_mask(task).keep(task.options.threshold);
+    if (planned.kind == ConditionKind::mask || planned.kind == ConditionKind::original_masked) return kept(planned);
     auto const zeros = zeros_of_mask(planned);
     if (planned.baseline) return shared_mask_of(*planned.baseline, task, zeros);
     return shared_mask_of({*value_of(baseline_score_names, to_string(planned.kind))}, task, zeros);
@@ -163,31 +173,56 @@ class ConditionMaker {
   std::map<std::tuple<std::size_t, std::vector<int>, std::vector<std::size_t>>, at::Tensor> delta_magnitudes_;
   std::shared_ptr<LayerSpectrum const> spectrum_;  ///< of the unedited matrix, or of the one that `spectrum_key_` names
   std::string spectrum_key_;
+  at::Tensor kept_;  ///< the binary mask `kept_of_`
+  std::ptrdiff_t kept_of_ = -1;
+  std::shared_ptr<std::map<int, at::Tensor> const> edited_;  ///< the matrices of the batch edit `edited_key_`
+  std::string edited_key_;
 };
 
-/// Conditions of the masks used last, as many as fit into some memory.
+/// Conditions of the masks used last, as many as fit into some memory; masks take one bit an entry, so that those of a curve
+/// stay from one batch of facts to the next.
 class ConditionCache {
  public:
-  std::vector<Condition> const& get(std::ptrdiff_t mask, ConditionMaker& maker) {
-    for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
-      if (entry->first != mask) continue;
-      entries_.splice(entries_.begin(), entries_, entry);
-      return entry->second;
+  std::vector<Condition> get(std::ptrdiff_t mask, ConditionMaker& maker) {
+    auto const found = std::find_if(entries_.begin(), entries_.end(), [&](auto const& entry) { return entry.mask == mask; });
+    if (found != entries_.end()) {
+      entries_.splice(entries_.begin(), entries_, found);
+      auto conditions = found->conditions;
+      for (auto& condition : conditions) {
+        if (condition.keep.defined()) condition.keep = unpacked_bits(condition.keep, found->shape);
+      }
+      return conditions;
     }
-    entries_.emplace_front(mask, maker.make(mask));
-    std::int64_t bytes = 0;
-    for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
-      for (auto const& condition : entry->second) bytes += condition.keep.defined() ? condition.keep.numel() : 0;
-      if (bytes <= most_bytes || entry == entries_.begin()) continue;
-      entries_.erase(entry, entries_.end());
-      break;
+    auto conditions = maker.make(mask);
+    auto& entry = entries_.emplace_front(Entry{mask, conditions, {}});
+    for (auto& condition : entry.conditions) {
+      if (!condition.keep.defined()) continue;
+      entry.shape = condition.keep.sizes().vec();
+      condition.keep = packed_bits(condition.keep);
     }
-    return entries_.front().second;
+    drop_oldest();
+    return conditions;
   }
 
  private:
+  struct Entry {
+    std::ptrdiff_t mask;
+    std::vector<Condition> conditions;  ///< whose masks are packed
+    std::vector<std::int64_t> shape;    ///< of all of them
+  };
+
+  void drop_oldest() {
+    std::int64_t bytes = 0;
+    for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+      for (auto const& condition : entry->conditions) bytes += condition.keep.defined() ? condition.keep.numel() : 0;
+      if (bytes <= most_bytes || entry == entries_.begin()) continue;
+      entries_.erase(entry, entries_.end());
+      return;
+    }
+  }
+
   static constexpr std::int64_t most_bytes = std::int64_t{1} << 29;
-  std::list<std::pair<std::ptrdiff_t, std::vector<Condition>>> entries_;
+  std::list<Entry> entries_;
 };
 
 class EvaluationWork : public TaskWork {
@@ -209,7 +244,7 @@ class EvaluationWork : public TaskWork {
       set_ = task.set;
     }
     if (facts_.empty() || first_ != task.first) prepare(task);
-    auto const& conditions = conditions_.get(task.mask, *maker_);
+    auto const conditions = conditions_.get(task.mask, *maker_);
     bool const batch = run_.plan.sets[set_].in_batches;
     std::vector<PromptMetrics> rows;
     for (auto const& [key, scorer] : facts_) {

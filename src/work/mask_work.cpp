@@ -133,12 +133,23 @@ class Trainee {
   std::optional<TrainingSet> facts_;
 };
 
+/// The mean of trained masks, on the CPU.
+bool put_consensus(WorkContext const& run, MaskTask const& task, TaskContext const& context) {
+  if (context.group.rank() != 0) return true;
+  StoredResults const results(run.objects, run.plan);
+  std::vector<SharedMask> members;
+  for (auto const member : task.members) members.push_back(results.shared_mask(run.plan.masks[member]));
+  run.objects.put(task.key, to_bytes(consensus_of(members)));
+  return true;
+}
+
 class MaskWork : public TaskWork {
  public:
   explicit MaskWork(WorkContext const& context) : run_(context) {}
 
   bool run(PlannedTask planned, TaskContext const& context) override {
     auto const& task = run_.plan.masks[planned.index];
+    if (!task.members.empty()) return put_consensus(run_, task, context);
     if (!trainee_ || !trainee_->serves(task)) {
       trainee_.reset();
       trainee_.emplace(run_, task);

@@ -17,8 +17,8 @@ std::unique_ptr<CausalLM> make_model(WorkContext const& run, StoredResults& resu
   auto const& layers = run.plan.masked_layers(condition);
   if (condition.mask >= 0) {
     auto const& task = run.plan.masks[static_cast<std::size_t>(condition.mask)];
-    weights = masked_projections(run.model, std::move(weights), layers, results.shared_mask(task).keep(task.options.threshold),
-                                 condition.cover);
+    weights =
+        masked_projections(run.model, std::move(weights), layers, results.shared_mask(task).keep(task.options), condition.cover);
   } else if (condition.kind == ConditionKind::dropped) {
     weights = masked_projections(run.model, std::move(weights), layers, nothing_kept(run.model, layers));
   }
@@ -36,7 +36,7 @@ ProjectionOverride change_of(WorkContext const& run, StoredResults& results, Tex
   }
   if (condition.mask >= 0) {
     auto const& task = run.plan.masks[static_cast<std::size_t>(condition.mask)];
-    change.mask = results.shared_mask(task).keep(task.options.threshold).to(run.model.device(), run.model.dtype());
+    change.mask = results.shared_mask(task).keep(task.options).to(run.model.device(), run.model.dtype());
     change.masks_weight = condition.cover != Cover::delta;
     change.masks_edit = condition.cover != Cover::weight;
   }

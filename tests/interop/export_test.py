@@ -296,6 +296,10 @@ class Exports(ExportChecks):
             kept = keep[layer] if self.family == "llama" else keep[layer].T
             self.assertLess(kept.sum().item(), kept.numel())
             self.assertTrue(torch.equal(new, old * kept))
+        self.out = self.out.with_name(f"{self.out.name}.share")
+        changes = self.export(study, "--mask", study.mask, "--zeros", 0.25)
+        zeros = sum((tensor(self.out, change["tensor"]) == 0).sum().item() for change in changes)
+        self.assertEqual(zeros, sum(part.numel() for part in keep) // 4)
 
     def refused(self, study: Study, *words: object, code: int = 2, out: Path | None = None) -> str:
         out = out or self.out
@@ -324,6 +328,9 @@ class Exports(ExportChecks):
         self.assertIn("--mask", self.refused(study, "--edits", edit, "--threshold", 0.5))
         for threshold in ["0", "1", "nan", "half", "-0.5"]:
             self.assertIn("between 0 and 1", self.refused(study, "--mask", mask, f"--threshold={threshold}"))
+        self.assertIn("between 0 and 1", self.refused(study, "--mask", mask, "--zeros=1"))
+        self.assertIn("--zeros", self.refused(study, "--mask", mask, "--zeros=0.1", "--threshold=0.5"))
+        self.assertIn("--mask", self.refused(study, "--edits", edit, "--zeros", 0.1))
         self.assertIn("nothing to export", self.refused(study))
         self.assertIn("'float8'", self.refused(study, "--edits", edit, "--dtype", "float8"))
         self.assertIn("no entry", self.refused(study, "--mask", mask, "--threshold", "1e-30", code=1))

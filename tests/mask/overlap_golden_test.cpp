@@ -1,5 +1,8 @@
 #include "support/golden.hpp"
+#include <onemask/mask/change_sums.hpp>
+#include <onemask/mask/shared_mask.hpp>
 #include <onemask/report/overlap.hpp>
+#include <onemask/statistics/rank_correlation.hpp>
 
 #include <gtest/gtest.h>
 
@@ -31,6 +34,11 @@ TEST_P(OverlapGolden, OfTwoTrainingsFromOneStart) {
   EXPECT_NEAR(trained.chance, 0.055, 5e-4);
   EXPECT_NEAR(trained.rows, 0.89, 5e-3);
   EXPECT_NEAR(trained.columns, 0.92, 5e-3);
+  auto const ranks = [](at::Tensor const& values) {
+    auto const all = values.contiguous();
+    return doubled_ranks({all.data_ptr<float>(), static_cast<std::size_t>(all.numel())});
+  };
+  EXPECT_NEAR(rank_correlation(ranks(slow.tensor("soft_mask_final")), ranks(soft)), 0.90755, 5e-5);
   auto const start = overlap_of(smallest_set_to_zero(slow.tensor("theta_init"), k), a);
   EXPECT_NEAR(start.iou, 0.114, 5e-4);
   EXPECT_NEAR(start.lift, 1.96, 5e-3);
@@ -48,6 +56,21 @@ TEST_P(OverlapGolden, SpreadOverRowsAndColumns) {
   EXPECT_NEAR(columns.largest, 0.859, 5e-4);
   EXPECT_NEAR(columns.deviation, 0.192, 5e-4);
   EXPECT_NEAR(columns.by_chance, 0.022, 5e-4);
+}
+
+/// The mask of 19.7 % zeros takes away more of the held-out edits than chance would.
+TEST_P(OverlapGolden, ChangesUnderTheMask) {
+  if (GetParam().name != "cf_gpt2") GTEST_SKIP() << "this golden mask is that of cf-gpt2";
+  auto const keep = tensors("eval_mask.safetensors").tensor("mask").to(at::kBool).t();
+  auto const factors = tensors("mask_edits_heldout.safetensors");
+  auto const sums = change_sums(keep, factors.tensor("v"), factors.tensor("u"));
+  EXPECT_NEAR(sums.squares.sqrt().mean().item<double>(), 12.72, 5e-3);
+  EXPECT_NEAR(sums.squares_at_zeros.sqrt().mean().item<double>(), 8.09, 5e-3);
+  EXPECT_NEAR((sums.squares_at_zeros / sums.squares).mean().item<double>(), 0.41, 5e-3);
+  auto const zeros = static_cast<double>(keep.numel()) * zeros_share(keep);
+  EXPECT_NEAR((sums.sizes_at_zeros / zeros).mean().item<double>(), 0.009955, 5e-6);
+  EXPECT_NEAR(((sums.sizes - sums.sizes_at_zeros) / (static_cast<double>(keep.numel()) - zeros)).mean().item<double>(), 0.005557,
+              5e-6);
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, OverlapGolden, testing::ValuesIn(golden_sources()), testing::PrintToStringParamName());

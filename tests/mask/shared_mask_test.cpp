@@ -34,6 +34,41 @@ TEST(SharedMaskTest, ThresholdsOfTheSoftMask) {
   EXPECT_EQ(zeros_share(mask.keep(0.8)), 0.75);
 }
 
+TEST(SharedMaskTest, ExactSharesOfTheSoftMask) {
+  SharedMask mask;
+  mask.soft = at::tensor({0.2F, 0.5F, 0.5F, 0.9F, 0.5F, 0.1F, 0.7F, 1.0F}).view({4, 2});
+  auto const kept = [&](double zeros) {
+    MaskOptions options;
+    options.zeros = zeros;
+    return mask.keep(options);
+  };
+  auto const bits = [](std::vector<int> const& values) { return at::tensor(values).view({4, 2}).to(at::kBool); };
+  EXPECT_TRUE(at::equal(kept(0.25), bits({0, 1, 1, 1, 1, 0, 1, 1})));
+  EXPECT_TRUE(at::equal(kept(0.5), bits({0, 0, 0, 1, 1, 0, 1, 1})));  // of equal values the first ones
+  EXPECT_TRUE(at::equal(kept(0.32), kept(0.375)));                    // 2.56 of 8 are 3
+  EXPECT_TRUE(at::equal(kept(0.01), bits({1, 1, 1, 1, 1, 1, 1, 1})));
+  EXPECT_TRUE(at::equal(mask.keep(MaskOptions()), mask.keep(0.7)));
+  for (int k = 1; k < 8; ++k) EXPECT_EQ(zeros_share(kept(k / 8.0)), k / 8.0);
+}
+
+TEST(SharedMaskTest, ConsensusIsTheMean) {
+  SharedMask a{{2}, 0, at::tensor({0.0F, 1.0F, 0.25F}).view({1, 3}), {}},
+      b{{2}, 1, at::tensor({1.0F, 1.0F, 0.5F}).view({1, 3}), {}};
+  auto const consensus = consensus_of({a, b});
+  EXPECT_TRUE(at::equal(consensus.soft, at::tensor({0.5F, 1.0F, 0.375F}).view({1, 3})));
+  EXPECT_EQ(consensus.layers, std::vector<int>{2});
+  EXPECT_TRUE(at::equal(shared_mask_from_bytes(to_bytes(consensus), "bytes").soft, consensus.soft));
+}
+
+TEST(SharedMaskTest, BitsArePackedAndUnpacked) {
+  for (std::int64_t columns : {1, 7, 8, 9}) {
+    auto const keep = random_tensor({3, columns}, static_cast<std::uint64_t>(columns)) > 0;
+    auto const bits = packed_bits(keep);
+    EXPECT_EQ(bits.numel(), (3 * columns + 7) / 8);
+    EXPECT_TRUE(at::equal(unpacked_bits(bits, keep.sizes()), keep)) << columns;
+  }
+}
+
 TEST(SharedMaskTest, RoundTrip) {
   auto const mask = example();
   auto const back = shared_mask_from_bytes(to_bytes(mask), "bytes");

@@ -489,6 +489,43 @@ TEST_F(PlanTest, ThresholdsShareOneTraining) {
   EXPECT_EQ(p.sets.size(), 1U);
 }
 
+TEST_F(PlanTest, SharesOfZerosShareOneTraining) {
+  auto const p = plan({{"mask.zeros=[0.1, 0.2]"}, {}, {}});
+  ASSERT_EQ(p.masks.size(), 2U);
+  EXPECT_EQ(p.masks[0].key, plan().masks[0].key);
+  EXPECT_EQ(p.masks[0].key, p.masks[1].key);
+  std::set<std::string> keys;
+  for (auto const& task : p.evaluations) keys.insert(task.key);
+  EXPECT_EQ(keys.size(), p.evaluations.size());  // but each has scores of its own
+  // A share alone decides no other scores than the same share in a list.
+  EXPECT_EQ(plan({{"mask.zeros=0.2"}, {}, {}}).evaluations.back().key, p.evaluations.back().key);
+}
+
+TEST_F(PlanTest, AConsensusIsAMaskMoreForEverySize) {
+  auto const p = plan(
+      {{"mask.zeros=[0.1, 0.2]", "evaluation.consensus=true", "evaluation.baselines=[random]", "evaluation.cover=[both, weight]"},
+       {"mask.seed=0..1"},
+       {}});
+  ASSERT_EQ(p.masks.size(), 6U);
+  EXPECT_EQ(p.masks[4].name, "consensus mask.zeros=0.1");
+  EXPECT_THAT(p.masks[4].members, ElementsAre(0, 2));
+  EXPECT_THAT(p.masks[5].members, ElementsAre(1, 3));
+  EXPECT_EQ(p.masks[4].key, p.masks[5].key);  // the mean of the soft masks, cut to either size
+  EXPECT_NE(p.masks[4].key, p.masks[0].key);
+  std::vector<std::string> conditions, variants;
+  for (auto const place : p.conditions_of(0, 4)) {
+    conditions.push_back(p.conditions[place].name);
+    variants.push_back(variant_of(p.conditions[place]));
+  }
+  EXPECT_THAT(conditions, ElementsAre("consensus mask.zeros=0.1", "cover weight (consensus mask.zeros=0.1)",
+                                      "original (consensus mask.zeros=0.1)"));
+  EXPECT_THAT(variants, ElementsAre("consensus", "consensus, cover weight", "consensus"));
+  // The others keep their names.
+  auto const without = plan(
+      {{"mask.zeros=[0.1, 0.2]", "evaluation.baselines=[random]", "evaluation.cover=[both, weight]"}, {"mask.seed=0..1"}, {}});
+  for (std::size_t t = 0; t < without.evaluations.size(); ++t) EXPECT_EQ(without.evaluations[t].key, p.evaluations[t].key);
+}
+
 TEST_F(PlanTest, ConditionsOfOneMask) {
   EXPECT_THAT(names(plan()), ElementsAre("original", "edited", "mask", "random (mask)", "magnitude (mask)",
                                          "delta_magnitude (mask)", "original (mask)"));

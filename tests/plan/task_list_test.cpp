@@ -86,6 +86,18 @@ TEST_F(TaskListTest, SeedsWeightsAndThresholdsShareOneSetOfEdits) {
   EXPECT_EQ(of(TaskKind::evaluation).size(), 481U);  // but scored
 }
 
+TEST_F(TaskListTest, AConsensusWaitsForItsMasks) {
+  make({{"evaluation.batch=25", "mask.zeros=[0.1, 0.2]", "evaluation.consensus=true"}, {"mask.seed=0..2"}, {}});
+  auto const masks = of(TaskKind::mask), scores = of(TaskKind::evaluation);
+  ASSERT_EQ(masks.size(), 4U);  // three trainings and their mean
+  EXPECT_EQ(before(masks[3]), (std::set<std::size_t>{masks[0], masks[1], masks[2]}));
+  EXPECT_EQ(list_.graph.tasks[masks[3]].parts, 1U);
+  EXPECT_EQ(list_.graph.tasks[masks[3]].seconds, 2);
+  ASSERT_EQ(scores.size(), 9U);
+  EXPECT_TRUE(before(scores.back()).contains(masks[3]));
+  EXPECT_FALSE(before(scores[6]).contains(masks[3]));
+}
+
 TEST_F(TaskListTest, EqualTasksAreOne) {
   make({{"evaluation.batch=25"}, {"mask.checkpoint_every=1,2"}, {}});  // decides no bits
   EXPECT_EQ(plan_.masks.size(), 2U);

@@ -68,13 +68,13 @@ StudyFile study_with_masks(std::string const& seed_of_b) {
 }
 
 TEST(OverlapDocument, ShowsPairsAndLines) {
-  auto const text = to_text(overlap_document(study_with_masks("1"), false));
+  auto const text = to_text(overlap_document(study_with_masks("1"), {}, false));
   EXPECT_THAT(text, AllOf(HasSubstr("Overlap of masks, layer 2\nmasks "), HasSubstr("\ntwo seeds      1     37.5  0.500"),
                           HasSubstr("Zeros by row (hidden dimension), layer 2\n"), HasSubstr("0 1 2 3\n"),
                           Not(HasSubstr("Every pair")), Not(HasSubstr("the same seed"))));
-  EXPECT_THAT(to_text(overlap_document(study_with_masks("1"), true)),
+  EXPECT_THAT(to_text(overlap_document(study_with_masks("1"), {}, true)),
               HasSubstr("\nmask.seed=0 | mask.seed=1     37.5     37.5  0.500  [0.333, 1.000]"));
-  EXPECT_THAT(to_text(overlap_document(study_with_masks("0"), false)), HasSubstr("Some of these masks have the same seed."));
+  EXPECT_THAT(to_text(overlap_document(study_with_masks("0"), {}, false)), HasSubstr("Some of these masks have the same seed."));
 }
 
 TEST(OverlapDocument, OfARunInProgressShowsTheMasksThatAreThere) {
@@ -82,7 +82,7 @@ TEST(OverlapDocument, OfARunInProgressShowsTheMasksThatAreThere) {
   auto node = study.matrices.extract("masks/0");
   node.key() = "masks/12";
   study.matrices.insert(std::move(node));
-  auto const text = to_text(overlap_document(study, true));
+  auto const text = to_text(overlap_document(study, {}, true));
   EXPECT_THAT(text, HasSubstr("mask.seed=1 | mask.seed=0"));
 }
 
@@ -92,15 +92,53 @@ TEST(OverlapDocument, MasksOfOneSeedStandApart) {
   third.attributes = {
       {"name", "mask.seed=0 mask.epochs=3"}, {"seed", "0"}, {"layers", "2"}, {"threshold", "0.7"}, {"object", "z"}};
   study.matrices.emplace("masks/2", third);
-  auto const text = to_text(overlap_document(study, false));
+  auto const text = to_text(overlap_document(study, {}, false));
   EXPECT_THAT(text, HasSubstr(" | mask.epochs=3, same seed      1"));
   EXPECT_THAT(text, HasSubstr(" | mask.epochs=3                 1"));
+}
+
+TEST(OverlapDocument, ShowsWhatTheObjectsSay) {
+  MaskObjects objects;
+  objects.ranks = {{"x", {2, 4, 6, 8}}, {"y", {4, 2, 8, 6}}};
+  objects.changes = {{.mask = "mask.seed=0",
+                      .layers = "2",
+                      .edits = "",
+                      .split = "heldout",
+                      .zeros = 0.375,
+                      .planned = 3,
+                      .norm = {2, 10},
+                      .at_zeros = {1, 6},
+                      .size_at_zeros = {0.001, 0.003},
+                      .size_elsewhere = {0.01, 0.02}}};
+  auto const study = study_with_masks("1");
+  auto const text = to_text(overlap_document(study, objects, true));
+  // Shares of energy of 1/4 and 36/100, over two of three models.
+  EXPECT_THAT(text, AllOf(HasSubstr("Changes by the edits at the zeros, layer 2\n"),
+                          HasSubstr("\nmask.seed=0, heldout  6.00      3.50      30.5   [25.0, 36.0]         37.5        2/3"),
+                          HasSubstr("             2         15\n"), Not(HasSubstr("mean size W"))))
+      << text;
+  EXPECT_THAT(text, HasSubstr("   0.60\n"));
+  objects.weights["mask.seed=0"] = {0.02, 0.05};
+  EXPECT_THAT(to_text(overlap_document(study, objects, false)), HasSubstr("         15           20         50\n"));
+  objects = {};
+  objects.note = "There is no folder.";
+  EXPECT_THAT(to_text(overlap_document(study, objects, false)),
+              AllOf(HasSubstr("\nThere is no folder.\n"), Not(HasSubstr("|dW|"))));
+}
+
+TEST(OverlapDocument, MasksOfOtherSizesAreNotCompared) {
+  auto study = study_with_masks("1");
+  study.matrices.at("masks/0").attributes["zeros"] = "0.1";
+  study.matrices.at("masks/1").attributes["zeros"] = "0.2";
+  EXPECT_THAT(to_text(overlap_document(study, {}, false)), Not(HasSubstr("Overlap of masks")));
+  study.matrices.at("masks/1").attributes["zeros"] = "0.1";
+  EXPECT_THAT(to_text(overlap_document(study, {}, false)), HasSubstr("Overlap of masks"));
 }
 
 TEST(OverlapDocument, NeedsAMask) {
   auto study = example_study();
   study.matrices.clear();
-  EXPECT_THAT(complaint_of([&] { overlap_document(study, false); }), HasSubstr("no mask yet"));
+  EXPECT_THAT(complaint_of([&] { overlap_document(study, {}, false); }), HasSubstr("no mask yet"));
 }
 
 }  // namespace

@@ -55,6 +55,7 @@ TEST(MaskFields, ValuesAreReadExactly) {
   EXPECT_EQ(set(options, "restoration", "nll"), "");
   EXPECT_EQ(options.restoration, Restoration::nll);
   EXPECT_EQ(set(options, "layers", "[1, 4]"), "");
+  EXPECT_EQ(set(options, "zeros", "0.15"), "");
   for (auto const& field : fields_of<MaskOptions>())
     EXPECT_EQ(field.set(again, YAML::Load(field.text(options))), "") << field.name;
   EXPECT_EQ(texts(again), texts(options));
@@ -71,6 +72,8 @@ TEST(MaskFields, WrongValuesAreNotTaken) {
   EXPECT_EQ(set(options, "margin", ".nan"), "must be a finite number");
   EXPECT_EQ(set(options, "max_gradient_norm", "0"), "must be above 0; .inf does not clip");
   EXPECT_EQ(set(options, "threshold", "1"), "must be between 0 and 1");
+  for (auto const* share : {"0", "1", ".nan"})
+    EXPECT_EQ(set(options, "zeros", share), "must be between 0 and 1, or a list of such shares");
   EXPECT_EQ(set(options, "validation_share", "1"), "must be at least 0 and under 1");
   EXPECT_EQ(set(options, "restoration", "most"), "is 'most'; known are margin, nll, none");
   EXPECT_EQ(texts(options), texts(MaskOptions{}));

@@ -34,6 +34,7 @@ TEST(StudyKeys, TheSchemaHasEveryKey) {
   EXPECT_EQ(mask["properties"]["epochs"]["default"], 301);
   EXPECT_EQ(mask["properties"]["restoration"]["enum"].size(), 3U);
   EXPECT_EQ(mask["additionalProperties"], false);
+  EXPECT_EQ(mask["properties"]["zeros"]["anyOf"][1]["items"]["exclusiveMaximum"], 1);
   auto const& facts = schema["properties"]["facts"]["additionalProperties"];
   EXPECT_TRUE(facts["properties"].contains("files"));
   EXPECT_EQ(facts["required"], nlohmann::json::array({"files"}));

@@ -178,6 +178,36 @@ TEST_F(StudyTest, KeysThatMoveTogether) {
   EXPECT_THAT(complaint({{}, {"mask.seed,mask.epochs=1,2;3,4"}, {}}), HasSubstr("sweeps 'mask.seed' twice"));
 }
 
+TEST_F(StudyTest, AListOfSharesIsSwept) {
+  write_study(study_text + "mask: {zeros: [0.1, 0.05]}\nsweep:\n  mask.seed: 0..1\n");
+  auto const study = read();
+  EXPECT_THAT(names(study), ElementsAre("mask.seed=0 mask.zeros=0.1", "mask.seed=0 mask.zeros=0.05", "mask.seed=1 mask.zeros=0.1",
+                                        "mask.seed=1 mask.zeros=0.05"));
+  EXPECT_EQ(study.points[1].mask.zeros, 0.05);
+  EXPECT_EQ(study.points[3].settings, "mask.zeros=0.05");
+  EXPECT_THAT(names(read({{}, {"mask.zeros=0.3", "mask.seed=0"}, {}})), ElementsAre("mask.seed=0 mask.zeros=0.3"));
+  EXPECT_EQ(read({{"mask.zeros=0.2"}, {}, {}}).points.size(), 2U);
+  EXPECT_FALSE(read({{}, {}, {}, {}, false}).masks);
+  EXPECT_THAT(complaint({{"mask.zeros=[0.1, 0.1]"}, {}, {}}), HasSubstr("must be different"));
+  EXPECT_THAT(complaint({{"mask.zeros=[]"}, {}, {}}), HasSubstr("at least one"));
+  EXPECT_THAT(complaint({{"mask.zeros=[0.1, 1]"}, {}, {}}), HasSubstr("'mask.zeros' must be between 0 and 1"));
+  EXPECT_THAT(complaint({{"mask.threshold=0.7"}, {}, {}}), HasSubstr("'mask.threshold' is given together with 'zeros'"));
+  // What a run resolved to, and what it prints with all defaults, can be read again.
+  for (auto const& text : {study.resolved, with_defaults(study)}) {
+    write_study(text);
+    EXPECT_EQ(names(read()), names(study)) << text;
+  }
+}
+
+TEST_F(StudyTest, AConsensusIsOfMasksOfOneSizeAndSeveralSeeds) {
+  write_study(study_text + "evaluation: {consensus: true}\n");
+  EXPECT_THAT(complaint({{}, {"mask.seed=0..1"}, {}}), HasSubstr("Set 'mask.zeros'"));
+  EXPECT_THAT(complaint({{"mask.zeros=0.1"}, {}, {}}), HasSubstr("Sweep 'mask.seed'"));
+  EXPECT_THAT(complaint({{"mask.zeros=0.1"}, {"mask.seed,mask.epochs=0,1;2,3"}, {}}), HasSubstr("Sweep 'mask.seed'"));
+  EXPECT_THAT(complaint({{"mask=none"}, {}, {}}), HasSubstr("the study trains none"));
+  EXPECT_EQ(complaint({{"mask.zeros=[0.1, 0.2]"}, {"mask.seed=0..1"}, {}}), "");
+}
+
 TEST_F(StudyTest, PointsSayWhatTheirEditsAndMasksDifferIn) {
   write_study(study_text + "sweep:\n  mask.seed: 0..1\n  edit.v_lr: [0.5, 1]\n  mask.layers: ['[1]', last]\n");
   auto const study = read();

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """The same bits on every number of ranks, in one folder or another."""
 
+import json
 import struct
+import subprocess
 import sys
 import unittest
 
-from runs import Results, Run, WorldTest
+from runs import PROGRAM, Results, Run, WorldTest
 
 
 class SameBits(WorldTest):
@@ -103,6 +105,46 @@ class SameBits(WorldTest):
             self.expect_ends(run.start(ranks), 0)
             self.assertEqual(len(run.done("mask")), 1)
         self.expect_same_results(runs[1].results(), runs[0].results())
+
+    def test_masks_of_chosen_sizes_and_their_consensus(self):
+        study = self.study.with_name("sizes.yaml")
+        study.write_text(self.study.read_text().replace("  threshold: 0.5\n", "  zeros: [0.1, 0.25]\n"))
+        words = ["--set", "evaluation.consensus=true", "--set", "evaluation.baselines=[random]", "--sweep", "mask.seed=0..1"]
+        runs = [Run(study, self.folder / f"sizes on {ranks}", *words) for ranks in (1, 2)]
+        for ranks, run in enumerate(runs, 1):
+            self.expect_ends(run.start(ranks), 0)
+            self.assertEqual(len(run.done("mask")), 3)  # two trainings and their consensus
+        one = runs[0].results()
+        self.expect_same_results(runs[1].results(), one)
+        masks = {}
+        for i in range(6):
+            shape, _, bits, attributes = one.values[f"masks/{i}"]
+            attributes = dict(attributes)
+            zeros = {place for place, bit in enumerate(bits) if bit == 0}
+            self.assertEqual(len(zeros), round(float(attributes["zeros"]) * shape[0] * shape[1]))
+            masks[attributes["seed"], attributes["zeros"]] = zeros
+        for seed in ("0", "1", "consensus"):
+            self.assertLess(masks[seed, "0.1"], masks[seed, "0.25"])
+        share = struct.unpack("<%dd" % len(one.texts("conditions/name")), one.values["conditions/zeros"][2])
+        variants = dict(zip(one.texts("conditions/name"), zip(one.texts("conditions/variant"), share)))
+        self.assertEqual(variants["consensus mask.zeros=0.25"], ("consensus", 0.25))
+        self.assertEqual(variants["random (mask.seed=1 mask.zeros=0.1)"][0], "")
+        self.assertEqual(variants["random (mask.seed=1 mask.zeros=0.1)"][1], variants["mask.seed=1 mask.zeros=0.1"][1])
+
+        def said(*words: object) -> str:
+            return subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True, check=True).stdout
+
+        curve = json.loads(said("report", runs[0].folder, "--curve", "--json"))
+        points = [(row["kind"], row["zeros"], row["points"]) for row in curve if row["split"] == "heldout"]
+        self.assertEqual(len([point for point in points if point[0] == "mask"]), 4)  # of the seeds' mean and of the consensus
+        self.assertIn(("random", 0.25, 2), points)
+        overlap = said("overlap", runs[0].folder, "--model", study.with_name("model"))
+        self.assertRegex(overlap, r"\nmask.seed=0 mask.zeros=0.25, heldout .* 6/6 ")
+        self.assertIn("mean size W", overlap)
+        bare = self.folder / "bare"
+        bare.mkdir()
+        (bare / "study.h5").write_bytes((runs[0].folder / "study.h5").read_bytes())
+        self.assertIn("There is no folder", said("overlap", bare))
 
     def test_shared_objects_are_not_made_again(self):
         shared = self.folder / "shared"

@@ -2,6 +2,7 @@
 
 #include <onemask/model/causal_lm.hpp>
 #include <onemask/settings/condition_kind.hpp>
+#include <onemask/settings/mask_options.hpp>
 
 #include <array>
 #include <cstdint>
@@ -35,7 +36,17 @@ struct SharedMask {
 
   /// Entries that are kept: M >= threshold, bool [out, in].
   at::Tensor keep(double threshold) const { return soft >= threshold; }
+  /// The same as a study asks for it: M >= options.threshold, or with options.zeros all but that share of the entries, rounded to
+  /// the nearest number of them over all layers together: those with the smallest M, of equal ones those of lower index.
+  at::Tensor keep(MaskOptions const& options) const;
 };
+
+/// What masks of several seeds agree on: the mean of their M. They must have equal layers.
+SharedMask consensus_of(std::vector<SharedMask> const& masks);
+
+/// Bool masks as one bit an entry, and back; some hundred of them are kept at once.
+at::Tensor packed_bits(at::Tensor const& keep);
+at::Tensor unpacked_bits(at::Tensor const& bits, at::IntArrayRef shape);
 
 /// A safetensors file: the soft mask, and the other fields as metadata.
 std::string to_bytes(SharedMask const& mask);

@@ -65,7 +65,9 @@ struct MaskTask {
   std::vector<std::size_t> training = {};   ///< facts that it is trained on, ascending
   std::vector<std::size_t> held_back = {};  ///< and those that it is tried on after every epoch
   std::vector<bool> left_out = {};  ///< by fact: those of its split that are neither, which are not scored under it; empty: none
-  std::string key = {};             ///< object
+  std::vector<std::size_t> members =
+      {};                ///< of a consensus, which is not trained: places in Plan::masks of those it is the mean of
+  std::string key = {};  ///< object
 };
 
 /// What a condition is, for tables; `Condition` in the room eval holds the tensors.
@@ -76,6 +78,7 @@ struct PlannedCondition {
   std::ptrdiff_t mask = -1;               ///< index in Plan::masks, -1: none
   Cover cover = Cover::both;              ///< what the mask is put on
   std::optional<Baseline> baseline = {};  ///< one that is more than a plain name
+  bool consensus = false;                 ///< whether the mask is the consensus of several seeds
 };
 
 /// What tells a condition from others of its kind: "magnitude per fact, zeros 0.05"; "" where its kind says all.

@@ -5,6 +5,9 @@
 #include <onemask/store/study_file.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -35,8 +38,34 @@ struct Spread {
 Spread spread_over_rows(ByteMatrix const& mask);
 Spread spread_over_columns(ByteMatrix const& mask);
 
-/// Overlaps and spreads of the masks in a study file: means over the pairs of masks that differ in the same way, and with
-/// `per_pair` every pair with its interval. Throws UserError where the file has no mask.
-Document overlap_document(StudyFile const& study, bool per_pair);
+/// How much of the changes ΔW by the edits of a split lies where a mask is zero, by edited model.
+struct ChangesAtZeros {
+  std::string mask, layers, edits, split;                       ///< the mask's name and layers, the way of editing
+  double zeros = 0;                                             ///< share of zeros, and so of the energy by chance
+  std::int64_t planned = 0;                                     ///< edited models
+  std::vector<double> norm = {}, at_zeros = {};                 ///< Frobenius norms |ΔW| and |ΔW ∘ (1 - M)|
+  std::vector<double> size_at_zeros = {}, size_elsewhere = {};  ///< means of the entries' |ΔW|
+};
+
+/// Means of the entries' |W|, W the unedited matrix that a mask is put on.
+struct WeightSizes {
+  double at_zeros, elsewhere;
+};
+
+/// What the objects of a run say of its masks beside their zeros.
+struct MaskObjects {
+  std::map<std::string, std::vector<std::uint32_t>> ranks;  ///< of the soft masks, as doubled_ranks gives them, by object
+  std::vector<ChangesAtZeros> changes;
+  std::map<std::string, WeightSizes> weights;  ///< by name of mask; where a model was given
+  std::string note;                            ///< what is missing, in a sentence
+};
+
+/// The masks of a study file in the order of the plan; of a run in progress some may be missing.
+std::vector<ByteMatrix const*> masks_of(StudyFile const& study);
+
+/// Overlaps and spreads of the masks in a study file, and what the run's objects say beside: means over the pairs of masks that
+/// differ in the same way, and with `per_pair` every pair with its interval. Masks that are cut to different sizes are not
+/// compared. Throws UserError where the file has no mask.
+Document overlap_document(StudyFile const& study, MaskObjects const& objects, bool per_pair);
 
 }  // namespace onemask

@@ -17,6 +17,7 @@ struct EvaluationPlan {
   bool masked_original = true;  ///< score the unedited model under each mask as well
   bool drop = false;            ///< score the model without the edited matrices
   bool transfer = false;        ///< score every mask on all ways of editing that change its layers
+  bool consensus = false;       ///< score the mean of the masks that differ in their seed alone, as a mask more
 };
 
 template <>

@@ -25,6 +25,7 @@ enum class FieldType {
   whole,
   number,
   number_or_false,
+  number_or_list,
   flag,
   name,
   names,

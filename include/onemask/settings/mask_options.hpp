@@ -5,6 +5,7 @@
 #include <onemask/settings/field.hpp>
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ struct MaskOptions {
   double temperature0 = 1.642967087192555, temperature1 = 4.301434805369519;
 
   double threshold = 0.7;         ///< binary mask: M >= threshold; applied to the trained mask, so thresholds share one training
+  std::optional<double> zeros;    ///< in its place: exactly this share of entries is zero, those with the smallest M
   double validation_share = 0.1;  ///< of the training facts, held back and scored after every epoch
   bool leading_space = false;     ///< the published code's prompts for GPT-2 begin with a space while masks are trained
   int checkpoint_every = 5;       ///< epochs between checkpoints
