@@ -80,6 +80,7 @@ void require_disjoint(ChosenFacts const& chosen, TrainingFactIndex const& traini
 }  // namespace
 
 void require_disjoint(std::vector<ChosenFacts> const& splits, std::string const& training_split) {
+  if (training_split.empty()) return;
   TrainingFactIndex training;
   for (auto const& chosen : splits) {
     if (chosen.selection.split != training_split) continue;

@@ -120,9 +120,10 @@ class Evaluation(WorldTest):
         for command in ("plan", "sweep", "doctor"):
             words = [command, study] + ([] if command == "doctor" else ["--out", out])
             result = subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=120, check=False)
-            self.assertIn("1 with the same case_id: case_id 3 (", result.stdout + result.stderr)
-            self.assertIn("1 with the same relation and subject under another case_id: case_id 999 (", result.stdout + result.stderr)
-            self.assertIn("facts.heldout.allow_overlap: [case, subject]", result.stdout + result.stderr)
+            said = " ".join((result.stdout + result.stderr).split())
+            self.assertIn("1 with the same case_id: case_id 3 (", said)
+            self.assertIn("1 with the same relation and subject under another case_id: case_id 999 (", said)
+            self.assertIn("facts.heldout.allow_overlap: [case, subject]", said)
             self.assertEqual(result.returncode, 1 if command == "doctor" else 2)
         self.assertIn("decides nothing", self.ask("plan", study, "--out", out, "--set", "facts.train.allow_overlap=[case]", code=2))
         allowed = ["--set", "facts.heldout.allow_overlap=[subject, case]"]
