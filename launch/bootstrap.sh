@@ -120,7 +120,7 @@ install_extra() { # NAME WHAT
     echo "bootstrap: launch/$1_requirements.txt cannot be installed; tests that need $2 are skipped." >&2
   fi
 }
-install_extra statistics scipy
+install_extra statistics "scipy, polars or DuckDB"
 # Tests hold adapters against PEFT, which needs Python's torch, so only beside CUDA.
 if [[ $cuda == 1 ]]; then install_extra peft PEFT; fi
 echo "$venv"

@@ -3,6 +3,7 @@
 #include <onemask/core/text.hpp>
 #include <onemask/report/export.hpp>
 #include <onemask/report/read.hpp>
+#include <onemask/report/took.hpp>
 
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
@@ -21,6 +22,7 @@ void add_result_options(po::options_description& options) {
   options.add_options()                                         //
       ("by-relation", "also print a table for every relation")  //
       ("per-mask", "also print a line for every study point")   //
+      ("took", "also print RSR given that the edit took")       //
       ("format", po::value<std::string>()->value_name("F"),
        ("how to print: " + all_formats() + "; text unless given").c_str())  //
       ("json", "print one JSON object instead of tables; --format json")    //
@@ -37,7 +39,7 @@ ResultOptions result_options_of(po::variables_map const& values) {
     throw UserError("Several formats were given: " + join(formats, ", ", [](auto const& name) { return name; }) +
                     "; choose one.");
   }
-  ResultOptions options{{values.contains("by-relation"), values.contains("per-mask")}};
+  ResultOptions options{{values.contains("by-relation"), values.contains("per-mask")}, values.contains("took")};
   if (formats.empty()) return options;
   if (auto const document = value_of(document_format_names, formats.front())) {
     options.format = *document;
@@ -58,7 +60,8 @@ std::filesystem::path study_file_of(po::variables_map const& values) {
 }
 
 std::string format_results(std::filesystem::path const& study_file, ResultOptions const& options) {
-  auto const study = read_results(study_file);
+  auto study = read_results(study_file, options.took);
+  if (options.took) add_took(study);
   if (auto const* data = std::get_if<DataFormat>(&options.format))
     return *data == DataFormat::json ? to_json(study) : to_csv(study);
   return laid_out(make_document(study, options.table), std::get<DocumentFormat>(options.format));

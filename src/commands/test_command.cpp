@@ -63,8 +63,8 @@ Command test_command() {
       ("compare", list("A B"), "the two conditions")                                                             //
       ("split", list("SPLIT ..."), "only these splits")                                                          //
       ("metric", list("METRIC ..."), "scores of the table metrics, or confidence (default: rsr rsm p_true kl)")  //
-      ("prompts", text("KIND", "rewrite"), "rewrite, paraphrase or neighborhood")                                //
-      ("facts", text("WHICH", "all"), "all, known (to the unedited model) or took (their edit)")                 //
+      ("prompts", text("KIND", "rewrite"), "rewrite, paraphrase, neighborhood or one of evaluation.prompts")     //
+      ("facts", text("WHICH", "all"), "all, known (to the unedited model), took or took-top-1 (their edit)")     //
       ("cluster-relations", "resample whole relations instead of facts")                                         //
       ("json", "print a JSON list instead of tables")                                                            //
       ("csv", "print CSV instead of tables");

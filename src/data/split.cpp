@@ -1,3 +1,4 @@
+#include "data/overlapping_facts.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
@@ -40,7 +41,8 @@ class Registry {
 
 }  // namespace
 
-SelectedFacts join_splits(std::vector<ChosenFacts> splits) {
+SelectedFacts join_splits(std::vector<ChosenFacts> splits, std::string const& training_split) {
+  require_disjoint(splits, training_split);
   Registry registry;
   SelectedFacts selected;
   std::map<std::string, std::map<std::string, std::size_t>> dropped;  // by split and by the split that has the fact
@@ -79,10 +81,11 @@ SelectedFacts join_splits(std::vector<ChosenFacts> splits) {
   return selected;
 }
 
-std::vector<SplitFact> select_facts(std::vector<FactSelection> const& selections, std::filesystem::path const& base) {
+std::vector<SplitFact> select_facts(std::vector<FactSelection> const& selections, std::filesystem::path const& base,
+                                    std::string const& training_split) {
   std::vector<ChosenFacts> splits;
   for (FactSelection const& selection : selections) splits.push_back(choose_facts(read_candidates(selection, base)));
-  return join_splits(std::move(splits)).facts;
+  return join_splits(std::move(splits), training_split).facts;
 }
 
 }  // namespace onemask

@@ -83,7 +83,7 @@ Finding memory_finding(Checkpoint const& checkpoint, ModelOptions const& model, 
 
 Findings fact_findings(Study const& study) {
   std::map<std::string, std::size_t> counts;
-  for (auto const& fact : select_facts(study.facts, study.base)) ++counts[fact.split];
+  for (auto const& fact : select_facts(study.facts, study.base, study.training_split())) ++counts[fact.split];
   std::string text;
   for (auto const& selection : study.facts) {
     auto const count = std::exchange(counts[selection.split], 0);

@@ -8,12 +8,13 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
 namespace onemask {
 namespace {
 
-constexpr std::size_t kinds = 3;                       // of prompts
-constexpr std::int64_t most_values = 8 * 1024 * 1024;  // in the series that are resampled together
+constexpr std::size_t kinds = prompt_kind_names.size();  // of prompts
+constexpr std::int64_t most_values = 8 * 1024 * 1024;    // in the series that are resampled together
 constexpr auto unknown = std::numeric_limits<double>::quiet_NaN();
 
 /// log P per token of an object, in nats.
@@ -22,9 +23,6 @@ double true_per_token(PromptMetrics const& row) {
 }
 double new_per_token(PromptMetrics const& row) {
   return row.lp_new / static_cast<double>(row.tokens_new);
-}
-double edit_magnitude(PromptMetrics const& row) {
-  return std::exp(new_per_token(row)) - std::exp(true_per_token(row));
 }
 
 /// What is averaged over a fact's prompts of one kind.
@@ -41,10 +39,29 @@ double likelier(double a, double b) {
   return std::isnan(a) || std::isnan(b) ? not_a_number : a > b ? 1 : 0;
 }
 
-std::vector<Quantity> all_quantities() {
+double new_success(PromptMetrics const& row) {
+  return likelier(new_per_token(row), true_per_token(row));
+}
+double true_success(PromptMetrics const& row) {
+  return likelier(true_per_token(row), new_per_token(row));
+}
+double new_magnitude(PromptMetrics const& row) {
+  return std::exp(new_per_token(row)) - std::exp(true_per_token(row));
+}
+double true_magnitude(PromptMetrics const& row) {
+  return -new_magnitude(row);
+}
+
+/// Of the kinds of prompts that a study has.
+std::vector<Quantity> all_quantities(std::set<PromptKind> const& kinds_of_study, bool token_accuracy) {
   std::vector<Quantity> quantities;
-  for (auto const kind : {PromptKind::rewrite, PromptKind::paraphrase}) {
+  for (auto const kind : kinds_of_study) {
     auto const add = [&](char const* name, double (*value)(PromptMetrics const&)) { quantities.push_back({kind, name, value}); };
+    if (!asks_own_object(kind)) {
+      add("success", wants_true_object(kind) ? true_success : new_success);
+      add("magnitude", wants_true_object(kind) ? true_magnitude : new_magnitude);
+      continue;
+    }
     add("rsr", [](auto const& r) { return likelier(r.lp_true, r.lp_new); });
     add("rsm", [](auto const& r) { return r.lp_true - r.lp_new; });
     add("kl", [](auto const& r) { return r.kl; });
@@ -54,12 +71,13 @@ std::vector<Quantity> all_quantities() {
     add("overlap5", [](auto const& r) { return r.overlap5; });
     add("overlap10", [](auto const& r) { return r.overlap10; });
     add("overlap100", [](auto const& r) { return r.overlap100; });
-    add("success", [](auto const& r) { return likelier(new_per_token(r), true_per_token(r)); });
-    add("magnitude", edit_magnitude);
+    add("success", new_success);
+    add("magnitude", new_magnitude);
+    if (!token_accuracy) continue;
+    add("acc_true", [](auto const& r) { return r.acc_true; });
+    add("acc_new", [](auto const& r) { return r.acc_new; });
+    add("match", [](auto const& r) { return std::isnan(r.acc_true) ? not_a_number : r.acc_true == 1 ? 1 : 0; });
   }
-  quantities.push_back(
-      {PromptKind::neighborhood, "success", [](auto const& r) { return likelier(true_per_token(r), new_per_token(r)); }});
-  quantities.push_back({PromptKind::neighborhood, "magnitude", [](auto const& r) { return -edit_magnitude(r); }});
   return quantities;
 }
 
@@ -72,20 +90,28 @@ struct Selection {
 };
 
 std::vector<Selection> all_selections(std::vector<Quantity> const& quantities) {
-  std::vector<Selection> selections{
-      {"rewrite", {PromptKind::rewrite}, {}, nullptr},
-      {"paraphrase", {PromptKind::paraphrase}, {}, nullptr},
-      {"neighborhood", {PromptKind::neighborhood}, {}, nullptr},
-      {"all", {PromptKind::rewrite, PromptKind::paraphrase, PromptKind::neighborhood}, {}, "score"}};
+  std::vector<Selection> selections;
+  for (auto const& [kind, name] : prompt_kind_names) selections.push_back({name, {kind}, {}, nullptr});
+  selections.push_back({"all", {PromptKind::rewrite, PromptKind::paraphrase, PromptKind::neighborhood}, {}, "score"});
+  auto& score = selections.back();
   for (std::size_t q = 0; q < quantities.size(); ++q) {
-    selections[static_cast<std::size_t>(quantities[q].kind)].quantities.push_back(q);
-    if (std::string_view(quantities[q].name) == "success") selections.back().quantities.push_back(q);
+    auto const kind = quantities[q].kind;
+    selections[static_cast<std::size_t>(kind)].quantities.push_back(q);
+    bool const of_score = std::find(score.kinds.begin(), score.kinds.end(), kind) != score.kinds.end();
+    if (of_score && std::string_view(quantities[q].name) == "success") score.quantities.push_back(q);
   }
   return selections;
 }
 
 bool has_prompts(FactPlace const& fact, PromptKind kind) {
-  return kind == PromptKind::rewrite || (kind == PromptKind::paraphrase ? fact.has_paraphrases : fact.has_neighborhood);
+  return std::find(fact.kinds.begin(), fact.kinds.end(), kind) != fact.kinds.end();
+}
+
+/// All that some fact has prompts of.
+std::set<PromptKind> kinds_of(std::vector<FactPlace> const& facts) {
+  std::set<PromptKind> all;
+  for (auto const& fact : facts) all.insert(fact.kinds.begin(), fact.kinds.end());
+  return all;
 }
 
 /// A group's facts that are averaged together.
@@ -185,7 +211,8 @@ void estimate(Series const& series, double const* values, double const* resample
 }  // namespace
 
 struct Aggregator::State {
-  explicit State(std::vector<FactPlace> const& of) : facts(of) {}
+  State(std::vector<FactPlace> const& of, bool token_accuracy)
+      : quantities(all_quantities(kinds_of(of), token_accuracy)), selections(all_selections(quantities)), facts(of) {}
 
   /// The rows of all metrics under the conditions, without values yet.
   std::vector<SummaryRow> empty_rows() const {
@@ -240,8 +267,8 @@ struct Aggregator::State {
     }
   }
 
-  std::vector<Quantity> const quantities = all_quantities();
-  std::vector<Selection> const selections = all_selections(quantities);
+  std::vector<Quantity> const quantities;
+  std::vector<Selection> const selections;
   std::vector<FactPlace> const facts;
   std::vector<FactGroup> groups;
   Bootstrap bootstrap;
@@ -249,7 +276,8 @@ struct Aggregator::State {
   std::vector<Sums> sums;  // by condition
 };
 
-Aggregator::Aggregator(std::vector<FactPlace> const& facts) : state_(std::make_unique<State>(facts)) {}
+Aggregator::Aggregator(std::vector<FactPlace> const& facts, bool token_accuracy)
+    : state_(std::make_unique<State>(facts, token_accuracy)) {}
 
 Aggregator::~Aggregator() = default;
 
@@ -301,8 +329,8 @@ std::vector<SummaryRow> Aggregator::end() {
 }
 
 std::vector<SummaryRow> aggregate(std::vector<PromptMetrics> const& rows, std::vector<FactPlace> const& facts,
-                                  std::vector<std::string> const& conditions) {
-  Aggregator aggregator(facts);
+                                  std::vector<std::string> const& conditions, bool token_accuracy) {
+  Aggregator aggregator(facts, token_accuracy);
   aggregator.begin(conditions);
   for (auto const& row : rows) aggregator.add(row);
   return aggregator.end();

@@ -3,6 +3,7 @@
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
+#include <onemask/data/fact_prompts.hpp>
 #include <onemask/data/prompt.hpp>
 #include <onemask/eval/metrics.hpp>
 #include <onemask/mask/baselines.hpp>
@@ -10,6 +11,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <map>
 
 #include <c10/core/GradMode.h>
 
@@ -53,12 +56,8 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
       batch.edit.push_back(static_cast<std::int64_t>(lefts.size()));
       batch.facts.push_back(item);
     };
-    add(fact.question(), PromptKind::rewrite);
-    if (options.paraphrases) {
-      for (auto const& paraphrase : fact.paraphrase_prompts) add(paraphrase, PromptKind::paraphrase);
-    }
-    if (options.neighborhood) {
-      for (auto const& neighbor : fact.neighborhood_prompts) add(neighbor, PromptKind::neighborhood);
+    for (auto const kind : options.kinds) {
+      for (auto const& text : fact_prompts(fact, kind)) add(text, kind);
     }
     if (edited && item.edit->left.defined()) {
       batch.edited.push_back(
@@ -135,6 +134,10 @@ void compare(Tokenizer const& tokenizer, Batch const& batch, TwoWayBatch::Scores
       row.overlap10 = original_top.overlap(top, p, 10);
       row.overlap100 = original_top.overlap(top, p, 100);
     }
+    if (scores.acc_true.defined()) {
+      row.acc_true = scores.acc_true[p].item<double>();
+      row.acc_new = scores.acc_new[p].item<double>();
+    }
     rows.push_back(row);
   }
 }
@@ -144,6 +147,7 @@ using Doubles = std::array<double PromptMetrics::*, 6>;
 constexpr Integers integers{&PromptMetrics::fact,        &PromptMetrics::condition,  &PromptMetrics::prompt,
                             &PromptMetrics::tokens_true, &PromptMetrics::tokens_new, &PromptMetrics::rank_true,
                             &PromptMetrics::rank_new,    &PromptMetrics::top1,       &PromptMetrics::top1_changed};
+constexpr std::array<double PromptMetrics::*, 2> accuracies{&PromptMetrics::acc_true, &PromptMetrics::acc_new};
 constexpr Doubles doubles{&PromptMetrics::lp_true,  &PromptMetrics::lp_new,    &PromptMetrics::kl,
                           &PromptMetrics::overlap5, &PromptMetrics::overlap10, &PromptMetrics::overlap100};
 
@@ -186,7 +190,7 @@ FactScorer::FactScorer(CausalLM const& model, Tokenizer const& tokenizer, int la
   auto const add = [&](bool unedited, bool edited) {
     auto batch = make_batch(tokenizer, facts, options, edited, model);
     if (batch.prompts.empty()) return;
-    TwoWayBatch prompts(model, layer, batch.prompts, batch.edit);
+    TwoWayBatch prompts(model, layer, batch.prompts, batch.edit, options.token_accuracy);
     auto original = prompts.score({});
     TopTokens const original_top(TopTokens::likeliest(original.log_probabilities).to(at::kCPU));
     parts_.push_back({unedited, edited, std::move(batch), std::move(prompts), std::move(original), original_top});
@@ -245,41 +249,60 @@ at::Tensor changed_matrix(FactBaseline const& baseline, at::Tensor const& origin
   return filled(what.fill, keep, before, after).to(edited.scalar_type());
 }
 
-std::string to_bytes(std::vector<PromptMetrics> const& rows) {
-  auto const count = static_cast<std::int64_t>(rows.size());
-  auto kinds = at::empty({count}, at::kLong);
-  auto whole = at::empty({count, static_cast<std::int64_t>(integers.size())}, at::kLong);
-  auto real = at::empty({count, static_cast<std::int64_t>(doubles.size())}, at::kDouble);
-  auto* k = kinds.data_ptr<std::int64_t>();
-  auto* w = whole.data_ptr<std::int64_t>();
-  auto* r = real.data_ptr<double>();
+namespace {
+
+/// [rows, members]
+template <typename T, std::size_t count>
+at::Tensor columns_of(std::vector<PromptMetrics> const& rows, std::array<T PromptMetrics::*, count> const& members,
+                      at::ScalarType type) {
+  auto const table = at::empty({std::ssize(rows), static_cast<std::int64_t>(count)}, type);
+  auto* next = table.template data_ptr<T>();
   for (auto const& row : rows) {
-    *k++ = static_cast<std::int64_t>(row.kind);
-    for (auto member : integers) *w++ = row.*member;
-    for (auto member : doubles) *r++ = row.*member;
+    for (auto member : members) *next++ = row.*member;
   }
-  return write_safetensors({{"kinds", kinds}, {"integers", whole}, {"reals", real}}, {});
+  return table;
+}
+
+/// False where the table has other columns or another number of rows.
+template <typename T, std::size_t count>
+bool read_columns(at::Tensor const& stored, std::array<T PromptMetrics::*, count> const& members, at::ScalarType type,
+                  std::vector<PromptMetrics>& rows) {
+  if (stored.dim() != 2 || stored.size(0) != std::ssize(rows) || stored.size(1) != static_cast<std::int64_t>(count) ||
+      stored.scalar_type() != type)
+    return false;
+  auto const table = stored.contiguous();
+  auto const* next = table.template data_ptr<T>();
+  for (auto& row : rows) {
+    for (auto member : members) row.*member = *next++;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string to_bytes(std::vector<PromptMetrics> const& rows) {
+  auto kinds = at::empty({std::ssize(rows)}, at::kLong);
+  auto* k = kinds.data_ptr<std::int64_t>();
+  for (auto const& row : rows) *k++ = static_cast<std::int64_t>(row.kind);
+  std::map<std::string, at::Tensor> tensors{
+      {"kinds", kinds}, {"integers", columns_of(rows, integers, at::kLong)}, {"reals", columns_of(rows, doubles, at::kDouble)}};
+  bool const accurate = std::any_of(rows.begin(), rows.end(), [](auto const& row) { return !std::isnan(row.acc_true); });
+  if (accurate) tensors["accuracies"] = columns_of(rows, accuracies, at::kDouble);
+  return write_safetensors(tensors, {});
 }
 
 std::vector<PromptMetrics> metrics_from_bytes(std::string bytes, std::string const& source) {
   auto const file = SafetensorsFile::parse(std::move(bytes), source);
   auto const kinds = file.tensor("kinds").contiguous();
-  auto const whole = file.tensor("integers").contiguous(), real = file.tensor("reals").contiguous();
-  bool fits = kinds.dim() == 1 && whole.dim() == 2 && real.dim() == 2 && kinds.size(0) == whole.size(0) &&
-              whole.size(0) == real.size(0) && kinds.scalar_type() == at::kLong && whole.scalar_type() == at::kLong &&
-              real.scalar_type() == at::kDouble && whole.size(1) == std::ssize(integers) && real.size(1) == std::ssize(doubles);
-  std::vector<PromptMetrics> rows(fits ? static_cast<std::size_t>(whole.size(0)) : 0);
-  if (!rows.empty()) {
-    auto const* k = kinds.data_ptr<std::int64_t>();
-    auto const* w = whole.data_ptr<std::int64_t>();
-    auto const* r = real.data_ptr<double>();
-    for (auto& row : rows) {
-      fits = fits && *k >= 0 && *k <= static_cast<std::int64_t>(PromptKind::neighborhood);
-      row.kind = static_cast<PromptKind>(*k++);
-      for (auto member : integers) row.*member = *w++;
-      for (auto member : doubles) row.*member = *r++;
-      fits = fits && row.tokens_true > 0 && row.tokens_new > 0;
-    }
+  bool fits = kinds.dim() == 1 && kinds.scalar_type() == at::kLong;
+  std::vector<PromptMetrics> rows(fits ? static_cast<std::size_t>(kinds.size(0)) : 0);
+  fits = fits && read_columns(file.tensor("integers"), integers, at::kLong, rows) &&
+         read_columns(file.tensor("reals"), doubles, at::kDouble, rows) &&
+         (!file.contains("accuracies") || read_columns(file.tensor("accuracies"), accuracies, at::kDouble, rows));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    auto const kind = kinds.data_ptr<std::int64_t>()[i];
+    fits = fits && kind >= 0 && kind < std::ssize(prompt_kind_names) && rows[i].tokens_true > 0 && rows[i].tokens_new > 0;
+    rows[i].kind = static_cast<PromptKind>(kind);
   }
   if (!fits) throw UserError(source + " does not hold evaluation rows. Delete it; it will be made again.");
   return rows;

@@ -4,10 +4,12 @@
 #include <onemask/core/hash.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/text.hpp>
+#include <onemask/data/fact_prompts.hpp>
 #include <onemask/edit/batch_edit.hpp>
 #include <onemask/gather/gather.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -43,8 +45,9 @@ ByteMatrix matrix_of(MaskTask const& task, std::vector<int> const& layers, at::T
 std::vector<FactPlace> places_of(Plan const& plan, EvaluationPlan const& evaluation) {
   std::vector<FactPlace> places;
   for (auto const& item : plan.facts) {
-    places.push_back({item.split, item.fact.relation, evaluation.paraphrases && !item.fact.paraphrase_prompts.empty(),
-                      evaluation.neighborhood && !item.fact.neighborhood_prompts.empty()});
+    auto kinds = evaluation.kinds();
+    std::erase_if(kinds, [&](auto kind) { return count_prompts(item.fact, kind) == 0; });
+    places.push_back({item.split, item.fact.relation, std::move(kinds)});
   }
   return places;
 }
@@ -91,7 +94,7 @@ class Gatherer {
     attributes["results_sha256"] = results.hex();
     attributes["schema"] = "4";
     attributes["name"] = source_.study.name;
-    attributes["train_split"] = source_.study.masks ? source_.study.train_split : "";
+    attributes["train_split"] = source_.study.training_split();
     attributes["study"] = source_.study.resolved;
     attributes["plan"] = plan_.id;
     attributes["model"] = source_.model;
@@ -205,9 +208,11 @@ class Gatherer {
 
   /// The metrics task by task, and the summary whenever all tasks of some conditions are through.
   void write_scores() {
-    TableStream metrics(writer_, "metrics", metrics_columns());
+    auto const& evaluation = source_.study.evaluation;
+    bool const tokens = evaluation.scores_tokens();
+    TableStream metrics(writer_, "metrics", metrics_columns(tokens));
     TableStream summary(writer_, "summary", summary_columns(plan_));
-    Aggregator aggregator(places_of(plan_, source_.study.evaluation));
+    Aggregator aggregator(places_of(plan_, evaluation), tokens);
     auto const& tasks = plan_.evaluations;
     for (std::size_t first = 0, last = 0; first < tasks.size(); first = last) {
       auto const conditions = plan_.conditions_of(tasks[first].set, tasks[first].mask);
@@ -225,13 +230,27 @@ class Gatherer {
           row.fact += static_cast<std::int64_t>(tasks[last].first);
           aggregator.add(row);
           row.condition = static_cast<std::int64_t>(conditions[static_cast<std::size_t>(row.condition)]);
+          if (mask < 0) flag(row);
         }
-        metrics.append(metrics_block(*rows));
+        metrics.append(metrics_block(*rows, tokens));
       }
       summary.append(summary_block(aggregator.end()));
     }
     checksums_["metrics"] = metrics.close();
     checksums_["summary"] = summary.close();
+    writer_.write("flags", flags_table(plan_, flags_));
+  }
+
+  /// Notes what a row of the unedited or the edited model says of its fact.
+  void flag(PromptMetrics const& row) {
+    auto const& condition = plan_.conditions[static_cast<std::size_t>(row.condition)];
+    if (row.kind != PromptKind::rewrite || std::isnan(row.lp_true) || std::isnan(row.lp_new)) return;
+    auto& flags = flags_[{condition.set, static_cast<std::size_t>(row.fact)}];
+    if (condition.kind == ConditionKind::original) flags.known = row.rank_true == 1;
+    if (condition.kind == ConditionKind::edited) {
+      flags.took = row.lp_new > row.lp_true;
+      flags.took_top1 = flags.took && row.rank_new == 1;
+    }
   }
 
   void write_perplexity() {
@@ -260,7 +279,8 @@ class Gatherer {
   Plan const& plan_;
   std::filesystem::path file_;
   StudyWriter writer_;
-  std::vector<double> zeros_;                     // by mask
+  std::vector<double> zeros_;  // by mask
+  EditFlagsByFact flags_;
   std::map<std::string, std::string> checksums_;  // of results, by name
   std::map<std::string, std::size_t> objects_by_maker_;
   std::set<std::string> counted_;  // objects

@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <span>
 
 namespace onemask {
 namespace {
@@ -28,7 +29,7 @@ struct MetricsColumn {
   double PromptMetrics::*real = nullptr;  ///< both null: the kind of the prompt
 };
 
-constexpr std::array<MetricsColumn, 16> metrics_members{{{"fact", &PromptMetrics::fact},
+constexpr std::array<MetricsColumn, 18> metrics_members{{{"fact", &PromptMetrics::fact},
                                                          {"condition", &PromptMetrics::condition},
                                                          {"prompt", &PromptMetrics::prompt},
                                                          {"kind"},
@@ -43,7 +44,14 @@ constexpr std::array<MetricsColumn, 16> metrics_members{{{"fact", &PromptMetrics
                                                          {"top1_changed", &PromptMetrics::top1_changed},
                                                          {"overlap5", nullptr, &PromptMetrics::overlap5},
                                                          {"overlap10", nullptr, &PromptMetrics::overlap10},
-                                                         {"overlap100", nullptr, &PromptMetrics::overlap100}}};
+                                                         {"overlap100", nullptr, &PromptMetrics::overlap100},
+                                                         {"acc_true", nullptr, &PromptMetrics::acc_true},
+                                                         {"acc_new", nullptr, &PromptMetrics::acc_new}}};
+
+/// Those that a study has: the last two only where it scores tokens.
+std::span<MetricsColumn const> members_of(bool token_accuracy) {
+  return std::span(metrics_members).first(metrics_members.size() - (token_accuracy ? 0 : 2));
+}
 
 /// What a mask may differ in from those of other seeds; on other edits than its own also which these are.
 std::string settings_of(MaskTask const& mask, PlannedCondition const& condition, Plan const& plan) {
@@ -97,6 +105,17 @@ Table edits_table(Plan const& plan, std::vector<EditRow> const& rows) {
            {"value_norm", real(&EditOutcome::value_norm)},
            {"failure", column<std::string>(rows, [](auto const& row) { return row.outcome.failure; })},
            {"object", column<std::string>(rows, [](auto const& row) { return *row.object; })}}};
+}
+
+Table flags_table(Plan const& plan, EditFlagsByFact const& flags) {
+  auto const whole = [&](std::int64_t EditFlags::*member) {
+    return column<std::int64_t>(flags, [=](auto const& item) { return item.second.*member; });
+  };
+  return {{{"fact", column<std::int64_t>(flags, [](auto const& item) { return item.first.second; })},
+           {"set", column<std::string>(flags, [&](auto const& item) { return plan.sets[item.first.first].name; })},
+           {"known", whole(&EditFlags::known)},
+           {"took", whole(&EditFlags::took)},
+           {"took_top1", whole(&EditFlags::took_top1)}}};
 }
 
 Table epochs_table(std::vector<EpochRow> const& rows) {
@@ -220,16 +239,16 @@ Table makers_table(std::map<std::string, std::size_t> const& objects) {
            {"objects", column<std::int64_t>(objects, [](auto const& item) { return item.second; })}}};
 }
 
-std::vector<ColumnForm> metrics_columns() {
+std::vector<ColumnForm> metrics_columns(bool token_accuracy) {
   std::vector<ColumnForm> columns;
-  for (auto const& member : metrics_members)
+  for (auto const& member : members_of(token_accuracy))
     columns.push_back({member.name, member.real != nullptr ? ColumnKind::real : ColumnKind::integer});
   return columns;
 }
 
-Table metrics_block(std::vector<PromptMetrics> const& rows) {
+Table metrics_block(std::vector<PromptMetrics> const& rows, bool token_accuracy) {
   Table block;
-  for (auto const& [name, whole, real] : metrics_members) {
+  for (auto const& [name, whole, real] : members_of(token_accuracy)) {
     if (real != nullptr) {
       block.columns.emplace_back(name, column<double>(rows, [real = real](auto const& row) { return row.*real; }));
     } else if (whole != nullptr) {

@@ -10,6 +10,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace onemask {
@@ -23,6 +24,14 @@ struct EditRow {
   EditOutcome outcome;
 };
 
+/// What the unedited and the edited model say after a fact's rewrite prompt: 1, 0, or -1 where it is not scored.
+struct EditFlags {
+  std::int64_t known = -1;      ///< unedited: no token is likelier than the first of the true object
+  std::int64_t took = -1;       ///< edited: the new object is likelier than the true one
+  std::int64_t took_top1 = -1;  ///< and no token is likelier than its first
+};
+using EditFlagsByFact = std::map<std::pair<std::size_t, std::size_t>, EditFlags>;  ///< by set and fact
+
 /// An epoch of a mask's training.
 struct EpochRow {
   std::string mask;
@@ -35,6 +44,7 @@ Table facts_table(Plan const& plan);
 /// What the model knows of the facts that the splits were chosen among.
 Table known_table(Plan const& plan, Study const& study);
 Table edits_table(Plan const& plan, std::vector<EditRow> const& rows);
+Table flags_table(Plan const& plan, EditFlagsByFact const& flags);
 Table epochs_table(std::vector<EpochRow> const& rows);
 /// `zeros` by mask: the share that it sets to zero, 0 where it is not trained yet.
 Table conditions_table(Plan const& plan, std::vector<double> const& zeros);
@@ -48,9 +58,9 @@ Table makers_table(std::map<std::string, std::size_t> const& objects);
 
 // The two that are long are written in blocks.
 
-std::vector<ColumnForm> metrics_columns();
+std::vector<ColumnForm> metrics_columns(bool token_accuracy);
 /// Facts and conditions are numbered as in the plan.
-Table metrics_block(std::vector<PromptMetrics> const& rows);
+Table metrics_block(std::vector<PromptMetrics> const& rows, bool token_accuracy);
 std::vector<ColumnForm> summary_columns(Plan const& plan);
 Table summary_block(std::vector<SummaryRow> const& rows);
 

@@ -40,8 +40,8 @@ CachedRows::Batch all_rows(CausalLM const& model, int layer, std::vector<std::ve
 }  // namespace
 
 TwoWayBatch::TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPrompt> const& prompts,
-                         std::vector<std::int64_t> const& edit)
-    : model_(model), layer_(layer), prompts_(static_cast<std::int64_t>(prompts.size())) {
+                         std::vector<std::int64_t> const& edit, bool token_accuracy)
+    : model_(model), layer_(layer), prompts_(static_cast<std::int64_t>(prompts.size())), token_accuracy_(token_accuracy) {
   c10::NoGradGuard const no_gradients;
   invariant(!prompts.empty() && edit.size() == prompts.size(), "of ", prompts.size(), " prompts, ", edit.size(), " have an edit");
   RowPlan plan;
@@ -93,9 +93,23 @@ TwoWayBatch::TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPro
   move.to(model.device());
 }
 
-at::Tensor TwoWayBatch::sum(at::Tensor const& table, Terms const& terms) const {
-  auto const values = table.index({terms.place, terms.token}).to(at::kDouble);
+/// Values of terms, added by prompt.
+at::Tensor TwoWayBatch::added(at::Tensor const& values, Terms const& terms) const {
   return at::zeros({prompts_}, values.options()).index_add(0, terms.prompt, values);
+}
+
+at::Tensor TwoWayBatch::sum(at::Tensor const& table, Terms const& terms) const {
+  return added(table.index({terms.place, terms.token}).to(at::kDouble), terms);
+}
+
+/// `most` is the largest log-probability of each place.
+at::Tensor TwoWayBatch::accuracy(at::Tensor const& table, at::Tensor const& most, Terms const& terms) const {
+  auto const best = most.index_select(0, terms.place);
+  auto const hits = table.index({terms.place, terms.token})
+                        .eq(best)
+                        .to(at::kDouble)
+                        .masked_fill(best.isnan(), std::numeric_limits<double>::quiet_NaN());
+  return added(hits, terms) / added(at::ones_like(hits), terms);
 }
 
 at::Tensor TwoWayBatch::table(at::Tensor const& projected, CausalLM const& model) const {
@@ -117,7 +131,12 @@ at::Tensor TwoWayBatch::table(EditedProjection const& change, CausalLM const& mo
 
 TwoWayBatch::Scores TwoWayBatch::scores_of(at::Tensor const& read) const {
   auto const sums = at::stack({sum(read, true_), sum(read, new_)}).to(at::kCPU);
-  return {read.index_select(0, next_), sums[0], sums[1]};
+  Scores scores{read.index_select(0, next_), sums[0], sums[1], {}, {}};
+  if (!token_accuracy_) return scores;
+  auto const most = read.amax(1);
+  auto const shares = at::stack({accuracy(read, most, true_), accuracy(read, most, new_)}).to(at::kCPU);
+  scores.acc_true = shares[0], scores.acc_new = shares[1];
+  return scores;
 }
 
 TwoWayBatch::Scores TwoWayBatch::score(EditedProjection const& change, CausalLM const& model) const {

@@ -6,6 +6,7 @@
 #include <onemask/core/random.hpp>
 #include <onemask/core/reserved_names.hpp>
 #include <onemask/core/text.hpp>
+#include <onemask/data/fact_prompts.hpp>
 #include <onemask/settings/fingerprints.hpp>
 
 #include <algorithm>
@@ -176,7 +177,8 @@ class ConditionPlanner {
 };
 
 /// What some facts of a set add to the name of their scores.
-std::string scored_key(EditSet const& set, std::size_t first, std::size_t count, Plan const& plan, bool neighborhood) {
+std::string scored_key(EditSet const& set, std::size_t first, std::size_t count, Plan const& plan,
+                       EvaluationPlan const& evaluation) {
   Hasher hasher;
   for (auto fact = first; fact < first + count; ++fact) {
     auto const& record = plan.facts[fact].fact;
@@ -184,9 +186,17 @@ std::string scored_key(EditSet const& set, std::size_t first, std::size_t count,
     hasher.text(set.keys[fact]).text(record.prompt).text(record.subject).text(record.target_true).text(record.target_new);
     hasher.integer(std::ssize(record.paraphrase_prompts));
     for (auto const& paraphrase : record.paraphrase_prompts) hasher.text(paraphrase);
-    if (!neighborhood) continue;
-    hasher.integer(std::ssize(record.neighborhood_prompts));
-    for (auto const& neighbor : record.neighborhood_prompts) hasher.text(neighbor);
+    auto const add = [&](PromptKind kind) {
+      auto const prompts = fact_prompts(record, kind);
+      hasher.integer(std::ssize(prompts));
+      for (auto const& prompt : prompts) hasher.text(prompt);
+    };
+    if (evaluation.neighborhood) add(PromptKind::neighborhood);
+    for (auto const& [kind, name] : further_prompt_names) {
+      if (!evaluation.scores(kind)) continue;
+      hasher.text(name);
+      add(kind);
+    }
   }
   return hasher.hex();
 }
@@ -223,12 +233,27 @@ std::vector<std::size_t> left_out_of(std::size_t first, std::size_t count, std::
   return places;
 }
 
+/// A study that asks for prompts that none of its facts has.
+void check_prompts(Study const& study, Plan const& plan) {
+  for (auto const& [kind, name] : further_prompt_names) {
+    if (!study.evaluation.scores(kind)) continue;
+    auto const has = [kind = kind](SplitFact const& item) { return count_prompts(item.fact, kind) > 0; };
+    if (std::any_of(plan.facts.begin(), plan.facts.end(), has)) continue;
+    throw UserError(
+        fmt::format("The study '{}' scores the prompts '{}' (evaluation.prompts), but no fact has any: the records lack "
+                    "{}_prompts. Remove it, or choose other files.",
+                    study.name, name, kind == PromptKind::attribute ? "attribute" : "neighborhood"));
+  }
+}
+
 void plan_evaluations(Study const& study, Fingerprints const& fingerprints, Plan& plan) {
   auto const& options = study.evaluation;
   auto const batch = static_cast<std::size_t>(options.batch);
   Hasher common;
   begin_key(common, "scores", fingerprints);
-  auto const settings = common.integer(study.peer_compatible).integer(options.paraphrases).integer(options.neighborhood).hex();
+  common.integer(study.peer_compatible).integer(options.paraphrases).integer(options.neighborhood);
+  if (options.scores_tokens()) common.text("token accuracy");
+  auto const settings = common.hex();
   bool const draws = std::any_of(options.baselines.begin(), options.baselines.end(), [](auto const& baseline) {
     return baseline.score == BaselineScore::random && baseline.scope == BaselineScope::fact;
   });
@@ -237,7 +262,7 @@ void plan_evaluations(Study const& study, Fingerprints const& fingerprints, Plan
     for (std::size_t first = 0; first < plan.facts.size(); first += batch) {
       auto const count = std::min(batch, plan.facts.size() - first);
       Hasher hasher;
-      hasher.text(settings).text(scored_key(plan.sets[s], first, count, plan, options.neighborhood));
+      hasher.text(settings).text(scored_key(plan.sets[s], first, count, plan, options));
       for (auto fact = first; draws && fact < first + count; ++fact) hasher.integer(plan.facts[fact].fact.case_id);
       scored.push_back(hasher.hex());
     }
@@ -317,6 +342,7 @@ std::vector<TextModel> text_models(PerplexityOptions const& options, Plan const&
 }  // namespace
 
 void plan_scores(Study const& study, Fingerprints const& fingerprints, Plan& plan) {
+  check_prompts(study, plan);
   ConditionPlanner(study, plan).make();
   plan_evaluations(study, fingerprints, plan);
 }

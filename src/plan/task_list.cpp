@@ -1,5 +1,6 @@
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/reserved_names.hpp>
+#include <onemask/data/fact_prompts.hpp>
 #include <onemask/plan/task_list.hpp>
 
 #include <algorithm>
@@ -305,15 +306,13 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
     }
     case TaskKind::evaluation: {
       auto const& evaluation = plan.evaluations[index];
-      double prompts = 0;
+      auto const kinds = study.evaluation.kinds();
+      std::size_t prompts = 0;
       for (std::size_t f = evaluation.first; f < evaluation.first + evaluation.count; ++f) {
-        auto const& fact = plan.facts[f].fact;
-        prompts += 1;
-        if (study.evaluation.paraphrases) prompts += static_cast<double>(fact.paraphrase_prompts.size());
-        if (study.evaluation.neighborhood) prompts += static_cast<double>(fact.neighborhood_prompts.size());
+        for (auto const kind : kinds) prompts += count_prompts(plan.facts[f].fact, kind);
       }
       auto const conditions = plan.conditions_of(evaluation.set, evaluation.mask).size();
-      return prompts * static_cast<double>(conditions + 1);
+      return static_cast<double>(prompts * (conditions + 1));
     }
     case TaskKind::perplexity: {
       auto const pieces = std::max<std::size_t>(1, plan.text_models.front().keys.size());

@@ -94,9 +94,11 @@ std::vector<bool> facts_of(FactSubset subset, Summary const& summary, FactScores
     auto const* const kind = of.edits == edits ? of.find(wanted, "") : nullptr;
     if (kind == nullptr) continue;
     auto const& name = kind->models.front().name;
-    if (subset == FactSubset::known) return scores.known(name);
-    auto const restored = scores.means(name, wanted, fact_metric("rsr", FactPrompts::rewrite), FactPrompts::rewrite);
-    for (std::size_t fact = 0; fact < all.size(); ++fact) all[fact] = restored[fact] == 0;
+    auto const outcomes = scores.outcomes(name);
+    auto const member = subset == FactSubset::known  ? &FactScores::Outcome::known
+                        : subset == FactSubset::took ? &FactScores::Outcome::took
+                                                     : &FactScores::Outcome::took_top1;
+    for (std::size_t fact = 0; fact < all.size(); ++fact) all[fact] = outcomes[fact].*member;
     return all;
   }
   throw UserError("The study has no condition '" + to_string(wanted) + "', by which these facts are chosen; compare all facts.");
@@ -124,9 +126,9 @@ std::vector<std::string> once_each(std::vector<std::string> const& names) {
   return once;
 }
 
-FactPrompts prompts_of(std::string const& name) {
-  if (auto const prompts = value_of(fact_prompts_names, name)) return *prompts;
-  throw UserError(fmt::format("There are no '{}' prompts; choose one of: {}.", name, all_names(fact_prompts_names)));
+PromptKind prompts_of(std::string const& name) {
+  if (auto const prompts = value_of(prompt_kind_names, name)) return *prompts;
+  throw UserError(fmt::format("There are no '{}' prompts; choose one of: {}.", name, all_names(prompt_kind_names)));
 }
 
 /// Facts of the split that have such prompts.
@@ -153,6 +155,8 @@ std::vector<Comparison> compare(StudyFile const& study, ComparisonRequest const&
       for (std::size_t fact = 0; fact < wanted.size(); ++fact) wanted[fact] = wanted[fact] && scores.splits()[fact] == split;
       for (auto const& name : once_each(request.metrics)) {
         auto const& metric = fact_metric(name, prompts);
+        if (metric.of_tokens && !scores.has_tokens())
+          throw UserError(fmt::format("The study has no '{}': it was run without evaluation.token_accuracy.", name));
         auto const paired = pair_scores(scores, a.models, b.models, metric, prompts, wanted);
         if (!paired) continue;
         Comparison comparison{};

@@ -3,6 +3,7 @@
 #include "report/summary.hpp"
 #include <onemask/core/reserved_names.hpp>
 #include <onemask/report/edit_quality.hpp>
+#include <onemask/settings/prompt_kind.hpp>
 
 #include <cstdint>
 #include <utility>
@@ -10,7 +11,7 @@
 namespace onemask {
 namespace {
 
-constexpr std::int64_t neighborhood_kind = 2;  ///< in the column "kind"
+constexpr auto neighborhood_kind = static_cast<std::int64_t>(PromptKind::neighborhood);
 
 /// A sum and its number of terms.
 struct KlSum {

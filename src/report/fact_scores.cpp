@@ -4,6 +4,7 @@
 #include <onemask/core/error.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -30,11 +31,13 @@ FactScores::FactScores(StudyFile const& study, Of of)
     whole_.push_back({&metrics.values<std::int64_t>(name), member});
   };
   real("lp_true", &PromptScore::lp_true), real("lp_new", &PromptScore::lp_new);
+  if (of != Of::rsr) whole("rank_true", &PromptScore::rank_true), whole("rank_new", &PromptScore::rank_new);
   if (of == Of::everything) {
     real("kl", &PromptScore::kl), real("overlap5", &PromptScore::overlap5), real("overlap10", &PromptScore::overlap10);
     real("overlap100", &PromptScore::overlap100), whole("tokens_true", &PromptScore::tokens_true);
-    whole("tokens_new", &PromptScore::tokens_new), whole("rank_true", &PromptScore::rank_true);
-    whole("top1_changed", &PromptScore::top1_changed);
+    whole("tokens_new", &PromptScore::tokens_new), whole("top1_changed", &PromptScore::top1_changed);
+    has_tokens_ = metrics.find("acc_true") && metrics.find("acc_new");
+    if (has_tokens_) real("acc_true", &PromptScore::acc_true), real("acc_new", &PromptScore::acc_new);
   }
   auto const& conditions = metrics.values<std::int64_t>("condition");
   begins_.resize(names_->size() + 1);
@@ -55,7 +58,7 @@ FactScores::FactScores(StudyFile const& study, Of of)
 }
 
 template <class Use>
-void FactScores::for_prompts(std::string const& condition, FactPrompts prompts, Use const& use) const {
+void FactScores::for_prompts(std::string const& condition, PromptKind prompts, Use const& use) const {
   auto const found = static_cast<std::size_t>(std::find(names_->begin(), names_->end(), condition) - names_->begin());
   if (found == names_->size()) return;
   PromptScore score{};
@@ -69,7 +72,7 @@ void FactScores::for_prompts(std::string const& condition, FactPrompts prompts, 
 }
 
 std::vector<double> FactScores::means(std::string const& condition, ConditionKind kind, FactMetric const& metric,
-                                      FactPrompts prompts) const {
+                                      PromptKind prompts) const {
   std::vector<double> means(splits_->size());
   std::vector<double> counts(splits_->size());
   for_prompts(condition, prompts, [&](std::size_t fact, PromptScore const& score) {
@@ -80,11 +83,13 @@ std::vector<double> FactScores::means(std::string const& condition, ConditionKin
   return means;
 }
 
-std::vector<bool> FactScores::known(std::string const& condition) const {
-  std::vector<bool> known(splits_->size());
-  for_prompts(condition, FactPrompts::rewrite,
-              [&](std::size_t fact, PromptScore const& score) { known[fact] = score.rank_true == 1; });
-  return known;
+std::vector<FactScores::Outcome> FactScores::outcomes(std::string const& condition) const {
+  std::vector<Outcome> outcomes(splits_->size());
+  for_prompts(condition, PromptKind::rewrite, [&](std::size_t fact, PromptScore const& score) {
+    bool const took = score.lp_new > score.lp_true, scored = !std::isnan(score.lp_new) && !std::isnan(score.lp_true);
+    outcomes[fact] = {scored, scored && score.rank_true == 1, took, took && score.rank_new == 1};
+  });
+  return outcomes;
 }
 
 }  // namespace onemask

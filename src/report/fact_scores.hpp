@@ -12,7 +12,8 @@ namespace onemask {
 /// The tables "facts" and "metrics" of a study file, for scores by fact. The study must outlive it.
 class FactScores {
  public:
-  enum class Of { everything, rsr };  ///< which columns there are: all, or fact, condition, kind, lp_true and lp_new
+  /// Which columns there are: all; fact, condition, kind, lp_true and lp_new; or these and the ranks.
+  enum class Of { everything, rsr, outcomes };
 
   /// Throws UserError when a table or column is missing, or a row is of no fact or condition of the file.
   explicit FactScores(StudyFile const& study, Of of = Of::everything);
@@ -21,15 +22,22 @@ class FactScores {
   std::vector<std::string> const& splits() const { return *splits_; }
   std::vector<std::string> const& relations() const { return *relations_; }
   /// By fact: the mean of the metric over its prompts under the condition of this name and kind; NaN where it has none.
-  std::vector<double> means(std::string const& condition, ConditionKind kind, FactMetric const& metric,
-                            FactPrompts prompts) const;
-  /// By fact: the likeliest token after the rewrite prompt is the first of the true object.
-  std::vector<bool> known(std::string const& condition) const;
+  std::vector<double> means(std::string const& condition, ConditionKind kind, FactMetric const& metric, PromptKind prompts) const;
+  /// What a condition says after a fact's rewrite prompt; false where the fact is not scored under it.
+  struct Outcome {
+    bool scored = false;
+    bool known = false;      ///< the likeliest token is the first of the true object
+    bool took = false;       ///< the new object is likelier than the true one
+    bool took_top1 = false;  ///< and the likeliest token is its first
+  };
+  std::vector<Outcome> outcomes(std::string const& condition) const;
+  /// Whether the study has token accuracies.
+  bool has_tokens() const { return has_tokens_; }
 
  private:
   /// use(fact, score) for every such prompt.
   template <class Use>
-  void for_prompts(std::string const& condition, FactPrompts prompts, Use const& use) const;
+  void for_prompts(std::string const& condition, PromptKind prompts, Use const& use) const;
 
   struct RealColumn {
     std::vector<double> const* values;
@@ -44,6 +52,7 @@ class FactScores {
   std::vector<std::int64_t> const *facts_, *kinds_;
   std::vector<RealColumn> real_;
   std::vector<WholeColumn> whole_;
+  bool has_tokens_ = false;
   std::vector<std::size_t> rows_;    ///< of "metrics", condition by condition
   std::vector<std::size_t> begins_;  ///< of each condition in rows_, and the end
 };

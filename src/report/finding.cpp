@@ -161,8 +161,8 @@ class Narrator {
     if (scores_) {
       std::vector<bool> wanted;
       for (auto const& split : scores_->splits()) wanted.push_back(split == group.split);
-      auto const paired = pair_scores(*scores_, {a.kind, a.models}, {b.kind, b.models}, fact_metric("rsr", FactPrompts::rewrite),
-                                      FactPrompts::rewrite, wanted);
+      auto const paired = pair_scores(*scores_, {a.kind, a.models}, {b.kind, b.models}, fact_metric("rsr", PromptKind::rewrite),
+                                      PromptKind::rewrite, wanted);
       auto const n = paired ? std::ssize(paired->facts) : 0;
       if (n > 0 && n == of_a.n && n == of_b.n) return {difference, p_of_yes_no(*paired)};
     }

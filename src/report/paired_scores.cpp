@@ -65,7 +65,7 @@ SeededScores PairedScores::difference() const {
 }
 
 std::optional<PairedScores> pair_scores(FactScores const& scores, SeededModels const& a, SeededModels const& b,
-                                        FactMetric const& metric, FactPrompts prompts, std::vector<bool> const& wanted) {
+                                        FactMetric const& metric, PromptKind prompts, std::vector<bool> const& wanted) {
   auto const pairs = pairs_of(a, b);
   Values of_a, of_b;
   auto const is_scored = [&](std::vector<double> const& values) {

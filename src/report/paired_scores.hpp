@@ -33,7 +33,7 @@ struct PairedScores {
 /// of the models are left out; models without any score in the split are. `wanted` says which facts of the study may be taken.
 /// Nothing where no fact or seed is common. Throws UserError where both kinds have several models without a common seed.
 std::optional<PairedScores> pair_scores(FactScores const& scores, SeededModels const& a, SeededModels const& b,
-                                        FactMetric const& metric, FactPrompts prompts, std::vector<bool> const& wanted);
+                                        FactMetric const& metric, PromptKind prompts, std::vector<bool> const& wanted);
 
 /// How often two yes/no scores agree, over facts and seeds; nothing where a score is neither 0 nor 1.
 std::optional<PairedCounts> paired_counts(PairedScores const& scores);

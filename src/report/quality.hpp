@@ -3,21 +3,19 @@
 #include "report/summary.hpp"
 #include <onemask/report/document.hpp>
 
-#include <optional>
-#include <string>
+#include <vector>
 
 namespace onemask {
 
-/// The quality of edits by CounterFact's definitions, for a group of facts whose neighborhood is scored; none for another. Every
-/// kind of model, and with `per_mask` every study point, has a line for each kind of prompts and one for the score.
-std::optional<DocumentBlock> quality_block(Summary const& summary, EditedModels const& edits, Group const& group, bool per_mask);
+/// A table of scores with several lines for each model, and what its columns mean.
+struct QualityBlock {
+  DocumentBlock block;
+  char const* definition;  ///< lines that end in '\n'; the same pointer for tables of one form
+};
 
-/// What the block's columns mean.
-inline constexpr char const* quality_definitions =
-    "editing quality: CounterFact's definitions; P(object) is exp of the mean log-probability of the object's tokens.\n"
-    "success: share of prompts with P(new) > P(true), in the neighborhood P(true) > P(new). magnitude: their difference.\n"
-    "rewrite: the edit's own prompt; paraphrase: it in other words; neighborhood: prompts about other subjects with the same "
-    "true\n"
-    "object. score: harmonic mean of the three successes, over the facts that have all three kinds of prompts.\n";
+/// The tables of a group of facts beside that of RSR: CounterFact's quality of edits where the neighborhood is scored, further
+/// prompts, superficial editing, token accuracy and what is given that the edit took, as far as the summary has them. Every kind
+/// of model, and with `per_mask` every study point, has a line for each score.
+std::vector<QualityBlock> quality_blocks(Summary const& summary, EditedModels const& edits, Group const& group, bool per_mask);
 
 }  // namespace onemask

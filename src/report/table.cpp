@@ -12,6 +12,8 @@
 #include <onemask/report/table.hpp>
 #include <onemask/report/text_table.hpp>
 
+#include <algorithm>
+
 namespace onemask {
 namespace {
 
@@ -100,7 +102,8 @@ Document make_document(StudyFile const& study, TableOptions const& options) {
     add(stage_times(study));
     return document;
   }
-  bool several = false, with_quality = false, with_variants = false;
+  bool several = false, with_variants = false;
+  std::vector<char const*> quality_definitions;
   for (auto const& group : summary.groups()) {
     if (group.relation != every_relation && !options.by_relation) continue;
     for (auto const& edits : summary.edits()) {
@@ -114,9 +117,10 @@ Document make_document(StudyFile const& study, TableOptions const& options) {
         with_variants = with_variants || !kind.variant.empty();
       }
       blocks.push_back({heading, std::move(table), ""});
-      if (auto quality = quality_block(summary, edits, group, options.per_mask)) {
-        with_quality = true;
-        blocks.push_back(std::move(*quality));
+      for (auto& [block, definition] : quality_blocks(summary, edits, group, options.per_mask)) {
+        blocks.push_back(std::move(block));
+        auto& known = quality_definitions;
+        if (std::find(known.begin(), known.end(), definition) == known.end()) known.push_back(definition);
       }
     }
   }
@@ -129,9 +133,9 @@ Document make_document(StudyFile const& study, TableOptions const& options) {
   for (auto const& finding : findings(study)) say(wrapped(finding, line_width));
   if (auto const mixture = mixture_of_kinds(study); !mixture.empty()) say(wrapped(mixture, line_width));
   say(std::string(definitions) + (with_variants ? variant_definitions : "") +
-      (study.tables.contains("known") ? known_definition : "") + (with_quality ? quality_definitions : "") +
-      (of_text.empty() ? "" : perplexity_definition) + (of_single_edits.empty() ? "" : single_edit_definition) +
-      (several ? definition_of_mean : ""));
+      (study.tables.contains("known") ? known_definition : "") +
+      join(quality_definitions, "", [](auto const* lines) { return lines; }) + (of_text.empty() ? "" : perplexity_definition) +
+      (of_single_edits.empty() ? "" : single_edit_definition) + (several ? definition_of_mean : ""));
   add(stage_times(study));
   return document;
 }

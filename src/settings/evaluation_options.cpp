@@ -33,6 +33,24 @@ Field<EvaluationPlan> cover_field() {
 
 }  // namespace
 
+bool EvaluationPlan::scores(PromptKind kind) const {
+  if (kind == PromptKind::paraphrase) return paraphrases;
+  if (kind == PromptKind::neighborhood) return neighborhood;
+  return kind == PromptKind::rewrite || std::find(prompts.begin(), prompts.end(), kind) != prompts.end();
+}
+
+std::vector<PromptKind> EvaluationPlan::kinds() const {
+  std::vector<PromptKind> kinds;
+  for (auto const& [kind, name] : prompt_kind_names) {
+    if (scores(kind)) kinds.push_back(kind);
+  }
+  return kinds;
+}
+
+bool EvaluationPlan::scores_tokens() const {
+  return token_accuracy || scores(PromptKind::rep) || scores(PromptKind::que);
+}
+
 template <>
 Fields<EvaluationPlan> const& fields_of<EvaluationPlan>() {
   using Evaluation = EvaluationPlan;
@@ -49,7 +67,13 @@ Fields<EvaluationPlan> const& fields_of<EvaluationPlan>() {
       flag("transfer", &Evaluation::transfer, "score every mask on the edits of all ways of editing that change its layers")
           .enter(scores),
       flag("consensus", &Evaluation::consensus, "also score the consensus of the masks that differ in their seed alone")
-          .enter(Enters::mask)};
+          .enter(Enters::mask),
+      choices("prompts", &Evaluation::prompts, further_prompt_names,
+              "also scored: attribute prompts; the neighborhood behind the edit's statement; the rewrite prompt behind the "
+              "repeated true object, or behind a question that names it")
+          .enter(scores),
+      flag("token_accuracy", &Evaluation::token_accuracy, "score which tokens of the objects are the likeliest in their places")
+          .enter(scores)};
   return fields;
 }
 

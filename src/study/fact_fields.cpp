@@ -31,7 +31,12 @@ Fields<FactSelection> const& fields_of<FactSelection>() {
           .use_for(asks),
       flag("known_paraphrases", &Facts::known_paraphrases, "the test must be passed on every paraphrase, too")
           .enter(content)
-          .use_for(asks)};
+          .use_for(asks),
+      choices(
+          "allow_overlap", &Facts::allow_overlap, fact_overlap_names,
+          "facts of the training split that this one may have: with the same case_id, else relation and subject, else rewrite "
+          "prompt; the study is refused otherwise")
+          .enter(content)};
   return fields;
 }
 

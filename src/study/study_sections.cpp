@@ -326,6 +326,13 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
       std::any_of(study.facts.begin(), study.facts.end(), [&](auto const& s) { return s.split == study.train_split; });
   if (study.masks && !known)
     throw UserError("The study " + file + ": 'mask.train_split' is '" + study.train_split + "', but 'facts' has no such split.");
+  for (auto const& selection : study.facts) {
+    if (selection.split != study.training_split() || selection.allow_overlap.empty()) continue;
+    throw UserError(
+        fmt::format("The study {}: 'facts.{}.allow_overlap' is about facts of '{}' in other splits; it decides nothing "
+                    "here. Give it to the other split.",
+                    file, selection.split, selection.split));
+  }
   study.points.push_back(std::move(point));
   return study;
 }

@@ -1,5 +1,6 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/reserved_names.hpp>
+#include <onemask/data/fact_prompts.hpp>
 #include <onemask/data/prompt.hpp>
 #include <onemask/edit/request.hpp>
 #include <onemask/model/positions.hpp>
@@ -16,12 +17,14 @@ namespace {
 
 /// The prompts of a fact that some task reads.
 std::vector<std::string> prompts_of(SplitFact const& item, Study const& study) {
-  auto const& fact = item.fact;
-  std::vector<std::string> prompts{fact.question()};
-  auto const add = [&](std::vector<std::string> const& more) { prompts.insert(prompts.end(), more.begin(), more.end()); };
+  auto evaluation = study.evaluation;
   bool const trained = study.masks && (item.split == study.train_split || item.split == validation_split);
-  if (trained || study.evaluation.paraphrases) add(fact.paraphrase_prompts);
-  if (study.evaluation.neighborhood) add(fact.neighborhood_prompts);
+  evaluation.paraphrases = evaluation.paraphrases || trained;
+  std::vector<std::string> prompts;
+  for (auto const kind : evaluation.kinds()) {
+    auto const more = fact_prompts(item.fact, kind);
+    prompts.insert(prompts.end(), more.begin(), more.end());
+  }
   return prompts;
 }
 

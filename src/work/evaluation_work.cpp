@@ -280,8 +280,8 @@ class EvaluationWork : public TaskWork {
   }
 
   EvaluationOptions options() const {
-    return {.paraphrases = run_.study.evaluation.paraphrases,
-            .neighborhood = run_.study.evaluation.neighborhood,
+    return {.kinds = run_.study.evaluation.kinds(),
+            .token_accuracy = run_.study.evaluation.scores_tokens(),
             .compare_texts = run_.study.peer_compatible,
             .leading_space = run_.study.peer_compatible};
   }

@@ -112,8 +112,9 @@ Work evaluate_facts(Golden const& golden, Communicator const& world) {
   }
   auto const keep = golden.tensors("eval_mask.safetensors").tensor("mask").t().to(at::kBool);
   std::vector<Condition> const conditions{{"original", false, {}}, {"edited", true, {}}, {"pruned", true, keep}};
-  evaluate(*golden.model, golden.tokenizer, 2, {mine.front()}, conditions, {false});  // warm
-  return {timed(world, [&] { evaluate(*golden.model, golden.tokenizer, 2, mine, conditions, {false}); }), 50 * conditions.size()};
+  evaluate(*golden.model, golden.tokenizer, 2, {mine.front()}, conditions, {.kinds = {PromptKind::rewrite}});  // warm
+  return {timed(world, [&] { evaluate(*golden.model, golden.tokenizer, 2, mine, conditions, {.kinds = {PromptKind::rewrite}}); }),
+          50 * conditions.size()};
 }
 
 /// Second moments of four layers over the golden tokens, from reading them to the objects in the store.

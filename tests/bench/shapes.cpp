@@ -187,7 +187,7 @@ struct Bench {
     auto const keep = at::rand({config.hidden, config.inner}).gt(0.1);
     std::vector<Condition> const conditions{{"original", false, {}}, {"edited", true, {}}, {"pruned", true, keep}};
     auto const round = [&] {
-      evaluate(*model, tokenizer, layer(), some, conditions, {false});
+      evaluate(*model, tokenizer, layer(), some, conditions, {.kinds = {PromptKind::rewrite}});
       return number * conditions.size();
     };
     round();

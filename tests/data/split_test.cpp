@@ -128,6 +128,51 @@ TEST_F(Split, GivesAFactToTheFirstSplitOnly) {
               HasSubstr("Split 'test': dropped 2 of 5 facts whose relation and subject were selected before (2 in 'train')."));
 }
 
+/// Facts of another split that the training split, train_a.json, has too: in each of the three ways, and one that it has not.
+class SplitOverlap : public Split {
+ protected:
+  SplitOverlap() {
+    auto same_prompt = test::record(42, "P5", "S6");
+    write("test_d.json", 30, 31, "P1", {test::record(3, "P1", "S3"), test::record(41, "P1", "S4"), same_prompt});
+  }
+
+  std::string complaint(std::vector<FactOverlap> const& allowed, std::string const& training = "train") const {
+    auto test = all_of("test", "test_d.json");
+    test.allow_overlap = allowed;
+    return test::complaint_of([&] { select_facts({all_of("train", "train_a.json"), test}, folder_.path(), training); });
+  }
+};
+
+TEST_F(SplitOverlap, WithTheTrainingSplitIsRefused) {
+  auto const said = complaint({});
+  EXPECT_THAT(said, HasSubstr("split 'test' has facts of the split 'train'"));
+  EXPECT_THAT(said, HasSubstr("1 with the same case_id: case_id 3 (S3, P1)"));
+  EXPECT_THAT(said, HasSubstr("1 with the same relation and subject under another case_id: case_id 41 (S4, P1)"));
+  EXPECT_THAT(said, HasSubstr("1 with the same rewrite prompt under another relation or subject: case_id 42 (S6, P5)"));
+  EXPECT_THAT(said, HasSubstr("facts.test.allow_overlap: [case, subject, prompt]"));
+  EXPECT_EQ(complaint({}, "other"), "");  // a split that the study does not train on
+  EXPECT_EQ(complaint({}, ""), "");
+  EXPECT_THAT(complaint({}, "test"), HasSubstr("split 'train' has facts of the split 'test'"));
+}
+
+TEST_F(SplitOverlap, IsAllowedByName) {
+  testing::internal::CaptureStderr();
+  auto const only_prompt = complaint({FactOverlap::case_id, FactOverlap::subject});
+  EXPECT_THAT(only_prompt, testing::AllOf(HasSubstr("case_id 42"), testing::Not(HasSubstr("case_id 3 "))));
+  EXPECT_THAT(only_prompt, HasSubstr("[prompt, case, subject]"));
+  EXPECT_EQ(complaint({FactOverlap::case_id, FactOverlap::subject, FactOverlap::prompt}), "");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("dropped 2 of 4 facts"));
+}
+
+TEST_F(SplitOverlap, NamesSomeOfManyFacts) {
+  write("same.json", 0, 8, "P1", {});
+  auto const said = test::complaint_of([&] {
+    select_facts({all_of("train", "train_a.json"), all_of("test", "same.json")}, folder_.path(), "train");
+  });
+  EXPECT_THAT(
+      said, HasSubstr("8 with the same case_id: case_id 0 (S0, P1), 1 (S1, P1), 2 (S2, P1), 3 (S3, P1), 4 (S4, P1) and 3 more."));
+}
+
 TEST_F(Split, KeepsOneOfTheFactsWithTheSameQuestion) {
   write("twice.json", 0, 2, "P1", {test::record(70, "P1", "S0"), test::record(71, "P1", "S1")});
   testing::internal::CaptureStderr();

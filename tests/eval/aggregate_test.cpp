@@ -34,7 +34,7 @@ SummaryRow const* find(std::vector<SummaryRow> const& rows, std::string const& c
 }
 
 TEST(Aggregate, MeansByHand) {
-  std::vector<FactPlace> const facts{{"train", "P1", true}, {"train", "P2", true}, {"train", "P1", true}};
+  std::vector<FactPlace> const facts{{"train", "P1"}, {"train", "P2"}, {"train", "P1"}};
   auto rows = std::vector{row(0, 0, 0, -1, -2, 0.25), row(1, 0, 0, -3, -1, 0.75), row(2, 0, 0, -2, -2, 0.5)};
   rows[0].top1_changed = 1;
   rows[0].overlap5 = 0.2;
@@ -65,7 +65,7 @@ TEST(Aggregate, MeansByHand) {
 }
 
 TEST(Aggregate, ScoresThatAreNoNumbersAreNotZeros) {
-  std::vector<FactPlace> const facts(20, FactPlace{"train", "P1", true});
+  std::vector<FactPlace> const facts(20, FactPlace{"train", "P1"});
   std::vector<PromptMetrics> rows;
   for (std::int64_t fact = 0; fact < 20; ++fact) rows.push_back(row(fact, 0, 0, fact == 3 ? NAN : -1, fact % 2 == 0 ? -2 : -0.5));
   rows[3].kl = NAN;
@@ -78,7 +78,7 @@ TEST(Aggregate, ScoresThatAreNoNumbersAreNotZeros) {
 }
 
 TEST(Aggregate, AFactCountsOnceHoweverManyParaphrasesItHas) {
-  std::vector<FactPlace> const facts{{"train", "P1", true}, {"train", "P1", true}};
+  std::vector<FactPlace> const facts{{"train", "P1"}, {"train", "P1"}};
   // Fact 0 has margins 1, 3 and -5, fact 1 a single one of 8.
   std::vector const rows{row(0, 0, 1, 0, -1), row(0, 0, 2, 0, -3), row(0, 0, 3, -5, 0), row(1, 0, 1, 0, -8)};
   auto const summary = aggregate(rows, facts, {"mask"});
@@ -93,8 +93,7 @@ TEST(Aggregate, AFactCountsOnceHoweverManyParaphrasesItHas) {
 }
 
 TEST(Aggregate, MissingRowsLowerOnlyN) {
-  std::vector<FactPlace> const facts{
-      {"train", "P1", true}, {"train", "P1", false}, {"train", "P1", true}, {"heldout", "P1", true}};
+  std::vector<FactPlace> const facts{{"train", "P1"}, {"train", "P1", {PromptKind::rewrite}}, {"train", "P1"}, {"heldout", "P1"}};
   std::vector const rows{row(0, 0, 0, 0, -1), row(0, 0, 1, 0, -1), row(1, 0, 0, 0, -1), row(3, 1, 0, -4, 0)};
   auto const summary = aggregate(rows, facts, {"edited", "mask"});
   auto const* rewrite = find(summary, "edited", "train", "all", "rewrite", "rsr");
@@ -110,7 +109,7 @@ TEST(Aggregate, MissingRowsLowerOnlyN) {
 }
 
 TEST(Aggregate, OrderOfConditionsThenOfFacts) {
-  std::vector<FactPlace> const facts{{"b", "P9", false}, {"a", "P1", false}};
+  std::vector<FactPlace> const facts{{"b", "P9", {PromptKind::rewrite}}, {"a", "P1", {PromptKind::rewrite}}};
   std::vector const rows{row(1, 0, 0, 0, -1), row(0, 0, 0, 0, -1), row(0, 1, 0, 0, -1)};
   std::vector<std::string> order;
   for (auto const& r : aggregate(rows, facts, {"z", "y"})) {
@@ -120,7 +119,7 @@ TEST(Aggregate, OrderOfConditionsThenOfFacts) {
 }
 
 TEST(Aggregate, RowsOfNoFactOrConditionChangeNothing) {
-  std::vector<FactPlace> const facts{{"train", "P1", false}};
+  std::vector<FactPlace> const facts{{"train", "P1", {PromptKind::rewrite}}};
   std::vector const rows{row(0, 0, 0, 0, -1), row(7, 0, 0, -9, 0), row(-1, 0, 0, -9, 0), row(0, 5, 0, -9, 0),
                          row(0, -1, 0, -9, 0)};
   auto const summary = aggregate(rows, facts, {"edited"});
@@ -130,7 +129,7 @@ TEST(Aggregate, RowsOfNoFactOrConditionChangeNothing) {
 }
 
 std::vector<SummaryRow> summary_of(std::size_t facts) {
-  std::vector<FactPlace> places(facts, {"train", "P1", false});
+  std::vector<FactPlace> places(facts, {"train", "P1", {PromptKind::rewrite}});
   std::vector<PromptMetrics> rows;
   for (std::size_t f = 0; f < facts; ++f) {
     // Margins -2 … 2 in turn, two of five restored.
@@ -177,6 +176,13 @@ TEST(Aggregate, TheSameEveryTime) {
   }
 }
 
+/// Kinds of prompts of a fact with a neighborhood, and perhaps paraphrases.
+std::vector<PromptKind> with_neighborhood_of(bool paraphrases) {
+  std::vector kinds{PromptKind::rewrite, PromptKind::neighborhood};
+  if (paraphrases) kinds.insert(kinds.begin() + 1, PromptKind::paraphrase);
+  return kinds;
+}
+
 /// Facts of two splits and four relations, every seventh without paraphrases; rows of all three kinds, some of them missing.
 struct Mixed {
   static constexpr std::size_t count = 1500;
@@ -184,11 +190,12 @@ struct Mixed {
   Mixed() {
     RandomStream random({17});
     for (std::size_t f = 0; f < count; ++f) {
-      facts.push_back({f < 1300 ? "train" : "ood", std::string(1, static_cast<char>('A' + f % 4)), f % 7 != 0, true});
+      facts.push_back(
+          {f < 1300 ? "train" : "ood", std::string(1, static_cast<char>('A' + f % 4)), with_neighborhood_of(f % 7 != 0)});
       for (std::int64_t c = 0; c < 3; ++c) {
         for (std::int64_t p = 0; p < 4; ++p) {
           auto const kind = p == 0 ? PromptKind::rewrite : p < 3 ? PromptKind::paraphrase : PromptKind::neighborhood;
-          if ((kind == PromptKind::paraphrase && !facts[f].has_paraphrases) || (c == 2 && f % 11 == 3)) continue;
+          if ((kind == PromptKind::paraphrase && f % 7 == 0) || (c == 2 && f % 11 == 3)) continue;
           auto& added =
               rows.emplace_back(row(static_cast<std::int64_t>(f), c, p, -random.uniform(), -random.uniform(), random.uniform()));
           added.kind = kind;

@@ -43,7 +43,7 @@ class BaselinesGolden : public GoldenTest {
     return means;
   }
   std::vector<PromptMetrics> rows(std::vector<Condition> const& conditions, std::vector<EvaluationFact> const& facts) const {
-    return evaluate(*model_, words_, edits_.layer, facts, conditions, {.paraphrases = false});
+    return evaluate(*model_, words_, edits_.layer, facts, conditions, {.kinds = {PromptKind::rewrite}});
   }
   static EvaluationFact fact_of(GoldenEdits const& edits, std::size_t place) {
     return {0, &edits.facts[place], &edits.edits[place]};
@@ -100,7 +100,7 @@ TEST_P(BaselinesGolden, EveryBaselineIsThatOfTheCpu) {
   }
   std::vector<EvaluationFact> const facts{fact_of(edits_, 0), fact_of(edits_, 1), fact_of(edits_, 2)};
   auto const here = rows(conditions, facts);
-  auto const expected = evaluate(*cpu, words_, edits_.layer, facts, conditions, {.paraphrases = false});
+  auto const expected = evaluate(*cpu, words_, edits_.layer, facts, conditions, {.kinds = {PromptKind::rewrite}});
   ASSERT_EQ(here.size(), expected.size());
   for (std::size_t i = 0; i < here.size(); ++i)
     EXPECT_TRUE(within(tolerance::divergence, std::abs(here[i].kl - expected[i].kl)))

@@ -69,7 +69,8 @@ TEST_F(FactMarginsTest, AWordThatIsTheLikeliestIsKnownByTop1) {
   auto const margins = margins_of(*model_, tokenizer, all_, false, false);
   std::vector<EvaluationFact> evaluated;
   for (std::size_t f = 0; f < facts_.size(); ++f) evaluated.push_back({static_cast<std::int64_t>(f), &facts_[f], nullptr});
-  for (auto const& row : evaluate(*model_, tokenizer, 1, evaluated, {{"original", false, {}}}, {.paraphrases = false})) {
+  for (auto const& row :
+       evaluate(*model_, tokenizer, 1, evaluated, {{"original", false, {}}}, {.kinds = {PromptKind::rewrite}})) {
     auto const& margin = margins[static_cast<std::size_t>(row.fact)];
     if (row.tokens_true == 1) {
       EXPECT_EQ(margin.top1 > 0, row.rank_true == 1);

@@ -23,7 +23,7 @@ class MetricsGolden : public GoldenTest {
     std::vector<Condition> const conditions{{"original", false, {}}, {"edited", true, {}}, {"pruned", true, keep}};
     // The texts of tokens decide ranks and overlaps here; the space in front is the published evaluation's own.
     auto const rows = evaluate(*lm, words, train.layer, facts, conditions,
-                               {.paraphrases = false, .compare_texts = true, .leading_space = leading_space});
+                               {.kinds = {PromptKind::rewrite}, .compare_texts = true, .leading_space = leading_space});
     ASSERT_EQ(rows.size(), 3 * facts.size());
     double other_decisions = 0, other_ranks = 0;
     for (auto const& row : rows) {

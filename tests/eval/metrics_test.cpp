@@ -19,6 +19,8 @@ namespace {
 
 using testing::HasSubstr;
 
+std::vector<PromptKind> const with_neighborhood{PromptKind::rewrite, PromptKind::paraphrase, PromptKind::neighborhood};
+
 /// Two facts under a tokenizer of bytes; one of them has an edit.
 class MetricsTest : public testing::Test {
  protected:
@@ -77,7 +79,7 @@ TEST_F(MetricsTest, FactsPromptsAndConditionsAreNamed) {
     if (condition == 0 || condition == 3) expected.emplace_back(condition, 20, 0);
   }
   EXPECT_EQ(places, expected);
-  EXPECT_EQ(run({{"edited", true, {}}}, {.paraphrases = false}).size(), 1U);
+  EXPECT_EQ(run({{"edited", true, {}}}, {.kinds = {PromptKind::rewrite}}).size(), 1U);
 }
 
 TEST_F(MetricsTest, NumbersOfAnEditedAndMaskedModelByHand) {
@@ -128,18 +130,50 @@ TEST_F(MetricsTest, NumbersOfAnEditedAndMaskedModelByHand) {
 
 TEST_F(MetricsTest, TheNeighborhoodFollowsTheParaphrases) {
   facts_[0].neighborhood_prompts = {"Cy speaks", "The language of Di is"};
-  auto const rows = run({{"edited", true, {}}}, {.neighborhood = true});
+  auto const rows = run({{"edited", true, {}}}, {.kinds = with_neighborhood});
   std::vector<std::pair<std::int64_t, PromptKind>> places;
   for (auto const& row : rows) places.emplace_back(row.prompt, row.kind);
   EXPECT_THAT(places, testing::ElementsAre(std::pair(0, PromptKind::rewrite), std::pair(1, PromptKind::paraphrase),
                                            std::pair(2, PromptKind::paraphrase), std::pair(3, PromptKind::neighborhood),
                                            std::pair(4, PromptKind::neighborhood)));
   // Without paraphrases the neighborhood takes their numbers, not their kind.
-  auto const without = run({{"edited", true, {}}}, {.paraphrases = false, .neighborhood = true});
+  auto const without = run({{"edited", true, {}}}, {.kinds = {PromptKind::rewrite, PromptKind::neighborhood}});
   ASSERT_EQ(without.size(), 3U);
   EXPECT_EQ(without[1].prompt, 1);
   EXPECT_EQ(without[1].kind, PromptKind::neighborhood);
   EXPECT_EQ(run({{"edited", true, {}}}).size(), 3U);
+}
+
+TEST_F(MetricsTest, FurtherPromptsAreScoredAsTheirTextsAre) {
+  facts_[0].neighborhood_prompts = {"Cy speaks"};
+  facts_[0].attribute_prompts = {"Di speaks"};
+  std::vector<PromptKind> kinds{PromptKind::rewrite};
+  for (auto const& [kind, name] : further_prompt_names) kinds.push_back(kind);
+  auto const rows = run({{"edited", true, {}}}, {.kinds = kinds});
+  std::vector<std::string> const texts{"", "Di speaks", "The tongue of Bo is Thai. Cy speaks",
+                                       "Welsh. Welsh. Welsh. Welsh. Welsh. The tongue of Bo is",
+                                       "The tongue of Bo is Welsh? The tongue of Bo is"};
+  ASSERT_EQ(rows.size(), texts.size());
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    facts_[0].paraphrase_prompts = {texts[i]};
+    auto const same = run({{"edited", true, {}}}).at(1);
+    EXPECT_EQ(rows[i].kind, kinds[i]);
+    EXPECT_EQ(rows[i].prompt, static_cast<std::int64_t>(i));
+    EXPECT_NEAR(rows[i].lp_true, same.lp_true, 1e-4) << texts[i];
+    EXPECT_NEAR(rows[i].lp_new, same.lp_new, 1e-4) << texts[i];
+    EXPECT_NEAR(rows[i].kl, same.kl, 1e-5) << texts[i];
+  }
+}
+
+TEST_F(MetricsTest, TokenAccuraciesAreThoseOfTheBatch) {
+  auto const words = Tokenizer::open(folder_.path());
+  TwoWayPrompt const prompt{words.encode(facts_[0].question()), words.encode(" Welsh"), words.encode(" Thai")};
+  TwoWayBatch const batch(*model_, 1, {prompt}, {0}, true);
+  auto const scores = batch.score({edit_.left.unsqueeze(0), edit_.right.unsqueeze(0), keep_.to(at::kFloat)});
+  auto const rows = run({{"mask", true, keep_}}, {.token_accuracy = true});
+  EXPECT_EQ(rows.at(0).acc_true, scores.acc_true[0].item<double>());
+  EXPECT_EQ(rows.at(0).acc_new, scores.acc_new[0].item<double>());
+  EXPECT_TRUE(std::isnan(run({{"mask", true, keep_}}).at(0).acc_true));
 }
 
 TEST_F(MetricsTest, ObjectsAreScoredTokenByToken) {
@@ -159,7 +193,7 @@ TEST_F(MetricsTest, ObjectsAreScoredTokenByToken) {
     }
     return sum;
   };
-  auto const rows = run({{"original", false, {}}}, {.neighborhood = true});
+  auto const rows = run({{"original", false, {}}}, {.kinds = with_neighborhood});
   ASSERT_EQ(rows.size(), 6U);
   for (auto const& row : rows) {
     EXPECT_EQ(row.tokens_true, row.fact == 10 ? 6 : 2);
@@ -280,6 +314,22 @@ TEST(MetricsBytes, RoundTrip) {
   EXPECT_TRUE(metrics_from_bytes(to_bytes(std::vector<PromptMetrics>()), "bytes").empty());
 }
 
+TEST(MetricsBytes, TokenAccuraciesAreThereWhereTheyWereScored) {
+  std::vector<PromptMetrics> rows(2);
+  EXPECT_TRUE(std::isnan(metrics_from_bytes(to_bytes(rows), "bytes")[0].acc_true));
+  rows[1].acc_true = 0.5, rows[1].acc_new = 0.25;
+  auto const back = metrics_from_bytes(to_bytes(rows), "bytes");
+  EXPECT_TRUE(std::isnan(back[0].acc_new));
+  EXPECT_EQ(back[1].acc_true, 0.5);
+  EXPECT_EQ(back[1].acc_new, 0.25);
+  auto const wrong = write_safetensors({{"kinds", at::zeros({2}, at::kLong)},
+                                        {"integers", at::ones({2, 9}, at::kLong)},
+                                        {"reals", at::zeros({2, 6}, at::kDouble)},
+                                        {"accuracies", at::zeros({2, 3}, at::kDouble)}},
+                                       {});
+  EXPECT_THAT(complaint(wrong), HasSubstr("objects/ef"));
+}
+
 TEST(MetricsBytes, DamagedOrOfAnotherKind) {
   auto const good = to_bytes(std::vector<PromptMetrics>(2));
   for (std::size_t size = 0; size < good.size(); ++size)
@@ -296,7 +346,7 @@ TEST(MetricsBytes, DamagedOrOfAnotherKind) {
   no_tokens[1][3] = 0;  // which a mean over them would divide by
   for (auto const& [name, tensor] :
        std::vector<std::pair<std::string, std::optional<at::Tensor>>>{{"kinds", {}},
-                                                                      {"kinds", kinds + 3},
+                                                                      {"kinds", kinds + 7},
                                                                       {"kinds", kinds - 1},
                                                                       {"kinds", at::zeros({3}, at::kLong)},
                                                                       {"kinds", kinds.unsqueeze(0)},

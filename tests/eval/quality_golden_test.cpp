@@ -20,7 +20,8 @@ class QualityGolden : public GoldenTest {
       std::vector<EvaluationFact> some;
       for (auto f = first; f < std::min(first + batch, facts.size()); ++f)
         some.push_back({static_cast<std::int64_t>(f), &facts[f], nullptr});
-      auto const scored = evaluate(model, words, 0, some, {{"original", false, {}}}, {.neighborhood = true});
+      auto const scored = evaluate(model, words, 0, some, {{"original", false, {}}},
+                                   {.kinds = {PromptKind::rewrite, PromptKind::paraphrase, PromptKind::neighborhood}});
       rows.insert(rows.end(), scored.begin(), scored.end());
     }
     return rows;
@@ -56,7 +57,8 @@ TEST_P(QualityGolden, TheUneditedModel) {
     magnitude[kind] += side * (std::exp(new_per_token) - std::exp(true_per_token));
   }
 
-  std::vector<FactPlace> const places(facts.size(), {"train", "P1", true, true});
+  std::vector<FactPlace> const places(facts.size(),
+                                      {"train", "P1", {PromptKind::rewrite, PromptKind::paraphrase, PromptKind::neighborhood}});
   auto const summary = aggregate(rows, places, {"original"});
   auto const mean = [&](std::string const& kind, std::string const& metric) {
     return std::find_if(summary.begin(), summary.end(), [&](auto const& r) { return r.prompts == kind && r.metric == metric; })

@@ -27,8 +27,10 @@ void add_fact(std::vector<PromptMetrics>& rows, std::int64_t fact, int rewrite, 
   }
 }
 
+constexpr auto rewrite = PromptKind::rewrite, paraphrase = PromptKind::paraphrase, neighborhood = PromptKind::neighborhood;
+
 std::vector<FactPlace> places(std::size_t facts) {
-  return std::vector<FactPlace>(facts, {"train", "P1", true, true});
+  return std::vector<FactPlace>(facts, {"train", "P1", {rewrite, paraphrase, neighborhood}});
 }
 
 SummaryRow const* find(std::vector<SummaryRow> const& summary, std::string const& prompts, std::string const& metric) {
@@ -41,7 +43,7 @@ SummaryRow const* find(std::vector<SummaryRow> const& summary, std::string const
 TEST(Quality, ALongerObjectMayWinByItsTokens) {
   auto long_object = row(0, PromptKind::rewrite, -3, -4);
   long_object.tokens_new = 2;
-  auto const summary = aggregate({long_object}, {{"train", "P1", false, false}}, {"edited"});
+  auto const summary = aggregate({long_object}, {{"train", "P1", {rewrite}}}, {"edited"});
   EXPECT_EQ(find(summary, "rewrite", "success")->mean, 1);
   EXPECT_NEAR(find(summary, "rewrite", "magnitude")->mean, std::exp(-2) - std::exp(-3), 1e-15);
   EXPECT_EQ(find(summary, "rewrite", "rsr")->mean, 1);  // the true object's sum is larger all the same
@@ -110,6 +112,32 @@ TEST(Quality, EqualFactsLeaveNoDoubt) {
   }
 }
 
+TEST(Quality, FurtherPromptsHaveTheSuccessOfTheirAnswer) {
+  std::vector<FactPlace> const facts{
+      {"train", "P1", {rewrite, paraphrase, neighborhood, PromptKind::attribute, PromptKind::distract, PromptKind::rep}}};
+  auto matched = row(0, PromptKind::rep, -1, -2), missed = row(0, PromptKind::rep, -3, -2);
+  matched.acc_true = 1, matched.acc_new = 0.5, missed.acc_true = 0.75, missed.acc_new = 0;
+  std::vector const rows{row(0, rewrite, -2, -1),
+                         row(0, paraphrase, -2, -1),
+                         row(0, neighborhood, -1, -2),
+                         row(0, PromptKind::attribute, -2, -1),
+                         row(0, PromptKind::distract, -2, -1),
+                         matched,
+                         missed};
+  auto const summary = aggregate(rows, facts, {"edited"}, true);
+  EXPECT_EQ(find(summary, "attribute", "success")->mean, 1);  // the new object is right
+  EXPECT_EQ(find(summary, "distract", "success")->mean, 0);   // the true one is
+  EXPECT_NEAR(find(summary, "distract", "magnitude")->mean, std::exp(-2) - std::exp(-1), 1e-15);
+  EXPECT_EQ(find(summary, "attribute", "rsr"), nullptr);
+  EXPECT_EQ(find(summary, "rep", "rsr")->mean, 0.5);
+  EXPECT_EQ(find(summary, "rep", "match")->mean, 0.5);
+  EXPECT_EQ(find(summary, "rep", "acc_true")->mean, 0.875);
+  EXPECT_EQ(find(summary, "rep", "acc_new")->mean, 0.25);
+  EXPECT_TRUE(std::isnan(find(summary, "rewrite", "match")->mean));  // not scored
+  EXPECT_EQ(find(summary, "all", "score")->mean, 1);                 // of the three kinds alone
+  EXPECT_EQ(find(aggregate(rows, facts, {"edited"}), "rep", "match"), nullptr);
+}
+
 TEST(Quality, TheScoreDrawsFactsJointly) {
   // An edit either succeeds or spares the neighborhood: in every resample both shares sum to 1, which bounds the score by 3/5.
   // Drawn apart they could both be above a half.
@@ -124,8 +152,10 @@ TEST(Quality, TheScoreDrawsFactsJointly) {
 }
 
 TEST(Quality, FactsWithoutAKindOfPromptsAreNotPlanned) {
-  std::vector<FactPlace> const facts{
-      {"train", "P1", true, true}, {"train", "P1", true, false}, {"train", "P1", true, true}, {"train", "P1", false, true}};
+  std::vector<FactPlace> const facts{{"train", "P1", {rewrite, paraphrase, neighborhood}},
+                                     {"train", "P1"},
+                                     {"train", "P1", {rewrite, paraphrase, neighborhood}},
+                                     {"train", "P1", {rewrite, neighborhood}}};
   std::vector<PromptMetrics> rows;
   add_fact(rows, 0, 4, 4, 2);
   rows.push_back(row(1, PromptKind::rewrite, -2, -3));
@@ -146,7 +176,7 @@ TEST(Quality, FactsWithoutAKindOfPromptsAreNotPlanned) {
 }
 
 TEST(Quality, WithoutANeighborhoodThereIsNoScore) {
-  auto const summary = aggregate({row(0, PromptKind::rewrite, -2, -1)}, {{"train", "P1", true, false}}, {"edited"});
+  auto const summary = aggregate({row(0, PromptKind::rewrite, -2, -1)}, {{"train", "P1"}}, {"edited"});
   EXPECT_NE(find(summary, "rewrite", "success"), nullptr);
   EXPECT_EQ(find(summary, "neighborhood", "success"), nullptr);
   EXPECT_EQ(find(summary, "all", "score"), nullptr);

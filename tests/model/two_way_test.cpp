@@ -2,6 +2,7 @@
 #include <onemask/model/two_way.hpp>
 
 #include <algorithm>
+#include <limits>
 
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
@@ -90,6 +91,32 @@ TEST_P(TwoWay, MarginsOfTheTrueObject) {
   }
   EXPECT_GT(margins.top1[6].item<double>(), 0);
   EXPECT_LT(margins.top1[7].item<double>(), 0);
+}
+
+TEST_P(TwoWay, AccuracyOfTheObjectsTokens) {
+  auto const out = projection_.weight.size(0), in = projection_.weight.size(1);
+  auto const mask = random_tensor({out, in}, 12).gt(-1).to(at::kFloat);
+  auto const weight = projection_.weight * mask;
+  auto const likeliest = [&](Ids const& row) { return next(row, weight).argmax().item<std::int64_t>(); };
+  // Objects whose tokens are all, in part or never the likeliest, of either kind.
+  auto const row = random_ids(4, 7);
+  auto const first = likeliest(row), other = (first + 1) % tiny_vocabulary;
+  auto const after = [&](std::int64_t token) {
+    auto longer = row;
+    longer.push_back(token);
+    return likeliest(longer);
+  };
+  auto const wrong = (after(first) + 1) % tiny_vocabulary;
+  std::vector<TwoWayPrompt> const prompts{
+      {row, {first, after(first)}, {other, after(other)}}, {row, {first, wrong}, {first}}, {row, {other}, {first, after(first)}}};
+  auto const scores = TwoWayBatch(*model_, 1, prompts, Ids(3), true).score({{}, {}, mask});
+  EXPECT_TRUE(at::equal(scores.acc_true, at::tensor({1.0, 0.5, 0.0}, at::kDouble))) << scores.acc_true;
+  EXPECT_TRUE(at::equal(scores.acc_new, at::tensor({0.5, 1.0, 1.0}, at::kDouble))) << scores.acc_new;
+  EXPECT_FALSE(TwoWayBatch(*model_, 1, prompts, Ids(3)).score({}).acc_true.defined());
+  // A model whose numbers have left their range hits nothing and misses nothing.
+  auto const broken =
+      TwoWayBatch(*model_, 1, prompts, Ids(3), true).score({{}, {}, mask * std::numeric_limits<float>::quiet_NaN()});
+  EXPECT_TRUE(broken.acc_true.isnan().all().item<bool>());
 }
 
 TEST_P(TwoWay, EditsAndMasks) {

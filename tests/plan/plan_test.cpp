@@ -431,12 +431,43 @@ TEST_F(PlanTest, EvaluationKeysChangeWithWhatIsScored) {
   std::set<std::string> seen{all_evaluations(plan())};
   for (auto const* set :
        {"mask.threshold=0.8", "mask.seed=3", "edit.v_lr=0.25", "evaluation.baselines=[random]", "evaluation.paraphrases=false",
-        "evaluation.masked_original=false", "evaluation.batch=3", "peer_compatible=true", "evaluation.neighborhood=true"}) {
+        "evaluation.masked_original=false", "evaluation.batch=3", "peer_compatible=true", "evaluation.neighborhood=true",
+        "evaluation.token_accuracy=true", "evaluation.prompts=[attribute]", "evaluation.prompts=[distract]",
+        "evaluation.prompts=[rep]", "evaluation.prompts=[que]", "evaluation.prompts=[rep, que]"}) {
     EXPECT_TRUE(seen.insert(all_evaluations(plan({{set}, {}, {}}))).second) << set;
   }
   for (auto const* set : {"name=other", "mask.checkpoint_every=2", "mask.ranks=1"}) {
     EXPECT_FALSE(seen.insert(all_evaluations(plan({{set}, {}, {}}))).second) << set;
   }
+}
+
+TEST_F(PlanTest, FurtherPromptsAreNamedByWhatIsScored) {
+  auto const keys = [&](std::vector<std::string> const& set) { return all_evaluations(plan({set, {}, {}})); };
+  EXPECT_EQ(keys({"evaluation.prompts=[rep, attribute]"}), keys({"evaluation.prompts=[attribute, rep]"}));
+  // OM needs the tokens anyway.
+  EXPECT_EQ(keys({"evaluation.prompts=[rep]", "evaluation.token_accuracy=true"}), keys({"evaluation.prompts=[rep]"}));
+  EXPECT_EQ(keys({"evaluation.prompts=[]", "evaluation.token_accuracy=false"}), keys({}));
+  auto const masked = plan({{"evaluation.prompts=[attribute, distract, rep, que]"}, {}, {}});
+  EXPECT_EQ(masked.masks[0].key, plan().masks[0].key);
+  EXPECT_EQ(all_edits(masked), all_edits(plan()));
+  auto const before = keys({}), attributes = keys({"evaluation.prompts=[attribute]"}), rep = keys({"evaluation.prompts=[rep]"});
+  auto records = nlohmann::json::parse(read_file(folder_ / "train.json"));
+  records[0]["attribute_prompts"] = {"Another one speaks"};
+  write_records(folder_ / "train.json", records);
+  EXPECT_EQ(keys({}), before);
+  EXPECT_EQ(keys({"evaluation.prompts=[rep]"}), rep);
+  EXPECT_NE(keys({"evaluation.prompts=[attribute]"}), attributes);
+}
+
+TEST_F(PlanTest, PromptsThatNoFactHasAreRefused) {
+  for (auto const* file : {"train.json", "heldout.json"}) {
+    auto records = nlohmann::json::parse(read_file(folder_ / file));
+    for (auto& record : records) record.erase("attribute_prompts");
+    write_records(folder_ / file, records);
+  }
+  auto const complaint = complaint_of([&] { plan({{"evaluation.prompts=[attribute]"}, {}, {}}); });
+  EXPECT_THAT(complaint, AllOf(HasSubstr("'attribute'"), HasSubstr("evaluation.prompts"), HasSubstr("no fact has any")));
+  EXPECT_EQ(complaint_of([&] { plan({{"evaluation.prompts=[distract]"}, {}, {}}); }), "");
 }
 
 TEST_F(PlanTest, TheNeighborhoodCountsOnlyWhereItIsScored) {

@@ -74,6 +74,7 @@ class StudyMaker {
                                 {"lp_new", Numbers(rows, 0)},
                                 {"kl", Numbers(rows, 0)},
                                 {"rank_true", Integers(rows, 1)},
+                                {"rank_new", Integers(rows, 1)},
                                 {"top1_changed", Integers(rows, 0)},
                                 {"overlap5", Numbers(rows, 1)},
                                 {"overlap10", Numbers(rows, 1)},

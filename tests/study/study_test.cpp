@@ -599,6 +599,26 @@ TEST_F(StudyTest, SplitsMayAskForFactsThatTheModelKnows) {
   EXPECT_THAT(complaint({{"facts.train.known=top-1", "facts.train.known_margin=-1"}, {}, {}}), HasSubstr("at least 0"));
 }
 
+TEST_F(StudyTest, SplitsMayAllowFactsOfTheTrainingSplit) {
+  EXPECT_TRUE(read().facts[1].allow_overlap.empty());
+  auto const study = read({{"facts.heldout.allow_overlap=[case, prompt]"}, {}, {}});
+  EXPECT_THAT(study.facts[1].allow_overlap, ElementsAre(FactOverlap::case_id, FactOverlap::prompt));
+  EXPECT_THAT(complaint({{"facts.heldout.allow_overlap=[subjects]"}, {}, {}}), HasSubstr("known are case, subject, prompt"));
+  EXPECT_THAT(complaint({{"facts.train.allow_overlap=[case]"}, {}, {}}), HasSubstr("decides nothing here"));
+  EXPECT_EQ(complaint({{"facts.train.allow_overlap=[case]", "mask.train_split=heldout"}, {}, {}}), "");
+}
+
+TEST_F(StudyTest, FurtherPrompts) {
+  EXPECT_THAT(read().evaluation.kinds(), ElementsAre(PromptKind::rewrite, PromptKind::paraphrase));
+  EXPECT_FALSE(read().evaluation.scores_tokens());
+  auto const study = read({{"evaluation.prompts=[que, attribute]", "evaluation.paraphrases=false"}, {}, {}});
+  EXPECT_THAT(study.evaluation.kinds(), ElementsAre(PromptKind::rewrite, PromptKind::attribute, PromptKind::que));
+  EXPECT_TRUE(study.evaluation.scores_tokens());
+  EXPECT_FALSE(read({{"evaluation.prompts=[attribute, distract]"}, {}, {}}).evaluation.scores_tokens());
+  EXPECT_TRUE(read({{"evaluation.token_accuracy=true"}, {}, {}}).evaluation.scores_tokens());
+  EXPECT_THAT(complaint({{"evaluation.prompts=[rewrite]"}, {}, {}}), HasSubstr("known are attribute, distract, rep, que"));
+}
+
 TEST_F(StudyTest, TheSplitForValidationIsNoSplitOfTheFile) {
   EXPECT_THAT(complaint({{"facts.validation.files=heldout.json"}, {}, {}}), HasSubstr("validation"));
   EXPECT_THAT(complaint({{"facts.all.files=heldout.json"}, {}, {}}), HasSubstr("give the split another name"));

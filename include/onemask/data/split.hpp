@@ -22,6 +22,12 @@ enum class KnownTest {
 inline constexpr std::array<Named<KnownTest>, 3> known_test_names{
     {{KnownTest::none, "none"}, {KnownTest::two_way, "two-way"}, {KnownTest::top1, "top-1"}}};
 
+/// How a fact of another split may be in the training split too: by its case_id; else by relation and subject; else by the text
+/// of its rewrite prompt.
+enum class FactOverlap { case_id, subject, prompt };
+inline constexpr std::array<Named<FactOverlap>, 3> fact_overlap_names{
+    {{FactOverlap::case_id, "case"}, {FactOverlap::subject, "subject"}, {FactOverlap::prompt, "prompt"}}};
+
 /// Which facts of which files a split is made of. Read in this order: the facts of all files, those of `relations`, shuffled,
 /// those that the model knows; of each relation, after `offset_per_relation`, the next `per_relation`; of these the first
 /// `limit`.
@@ -37,6 +43,7 @@ struct FactSelection {
   KnownTest known = KnownTest::none;  ///< that facts must pass
   double known_margin = 0;            ///< [nats] of the test
   bool known_paraphrases = false;     ///< the test must be passed on every paraphrase as well, not on the rewrite prompt alone
+  std::vector<FactOverlap> allow_overlap = {};  ///< with the training split
 };
 
 struct SplitFact {
@@ -46,7 +53,8 @@ struct SplitFact {
 
 /// The facts of all selections, in their order, as if the model knew all of them; relative files are looked for in `base`. Each
 /// (relation, subject) is given once, see join_splits. Throws UserError for a pattern without files, an unknown relation, fewer
-/// facts than asked for, nothing selected, and a case_id that stands for two different facts.
-std::vector<SplitFact> select_facts(std::vector<FactSelection> const& selections, std::filesystem::path const& base);
+/// facts than asked for, nothing selected, and as join_splits does.
+std::vector<SplitFact> select_facts(std::vector<FactSelection> const& selections, std::filesystem::path const& base,
+                                    std::string const& training_split = "");
 
 }  // namespace onemask

@@ -12,8 +12,9 @@ namespace onemask {
 /// A mean over facts with its 95 % interval (percentile bootstrap over facts, 1000 resamples).
 struct SummaryRow {
   std::string condition, split, relation;  ///< relation "all": every relation of the split
-  std::string prompts;  ///< "rewrite", "paraphrase" or "neighborhood" (a fact's mean over its prompts of the kind), or "all"
-  std::string metric;   ///< rsr rsm kl top1_changed p_true p_new overlap5 overlap10 overlap100 success magnitude, or score
+  std::string prompts;  ///< a kind, as prompt_kind_names has it (a fact's mean over its prompts of the kind), or "all"
+  std::string metric;   ///< rsr rsm kl top1_changed p_true p_new overlap5 overlap10 overlap100 success magnitude; score;
+                        ///< acc_true acc_new match
   double mean = 0, low = 0, high = 0;  ///< NaN where n is 0; the interval also where a value is not finite
   std::int64_t n = 0;                  ///< facts in the mean
   std::int64_t planned = 0;            ///< facts that the study planned for it
@@ -22,8 +23,7 @@ struct SummaryRow {
 /// Where a fact of the study belongs.
 struct FactPlace {
   std::string split, relation;
-  bool has_paraphrases = true;
-  bool has_neighborhood = false;
+  std::vector<PromptKind> kinds{PromptKind::rewrite, PromptKind::paraphrase};  ///< of prompts that are scored
 };
 
 /// Means of all metrics over facts, from rows that arrive condition by condition: memory holds the means by fact of the
@@ -35,11 +35,15 @@ struct FactPlace {
 ///              with P(true) > P(new) on the neighborhood: NS
 ///   magnitude  P(new) - P(true): EM, PM; P(true) - P(new): NM
 ///   score      harmonic mean of ES, PS and NS over the facts that have prompts of all three kinds; 0 where one of them is
-/// The neighborhood has these metrics alone.
+/// Prompts about other subjects have success and magnitude alone: behind a distracting statement they are those of the
+/// neighborhood (DNS, arXiv 2502.14838), of attribute prompts, whose answer is the new object, those of rewrite prompts.
+///
+/// Where tokens are scored, prompts about the fact itself also have acc_true, acc_new and
+///   match      share of prompts behind which every token of the true object is the likeliest (OM, arXiv 2505.12636)
 class Aggregator {
  public:
   /// `facts` are the study's facts, indexed by PromptMetrics::fact.
-  explicit Aggregator(std::vector<FactPlace> const& facts);
+  explicit Aggregator(std::vector<FactPlace> const& facts, bool token_accuracy = false);
   ~Aggregator();
   Aggregator(Aggregator const&) = delete;
   Aggregator& operator=(Aggregator const&) = delete;
@@ -60,6 +64,6 @@ class Aggregator {
 
 /// The same of rows that lie in memory.
 std::vector<SummaryRow> aggregate(std::vector<PromptMetrics> const& rows, std::vector<FactPlace> const& facts,
-                                  std::vector<std::string> const& conditions);
+                                  std::vector<std::string> const& conditions, bool token_accuracy = false);
 
 }  // namespace onemask

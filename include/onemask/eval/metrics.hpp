@@ -5,10 +5,12 @@
 #include <onemask/mask/layer_spectrum.hpp>
 #include <onemask/model/two_way.hpp>
 #include <onemask/settings/baseline.hpp>
+#include <onemask/settings/prompt_kind.hpp>
 #include <onemask/tokenizer/tokenizer.hpp>
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,20 +42,18 @@ struct Condition {
   std::optional<FactBaseline> own = {};  ///< changes each fact's edited matrix by itself; then there is no `keep`
 };
 
-/// What a prompt of a fact asks: for its own object, once as in the edit and then in other words, or for that of another subject
-/// which shares the true object and which the edit should leave alone.
-enum class PromptKind : std::int64_t { rewrite, paraphrase, neighborhood };
-
 /// One prompt of one fact under one condition. The definitions, prompt by prompt:
 ///   lp_true, lp_new   log P of the whole object, " " + text, after the prompt (sum over its tokens)
 ///   RSR: lp_true > lp_new;  RSM: lp_true - lp_new  (restoration success and margin, arXiv 2605.28839)
 ///   kl                KL(original ‖ condition) of the next token's distribution
 ///   rank_true, rank_new  place of the object's first token in the next token's distribution, 1 = likeliest
 ///   overlap5 …        share of the original's 5 (10, 100) likeliest tokens that are among the condition's
+///   acc_true, acc_new share of the object's tokens that no other token in their place exceeds, behind those before them (teacher
+///                     forcing; that of the new object after an edit is EasyEdit's rewrite_acc)
 struct PromptMetrics {
   std::int64_t fact = 0;  ///< place in the study
   std::int64_t condition = 0;
-  std::int64_t prompt = 0;  ///< 0: rewrite prompt, 1 …: paraphrases, then the neighborhood
+  std::int64_t prompt = 0;  ///< 0: rewrite prompt, 1 …: the others, kind after kind
   PromptKind kind = PromptKind::rewrite;
   std::int64_t tokens_true = 1, tokens_new = 1;  ///< lengths of the objects
   double lp_true = 0, lp_new = 0, kl = 0;
@@ -61,6 +61,8 @@ struct PromptMetrics {
   std::int64_t top1 = 0;          ///< likeliest token
   std::int64_t top1_changed = 0;  ///< 1 when the original's likeliest token is another
   double overlap5 = 0, overlap10 = 0, overlap100 = 0;
+  double acc_true = std::numeric_limits<double>::quiet_NaN();  ///< NaN where tokens are not scored
+  double acc_new = std::numeric_limits<double>::quiet_NaN();
 };
 
 /// A fact to evaluate. Without an edit (a failed one) only unedited conditions are scored; an edit without factors stands for a
@@ -72,8 +74,8 @@ struct EvaluationFact {
 };
 
 struct EvaluationOptions {
-  bool paraphrases = true;
-  bool neighborhood = false;
+  std::vector<PromptKind> kinds{PromptKind::rewrite, PromptKind::paraphrase};  ///< of prompts, rewrite first
+  bool token_accuracy = false;
   /// As in the published code: ranks and overlaps compare texts of tokens instead of tokens, among the 100 likeliest, and a rank
   /// is -1 where the object's text is not among them.
   bool compare_texts = false;
@@ -109,7 +111,7 @@ std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& toke
                                     std::vector<EvaluationFact> const& facts, std::vector<Condition> const& conditions,
                                     EvaluationOptions const& options);
 
-/// A safetensors file with the rows.
+/// A safetensors file with the rows; their token accuracies are in it where one has any.
 std::string to_bytes(std::vector<PromptMetrics> const& rows);
 /// Throws UserError naming `source` when the bytes are not such rows.
 std::vector<PromptMetrics> metrics_from_bytes(std::string bytes, std::string const& source);

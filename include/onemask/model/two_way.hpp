@@ -29,16 +29,20 @@ using ProjectionProduct = std::function<at::Tensor(at::Tensor const& key, at::Te
 /// one token take one row; a row more for each object of several tokens that needs it.
 class TwoWayBatch {
  public:
-  /// `edit` names the edit that each prompt's model carries.
-  TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPrompt> const& prompts, std::vector<std::int64_t> const& edit);
+  /// `edit` names the edit that each prompt's model carries. With `token_accuracy`, scores have the accuracies.
+  TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPrompt> const& prompts, std::vector<std::int64_t> const& edit,
+              bool token_accuracy = false);
 
   struct Scores {
     at::Tensor log_probabilities;  ///< [prompts, vocabulary] float32, of the token after the prompt
     at::Tensor lp_true, lp_new;    ///< [prompts] float64 on the CPU: log P of the whole object
+    /// [prompts] float64 on the CPU: share of the object's tokens that no other token in their place exceeds, the object's tokens
+    /// before them given; not a number where the model's numbers are not. Undefined unless asked for.
+    at::Tensor acc_true, acc_new;
   };
   Scores score(EditedProjection const& change) const { return score(change, model_); }
   /// The same under a model that differs from the batch's own in the layers above the edited one, or in that one's projection.
-  /// It waits for a GPU once.
+  /// It waits for a GPU once, and once more for token accuracies.
   Scores score(EditedProjection const& change, CausalLM const& model) const;
   /// The same under the batch's own model with another product in the place of the layer's.
   Scores score_with(ProjectionProduct const& product) const;
@@ -73,11 +77,14 @@ class TwoWayBatch {
   at::Tensor table(at::Tensor const& projected, CausalLM const& model) const;
   at::Tensor table(EditedProjection const& change, CausalLM const& model) const;
   Scores scores_of(at::Tensor const& read) const;
+  at::Tensor added(at::Tensor const& values, Terms const& terms) const;
   at::Tensor sum(at::Tensor const& table, Terms const& terms) const;
+  at::Tensor accuracy(at::Tensor const& table, at::Tensor const& most, Terms const& terms) const;
 
   CausalLM const& model_;
   int layer_;
   std::int64_t prompts_;
+  bool token_accuracy_;
   CachedRows::Batch rows_;
   Wanted read_;      ///< every place that an object is read at
   at::Tensor edit_;  ///< [tokens] the edit of each token

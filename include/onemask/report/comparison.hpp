@@ -14,10 +14,11 @@
 namespace onemask {
 
 /// Which facts are compared: all, those whose true object the unedited model finds likeliest, or those whose edit took, which is
-/// that the edited model finds the new object likelier than the true one.
-enum class FactSubset { all, known, took };
-inline constexpr std::array<Named<FactSubset>, 3> fact_subset_names{
-    {{FactSubset::all, "all"}, {FactSubset::known, "known"}, {FactSubset::took, "took"}}};
+/// that the edited model finds the new object likelier than the true one; took-top-1: likelier than any other, by its first
+/// token.
+enum class FactSubset { all, known, took, took_top1 };
+inline constexpr std::array<Named<FactSubset>, 4> fact_subset_names{
+    {{FactSubset::all, "all"}, {FactSubset::known, "known"}, {FactSubset::took, "took"}, {FactSubset::took_top1, "took-top-1"}}};
 
 /// What to compare. Conditions are named by their names in the table "conditions", or by their kind or its name in tables
 /// ("mask", "edited + mask"): these are all of its models, of every way of editing and setting of masks. Behind a comma stand

@@ -2,6 +2,7 @@
 
 #include <onemask/settings/baseline.hpp>
 #include <onemask/settings/field.hpp>
+#include <onemask/settings/prompt_kind.hpp>
 
 #include <vector>
 
@@ -13,11 +14,19 @@ struct EvaluationPlan {
   std::vector<Baseline> baselines = {{BaselineScore::random}, {BaselineScore::magnitude}, {BaselineScore::delta_magnitude}};
   std::vector<Cover> cover = {Cover::both};  ///< what masks are put on, one after the other
   bool paraphrases = true;
-  bool neighborhood = false;    ///< score other subjects with the same true object
-  bool masked_original = true;  ///< score the unedited model under each mask as well
-  bool drop = false;            ///< score the model without the edited matrices
-  bool transfer = false;        ///< score every mask on all ways of editing that change its layers
-  bool consensus = false;       ///< score the mean of the masks that differ in their seed alone, as a mask more
+  bool neighborhood = false;             ///< score other subjects with the same true object
+  bool masked_original = true;           ///< score the unedited model under each mask as well
+  bool drop = false;                     ///< score the model without the edited matrices
+  bool transfer = false;                 ///< score every mask on all ways of editing that change its layers
+  bool consensus = false;                ///< score the mean of the masks that differ in their seed alone, as a mask more
+  std::vector<PromptKind> prompts = {};  ///< further kinds of prompts
+  bool token_accuracy = false;           ///< score the tokens of the objects one by one
+
+  bool scores(PromptKind kind) const;
+  /// Kinds of prompts that are scored, in the order of PromptKind.
+  std::vector<PromptKind> kinds() const;
+  /// Whether the tokens of the objects are scored one by one: asked for, or needed for OM behind `rep` and `que`.
+  bool scores_tokens() const;
 };
 
 template <>

@@ -71,6 +71,9 @@ struct Study {
   bool peer_compatible = false;
   std::vector<StudyPoint> points;
   std::string resolved;  ///< the study with all overrides, as YAML
+
+  /// The split that masks are trained on; "" where none are.
+  std::string training_split() const { return masks ? train_split : ""; }
 };
 
 /// Overrides of a study from the command line.

@@ -1,0 +1,52 @@
+#include <onemask/data/fact_prompts.hpp>
+
+#include <stdexcept>
+
+namespace onemask {
+namespace {
+
+constexpr int repetitions = 5;
+
+}  // namespace
+
+std::vector<std::string> fact_prompts(Fact const& fact, PromptKind kind) {
+  switch (kind) {
+    case PromptKind::rewrite:
+      return {fact.question()};
+    case PromptKind::paraphrase:
+      return fact.paraphrase_prompts;
+    case PromptKind::neighborhood:
+      return fact.neighborhood_prompts;
+    case PromptKind::attribute:
+      return fact.attribute_prompts;
+    case PromptKind::distract: {
+      auto prompts = fact.neighborhood_prompts;
+      for (auto& prompt : prompts) prompt = fact.question() + " " + fact.target_new + ". " + prompt;
+      return prompts;
+    }
+    case PromptKind::rep: {
+      std::string prompt;
+      for (int i = 0; i < repetitions; ++i) prompt += fact.target_true + ". ";
+      return {prompt + fact.question()};
+    }
+    case PromptKind::que:
+      return {fact.question() + " " + fact.target_true + "? " + fact.question()};
+  }
+  throw std::logic_error("a prompt of no kind");
+}
+
+std::size_t count_prompts(Fact const& fact, PromptKind kind) {
+  switch (kind) {
+    case PromptKind::paraphrase:
+      return fact.paraphrase_prompts.size();
+    case PromptKind::neighborhood:
+    case PromptKind::distract:
+      return fact.neighborhood_prompts.size();
+    case PromptKind::attribute:
+      return fact.attribute_prompts.size();
+    default:
+      return 1;
+  }
+}
+
+}  // namespace onemask
