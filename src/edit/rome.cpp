@@ -34,11 +34,11 @@ std::vector<RomeResult> rome(CausalLM const& model, std::span<EditRequest const>
       averaged ? project(model.projection(hparams.layer()), key.to(model.dtype())).to(at::kFloat) : found.origin;
   auto const left = (found.origin + found.delta - read_value) / (read_key * unit).sum(1, true);
   auto const lefts = left.to(at::kCPU), rights = unit.to(at::kCPU), deltas = found.delta.to(at::kCPU),
-             origins = found.origin.to(at::kCPU), keys = key.to(at::kCPU);
+             origins = found.origin.to(at::kCPU), keys = key.to(at::kCPU), read_keys = read_key.to(at::kCPU);
   for (std::size_t r = 0; r < results.size(); ++r) {
     auto& [edit, trace] = results[r];
     auto const index = static_cast<std::int64_t>(r);
-    trace = {found.steps[r], keys[index], origins[index], deltas[index]};
+    trace = {found.steps[r], keys[index], read_keys[index], origins[index], deltas[index]};
     static_cast<EditOutcome&>(edit) = {
         requests[r].case_id,  static_cast<int>(trace.steps.size()), trace.steps.back().loss, trace.steps.back().p_new,
         norm_of(trace.delta), norm_of(trace.target_init),           found.failures[r]};

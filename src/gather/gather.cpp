@@ -7,6 +7,7 @@
 #include <onemask/data/fact_prompts.hpp>
 #include <onemask/edit/batch_edit.hpp>
 #include <onemask/gather/gather.hpp>
+#include <onemask/plan/task_list.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -71,6 +72,7 @@ class Gatherer {
     write_edits();
     write_scores();
     write_perplexity();
+    write_injections();
     write_result("facts", facts_table(plan_));
     if (!plan_.known.empty()) write_result("known", known_table(plan_, source_.study));
     count_done(plan_.moments, [](auto const& moment) { return moment.second; });
@@ -273,6 +275,35 @@ class Gatherer {
     }
     for (auto const& task : plan_.text_tasks) done_ += found.contains(task.key);
     write_result("perplexity", perplexity_table(plan_, scores));
+  }
+
+  void write_injections() {
+    auto const& tasks = plan_.injections;
+    if (tasks.empty()) return;
+    std::vector<InjectionScore> rows;
+    std::size_t first = 0;  // row of the table of injections
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      auto const& task = tasks[t];
+      if (t > 0 && !are_alike(task, tasks[t - 1])) first += tasks[t - 1].variants.size();
+      if (task.makes_edits()) {
+        bool edited = true;
+        for (auto const& key : objects_of(plan_, {TaskKind::masked_edit, static_cast<std::uint32_t>(t)}))
+          edited = find(key) && edited;
+        done_ += edited;
+      }
+      auto const scores = read(task.key, injection_scores_from_bytes);
+      if (!scores) continue;
+      ++done_;
+      for (auto row : *scores) {
+        if (static_cast<std::size_t>(row.fact) >= task.facts.size()) refuse(task.key, "facts");
+        if (static_cast<std::size_t>(row.variant) >= task.variants.size()) refuse(task.key, "variants");
+        row.fact = static_cast<std::int64_t>(task.facts[static_cast<std::size_t>(row.fact)]);
+        row.variant += static_cast<std::int64_t>(first);
+        rows.push_back(row);
+      }
+    }
+    write_result("injections", injections_table(plan_, zeros_));
+    write_result("injection_scores", injection_scores_table(rows));
   }
 
   GatherSource const& source_;

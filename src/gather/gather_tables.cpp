@@ -199,6 +199,60 @@ Table perplexity_table(Plan const& plan, std::vector<TextScore> const& scores) {
   return table;
 }
 
+Table injections_table(Plan const& plan, std::vector<double> const& zeros) {
+  struct Row {
+    InjectionTask const* task;
+    InjectionVariant variant;
+    std::size_t planned;
+  };
+  std::vector<Row> rows;
+  for (auto const& task : plan.injections) {
+    bool const is_new = rows.empty() || !are_alike(*rows.back().task, task);
+    for (auto variant : task.variants) {
+      if (is_new) rows.push_back({&task, variant, 0});
+    }
+    for (auto row = rows.end() - std::ssize(task.variants); row != rows.end(); ++row) row->planned += task.facts.size();
+  }
+  auto const text = [&](auto value) { return column<std::string>(rows, value); };
+  auto const of_mask = [&](auto value) {
+    return text([&plan, value](Row const& row) {
+      return row.task->mask < 0 ? std::string() : value(plan.masks[static_cast<std::size_t>(row.task->mask)]);
+    });
+  };
+  return {{{"mask", text([](auto const& row) {
+              return row.task->mask < 0 ? std::string("none") : name_of(injection_mask_names, row.task->kind);
+            })},
+           {"variant", text([](auto const& row) { return name_of(injection_variant_names, row.variant); })},
+           {"sequential", column<std::int64_t>(rows, [](auto const& row) { return row.task->sequential; })},
+           {"set", text([&](auto const& row) { return plan.sets[row.task->set].name; })},
+           {"settings", of_mask([](auto const& mask) { return mask.settings; })},
+           {"point", of_mask([](auto const& mask) { return mask.name; })},
+           {"split", text([&](auto const& row) { return plan.facts[row.task->facts.front()].split; })},
+           {"zeros", column<double>(rows,
+                                    [&](auto const& row) {
+                                      return row.task->mask < 0 ? 0.0 : zeros[static_cast<std::size_t>(row.task->mask)];
+                                    })},
+           {"planned", column<std::int64_t>(rows, [](auto const& row) { return row.planned; })},
+           {"mask_key", of_mask([](auto const& mask) { return mask.key; })}}};
+}
+
+Table injection_scores_table(std::vector<InjectionScore> const& rows) {
+  auto const whole = [&](std::int64_t InjectionScore::*member) {
+    return column<std::int64_t>(rows, [=](auto const& row) { return row.*member; });
+  };
+  auto const real = [&](double InjectionScore::*member) {
+    return column<double>(rows, [=](auto const& row) { return row.*member; });
+  };
+  return {{{"injection", whole(&InjectionScore::variant)},
+           {"fact", whole(&InjectionScore::fact)},
+           {"tokens_true", whole(&InjectionScore::tokens_true)},
+           {"tokens_new", whole(&InjectionScore::tokens_new)},
+           {"lp_true", real(&InjectionScore::lp_true)},
+           {"lp_new", real(&InjectionScore::lp_new)},
+           {"token_accuracy", real(&InjectionScore::token_accuracy)},
+           {"update_norm", real(&InjectionScore::update_norm)}}};
+}
+
 Table published_table(Published const& published) {
   auto const& figures = published.figures;
   auto const text = [&](std::string PublishedFigure::*member) {

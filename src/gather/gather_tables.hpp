@@ -2,6 +2,7 @@
 
 #include <onemask/edit/edit.hpp>
 #include <onemask/eval/aggregate.hpp>
+#include <onemask/eval/injection_scores.hpp>
 #include <onemask/gather/gather.hpp>
 #include <onemask/mask/shared_mask.hpp>
 #include <onemask/model/perplexity.hpp>
@@ -50,6 +51,10 @@ Table epochs_table(std::vector<EpochRow> const& rows);
 Table conditions_table(Plan const& plan, std::vector<double> const& zeros);
 /// `scores` of plan.text_models.
 Table perplexity_table(Plan const& plan, std::vector<TextScore> const& scores);
+/// Models that facts are edited under: a row for every variant of alike tasks; `zeros` as for the conditions.
+Table injections_table(Plan const& plan, std::vector<double> const& zeros);
+/// Of each row `fact` is the study's, and `variant` the row of the table above.
+Table injection_scores_table(std::vector<InjectionScore> const& rows);
 Table published_table(Published const& published);
 Table stages_table(std::vector<StageRecord> const& stages);
 Table tasks_table(std::vector<JournalRecord> const& records);

@@ -1,4 +1,5 @@
 #include "plan/plan_edits.hpp"
+#include "plan/plan_injections.hpp"
 #include "plan/plan_scores.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
@@ -173,6 +174,12 @@ std::string variant_of(PlannedCondition const& condition) {
   return condition.consensus ? "consensus" + (cover.empty() ? "" : ", " + cover) : cover;
 }
 
+std::size_t Plan::tasks() const {
+  auto const made = std::count_if(injections.begin(), injections.end(), [](auto const& task) { return task.makes_edits(); });
+  return moments.size() + null_spaces.size() + edits.size() + solves.size() + masks.size() + evaluations.size() +
+         text_tasks.size() + static_cast<std::size_t>(made) + injections.size();
+}
+
 std::vector<std::size_t> Plan::conditions_of(std::size_t set, std::ptrdiff_t mask) const {
   auto const group = std::lower_bound(condition_groups.begin(), condition_groups.end(), std::pair(set, mask),
                                       [](auto const& g, auto const& wanted) { return std::pair(g.set, g.mask) < wanted; });
@@ -267,6 +274,7 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
   if (study.evaluation.consensus) add_consensus(fingerprints, plan);
   plan_scores(study, fingerprints, plan);
   plan_perplexity(study.perplexity, text, fingerprints, plan);
+  plan_injections(study, plan);
   Hasher hasher;
   for (auto const& set : plan.sets) {
     invariant(set.keys.size() == plan.facts.size(), "of ", plan.facts.size(), " facts, ", set.keys.size(), " have an edit");
@@ -279,6 +287,7 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
   for (auto const& mask : plan.masks) hasher.text(mask.key);
   for (auto const& task : plan.evaluations) hasher.text(task.key);
   for (auto const& task : plan.text_tasks) hasher.text(task.key);
+  for (auto const& task : plan.injections) hasher.text(task.key);
   plan.id = hasher.hex();
   return plan;
 }

@@ -201,15 +201,6 @@ std::string scored_key(EditSet const& set, std::size_t first, std::size_t count,
   return hasher.hex();
 }
 
-/// What makes a trained mask binary.
-void add_cut(Hasher& hasher, MaskOptions const& options) {
-  if (options.zeros) {
-    hasher.text("zeros").number(*options.zeros);
-  } else {
-    hasher.number(options.threshold);
-  }
-}
-
 /// What the conditions of a mask (-1: of none) add to the name of the scores under them.
 std::string conditions_key(std::size_t set, std::ptrdiff_t mask, Plan const& plan) {
   Hasher hasher;
@@ -340,6 +331,14 @@ std::vector<TextModel> text_models(PerplexityOptions const& options, Plan const&
 }
 
 }  // namespace
+
+void add_cut(Hasher& hasher, MaskOptions const& options) {
+  if (options.zeros) {
+    hasher.text("zeros").number(*options.zeros);
+  } else {
+    hasher.number(options.threshold);
+  }
+}
 
 void plan_scores(Study const& study, Fingerprints const& fingerprints, Plan& plan) {
   check_prompts(study, plan);

@@ -17,8 +17,8 @@
 namespace onemask {
 namespace {
 
-constexpr std::array<char const*, task_kinds> id_prefixes{"moments", "null space", "edit",      "solve",
-                                                          "mask",    "evaluation", "perplexity"};
+constexpr std::array<char const*, task_kinds> id_prefixes{"moments",    "null space", "edit",        "solve",    "mask",
+                                                          "evaluation", "perplexity", "masked edit", "injection"};
 
 constexpr auto nobody = std::numeric_limits<std::uint32_t>::max();
 
@@ -40,6 +40,7 @@ class Lister {
     if (last != Stage::edit && last != Stage::mask) {
       evaluations();
       perplexity();
+      injections();
     }
     invariant(list_.planned.size() == list_.graph.tasks.size(), "of ", list_.graph.tasks.size(), " tasks, ", list_.planned.size(),
               " are planned");
@@ -77,12 +78,12 @@ class Lister {
   }
 
   void edits() {
-    Tasks moments, spaces;
+    Tasks spaces;
     if (!plan_.moments.empty()) {
-      moments.push_back(add(TaskKind::moments, 0, {}));
+      moments_.push_back(add(TaskKind::moments, 0, {}));
       list_.graph.tasks.back().parts = 1U << 20;  // any number of ranks can share a corpus
     }
-    for (std::size_t t = 0; t < plan_.null_spaces.size(); ++t) spaces.push_back(add_once(TaskKind::null_space, t, moments));
+    for (std::size_t t = 0; t < plan_.null_spaces.size(); ++t) spaces.push_back(add_once(TaskKind::null_space, t, moments_));
     // Rounds of a sequence of batches come one after the other, whatever order the plan lists them in.
     makers_.assign(plan_.sets.size(), Tasks(plan_.facts.size(), nobody));
     std::unordered_map<std::string, std::uint32_t> values;
@@ -92,7 +93,7 @@ class Lister {
         if (task.round != round) continue;
         auto const& hparams = plan_.sets[task.set].options.hparams;
         Tasks after;
-        if (task.key.empty() && needs_moments(hparams)) after = moments;
+        if (task.key.empty() && needs_moments(hparams)) after = moments_;
         if (!task.previous.empty()) after.push_back(by_object_.at(task.previous));
         auto const id = add_once(TaskKind::edit, t, std::move(after));
         if (!task.key.empty()) values[task.key] = id;
@@ -105,7 +106,7 @@ class Lister {
         if (task.round != round) continue;
         auto const& hparams = plan_.sets[task.set].options.hparams;
         Tasks after;
-        if (needs_moments(hparams)) after = moments;
+        if (needs_moments(hparams)) after = moments_;
         if (hparams.method == EditMethod::alphaedit) after.insert(after.end(), spaces.begin(), spaces.end());
         for (auto const& key : task.values) after.push_back(values.at(key));
         if (!task.previous.empty()) after.push_back(by_object_.at(task.previous));
@@ -208,6 +209,25 @@ class Lister {
     }
   }
 
+  /// Edits under a mask wait for the mask, in a sequence also for those before them; scores wait for their edits.
+  void injections() {
+    for (std::size_t t = 0; t < plan_.injections.size(); ++t) {
+      auto const& task = plan_.injections[t];
+      Tasks after;
+      if (needs_moments(plan_.sets[task.set].options.hparams)) after = moments_;
+      if (task.mask >= 0) after.push_back(trained_[static_cast<std::size_t>(task.mask)]);
+      if (task.earlier > 0) after.push_back(by_object_.at(plan_.injections[t - 1].edits.front()));
+      if (task.makes_edits()) {
+        after = {add_once(TaskKind::masked_edit, t, std::move(after))};
+      } else {
+        Tasks makers;
+        for (auto fact : task.facts) makers.push_back(makers_[task.set][fact]);
+        after = {join(std::move(makers))};
+      }
+      add_once(TaskKind::injection, t, std::move(after));
+    }
+  }
+
   Plan const& plan_;
   Study const& study_;
   TaskRates const& rates_;
@@ -215,13 +235,15 @@ class Lister {
   std::unordered_map<std::string, std::uint32_t> by_object_;
   std::vector<Tasks> makers_;  ///< of each set and fact: the task that makes its edit
   Tasks trained_;              ///< of each mask
+  Tasks moments_;              ///< the task that makes all of them, if there is one
 };
 
 }  // namespace
 
 std::array<std::string, task_kinds> const& kind_names() {
-  static std::array<std::string, task_kinds> const names{"second moments", "null spaces", "edits",     "batch edits",
-                                                         "masks",          "evaluation",  "perplexity"};
+  static std::array<std::string, task_kinds> const names{"second moments", "null spaces", "edits",      "batch edits",
+                                                         "masks",          "evaluation",  "perplexity", "edits under masks",
+                                                         "injection"};
   return names;
 }
 
@@ -244,6 +266,12 @@ std::string task_id(Plan const& plan, PlannedTask task) {
                          plan.evaluations[index].first);
     case TaskKind::perplexity:
       return fmt::format("{}/{}/{}", kind, plan.text_tasks[index].model, plan.text_tasks[index].piece);
+    case TaskKind::masked_edit:
+    case TaskKind::injection: {
+      auto const& own = plan.injections[index];
+      return fmt::format("{}/{}/{}/{}/{}/{}", kind, own.set, own.mask, to_string(own.kind),
+                         own.sequential ? "sequential" : "single", own.facts.front());
+    }
   }
   throw std::logic_error("a task of no kind");
 }
@@ -280,6 +308,14 @@ std::vector<std::string> objects_of(Plan const& plan, PlannedTask task) {
       return {plan.evaluations[index].key};
     case TaskKind::perplexity:
       return {plan.text_tasks[index].key};
+    case TaskKind::masked_edit: {
+      auto keys = plan.injections[index].edits;
+      auto const& adaptive = plan.injections[index].adaptive_edits;
+      keys.insert(keys.end(), adaptive.begin(), adaptive.end());
+      return keys;
+    }
+    case TaskKind::injection:
+      return {plan.injections[index].key};
   }
   throw std::logic_error("a task of no kind");
 }
@@ -318,6 +354,12 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
       auto const pieces = std::max<std::size_t>(1, plan.text_models.front().keys.size());
       return static_cast<double>(plan.text_tokens) / static_cast<double>(pieces);
     }
+    case TaskKind::masked_edit: {
+      auto const& own = plan.injections[index];
+      return static_cast<double>(own.facts.size()) * plan.sets[own.set].options.hparams.v_num_grad_steps;
+    }
+    case TaskKind::injection:
+      return static_cast<double>(plan.injections[index].facts.size() * plan.injections[index].variants.size());
   }
   throw std::logic_error("a task of no kind");
 }

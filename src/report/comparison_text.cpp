@@ -25,10 +25,6 @@ std::string mean_text(ComparedMean const& value, bool yes_no) {
                      value_text(value.interval.high, yes_no));
 }
 
-std::string p_text(double p) {
-  return p < 1e-3 ? fmt::format("{:.1e}", p) : fmt::format("{:.3f}", p);
-}
-
 /// "8 of 100 facts more [2, 14]"
 std::string facts_text(Comparison const& c) {
   auto const sign = c.difference.mean < 0 ? -1.0 : 1.0;

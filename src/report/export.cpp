@@ -1,4 +1,5 @@
 #include "report/finding.hpp"
+#include "report/injection.hpp"
 #include "report/known.hpp"
 #include "report/study_parts.hpp"
 #include <onemask/core/text.hpp>
@@ -12,6 +13,17 @@
 
 namespace onemask {
 namespace {
+
+/// Adds the rows of another table, which has the same columns.
+void append(Table& table, Table const& more) {
+  for (auto& [name, column] : table.columns) {
+    auto const add = [&, &key = name](auto& values) {
+      auto const& other = more.values<typename std::decay_t<decltype(values)>::value_type>(key);
+      values.insert(values.end(), other.begin(), other.end());
+    };
+    std::visit(add, column);
+  }
+}
 
 nlohmann::ordered_json records(Table const& table) {
   auto list = nlohmann::ordered_json::array();
@@ -70,6 +82,7 @@ std::string to_json(StudyFile const& study) {
   if (study.tables.contains("perplexity")) result["perplexity"] = records(need_table(study, "perplexity"));
   if (study.tables.contains("published")) result["published"] = records(need_table(study, "published"));
   if (study.tables.contains("known")) result["known"] = records(need_table(study, "known"));
+  if (study.tables.contains("injections")) result["injections"] = records(injection_summary(study));
   result["finding"] = findings(study);
   if (study.tables.contains(stages_table)) result["stages"] = records(need_table(study, stages_table));
   if (study.tables.contains(objects_table)) result["objects"] = records(need_table(study, objects_table));
@@ -94,6 +107,7 @@ std::string to_csv(Table const& table) {
 std::string to_csv(StudyFile const& study) {
   auto const& status = need_status(study);
   auto table = need_table(study, "summary");
+  append(table, injection_summary(study));
   table.columns.insert(table.columns.begin(), {"status", std::vector<std::string>(table.rows(), status)});
   auto lines = to_csv(table);
   for (auto const& share : known_shares(study)) {

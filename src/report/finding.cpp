@@ -1,8 +1,10 @@
 #include "report/finding.hpp"
 
 #include "report/cells.hpp"
+#include "report/injection.hpp"
 #include "report/paired_scores.hpp"
 #include "report/perplexity.hpp"
+#include "report/phrases.hpp"
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
 #include <onemask/core/reserved_names.hpp>
@@ -10,34 +12,18 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 #include <fmt/core.h>
 
 namespace onemask {
 namespace {
 
-/// "85 % [83, 87]"
-std::string share(Estimate const& value) {
-  return number(100 * value.mean, 0) + " % [" + number(100 * value.low, 0) + ", " + number(100 * value.high, 0) + "]";
-}
-
-/// "a", "a and b", "a, b and c"
-std::string enumeration(std::vector<std::string> const& parts) {
-  std::string text;
-  for (std::size_t i = 0; i < parts.size(); ++i) text += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
-  return text;
-}
-
 class Narrator {
  public:
-  explicit Narrator(StudyFile const& study) : summary_(study), perplexities_(study) {
+  explicit Narrator(StudyFile const& study)
+      : study_(study), summary_(study), perplexities_(study), train_split_(train_split_of(study)), partial_(so_far(study)) {
     if (study.tables.contains("metrics") && study.tables.contains("facts")) scores_.emplace(study, FactScores::Of::rsr);
-    auto const train = study.attributes.find("train_split");
-    train_split_ = train == study.attributes.end() ? "train" : train->second;
-    if (need_status(study) == "PARTIAL") {
-      partial_ =
-          "so far (PARTIAL: " + need_attribute(study, "tasks_done") + " of " + need_attribute(study, "tasks_planned") + " tasks)";
-    }
   }
 
   std::vector<std::string> tell() const {
@@ -64,14 +50,7 @@ class Narrator {
     return text + ".";
   }
 
-  std::string facts(Group const& group, Estimate const& value) const {
-    auto const count =
-        value.n == value.planned ? fmt::format("the {}", value.n) : fmt::format("{} of the {}", value.n, value.planned);
-    if (group.split == train_split_) return count + " training facts";
-    if (group.split == validation_split) return count + " facts held back from training";
-    if (group.split == "heldout") return count + " held-out facts";
-    return count + " facts of '" + group.split + "'";
-  }
+  std::string facts(Group const& group, Estimate const& value) const { return facts_text(study_, group.split, value); }
 
   std::optional<Estimate> rsr(ModelKind const* kind, Group const& group) const {
     return kind ? summary_.mean(*kind, group, "rewrite", "rsr") : std::nullopt;
@@ -102,7 +81,7 @@ class Narrator {
     for (auto const& group : groups) {
       auto const value = *rsr(&mask, group);
       bool const compared = group.split != train_split_ || seen_alone;
-      text += (&group == &groups.front() ? " restores " : ". It restores ") + share(value) + " of " + facts(group, value) +
+      text += (&group == &groups.front() ? " restores " : ". It restores ") + share_text(value) + " of " + facts(group, value) +
               (compared ? comparison(edits, mask, group) : "");
     }
     Group reference = groups.front();
@@ -128,7 +107,7 @@ class Narrator {
     auto const compare_with = [&](ModelKind const* kind, std::string const& what, std::string const& name) {
       auto const other = rsr(kind, group);
       if (!other) return;
-      names.push_back(what + " (" + name + share(*other) + ")");
+      names.push_back(what + " (" + name + share_text(*other) + ")");
       tests.push_back(test_rsr(mask, *kind, group));
     };
     if (best != nullptr) {
@@ -178,8 +157,8 @@ class Narrator {
     std::string text;
     if (auto const value = rsr(masked, group)) {
       auto const before = rsr(edits.find(ConditionKind::original, ""), group);
-      text += ". Under the mask the unedited model prefers the true object for " + share(*value) + " of " + facts(group, *value) +
-              (before ? " (" + number(100 * before->mean, 0) + " % without it)" : "");
+      text += ". Under the mask the unedited model prefers the true object for " + share_text(*value) + " of " +
+              facts(group, *value) + (before ? " (" + number(100 * before->mean, 0) + " % without it)" : "");
     }
     auto const ratio = perplexities_.ratio(edits, *masked, every_split);
     if (ratio && perplexities_.scored(*masked, every_split) == masked->models.size())
@@ -195,7 +174,7 @@ class Narrator {
       auto const value = rsr(without, group);
       auto const changed = value ? summary_.mean(*without, group, "rewrite", "top1_changed") : std::nullopt;
       if (!value) continue;
-      parts.push_back(share(*value) + " of " + facts(group, *value) +
+      parts.push_back(share_text(*value) + " of " + facts(group, *value) +
                       (changed ? " (the likeliest token stays for " + number(100 - 100 * changed->mean, 0) + " %)" : ""));
     }
     if (parts.empty()) return "";
@@ -217,7 +196,7 @@ class Narrator {
       auto const value = *rsr(best, group);
       auto const changed = summary_.mean(*best, group, "rewrite", "top1_changed"),
                  kl = summary_.mean(*best, group, "rewrite", "kl");
-      parts.push_back(share(value) + " of " + facts(group, value) + " (" + best->variant +
+      parts.push_back(share_text(value) + " of " + facts(group, value) + " (" + best->variant +
                       (changed ? "; the likeliest token stays for " + number(100 - 100 * changed->mean, 0) + " %" : "") +
                       (kl ? "; KL " + number(kl->mean, 3) : "") + ")");
     }
@@ -234,23 +213,27 @@ class Narrator {
       auto const value = edited ? summary_.mean(*edited, group, "rewrite", "success") : std::nullopt;
       if (!value) continue;
       auto const score = summary_.mean(*edited, group, "all", "score");
-      parts.push_back(share(*value) + " of " + facts(group, *value) + (score ? " (score " + percent(score->mean) + ")" : ""));
+      parts.push_back(share_text(*value) + " of " + facts(group, *value) +
+                      (score ? " (score " + percent(score->mean) + ")" : ""));
     }
     if (parts.empty()) return "no edit is scored yet";
     return "the edits make the new object likelier than the true one for " + enumeration(parts) +
            without_matrices(edits, summary_.splits()) + bottom_rank(edits, summary_.splits());
   }
 
+  StudyFile const& study_;
   Summary summary_;
   Perplexities perplexities_;
-  std::optional<FactScores> scores_;
   std::string train_split_, partial_;
+  std::optional<FactScores> scores_;
 };
 
 }  // namespace
 
 std::vector<std::string> findings(StudyFile const& study) {
-  return Narrator(study).tell();
+  auto sentences = Narrator(study).tell();
+  for (auto& sentence : injection_findings(study)) sentences.push_back(std::move(sentence));
+  return sentences;
 }
 
 }  // namespace onemask

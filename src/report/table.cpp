@@ -1,5 +1,6 @@
 #include "report/cells.hpp"
 #include "report/finding.hpp"
+#include "report/injection.hpp"
 #include "report/known.hpp"
 #include "report/mixture.hpp"
 #include "report/perplexity.hpp"
@@ -17,7 +18,7 @@
 namespace onemask {
 namespace {
 
-constexpr std::size_t longest_label = 42;  // leaves 88 of the 130 columns to the numbers
+constexpr std::size_t longest_model = 42;  // leaves 88 of the 130 columns to the numbers
 
 /// The cells after the label, from what `find(prompts, metric)` knows. Zeros of a model without scores are not known for sure:
 /// its mask may be untrained.
@@ -37,21 +38,16 @@ std::vector<std::string> cells(double zeros, Find const& find) {
           mean("rewrite", "top1_changed", percent)};
 }
 
-void add_row(TextTable& table, std::string const& label, std::vector<std::string> values) {
-  bool const fits = characters(label) <= longest_label;
-  if (!fits) table.add({label});
-  values.insert(values.begin(), fits ? label : "");
-  table.add(std::move(values));
-}
-
 void add_kind(TextTable& table, Summary const& summary, ModelKind const& kind, Group const& group, bool per_mask) {
   auto const scored = summary.scored(kind, group);
   add_row(table, label_of(kind, scored.size()),
-          cells(mean_zeros(scored), [&](auto prompts, auto metric) { return summary.mean(kind, group, prompts, metric); }));
+          cells(mean_zeros(scored), [&](auto prompts, auto metric) { return summary.mean(kind, group, prompts, metric); }),
+          longest_model);
   if (!per_mask || kind.models.size() < 2) return;
   for (auto const& model : kind.models) {
     add_row(table, "  " + (model.point.empty() ? model.name : model.point),
-            cells(model.zeros, [&](auto prompts, auto metric) { return summary.find(model.name, group, prompts, metric); }));
+            cells(model.zeros, [&](auto prompts, auto metric) { return summary.find(model.name, group, prompts, metric); }),
+            longest_model);
   }
 }
 
@@ -124,6 +120,8 @@ Document make_document(StudyFile const& study, TableOptions const& options) {
       }
     }
   }
+  auto const of_injections = injection_blocks(study, options.per_mask);
+  add(of_injections);
   Perplexities const perplexities(study);
   auto const of_text = perplexity_blocks(perplexities, summary);
   auto const of_single_edits = single_edit_blocks(perplexities, summary);
@@ -134,7 +132,8 @@ Document make_document(StudyFile const& study, TableOptions const& options) {
   if (auto const mixture = mixture_of_kinds(study); !mixture.empty()) say(wrapped(mixture, line_width));
   say(std::string(definitions) + (with_variants ? variant_definitions : "") +
       (study.tables.contains("known") ? known_definition : "") +
-      join(quality_definitions, "", [](auto const* lines) { return lines; }) + (of_text.empty() ? "" : perplexity_definition) +
+      join(quality_definitions, "", [](auto const* lines) { return lines; }) +
+      (of_injections.empty() ? "" : injection_definitions) + (of_text.empty() ? "" : perplexity_definition) +
       (of_single_edits.empty() ? "" : single_edit_definition) + (several ? definition_of_mean : ""));
   add(stage_times(study));
   return document;

@@ -20,17 +20,6 @@ Field<EvaluationPlan> baselines_field() {
   return field;
 }
 
-Field<EvaluationPlan> cover_field() {
-  auto field =
-      choices("cover", &EvaluationPlan::cover, cover_names,
-              "what the mask and the plain baselines are put on: the edited matrix, its change alone, the unedited part alone");
-  field.set = [set = field.set](EvaluationPlan& plan, YamlValue const& value) -> std::string {
-    auto const problem = set(plan, value);
-    return problem.empty() && plan.cover.empty() ? "must name at least one of " + all_names(cover_names) : problem;
-  };
-  return field;
-}
-
 }  // namespace
 
 bool EvaluationPlan::scores(PromptKind kind) const {
@@ -58,7 +47,10 @@ Fields<EvaluationPlan> const& fields_of<EvaluationPlan>() {
   static Fields<Evaluation> const fields{
       number("batch", &Evaluation::batch, at_least(1), "facts", "scored at a time; part of the result's bits").enter(scores),
       baselines_field().enter(scores),
-      cover_field().enter(scores),
+      some_choices(
+          "cover", &Evaluation::cover, cover_names,
+          "what the mask and the plain baselines are put on: the edited matrix, its change alone, the unedited part alone")
+          .enter(scores),
       flag("paraphrases", &Evaluation::paraphrases, "score paraphrases").enter(scores),
       flag("neighborhood", &Evaluation::neighborhood, "score the neighborhood prompts as well").enter(scores),
       flag("masked_original", &Evaluation::masked_original, "score the unedited model under each mask").enter(scores),

@@ -250,6 +250,7 @@ std::vector<StudyKey> study_keys() {
            "ranks that train one mask together; a run of fewer is refused. auto gives every mask a group")
       .fields<MaskOptions>("mask")
       .fields<EvaluationPlan>("evaluation")
+      .fields<InjectionOptions>("inject")
       .fields<PerplexityOptions>("perplexity")
       .key("published.source", "", FieldType::text, "where the figures stand")
       .key("published.figures", "", "a list of figures", figures_schema(),

@@ -98,6 +98,7 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
   if (auto mask = document["mask"]; mask.IsMap() && mask["zeros"].IsSequence()) mask.remove("zeros");  // swept
   if (!overrides.masks) {
     document["mask"] = "none";
+    document.remove("inject");
     drop_mask_keys(sweep);
   }
   auto const base = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
@@ -147,6 +148,11 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
                     ": 'mask.methods' names none of the study's editing methods. Name one of them, or set 'mask: none'.");
   }
   if (study.evaluation.consensus) check_consensus(study, name);
+  if (study.inject && !study.masks) {
+    throw UserError("The study " + name +
+                    ": 'inject' edits facts under trained masks and under others of their size, but the study trains none. Train "
+                    "a mask, or remove the section.");
+  }
   std::ostringstream resolved;
   document.remove("sweep");
   for (auto const& [keys, values] : sweep) {

@@ -251,6 +251,21 @@ EvaluationPlan read_evaluation(YamlSection section) {
   return plan;
 }
 
+/// Facts of a split of the study, edited under its masks.
+InjectionOptions read_injection(YamlSection section, Study const& study, EditMethod method) {
+  InjectionOptions inject;
+  read_fields(section, inject);
+  section.finish();
+  auto const& splits = study.facts;
+  if (std::none_of(splits.begin(), splits.end(), [&](auto const& s) { return s.split == inject.split; }))
+    throw section.fault("split", "is '" + inject.split + "', but 'facts' has no such split");
+  if (study.masks && method != EditMethod::rome && method != EditMethod::r_rome) {
+    throw section.fault("", "edits under a mask by rome and r-rome alone, but the study trains masks for " + to_string(method) +
+                                ". Name the methods in mask.methods that masks are trained for, or remove the section");
+  }
+  return inject;
+}
+
 PerplexityOptions read_perplexity(YamlSection section, std::filesystem::path const& base) {
   PerplexityOptions perplexity;
   read_fields(section, perplexity);
@@ -314,6 +329,7 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   study.masks = false;
   if (!root.value("mask").is("none")) read_mask(root.section("mask"), point, study);
   point.masked = study.masks;
+  if (root.has("inject")) study.inject = read_injection(root.section("inject"), study, point.edit.hparams.method);
   auto const& moments = study.moments;
   if (needs_moments(point.edit.hparams) && moments.text.empty() && moments.ids.empty() && moments.files.empty()) {
     throw UserError(

@@ -43,6 +43,12 @@ double bytes_of(PlannedTask task, Study const& study, OpenRun const& run) {
     }
     case TaskKind::perplexity:
       return overhead;
+    case TaskKind::masked_edit:
+      return static_cast<double>(objects_of(plan, task).size()) * (overhead + (hidden + inner) * number);
+    case TaskKind::injection: {
+      constexpr double row = 64;
+      return overhead + row * units_of(plan, study, task);
+    }
   }
   return 0;
 }

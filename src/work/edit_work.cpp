@@ -1,9 +1,12 @@
 #include "work/import_edits.hpp"
+#include "work/injected_model.hpp"
+#include "work/planned_masks.hpp"
 #include "work/stored_results.hpp"
 #include "work/task_work.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/log.hpp>
+#include <onemask/edit/adaptive_edit.hpp>
 #include <onemask/edit/batch_solve.hpp>
 #include <onemask/edit/fine_tune.hpp>
 #include <onemask/edit/fit_memory.hpp>
@@ -31,7 +34,7 @@ at::Tensor matrix_from_bytes(std::string bytes, std::string const& source) {
 
 class EditWork : public TaskWork {
  public:
-  explicit EditWork(WorkContext const& context) : run_(context), results_(context.objects, context.plan) {
+  explicit EditWork(WorkContext const& context) : run_(context), results_(context.objects, context.plan), masks_(run_, results_) {
     for (auto const& task : context.plan.edits) unit_facts_[task.key] = task.facts;
   }
 
@@ -41,6 +44,7 @@ class EditWork : public TaskWork {
     if (task.kind == TaskKind::null_space) make_null_space(plan.null_spaces[task.index]);
     if (task.kind == TaskKind::edit) search(plan.edits[task.index]);
     if (task.kind == TaskKind::batch_edit) solve(plan.solves[task.index]);
+    if (task.kind == TaskKind::masked_edit) search_under_mask(task.index);
     return true;
   }
 
@@ -67,13 +71,8 @@ class EditWork : public TaskWork {
     auto const& hparams = set.options.hparams;
     auto const requests = requests_of(task.facts, set);
     if (task.key.empty()) {
-      auto const* basis = needs_moments(hparams) ? &this->basis(hparams, hparams.layer()) : nullptr;
-      auto const results =
-          in_parts_that_fit<RomeResult>(requests, [&](auto const& some) { return rome(run_.model, some, hparams, basis); });
-      for (std::size_t i = 0; i < results.size(); ++i) {
-        warn(results[i].edit);
-        run_.objects.put(set.keys[task.facts[i]], to_bytes(results[i].edit));
-      }
+      auto const results = edited_in(run_.model, requests, hparams);
+      for (std::size_t i = 0; i < results.size(); ++i) run_.objects.put(set.keys[task.facts[i]], to_bytes(results[i].edit));
       return;
     }
     auto const& model = carrying(task.previous);
@@ -85,6 +84,36 @@ class EditWork : public TaskWork {
                               }));
     for (auto const& fact : values.facts) warn(fact);
     run_.objects.put(task.key, to_bytes(values));
+  }
+
+  /// Edits each fact by itself.
+  std::vector<RomeResult> edited_in(CausalLM const& model, std::span<EditRequest const> requests, EditHparams const& hparams) {
+    auto const* basis = needs_moments(hparams) ? &this->basis(hparams, hparams.layer()) : nullptr;
+    auto results = in_parts_that_fit<RomeResult>(requests, [&](auto const& some) { return rome(model, some, hparams, basis); });
+    for (auto const& result : results) warn(result.edit);
+    return results;
+  }
+
+  void search_under_mask(std::size_t index) {
+    auto const& task = run_.plan.injections[index];
+    auto const& set = run_.plan.sets[task.set];
+    auto const& hparams = set.options.hparams;
+    auto const keep = masks_.mask(task);
+    auto const requests = requests_of(task.facts, set);
+    InjectedModel injected(run_, results_, index, keep);
+    std::vector<RomeResult> results;
+    if (task.sequential) {
+      for (auto const& request : requests) {
+        results.push_back(edited_in(injected.model(), {&request, 1}, hparams).front());
+        injected.add(results.back().edit);
+      }
+    } else {
+      results = edited_in(injected.model(), requests, hparams);
+    }
+    for (std::size_t i = 0; i < task.edits.size(); ++i) run_.objects.put(task.edits[i], to_bytes(results[i].edit));
+    if (task.adaptive_edits.empty()) return;
+    auto const adaptive = adaptive_edits(results, keep);
+    for (std::size_t i = 0; i < adaptive.size(); ++i) run_.objects.put(task.adaptive_edits[i], to_bytes(adaptive[i]));
   }
 
   void solve(SolveTask const& task) {
@@ -172,6 +201,7 @@ class EditWork : public TaskWork {
 
   WorkContext const& run_;
   StoredResults results_;
+  PlannedMasks masks_;
   std::map<std::string, std::vector<std::size_t>> unit_facts_;  ///< by object of values
   std::map<std::string, KeyBasis> bases_;                       ///< by object
   std::string carried_;

@@ -1,4 +1,5 @@
 #include "work/memory_setting.hpp"
+#include "work/planned_masks.hpp"
 #include "work/stored_results.hpp"
 #include "work/task_work.hpp"
 #include <onemask/edit/weight_delta.hpp>
@@ -19,14 +20,15 @@ namespace {
 /// The conditions of one edit set, with their masks.
 class ConditionMaker {
  public:
-  ConditionMaker(WorkContext const& run, StoredResults& results, std::size_t set) : run_(run), results_(results), set_(set) {}
+  ConditionMaker(WorkContext const& run, StoredResults& results, std::size_t set)
+      : run_(run), results_(results), masks_(run, results), set_(set) {}
 
   /// Those of a mask (-1: of none), as Plan::conditions_of has them.
   std::vector<Condition> make(std::ptrdiff_t index) {
     std::vector<Condition> conditions;
     for (auto const place : run_.plan.conditions_of(set_, index)) {
       auto const& planned = run_.plan.conditions[place];
-      Condition condition{planned.name, is_edited(planned.kind), mask(planned)};
+      Condition condition{planned.name, is_edited(planned.kind), masks_.mask(planned)};
       condition.cover = planned.cover;
       if (planned.baseline && planned.baseline->scope == BaselineScope::fact) {
         condition.own = own(planned);
@@ -68,22 +70,6 @@ class ConditionMaker {
     return run_.plan.masks[static_cast<std::size_t>(planned.mask)];
   }
 
-  /// How many entries of a mask are zero that a baseline takes its number from; 0 where it takes none.
-  std::int64_t zeros_of_mask(PlannedCondition const& planned) {
-    if (planned.mask < 0) return 0;
-    return kept(planned).logical_not().sum().item<std::int64_t>();
-  }
-
-  /// The binary mask; that of the last one asked for is kept, as its baselines ask for it too.
-  at::Tensor const& kept(PlannedCondition const& planned) {
-    if (kept_of_ != planned.mask) {
-      auto const& task = task_of(planned);
-      kept_ = results_.shared_mask(task).keep(task.options);
-      kept_of_ = planned.mask;
-    }
-    return kept_;
-  }
-
   /// Of an edited matrix that facts share; the last one is kept, for all numbers of components.
   std::shared_ptr<LayerSpectrum const> spectrum_of(std::string const& key, at::Tensor const& weight) {
     if (spectrum_key_ != key) spectrum_ = std::make_shared<LayerSpectrum const>(weight);
@@ -93,7 +79,7 @@ class ConditionMaker {
 
   FactBaseline own(PlannedCondition const& planned) {
     auto const& baseline = *planned.baseline;
-    FactBaseline own{baseline, pruned_entries(baseline, run_.plan.out, run_.plan.in, zeros_of_mask(planned)),
+    FactBaseline own{baseline, pruned_entries(baseline, run_.plan.out, run_.plan.in, masks_.zeros_of_mask(planned)),
                      planned.mask < 0 ? 0 : task_of(planned).seed};
     if (baseline.score == BaselineScore::bottom_rank && !is_batch()) {
       auto const layer = run_.plan.masked_layers(planned).front();
@@ -103,78 +89,14 @@ class ConditionMaker {
     return own;
   }
 
-  /// A baseline that all facts share, by its own score and number of zeros.
-  at::Tensor shared_mask_of(Baseline const& baseline, MaskTask const& task, std::int64_t zeros_of_mask) {
-    auto const& layers = task.options.layers;
-    auto const rows = std::ssize(layers) * run_.plan.out;
-    auto const zeros = pruned_entries(baseline, rows, run_.plan.in, zeros_of_mask);
-    if (baseline.score == BaselineScore::random) return random_mask({rows, run_.plan.in}, zeros, task.seed);
-    if (baseline.score == BaselineScore::delta_magnitude) return largest_mask(delta_magnitude(task), zeros);
-    auto const own = weights(layers);
-    return pruning_mask(baseline.score, own, own, zeros);
-  }
-
-  /// Undefined where nothing is masked.
-  at::Tensor mask(PlannedCondition const& planned) {
-    if (planned.baseline && planned.baseline->scope == BaselineScope::fact) return {};
-    if (planned.kind == ConditionKind::dropped) return nothing_kept(run_.model, run_.plan.masked_layers(planned));
-    if (planned.mask < 0) return {};
-    auto const& task = task_of(planned);
-    if (planned.kind == ConditionKind::mask || planned.kind == ConditionKind::original_masked) return kept(planned);
-    auto const zeros = zeros_of_mask(planned);
-    if (planned.baseline) return shared_mask_of(*planned.baseline, task, zeros);
-    return shared_mask_of({*value_of(baseline_score_names, to_string(planned.kind))}, task, zeros);
-  }
-
-  /// The layers' matrices below each other.
-  at::Tensor weights(std::vector<int> const& layers) const {
-    std::vector<at::Tensor> matrices;
-    for (auto layer : layers) matrices.push_back(run_.model.projection(layer).weight.to(at::kCPU, at::kFloat));
-    return at::cat(matrices);
-  }
-
-  /// Mean over the mask's training facts of |ΔW|, like `weights`.
-  at::Tensor delta_magnitude(MaskTask const& task) {
-    auto const& layers = task.options.layers;
-    auto& magnitude = delta_magnitudes_[{task.set, layers, task.training}];
-    if (magnitude.defined()) return magnitude;
-    auto const& set = run_.plan.sets[task.set];
-    auto training = task.training;
-    std::erase_if(training, [&](auto fact) { return !set.edits(fact); });
-    if (set.in_batches) {
-      std::map<std::string, std::int64_t> facts_of;  // by the object of their model
-      for (auto const fact : training) ++facts_of[set.keys[fact]];
-      auto const share = [&](std::int64_t facts) { return static_cast<double>(facts) / static_cast<double>(training.size()); };
-      for (auto const& [key, facts] : facts_of) {
-        std::vector<at::Tensor> matrices;
-        for (auto const& delta : results_.batch_edit(key)->deltas) {
-          if (std::find(layers.begin(), layers.end(), delta.layer) != layers.end()) matrices.push_back(delta.matrix().abs());
-        }
-        auto const of_model = at::cat(matrices);
-        magnitude = magnitude.defined() ? magnitude + of_model * share(facts) : of_model * share(facts);
-      }
-      return magnitude;
-    }
-    std::vector<at::Tensor> lefts, rights;
-    for (auto const& [fact, edit] : results_.edits_of(task.set, training)) {
-      if (!edit.failure.empty()) continue;
-      lefts.push_back(edit.left);
-      rights.push_back(edit.right);
-    }
-    return magnitude = mean_delta_magnitude(stacked_factors(lefts), stacked_factors(rights));
-  }
-
   bool is_batch() const { return run_.plan.sets[set_].in_batches; }
 
   WorkContext const& run_;
   StoredResults& results_;
+  PlannedMasks masks_;
   std::size_t set_;
-  /// By set, layers and facts.
-  std::map<std::tuple<std::size_t, std::vector<int>, std::vector<std::size_t>>, at::Tensor> delta_magnitudes_;
   std::shared_ptr<LayerSpectrum const> spectrum_;  ///< of the unedited matrix, or of the one that `spectrum_key_` names
   std::string spectrum_key_;
-  at::Tensor kept_;  ///< the binary mask `kept_of_`
-  std::ptrdiff_t kept_of_ = -1;
   std::shared_ptr<std::map<int, at::Tensor> const> edited_;  ///< the matrices of the batch edit `edited_key_`
   std::string edited_key_;
 };

@@ -44,13 +44,14 @@ class PlannedWork : public TaskRunner {
  private:
   TaskWork& work_of(TaskKind kind) {
     // One kind's caches at a time: they can be large.
-    auto const of_edits = [](TaskKind k) { return k < TaskKind::mask; };
+    auto const of_edits = [](TaskKind k) { return k < TaskKind::mask || k == TaskKind::masked_edit; };
     if (work_ && (kind == kind_ || (of_edits(kind) && of_edits(kind_)))) return *work_;
     work_.reset();
     if (of_edits(kind)) work_ = make_edit_work(context_);
     if (kind == TaskKind::mask) work_ = make_mask_work(context_);
     if (kind == TaskKind::evaluation) work_ = make_evaluation_work(context_);
     if (kind == TaskKind::perplexity) work_ = make_perplexity_work(context_);
+    if (kind == TaskKind::injection) work_ = make_injection_work(context_);
     kind_ = kind;
     return *work_;
   }

@@ -28,11 +28,16 @@ SharedMask StoredResults::shared_mask(MaskTask const& task) const {
   return shared_mask_from_bytes(bytes(task.key, "mask"), "object " + task.key);
 }
 
+std::vector<Edit> StoredResults::edits(std::vector<std::string> const& keys) const {
+  std::vector<Edit> edits;
+  for (auto const& key : keys) edits.push_back(edit_from_bytes(bytes(key, "edit"), "object " + key));
+  return edits;
+}
+
 std::vector<std::pair<std::size_t, Edit>> StoredResults::edits_of(std::size_t set, std::vector<std::size_t> const& facts) {
   std::vector<std::pair<std::size_t, Edit>> edits;
   if (!plan_.sets[set].in_batches) {
-    auto const& keys = plan_.sets[set].keys;
-    for (auto fact : facts) edits.emplace_back(fact, edit_from_bytes(bytes(keys[fact], "edit"), "object " + keys[fact]));
+    for (auto fact : facts) edits.emplace_back(fact, this->edits({plan_.sets[set].keys[fact]}).front());
     return edits;
   }
   std::map<std::size_t, Edit> found;

@@ -24,6 +24,8 @@ class StoredResults {
   /// The batch edit read last is kept: many tasks in a row need the same.
   std::shared_ptr<BatchEdit const> batch_edit(std::string const& key);
   SharedMask shared_mask(MaskTask const& task) const;
+  /// Edits of one fact each, by the objects that hold them.
+  std::vector<Edit> edits(std::vector<std::string> const& keys) const;
   /// The edits of some facts of a set. Where facts share an edited model, an edit has the outcome but no factors.
   std::vector<std::pair<std::size_t, Edit>> edits_of(std::size_t set, std::vector<std::size_t> const& facts);
 

@@ -19,9 +19,11 @@ class TaskWork {
 
 // The context outlives what these return.
 
-std::unique_ptr<TaskWork> make_edit_work(WorkContext const& context);  ///< second moments, null spaces, edits, batch edits
+/// Second moments, null spaces, edits, batch edits, edits under masks.
+std::unique_ptr<TaskWork> make_edit_work(WorkContext const& context);
 std::unique_ptr<TaskWork> make_mask_work(WorkContext const& context);
 std::unique_ptr<TaskWork> make_evaluation_work(WorkContext const& context);
 std::unique_ptr<TaskWork> make_perplexity_work(WorkContext const& context);
+std::unique_ptr<TaskWork> make_injection_work(WorkContext const& context);
 
 }  // namespace onemask

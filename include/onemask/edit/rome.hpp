@@ -13,6 +13,7 @@ namespace onemask {
 struct RomeTrace {
   std::vector<ValueStep> steps;  ///< one per forward pass
   at::Tensor key;                ///< [in] mean key over the contexts
+  at::Tensor read_key;           ///< [in] the key at which the update meets the value: of the plain context, r-ROME's is `key`
   at::Tensor target_init;        ///< [out] v0
   at::Tensor delta;              ///< [out]
 };

@@ -2,6 +2,7 @@
 
 #include <onemask/data/candidates.hpp>
 #include <onemask/plan/finished_edits.hpp>
+#include <onemask/plan/injection.hpp>
 #include <onemask/settings/condition_kind.hpp>
 #include <onemask/settings/fingerprints.hpp>
 #include <onemask/study/study.hpp>
@@ -138,13 +139,12 @@ struct Plan {
   std::vector<TextModel> text_models;
   std::vector<TextTask> text_tasks;  ///< model after model
   std::int64_t text_tokens = 0;      ///< that are scored under a model
-  std::string id;                    ///< hash of all keys
-  std::int64_t out = 0, in = 0;      ///< sizes of a layer's second projection
+  /// By set, then mask (none first), its kind, sequence, facts.
+  std::vector<InjectionTask> injections;
+  std::string id;                ///< hash of all keys
+  std::int64_t out = 0, in = 0;  ///< sizes of a layer's second projection
 
-  std::size_t tasks() const {
-    return moments.size() + null_spaces.size() + edits.size() + solves.size() + masks.size() + evaluations.size() +
-           text_tasks.size();
-  }
+  std::size_t tasks() const;
   /// Places in `conditions` of those that an EvaluationTask of this set and mask scores, in order. Such a group must exist.
   std::vector<std::size_t> conditions_of(std::size_t set, std::ptrdiff_t mask) const;
   /// The layers whose matrices a condition's mask, or for `dropped` all zeros, is put on; ascending.

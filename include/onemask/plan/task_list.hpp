@@ -14,8 +14,18 @@ namespace onemask {
 enum class Stage { edit, mask, evaluate, gather };
 
 /// Kinds of tasks, in the order in which they feed each other.
-enum class TaskKind : std::uint32_t { moments, null_space, edit, batch_edit, mask, evaluation, perplexity };
-constexpr std::size_t task_kinds = 7;
+enum class TaskKind : std::uint32_t {
+  moments,
+  null_space,
+  edit,
+  batch_edit,
+  mask,
+  evaluation,
+  perplexity,
+  masked_edit,
+  injection
+};
+constexpr std::size_t task_kinds = 9;
 /// As in tables and messages: "second moments", "edits" …
 std::array<std::string, task_kinds> const& kind_names();
 
@@ -31,8 +41,8 @@ std::string task_id(Plan const& plan, PlannedTask task);
 TaskKind kind_of_id(std::string const& id);
 /// The keys that are in the store when it is done.
 std::vector<std::string> objects_of(Plan const& plan, PlannedTask task);
-/// How much work it is, in units of its kind: tokens (second moments, perplexity), fact-steps (edits), facts (batch edits),
-/// fact-epochs (masks), prompts under a condition (evaluation), layers (null spaces).
+/// How much work it is, in units of its kind: tokens (second moments, perplexity), fact-steps (edits, also under masks),
+/// facts (batch edits), fact-epochs (masks), prompts under a condition (evaluation, injection), layers (null spaces).
 double units_of(Plan const& plan, Study const& study, PlannedTask task);
 
 /// Seconds that a unit of work of each kind takes on one rank.

@@ -175,6 +175,18 @@ Field<Options> choices(char const* name, std::vector<Value> Options::*member, st
   return make_field<std::vector<std::string>, Options>(std::move(info), take, text, text);
 }
 
+/// The same, and at least one.
+template <typename Options, typename Value, std::size_t count>
+Field<Options> some_choices(char const* name, std::vector<Value> Options::*member, std::array<Named<Value>, count> const& names,
+                            char const* meaning) {
+  auto field = choices(name, member, names, meaning);
+  field.set = [set = field.set, member, names](Options& options, YamlValue const& value) -> std::string {
+    auto const problem = set(options, value);
+    return problem.empty() && (options.*member).empty() ? "must name at least one of " + all_names(names) : problem;
+  };
+  return field;
+}
+
 template <typename Options>
 Field<Options> file(char const* name, std::filesystem::path Options::*member, char const* meaning) {
   auto const take = [member](Options& options, std::string const& value) {

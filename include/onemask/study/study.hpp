@@ -3,6 +3,7 @@
 #include <onemask/data/split.hpp>
 #include <onemask/settings/edit_options.hpp>
 #include <onemask/settings/evaluation_options.hpp>
+#include <onemask/settings/injection_options.hpp>
 #include <onemask/settings/mask_options.hpp>
 #include <onemask/settings/model_options.hpp>
 #include <onemask/settings/moments_options.hpp>
@@ -66,6 +67,7 @@ struct Study {
   int ranks_per_mask = 0;             ///< 0: as many as give every mask a group, at least 1
   MomentsOptions moments;             ///< the text for second moments
   EvaluationPlan evaluation;
+  std::optional<InjectionOptions> inject;  ///< facts that are edited under masks; nothing: none are
   PerplexityOptions perplexity;
   Published published;
   bool peer_compatible = false;
