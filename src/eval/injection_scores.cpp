@@ -51,16 +51,16 @@ RewritePrompts::RewritePrompts(CausalLM const& model, Tokenizer const& tokenizer
                                std::vector<Fact const*> const& facts, bool leading_space)
     : model_(model),
       prompts_(rewrite_prompts(tokenizer, facts, leading_space, model.config().positions)),
-      batch_(model, layer, prompts_, own_edits(facts.size())) {}
+      batch_(model, layer, prompts_, own_edits(facts.size()), /*token_accuracy=*/true) {}
 
 std::vector<InjectionScore> RewritePrompts::rows(EditedProjection const& change, CausalLM const& model) const {
-  auto const found = batch_.objects(change, model);
+  auto const found = batch_.score(change, model);
   std::vector<InjectionScore> rows;
   for (std::size_t f = 0; f < prompts_.size(); ++f) {
     auto const place = static_cast<std::int64_t>(f);
     auto const& prompt = prompts_[f];
     rows.push_back({place, 0, std::ssize(prompt.target_true), std::ssize(prompt.target_new), found.lp_true[place].item<double>(),
-                    found.lp_new[place].item<double>(), found.likeliest_new[place].item<double>(), 0});
+                    found.lp_new[place].item<double>(), found.acc_new[place].item<double>(), 0});
   }
   return rows;
 }

@@ -149,18 +149,6 @@ TwoWayBatch::Scores TwoWayBatch::score_with(ProjectionProduct const& product) co
   return scores_of(table(product(rows_.half.key, edit_), model_));
 }
 
-TwoWayBatch::Objects TwoWayBatch::objects(EditedProjection const& change, CausalLM const& model) const {
-  c10::NoGradGuard const no_gradients;
-  auto const read = table(change, model);
-  auto const likeliest = read.index_select(0, new_.place).argmax(1).eq(new_.token).to(at::kDouble);
-  auto const count = [&](at::Tensor const& of_tokens) {
-    return at::zeros({prompts_}, of_tokens.options()).index_add(0, new_.prompt, of_tokens);
-  };
-  auto const columns =
-      at::stack({sum(read, true_), sum(read, new_), count(likeliest) / count(at::ones_like(likeliest))}).to(at::kCPU);
-  return {columns[0], columns[1], columns[2]};
-}
-
 at::Tensor TwoWayBatch::gradient(ProjectionProduct const& product) const {
   at::Tensor projected;
   {

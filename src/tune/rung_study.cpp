@@ -28,6 +28,7 @@ std::string resolved_text(Study const& rung, std::string const& study) {
   document["evaluation"] = YAML::Node(YAML::NodeType::Map);
   document["evaluation"]["batch"] = rung.evaluation.batch;
   document["evaluation"]["neighborhood"] = true;
+  document["evaluation"]["drop"] = false;
   for (auto const* section : {"sweep", "published"}) document.remove(section);
   if (!rung.perplexity.asked()) document.remove("perplexity");
   auto const& edit = rung.points.front().edit;
@@ -100,6 +101,7 @@ Study rung_study(Study const& study, std::string const& name, std::vector<TuneCa
   rung.evaluation = {};
   rung.evaluation.batch = static_cast<int>(unit);
   rung.evaluation.neighborhood = true;
+  rung.evaluation.drop = false;
   rung.points.clear();
   for (auto const& candidate : candidates) {
     StudyPoint point;

@@ -81,7 +81,7 @@ class World:
         study = study.replace("hparams.yaml", f"{name}.hparams.yaml")
         if name == "memit":
             study = study.replace("mask:\n", "mask:\n  layers: all\n") + "moments: {text: corpus.txt}\n"
-        study = study.replace("evaluation:\n", "evaluation:\n  drop: true\n")
+        study = study.replace("drop: false", "drop: true")
         file = self.folder / f"{name}.yaml"
         file.write_text(study)
         run = self.folder / f"{name}.run"

@@ -49,7 +49,7 @@ class StudyFolder : public testing::Test {
       "kl_factor: 0.0625\n";
   static inline std::string const study_text =
       "name: tiny\nmodel:\n  checkpoint: model\nfacts:\n  train:\n    files: train.json\n  heldout:\n    files: [heldout.json]\n"
-      "edit:\n  hparams: rome.yaml\n";
+      "edit:\n  hparams: rome.yaml\nevaluation:\n  drop: false\n";
 
   TemporaryFolder folder_;
 };

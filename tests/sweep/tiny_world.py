@@ -50,6 +50,7 @@ mask:
 evaluation:
   batch: 8
   neighborhood: true
+  drop: false
 sweep:
   mask.seed: 0..2
 """

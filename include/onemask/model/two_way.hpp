@@ -59,14 +59,6 @@ class TwoWayBatch {
   /// What the projection reads, [tokens, in]; lies below any edit.
   at::Tensor const& keys() const { return rows_.half.key; }
 
-  /// The objects after each prompt, as the model is told their earlier tokens. [prompts] float64 on the CPU.
-  struct Objects {
-    at::Tensor lp_true, lp_new;  ///< as in Scores
-    at::Tensor likeliest_new;    ///< share of the new object's tokens that are the likeliest in their place
-  };
-  /// Of the same models as `score`. It waits for a GPU once.
-  Objects objects(EditedProjection const& change, CausalLM const& model) const;
-
   /// By how much the batch's own model prefers the true objects, in nats. [prompts] float64 on the CPU; not a number where the
   /// model's numbers are not.
   struct Margins {

@@ -16,7 +16,7 @@ struct EvaluationPlan {
   bool paraphrases = true;
   bool neighborhood = false;             ///< score other subjects with the same true object
   bool masked_original = true;           ///< score the unedited model under each mask as well
-  bool drop = false;                     ///< score the model without the edited matrices
+  bool drop = true;                      ///< score the model without the edited matrices
   bool transfer = false;                 ///< score every mask on all ways of editing that change its layers
   bool consensus = false;                ///< score the mean of the masks that differ in their seed alone, as a mask more
   std::vector<PromptKind> prompts = {};  ///< further kinds of prompts
