@@ -69,7 +69,7 @@ std::optional<Estimate> area_of(FactScores const& scores, std::vector<ModelKind 
     planned = std::max(planned, point.rsr.planned);
   }
   auto const weights = trapezoids(zeros);
-  auto const& rsr = fact_metric("rsr", FactPrompts::rewrite);
+  auto const& rsr = fact_metric("rsr", PromptKind::rewrite);
   std::vector<std::vector<double>> areas;  // by seed, then fact
   for (auto const& first : kinds.front()->models) {
     std::vector<double> area(scores.splits().size());
@@ -78,7 +78,7 @@ std::optional<Estimate> area_of(FactScores const& scores, std::vector<ModelKind 
       auto const model =
           std::find_if(models.begin(), models.end(), [&](auto const& other) { return seed_of(other) == seed_of(first); });
       auto const values = model == models.end() ? std::vector<double>(area.size(), std::nan(""))
-                                                : scores.means(model->name, kinds[i]->kind, rsr, FactPrompts::rewrite);
+                                                : scores.means(model->name, kinds[i]->kind, rsr, PromptKind::rewrite);
       for (std::size_t fact = 0; fact < area.size(); ++fact) area[fact] += weights[i] * values[fact];
     }
     bool scored = false;

@@ -55,7 +55,7 @@ struct InjectionMetric {
 };
 
 double of_prompt(char const* metric, PromptScore const& prompt) {
-  return fact_metric(metric, FactPrompts::rewrite).value(prompt, ConditionKind::edited);
+  return fact_metric(metric, PromptKind::rewrite).value(prompt, ConditionKind::edited);
 }
 
 double new_is_likelier(InjectedFact const& fact) {

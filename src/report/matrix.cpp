@@ -57,7 +57,7 @@ bool is_among(std::vector<std::string> const& all, std::string const& one) {
 class MatrixMaker {
  public:
   MatrixMaker(StudyFile const& study, MatrixRequest request) : summary_(study), request_(std::move(request)) {
-    fact_metric(request_.metric, FactPrompts::rewrite);
+    fact_metric(request_.metric, PromptKind::rewrite);
     auto const train = study.attributes.find("train_split");
     train_split_ = train == study.attributes.end() ? "train" : train->second;
     for (auto const& group : summary_.splits()) splits_.push_back(group.split);

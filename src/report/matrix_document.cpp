@@ -11,7 +11,7 @@ namespace onemask {
 namespace {
 
 bool is_share(MatrixRequest const& request) {
-  return fact_metric(request.metric, FactPrompts::rewrite).yes_no;
+  return fact_metric(request.metric, PromptKind::rewrite).yes_no;
 }
 
 std::string shown(double value, bool share) {
