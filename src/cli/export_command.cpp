@@ -281,7 +281,7 @@ CommandResult run_export(po::variables_map const& values, Environment const&) {
 Command export_command() {
   Command command{
       "export",
-      "--model FOLDER --objects DIR [--edits KEY ...] [--mask KEY --threshold T | --mask KEY --zeros Z | --adapter] --out FOLDER "
+      "--model FOLDER --objects DIR [--edits KEY ...] [--mask KEY --threshold T | --adapter] --out FOLDER "
       "[options]",
       "Prints the tensors that changed. A KEY, or at least 6 of its first digits, is in RUN/study.h5: of an edit in\n"
       "table 'edits', column 'object'; of a mask in table 'conditions', column 'mask_key'. Edits add up.",
@@ -299,8 +299,8 @@ Command export_command() {
       ("objects", text("FOLDER"), "where the run keeps edits and masks; required")                                   //
       ("edits", po::value<Words>()->multitoken()->value_name("KEY ..."), "edits of one fact, or of many at once")    //
       ("mask", text("KEY"), "a mask, put on the edited matrices; without --edits on the model's own")                //
-      ("threshold", text("T"), "the mask keeps entries that are at least T")                                         //
-      ("zeros", text("Z"), "or it keeps all but the share Z of entries, those that are smallest")                    //
+      ("threshold", text("T"), "the mask keeps entries that are at least T; or --zeros")                             //
+      ("zeros", text("Z"), "in its place: the share of entries that become zero, the smallest ones")                 //
       ("out", text("FOLDER"), "written whole or not at all; must be absent or empty; required")                      //
       ("dtype", text("T")->default_value("keep"), "of the weights: keep (as they are), float32, float16, bfloat16")  //
       ("adapter", "write a LoRA adapter for PEFT instead of a checkpoint")                                           //

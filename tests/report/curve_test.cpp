@@ -86,7 +86,7 @@ TEST(Curves, OfAPartialStudySayWhatIsMissing) {
     }
   }
   auto const text = to_text(curve_document(study, curves_of(study)));
-  EXPECT_THAT(text, AllOf(HasSubstr("PARTIAL: 13 of 14 tasks"), HasSubstr("0.0 to 10.0             2/3    30.0  [")));
+  EXPECT_THAT(text, AllOf(HasSubstr("PARTIAL: 13 of 14 tasks"), HasSubstr("0.0 to 10.0             2/3    30.0   [10.0, 55.0]")));
 }
 
 TEST(Curves, OtherSettingsAreOtherCurvesAndBaselinesHaveTheirOwnShares) {
