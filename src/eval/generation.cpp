@@ -67,7 +67,7 @@ FactGenerator::FactGenerator(CausalLM const& model, Tokenizer const& tokenizer, 
     auto const& fact = *facts_[f];
     auto const encoded = [&](std::string const& text, std::int64_t tokens) {
       auto ids = encode_prompt(tokenizer, text, options.leading_space);
-      require_positions_of_fact(fact.case_id, text, ids.size(), static_cast<std::size_t>(tokens), model.config().positions);
+      require_positions_of_continuation(fact.case_id, text, ids.size(), tokens, model.config().positions);
       return ids;
     };
     if (generate_ > 0) rewrites.push_back(encoded(fact.question(), generate_));

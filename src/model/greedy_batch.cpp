@@ -24,7 +24,7 @@ void append(Past& past, std::vector<KeyValue> const& seen, Layout const& layout)
 
 GreedyBatch::GreedyBatch(CausalLM const& model, int layer, std::vector<std::vector<std::int64_t>> const& prompts,
                          std::vector<std::int64_t> const& edit)
-    : model_(model), layer_(layer) {
+    : layer_(layer) {
   c10::NoGradGuard const no_gradients;
   invariant(!prompts.empty() && edit.size() == prompts.size(), "of ", prompts.size(), " prompts, ", edit.size(), " have an edit");
   auto packed = pack_rows(prompts, model.device());

@@ -52,7 +52,7 @@ void check_facts(Study const& study, Plan const& plan, Tokenizer const& tokenize
     }
     auto const require_continued = [&](std::string const& prompt, int tokens) {
       auto const length = encode_prompt(tokenizer, prompt, study.peer_compatible).size();
-      require_positions_of_fact(item.fact.case_id, prompt, length, static_cast<std::size_t>(tokens), config.positions);
+      require_positions_of_continuation(item.fact.case_id, prompt, length, tokens, config.positions);
     };
     auto const& evaluation = study.evaluation;
     if (evaluation.generate > 0) require_continued(item.fact.question(), evaluation.generate);

@@ -106,7 +106,7 @@ class Evaluation(WorldTest):
         report = self.ask("report", runs[0].folder)
         self.assertIn("\ngeneration entropy ", report)
         self.assertIn("\ngeneration  ", report)
-        for words, complaint in ((["--set", "evaluation.generate=90"], "96 positions"), (["--set", "evaluation.entropy=90"], "96 positions")):
+        for words, complaint in ((["--set", "evaluation.generate=90"], "90 tokens behind it"), (["--set", "evaluation.entropy=90"], "90 tokens behind it")):
             said = self.ask("plan", world / "study.yaml", "--out", self.folder / "long", *words, code=2)
             self.assertIn(complaint, said)
         self.assertIn("generation_prompts", self.ask("plan", self.study, "--out", self.folder / "long", "--set", "evaluation.entropy=9", code=2))

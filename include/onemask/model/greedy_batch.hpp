@@ -12,7 +12,7 @@ namespace onemask {
 /// all models; then each token costs a pass over one position of every prompt, with the keys and values of those before it.
 class GreedyBatch {
  public:
-  /// `edit` names the edit that each prompt's model carries. The model must outlive this.
+  /// `edit` names the edit that each prompt's model carries.
   GreedyBatch(CausalLM const& model, int layer, std::vector<std::vector<std::int64_t>> const& prompts,
               std::vector<std::int64_t> const& edit);
 
@@ -23,7 +23,6 @@ class GreedyBatch {
                                                    CausalLM const& model) const;
 
  private:
-  CausalLM const& model_;
   int layer_;
   Layout layout_;
   Halfway half_;                 ///< all tokens of the prompts
