@@ -53,7 +53,7 @@ double true_magnitude(PromptMetrics const& row) {
 }
 
 /// Of the kinds of prompts that a study has.
-std::vector<Quantity> all_quantities(std::set<PromptKind> const& kinds_of_study, bool token_accuracy) {
+std::vector<Quantity> all_quantities(std::set<PromptKind> const& kinds_of_study, EvaluationPlan const& asked) {
   std::vector<Quantity> quantities;
   for (auto const kind : kinds_of_study) {
     auto const add = [&](char const* name, double (*value)(PromptMetrics const&)) { quantities.push_back({kind, name, value}); };
@@ -73,10 +73,16 @@ std::vector<Quantity> all_quantities(std::set<PromptKind> const& kinds_of_study,
     add("overlap100", [](auto const& r) { return r.overlap100; });
     add("success", new_success);
     add("magnitude", new_magnitude);
-    if (!token_accuracy) continue;
-    add("acc_true", [](auto const& r) { return r.acc_true; });
-    add("acc_new", [](auto const& r) { return r.acc_new; });
-    add("match", [](auto const& r) { return std::isnan(r.acc_true) ? not_a_number : r.acc_true == 1 ? 1 : 0; });
+    if (asked.scores_tokens()) {
+      add("acc_true", [](auto const& r) { return r.acc_true; });
+      add("acc_new", [](auto const& r) { return r.acc_new; });
+      add("match", [](auto const& r) { return std::isnan(r.acc_true) ? not_a_number : r.acc_true == 1 ? 1 : 0; });
+    }
+    if (kind == PromptKind::rewrite && asked.generate > 0) {
+      add("gen_true", [](auto const& r) { return r.gen_true; });
+      add("gen_new", [](auto const& r) { return r.gen_new; });
+    }
+    if (kind == PromptKind::rewrite && asked.entropy > 0) add("entropy", [](auto const& r) { return r.entropy; });
   }
   return quantities;
 }
@@ -211,8 +217,8 @@ void estimate(Series const& series, double const* values, double const* resample
 }  // namespace
 
 struct Aggregator::State {
-  State(std::vector<FactPlace> const& of, bool token_accuracy)
-      : quantities(all_quantities(kinds_of(of), token_accuracy)), selections(all_selections(quantities)), facts(of) {}
+  State(std::vector<FactPlace> const& of, EvaluationPlan const& asked)
+      : quantities(all_quantities(kinds_of(of), asked)), selections(all_selections(quantities)), facts(of) {}
 
   /// The rows of all metrics under the conditions, without values yet.
   std::vector<SummaryRow> empty_rows() const {
@@ -276,8 +282,8 @@ struct Aggregator::State {
   std::vector<Sums> sums;  // by condition
 };
 
-Aggregator::Aggregator(std::vector<FactPlace> const& facts, bool token_accuracy)
-    : state_(std::make_unique<State>(facts, token_accuracy)) {}
+Aggregator::Aggregator(std::vector<FactPlace> const& facts, EvaluationPlan const& asked)
+    : state_(std::make_unique<State>(facts, asked)) {}
 
 Aggregator::~Aggregator() = default;
 
@@ -329,8 +335,8 @@ std::vector<SummaryRow> Aggregator::end() {
 }
 
 std::vector<SummaryRow> aggregate(std::vector<PromptMetrics> const& rows, std::vector<FactPlace> const& facts,
-                                  std::vector<std::string> const& conditions, bool token_accuracy) {
-  Aggregator aggregator(facts, token_accuracy);
+                                  std::vector<std::string> const& conditions, EvaluationPlan const& asked) {
+  Aggregator aggregator(facts, asked);
   aggregator.begin(conditions);
   for (auto const& row : rows) aggregator.add(row);
   return aggregator.end();

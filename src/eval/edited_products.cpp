@@ -3,6 +3,7 @@
 #include <onemask/core/invariant.hpp>
 #include <onemask/mask/baselines.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace onemask {
@@ -62,9 +63,16 @@ at::Tensor EditedProducts::entry_mask(FactBaseline const& baseline, std::size_t 
 
 /// Every fact's tokens by themselves.
 ProjectionProduct EditedProducts::by_edit(PerEdit const& product) const {
-  return [this, product, bias = model_.projection(layer_).bias](at::Tensor const& key, at::Tensor const&) {
+  return [product, bias = model_.projection(layer_).bias](at::Tensor const& key, at::Tensor const& edit) {
+    auto const edits = edit.to(at::kCPU).contiguous();
+    auto const* const begin = edits.data_ptr<std::int64_t>();
+    auto const* const end = begin + edits.numel();
     std::vector<at::Tensor> parts;
-    for (std::size_t e = 0; e < facts_.size(); ++e) parts.push_back(product(e, key.narrow(0, facts_[e].first, facts_[e].tokens)));
+    for (auto const* first = begin; first < end;) {
+      auto const* const last = std::find_if(first, end, [&](auto e) { return e != *first; });
+      parts.push_back(product(static_cast<std::size_t>(*first), key.narrow(0, first - begin, last - first)));
+      first = last;
+    }
     return with_bias(at::cat(parts), bias);
   };
 }

@@ -12,8 +12,7 @@ namespace onemask {
 /// A fact of a batch that is edited.
 struct EditedFact {
   std::int64_t case_id = 0;
-  std::size_t rewrite = 0;             ///< its rewrite prompt in the batch; its other prompts follow
-  std::int64_t first = 0, tokens = 0;  ///< all its tokens in the batch
+  std::size_t rewrite = 0;  ///< its rewrite prompt in the batch
 };
 
 /// What the edited layer's projection becomes for the facts of a batch, each with its own edit, under baselines of scope fact.
@@ -26,6 +25,7 @@ class EditedProducts {
                  std::vector<EditedFact> const& facts)
       : model_(model), layer_(layer), batch_(batch), left_(std::move(left)), right_(std::move(right)), facts_(facts) {}
 
+  /// For the batch, and for others whose tokens have the order of the edits.
   ProjectionProduct under(FactBaseline const& baseline);
 
  private:

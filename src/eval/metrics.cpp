@@ -1,4 +1,5 @@
 #include "eval/edited_products.hpp"
+#include "eval/generation.hpp"
 #include "eval/top_tokens.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
@@ -13,6 +14,8 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <optional>
+#include <utility>
 
 #include <c10/core/GradMode.h>
 
@@ -148,6 +151,8 @@ constexpr Integers integers{&PromptMetrics::fact,        &PromptMetrics::conditi
                             &PromptMetrics::tokens_true, &PromptMetrics::tokens_new, &PromptMetrics::rank_true,
                             &PromptMetrics::rank_new,    &PromptMetrics::top1,       &PromptMetrics::top1_changed};
 constexpr std::array<double PromptMetrics::*, 2> accuracies{&PromptMetrics::acc_true, &PromptMetrics::acc_new};
+constexpr std::array<double PromptMetrics::*, 3> generations{&PromptMetrics::gen_true, &PromptMetrics::gen_new,
+                                                             &PromptMetrics::entropy};
 constexpr Doubles doubles{&PromptMetrics::lp_true,  &PromptMetrics::lp_new,    &PromptMetrics::kl,
                           &PromptMetrics::overlap5, &PromptMetrics::overlap10, &PromptMetrics::overlap100};
 
@@ -160,21 +165,40 @@ struct FactScorer::Part {
   TwoWayBatch prompts;
   TwoWayBatch::Scores original;
   TopTokens original_top;
+  std::optional<FactGenerator> generator;
 };
 
 namespace {
 
 /// The edited facts of a batch, whose edits are numbered in their order.
-std::vector<EditedFact> edited_facts(Batch const& batch, TwoWayBatch const& prompts) {
-  auto const& spans = prompts.spans();
+std::vector<EditedFact> edited_facts(Batch const& batch) {
   std::vector<EditedFact> facts;
-  for (std::size_t e = 0; e < batch.edited.size(); ++e) {
-    auto const rewrite = batch.edited[e];
-    auto const& last = spans[e + 1 < batch.edited.size() ? batch.edited[e + 1] - 1 : spans.size() - 1];
-    facts.push_back(
-        {batch.facts[rewrite].fact->case_id, rewrite, spans[rewrite].first, last.first + last.tokens - spans[rewrite].first});
-  }
+  for (auto const rewrite : batch.edited) facts.push_back({batch.facts[rewrite].fact->case_id, rewrite});
   return facts;
+}
+
+/// The rewrite prompts of a batch, and what they are continued as; nothing where nothing is generated.
+std::optional<FactGenerator> make_generator(CausalLM const& model, Tokenizer const& tokenizer, int layer, Batch const& batch,
+                                            EvaluationOptions const& options) {
+  if (options.generate == 0 && options.entropy == 0) return std::nullopt;
+  std::vector<Fact const*> facts;
+  std::vector<std::int64_t> edits;
+  for (std::size_t i = 0; i < batch.prompts.size(); ++i) {
+    if (batch.kinds[i] != PromptKind::rewrite) continue;
+    facts.push_back(batch.facts[i].fact);
+    edits.push_back(batch.edit[i]);
+  }
+  return std::optional<FactGenerator>(std::in_place, model, tokenizer, layer, std::move(facts), edits, options);
+}
+
+/// Puts the scores into the rows of the rewrite prompts, from `first` on, which have the order of the facts.
+void put(std::vector<GenerationScores> const& scores, std::size_t first, std::vector<PromptMetrics>& rows) {
+  auto next = scores.begin();
+  for (auto i = first; i < rows.size(); ++i) {
+    if (rows[i].kind != PromptKind::rewrite) continue;
+    rows[i].gen_true = next->gen_true, rows[i].gen_new = next->gen_new, rows[i].entropy = next->entropy;
+    ++next;
+  }
 }
 
 }  // namespace
@@ -193,7 +217,9 @@ FactScorer::FactScorer(CausalLM const& model, Tokenizer const& tokenizer, int la
     TwoWayBatch prompts(model, layer, batch.prompts, batch.edit, options.token_accuracy);
     auto original = prompts.score({});
     TopTokens const original_top(TopTokens::likeliest(original.log_probabilities).to(at::kCPU));
-    parts_.push_back({unedited, edited, std::move(batch), std::move(prompts), std::move(original), original_top});
+    auto generator = make_generator(model, tokenizer, layer, batch, options);
+    parts_.push_back(
+        {unedited, edited, std::move(batch), std::move(prompts), std::move(original), original_top, std::move(generator)});
   };
   if (std::all_of(facts.begin(), facts.end(), [](auto const& item) { return item.edit != nullptr; })) {
     add(true, true);
@@ -207,22 +233,37 @@ std::vector<PromptMetrics> FactScorer::score(std::vector<Condition> const& condi
   c10::NoGradGuard const no_gradients;
   std::vector<PromptMetrics> rows;
   for (auto const& part : parts_) {
-    auto const facts = edited_facts(part.batch, part.prompts);
+    auto const facts = edited_facts(part.batch);
     EditedProducts products(*model_, layer_, part.prompts, part.batch.left, part.batch.right, facts);
     for (std::size_t c = 0; c < conditions.size(); ++c) {
       auto const& condition = conditions[c];
       if (condition.edited ? !part.edited : !part.unedited) continue;
       auto const mask = condition.keep.defined() ? condition.keep.to(model_->device(), model_->dtype()) : at::Tensor();
       bool const masks_weight = condition.cover != Cover::delta, masks_edit = condition.cover != Cover::weight;
+      auto const shared = condition.shared ? condition.shared() : nullptr;
       auto const score = [&] {
-        if (condition.shared) return part.prompts.score({}, *condition.shared());
+        if (shared) return part.prompts.score({}, *shared);
         if (condition.own) return part.prompts.score_with(products.under(*condition.own));
         if (condition.edited) return part.prompts.score({part.batch.left, part.batch.right, mask, masks_weight, masks_edit});
         return mask.defined() ? part.prompts.score({{}, {}, mask, masks_weight, masks_edit}) : part.original;
       };
       auto const scores = score();
+      auto const first = rows.size();
       compare(*tokenizer_, part.batch, part.original, part.original_top, scores, static_cast<std::int64_t>(c), compare_texts_,
               rows);
+      if (!part.generator) continue;
+      auto const product = [&]() -> ProjectionProduct {
+        if (condition.own && !shared) return products.under(*condition.own);
+        bool const edited = condition.edited && !shared;
+        auto const left = edited ? part.batch.left : at::Tensor(), right = edited ? part.batch.right : at::Tensor();
+        auto const own_mask = shared ? at::Tensor() : mask;
+        auto projection = (shared ? *shared : *model_).projection(layer_);
+        if (own_mask.defined() && masks_weight) projection.weight = projection.weight * own_mask;  // once for all tokens
+        return [=](at::Tensor const& key, at::Tensor const& edit) {
+          return project(projection, key, {left, right, edit, own_mask, false, masks_edit});
+        };
+      };
+      put(part.generator->scores(product(), shared ? *shared : *model_), first, rows);
     }
   }
   return rows;
@@ -288,6 +329,9 @@ std::string to_bytes(std::vector<PromptMetrics> const& rows) {
       {"kinds", kinds}, {"integers", columns_of(rows, integers, at::kLong)}, {"reals", columns_of(rows, doubles, at::kDouble)}};
   bool const accurate = std::any_of(rows.begin(), rows.end(), [](auto const& row) { return !std::isnan(row.acc_true); });
   if (accurate) tensors["accuracies"] = columns_of(rows, accuracies, at::kDouble);
+  bool const generated = std::any_of(rows.begin(), rows.end(),
+                                     [](auto const& row) { return !std::isnan(row.gen_true) || !std::isnan(row.entropy); });
+  if (generated) tensors["generations"] = columns_of(rows, generations, at::kDouble);
   return write_safetensors(tensors, {});
 }
 
@@ -298,7 +342,8 @@ std::vector<PromptMetrics> metrics_from_bytes(std::string bytes, std::string con
   std::vector<PromptMetrics> rows(fits ? static_cast<std::size_t>(kinds.size(0)) : 0);
   fits = fits && read_columns(file.tensor("integers"), integers, at::kLong, rows) &&
          read_columns(file.tensor("reals"), doubles, at::kDouble, rows) &&
-         (!file.contains("accuracies") || read_columns(file.tensor("accuracies"), accuracies, at::kDouble, rows));
+         (!file.contains("accuracies") || read_columns(file.tensor("accuracies"), accuracies, at::kDouble, rows)) &&
+         (!file.contains("generations") || read_columns(file.tensor("generations"), generations, at::kDouble, rows));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     auto const kind = kinds.data_ptr<std::int64_t>()[i];
     fits = fits && kind >= 0 && kind < std::ssize(prompt_kind_names) && rows[i].tokens_true > 0 && rows[i].tokens_new > 0;

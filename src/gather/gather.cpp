@@ -211,10 +211,9 @@ class Gatherer {
   /// The metrics task by task, and the summary whenever all tasks of some conditions are through.
   void write_scores() {
     auto const& evaluation = source_.study.evaluation;
-    bool const tokens = evaluation.scores_tokens();
-    TableStream metrics(writer_, "metrics", metrics_columns(tokens));
+    TableStream metrics(writer_, "metrics", metrics_columns(evaluation));
     TableStream summary(writer_, "summary", summary_columns(plan_));
-    Aggregator aggregator(places_of(plan_, evaluation), tokens);
+    Aggregator aggregator(places_of(plan_, evaluation), evaluation);
     auto const& tasks = plan_.evaluations;
     for (std::size_t first = 0, last = 0; first < tasks.size(); first = last) {
       auto const conditions = plan_.conditions_of(tasks[first].set, tasks[first].mask);
@@ -234,7 +233,7 @@ class Gatherer {
           row.condition = static_cast<std::int64_t>(conditions[static_cast<std::size_t>(row.condition)]);
           if (mask < 0) flag(row);
         }
-        metrics.append(metrics_block(*rows, tokens));
+        metrics.append(metrics_block(*rows, evaluation));
       }
       summary.append(summary_block(aggregator.end()));
     }

@@ -8,7 +8,6 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <span>
 
 namespace onemask {
 namespace {
@@ -29,7 +28,7 @@ struct MetricsColumn {
   double PromptMetrics::*real = nullptr;  ///< both null: the kind of the prompt
 };
 
-constexpr std::array<MetricsColumn, 18> metrics_members{{{"fact", &PromptMetrics::fact},
+constexpr std::array<MetricsColumn, 16> metrics_members{{{"fact", &PromptMetrics::fact},
                                                          {"condition", &PromptMetrics::condition},
                                                          {"prompt", &PromptMetrics::prompt},
                                                          {"kind"},
@@ -44,13 +43,19 @@ constexpr std::array<MetricsColumn, 18> metrics_members{{{"fact", &PromptMetrics
                                                          {"top1_changed", &PromptMetrics::top1_changed},
                                                          {"overlap5", nullptr, &PromptMetrics::overlap5},
                                                          {"overlap10", nullptr, &PromptMetrics::overlap10},
-                                                         {"overlap100", nullptr, &PromptMetrics::overlap100},
-                                                         {"acc_true", nullptr, &PromptMetrics::acc_true},
-                                                         {"acc_new", nullptr, &PromptMetrics::acc_new}}};
+                                                         {"overlap100", nullptr, &PromptMetrics::overlap100}}};
 
-/// Those that a study has: the last two only where it scores tokens.
-std::span<MetricsColumn const> members_of(bool token_accuracy) {
-  return std::span(metrics_members).first(metrics_members.size() - (token_accuracy ? 0 : 2));
+/// Those that a study has.
+std::vector<MetricsColumn> members_of(EvaluationPlan const& asked) {
+  std::vector<MetricsColumn> members(metrics_members.begin(), metrics_members.end());
+  if (asked.scores_tokens())
+    members.insert(members.end(),
+                   {{"acc_true", nullptr, &PromptMetrics::acc_true}, {"acc_new", nullptr, &PromptMetrics::acc_new}});
+  if (asked.generate > 0)
+    members.insert(members.end(),
+                   {{"gen_true", nullptr, &PromptMetrics::gen_true}, {"gen_new", nullptr, &PromptMetrics::gen_new}});
+  if (asked.entropy > 0) members.push_back({"entropy", nullptr, &PromptMetrics::entropy});
+  return members;
 }
 
 /// What a mask may differ in from those of other seeds; on other edits than its own also which these are.
@@ -293,16 +298,16 @@ Table makers_table(std::map<std::string, std::size_t> const& objects) {
            {"objects", column<std::int64_t>(objects, [](auto const& item) { return item.second; })}}};
 }
 
-std::vector<ColumnForm> metrics_columns(bool token_accuracy) {
+std::vector<ColumnForm> metrics_columns(EvaluationPlan const& asked) {
   std::vector<ColumnForm> columns;
-  for (auto const& member : members_of(token_accuracy))
+  for (auto const& member : members_of(asked))
     columns.push_back({member.name, member.real != nullptr ? ColumnKind::real : ColumnKind::integer});
   return columns;
 }
 
-Table metrics_block(std::vector<PromptMetrics> const& rows, bool token_accuracy) {
+Table metrics_block(std::vector<PromptMetrics> const& rows, EvaluationPlan const& asked) {
   Table block;
-  for (auto const& [name, whole, real] : members_of(token_accuracy)) {
+  for (auto const& [name, whole, real] : members_of(asked)) {
     if (real != nullptr) {
       block.columns.emplace_back(name, column<double>(rows, [real = real](auto const& row) { return row.*real; }));
     } else if (whole != nullptr) {

@@ -63,9 +63,9 @@ Table makers_table(std::map<std::string, std::size_t> const& objects);
 
 // The two that are long are written in blocks.
 
-std::vector<ColumnForm> metrics_columns(bool token_accuracy);
+std::vector<ColumnForm> metrics_columns(EvaluationPlan const& asked);
 /// Facts and conditions are numbered as in the plan.
-Table metrics_block(std::vector<PromptMetrics> const& rows, bool token_accuracy);
+Table metrics_block(std::vector<PromptMetrics> const& rows, EvaluationPlan const& asked);
 std::vector<ColumnForm> summary_columns(Plan const& plan);
 Table summary_block(std::vector<SummaryRow> const& rows);
 

@@ -23,6 +23,14 @@ void require_positions_of_fact(std::int64_t case_id, std::string_view text, std:
                     "Leave the record out.");
 }
 
+void require_positions_of_continuation(std::int64_t case_id, std::string_view text, std::size_t prompt, std::int64_t tokens,
+                                       std::int64_t positions) {
+  require_positions(
+      positions_of(prompt, static_cast<std::size_t>(tokens)), positions,
+      fmt::format("The record with case_id {} has a prompt, '{}', that together with {} tokens behind it", case_id, text, tokens),
+      "Let fewer tokens be written, or leave the record out.");
+}
+
 std::int64_t usual_segment(ModelConfig const& config) {
   return std::min<std::int64_t>(1024, config.positions);
 }

@@ -197,6 +197,9 @@ std::string scored_key(EditSet const& set, std::size_t first, std::size_t count,
       hasher.text(name);
       add(kind);
     }
+    if (evaluation.entropy == 0) continue;
+    hasher.integer(std::ssize(record.generation_prompts));
+    for (auto const& prompt : record.generation_prompts) hasher.text(prompt);
   }
   return hasher.hex();
 }
@@ -224,7 +227,7 @@ std::vector<std::size_t> left_out_of(std::size_t first, std::size_t count, std::
   return places;
 }
 
-/// A study that asks for prompts that none of its facts has.
+/// A study that asks for prompts that none of its facts has, or for the entropy of facts that have nothing to continue.
 void check_prompts(Study const& study, Plan const& plan) {
   for (auto const& [kind, name] : further_prompt_names) {
     if (!study.evaluation.scores(kind)) continue;
@@ -235,6 +238,14 @@ void check_prompts(Study const& study, Plan const& plan) {
                     "{}_prompts. Remove it, or choose other files.",
                     study.name, name, kind == PromptKind::attribute ? "attribute" : "neighborhood"));
   }
+  if (study.evaluation.entropy == 0) return;
+  for (auto const& item : plan.facts) {
+    if (!item.fact.generation_prompts.empty()) continue;
+    throw UserError(
+        fmt::format("The study '{}' takes the entropy of what follows generation prompts (evaluation.entropy), but the "
+                    "record with case_id {} has none. Set it to 0, or choose files with generation_prompts.",
+                    study.name, item.fact.case_id));
+  }
 }
 
 void plan_evaluations(Study const& study, Fingerprints const& fingerprints, Plan& plan) {
@@ -244,6 +255,8 @@ void plan_evaluations(Study const& study, Fingerprints const& fingerprints, Plan
   begin_key(common, "scores", fingerprints);
   common.integer(study.peer_compatible).integer(options.paraphrases).integer(options.neighborhood);
   if (options.scores_tokens()) common.text("token accuracy");
+  if (options.generate > 0) common.text("generate").integer(options.generate);
+  if (options.entropy > 0) common.text("entropy").integer(options.entropy);
   auto const settings = common.hex();
   bool const draws = std::any_of(options.baselines.begin(), options.baselines.end(), [](auto const& baseline) {
     return baseline.score == BaselineScore::random && baseline.scope == BaselineScope::fact;

@@ -343,12 +343,16 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
     case TaskKind::evaluation: {
       auto const& evaluation = plan.evaluations[index];
       auto const kinds = study.evaluation.kinds();
-      std::size_t prompts = 0;
+      auto const& asked = study.evaluation;
+      constexpr double tokens_of_a_prompt = 8;  // about; the unit is a prompt
+      double prompts = 0;
       for (std::size_t f = evaluation.first; f < evaluation.first + evaluation.count; ++f) {
-        for (auto const kind : kinds) prompts += count_prompts(plan.facts[f].fact, kind);
+        auto const& fact = plan.facts[f].fact;
+        for (auto const kind : kinds) prompts += static_cast<double>(count_prompts(fact, kind));
+        prompts += (asked.generate + asked.entropy * static_cast<double>(fact.generation_prompts.size())) / tokens_of_a_prompt;
       }
       auto const conditions = plan.conditions_of(evaluation.set, evaluation.mask).size();
-      return static_cast<double>(prompts * (conditions + 1));
+      return prompts * static_cast<double>(conditions + 1);
     }
     case TaskKind::perplexity: {
       auto const pieces = std::max<std::size_t>(1, plan.text_models.front().keys.size());

@@ -131,6 +131,13 @@ PromptKind prompts_of(std::string const& name) {
   throw UserError(fmt::format("There are no '{}' prompts; choose one of: {}.", name, all_names(prompt_kind_names)));
 }
 
+/// The setting under "evaluation." that gives a study the scores of a metric that not every one has.
+std::string setting_of(FactMetric const& metric) {
+  std::string const column = metric.column;
+  if (column == "entropy") return column;
+  return column.starts_with("gen_") ? "generate" : "token_accuracy";
+}
+
 /// Facts of the split that have such prompts.
 std::int64_t planned_facts(Summary const& summary, FactScores const& scores, std::string const& split, std::string const& prompts,
                            SeededModels const& models) {
@@ -155,8 +162,8 @@ std::vector<Comparison> compare(StudyFile const& study, ComparisonRequest const&
       for (std::size_t fact = 0; fact < wanted.size(); ++fact) wanted[fact] = wanted[fact] && scores.splits()[fact] == split;
       for (auto const& name : once_each(request.metrics)) {
         auto const& metric = fact_metric(name, prompts);
-        if (metric.of_tokens && !scores.has_tokens())
-          throw UserError(fmt::format("The study has no '{}': it was run without evaluation.token_accuracy.", name));
+        if (!scores.has(metric))
+          throw UserError(fmt::format("The study has no '{}': it was run without evaluation.{}.", name, setting_of(metric)));
         auto const paired = pair_scores(scores, a.models, b.models, metric, prompts, wanted);
         if (!paired) continue;
         Comparison comparison{};

@@ -37,28 +37,31 @@ double confidence(Prompt p, Kind kind) {
 
 // Defined as for the table "summary" (eval/aggregate.cpp).
 std::vector<FactMetric> const of_object{
-    {"rsr", true, false, [](Prompt p, Kind) { return is_likelier(p.lp_true, p.lp_new); }},
-    {"rsm", false, false, [](Prompt p, Kind) { return p.lp_true - p.lp_new; }},
-    {"kl", false, false, [](Prompt p, Kind) { return p.kl; }},
-    {"top1_changed", true, false, [](Prompt p, Kind) { return std::isnan(p.kl) ? p.kl : p.top1_changed; }},
-    {"p_true", false, false, [](Prompt p, Kind) { return std::exp(p.lp_true); }},
-    {"p_new", false, false, [](Prompt p, Kind) { return std::exp(p.lp_new); }},
-    {"overlap5", false, false, [](Prompt p, Kind) { return p.overlap5; }},
-    {"overlap10", false, false, [](Prompt p, Kind) { return p.overlap10; }},
-    {"overlap100", false, false, [](Prompt p, Kind) { return p.overlap100; }},
-    {"success", true, false, new_success},
-    {"magnitude", false, false, new_magnitude},
-    {"confidence", false, false, confidence},
-    {"acc_true", false, true, [](Prompt p, Kind) { return p.acc_true; }},
-    {"acc_new", false, true, [](Prompt p, Kind) { return p.acc_new; }},
-    {"match", true, true, [](Prompt p, Kind) { return std::isnan(p.acc_true) ? p.acc_true
-                                                      : p.acc_true == 1      ? 1
-                                                                             : 0; }}};
+    {"rsr", true, nullptr, [](Prompt p, Kind) { return is_likelier(p.lp_true, p.lp_new); }},
+    {"rsm", false, nullptr, [](Prompt p, Kind) { return p.lp_true - p.lp_new; }},
+    {"kl", false, nullptr, [](Prompt p, Kind) { return p.kl; }},
+    {"top1_changed", true, nullptr, [](Prompt p, Kind) { return std::isnan(p.kl) ? p.kl : p.top1_changed; }},
+    {"p_true", false, nullptr, [](Prompt p, Kind) { return std::exp(p.lp_true); }},
+    {"p_new", false, nullptr, [](Prompt p, Kind) { return std::exp(p.lp_new); }},
+    {"overlap5", false, nullptr, [](Prompt p, Kind) { return p.overlap5; }},
+    {"overlap10", false, nullptr, [](Prompt p, Kind) { return p.overlap10; }},
+    {"overlap100", false, nullptr, [](Prompt p, Kind) { return p.overlap100; }},
+    {"success", true, nullptr, new_success},
+    {"magnitude", false, nullptr, new_magnitude},
+    {"confidence", false, nullptr, confidence},
+    {"acc_true", false, "acc_true", [](Prompt p, Kind) { return p.acc_true; }},
+    {"acc_new", false, "acc_new", [](Prompt p, Kind) { return p.acc_new; }},
+    {"match", true, "acc_true", [](Prompt p, Kind) { return std::isnan(p.acc_true) ? p.acc_true
+                                                            : p.acc_true == 1      ? 1
+                                                                                   : 0; }},
+    {"gen_true", true, "gen_true", [](Prompt p, Kind) { return p.gen_true; }},
+    {"gen_new", true, "gen_new", [](Prompt p, Kind) { return p.gen_new; }},
+    {"entropy", false, "entropy", [](Prompt p, Kind) { return p.entropy; }}};
 // Of prompts about other subjects, whose answer is the new object, or the true one.
-std::vector<FactMetric> const of_new{{"success", true, false, new_success}, {"magnitude", false, false, new_magnitude}};
+std::vector<FactMetric> const of_new{{"success", true, nullptr, new_success}, {"magnitude", false, nullptr, new_magnitude}};
 std::vector<FactMetric> const of_true{
-    {"success", true, false, [](Prompt p, Kind) { return is_likelier(true_per_token(p), new_per_token(p)); }},
-    {"magnitude", false, false, [](Prompt p, Kind kind) { return -new_magnitude(p, kind); }}};
+    {"success", true, nullptr, [](Prompt p, Kind) { return is_likelier(true_per_token(p), new_per_token(p)); }},
+    {"magnitude", false, nullptr, [](Prompt p, Kind kind) { return -new_magnitude(p, kind); }}};
 
 }  // namespace
 

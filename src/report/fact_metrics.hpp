@@ -10,7 +10,7 @@ namespace onemask {
 /// What a row of the table "metrics" says of a prompt, under the names of its columns.
 struct PromptScore {
   double lp_true, lp_new, tokens_true, tokens_new, kl, rank_true, rank_new, top1_changed, overlap5, overlap10, overlap100;
-  double acc_true, acc_new;  ///< only where the study scores tokens
+  double acc_true, acc_new, gen_true, gen_new, entropy;  ///< only where the study has them
 };
 
 /// A score of a prompt: those of the table "summary", and "confidence", the probability of the object that the model should
@@ -18,7 +18,7 @@ struct PromptScore {
 struct FactMetric {
   char const* name;
   bool yes_no;
-  bool of_tokens;  ///< whether it needs the study's token accuracies
+  char const* column;  ///< that it needs and not every study has; null: none
   /// NaN where the model's numbers have left their range.
   double (*value)(PromptScore const& prompt, ConditionKind kind);
 };

@@ -4,9 +4,11 @@
 #include <onemask/core/error.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -15,15 +17,23 @@ namespace {
 
 constexpr auto unknown = std::numeric_limits<double>::quiet_NaN();
 
+/// Of studies that ask for them.
+constexpr std::array<std::pair<char const*, double PromptScore::*>, 5> optional_columns{{{"acc_true", &PromptScore::acc_true},
+                                                                                         {"acc_new", &PromptScore::acc_new},
+                                                                                         {"gen_true", &PromptScore::gen_true},
+                                                                                         {"gen_new", &PromptScore::gen_new},
+                                                                                         {"entropy", &PromptScore::entropy}}};
+
 }  // namespace
 
 FactScores::FactScores(StudyFile const& study, Of of)
-    : names_(&need_table(study, "conditions").values<std::string>("name")),
+    : metrics_(&need_table(study, "metrics")),
+      names_(&need_table(study, "conditions").values<std::string>("name")),
       splits_(&need_table(study, "facts").values<std::string>("split")),
       relations_(&need_table(study, "facts").values<std::string>("relation")),
       facts_(&need_table(study, "metrics").values<std::int64_t>("fact")),
       kinds_(&need_table(study, "metrics").values<std::int64_t>("kind")) {
-  auto const& metrics = need_table(study, "metrics");
+  auto const& metrics = *metrics_;
   auto const real = [&](char const* name, double PromptScore::*member) {
     real_.push_back({&metrics.values<double>(name), member});
   };
@@ -36,8 +46,9 @@ FactScores::FactScores(StudyFile const& study, Of of)
     real("kl", &PromptScore::kl), real("overlap5", &PromptScore::overlap5), real("overlap10", &PromptScore::overlap10);
     real("overlap100", &PromptScore::overlap100), whole("tokens_true", &PromptScore::tokens_true);
     whole("tokens_new", &PromptScore::tokens_new), whole("top1_changed", &PromptScore::top1_changed);
-    has_tokens_ = metrics.find("acc_true") && metrics.find("acc_new");
-    if (has_tokens_) real("acc_true", &PromptScore::acc_true), real("acc_new", &PromptScore::acc_new);
+    for (auto const& [name, member] : optional_columns) {
+      if (metrics.find(name)) real(name, member);
+    }
   }
   auto const& conditions = metrics.values<std::int64_t>("condition");
   begins_.resize(names_->size() + 1);

@@ -31,8 +31,8 @@ class FactScores {
     bool took_top1 = false;  ///< and the likeliest token is its first
   };
   std::vector<Outcome> outcomes(std::string const& condition) const;
-  /// Whether the study has token accuracies.
-  bool has_tokens() const { return has_tokens_; }
+  /// Whether the study has the column that a metric needs.
+  bool has(FactMetric const& metric) const { return metric.column == nullptr || metrics_->find(metric.column) != nullptr; }
 
  private:
   /// use(fact, score) for every such prompt.
@@ -48,11 +48,11 @@ class FactScores {
     double PromptScore::*member;
   };
 
+  Table const* metrics_;
   std::vector<std::string> const *names_, *splits_, *relations_;
   std::vector<std::int64_t> const *facts_, *kinds_;
   std::vector<RealColumn> real_;
   std::vector<WholeColumn> whole_;
-  bool has_tokens_ = false;
   std::vector<std::size_t> rows_;    ///< of "metrics", condition by condition
   std::vector<std::size_t> begins_;  ///< of each condition in rows_, and the end
 };

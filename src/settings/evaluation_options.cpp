@@ -65,6 +65,12 @@ Fields<EvaluationPlan> const& fields_of<EvaluationPlan>() {
               "repeated true object, or behind a question that names it")
           .enter(scores),
       flag("token_accuracy", &Evaluation::token_accuracy, "score which tokens of the objects are the likeliest in their places")
+          .enter(scores),
+      number("generate", &Evaluation::generate, at_least(0), "tokens",
+             "written behind the rewrite prompt, the likeliest ones; 0: none. Scores whether they state an object")
+          .enter(scores),
+      number("entropy", &Evaluation::entropy, at_least(0), "tokens",
+             "written behind each generation prompt, the likeliest ones; 0: none. Scores the generation entropy")
           .enter(scores)};
   return fields;
 }

@@ -50,6 +50,15 @@ void check_facts(Study const& study, Plan const& plan, Tokenizer const& tokenize
       auto const tokens = encode_prompt(tokenizer, prompt, study.peer_compatible).size();
       require_positions_of_fact(item.fact.case_id, prompt, tokens, object, config.positions);
     }
+    auto const require_continued = [&](std::string const& prompt, int tokens) {
+      auto const length = encode_prompt(tokenizer, prompt, study.peer_compatible).size();
+      require_positions_of_continuation(item.fact.case_id, prompt, length, tokens, config.positions);
+    };
+    auto const& evaluation = study.evaluation;
+    if (evaluation.generate > 0) require_continued(item.fact.question(), evaluation.generate);
+    for (auto const& prompt : item.fact.generation_prompts) {
+      if (evaluation.entropy > 0) require_continued(prompt, evaluation.entropy);
+    }
     for (auto const* set : sets) make_edit_request(tokenizer, item.fact, set->templates, set->options.hparams, config.positions);
   }
 }

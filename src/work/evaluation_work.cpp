@@ -204,6 +204,8 @@ class EvaluationWork : public TaskWork {
   EvaluationOptions options() const {
     return {.kinds = run_.study.evaluation.kinds(),
             .token_accuracy = run_.study.evaluation.scores_tokens(),
+            .generate = run_.study.evaluation.generate,
+            .entropy = run_.study.evaluation.entropy,
             .compare_texts = run_.study.peer_compatible,
             .leading_space = run_.study.peer_compatible};
   }

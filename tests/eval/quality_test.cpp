@@ -124,7 +124,7 @@ TEST(Quality, FurtherPromptsHaveTheSuccessOfTheirAnswer) {
                          row(0, PromptKind::distract, -2, -1),
                          matched,
                          missed};
-  auto const summary = aggregate(rows, facts, {"edited"}, true);
+  auto const summary = aggregate(rows, facts, {"edited"}, {.token_accuracy = true});
   EXPECT_EQ(find(summary, "attribute", "success")->mean, 1);  // the new object is right
   EXPECT_EQ(find(summary, "distract", "success")->mean, 0);   // the true one is
   EXPECT_NEAR(find(summary, "distract", "magnitude")->mean, std::exp(-2) - std::exp(-1), 1e-15);

@@ -433,7 +433,8 @@ TEST_F(PlanTest, EvaluationKeysChangeWithWhatIsScored) {
        {"mask.threshold=0.8", "mask.seed=3", "edit.v_lr=0.25", "evaluation.baselines=[random]", "evaluation.paraphrases=false",
         "evaluation.masked_original=false", "evaluation.batch=3", "peer_compatible=true", "evaluation.neighborhood=true",
         "evaluation.token_accuracy=true", "evaluation.prompts=[attribute]", "evaluation.prompts=[distract]",
-        "evaluation.prompts=[rep]", "evaluation.prompts=[que]", "evaluation.prompts=[rep, que]"}) {
+        "evaluation.prompts=[rep]", "evaluation.prompts=[que]", "evaluation.prompts=[rep, que]", "evaluation.generate=5",
+        "evaluation.generate=6", "evaluation.entropy=5"}) {
     EXPECT_TRUE(seen.insert(all_evaluations(plan({{set}, {}, {}}))).second) << set;
   }
   for (auto const* set : {"name=other", "mask.checkpoint_every=2", "mask.ranks=1"}) {

@@ -17,6 +17,8 @@ import numpy
 from runs import PROGRAM, Run, WorldTest
 
 ASKED = ["--set", "evaluation.prompts=[que, rep, distract]", "--set", "evaluation.token_accuracy=true", "--sweep", "mask.seed=0"]
+WRITTEN = ["--set", "evaluation.generate=6", "--set", "evaluation.entropy=12", "--sweep", "mask.seed=0", "--set",
+           "evaluation.baselines=[random, {score: magnitude, scope: fact, zeros: 0.1}, {score: bottom_rank, k: 1}]"]
 REWRITE, REP, QUE = 0, 5, 6
 
 
@@ -76,6 +78,38 @@ class Evaluation(WorldTest):
         self.assertNotIn("RSR given took", report)
         tested = self.ask("test", one.folder, "--compare", "mask", "edited", "--prompts", "rep", "--metric", "rsr", "match", "--csv")
         self.assertEqual({row["metric"] for row in csv.DictReader(io.StringIO(tested))}, {"rsr", "match"})
+
+    def test_generation(self):
+        world = self.folder / "with generation prompts"
+        shutil.copytree(self.study.parent, world)
+        for split in ("train", "heldout", "ood"):
+            records = json.loads((world / f"{split}.json").read_text())
+            for record in records:
+                record["generation_prompts"] = [f"{record['requested_rewrite']['subject']} was", "The town of"]
+            (world / f"{split}.json").write_text(json.dumps(records))
+        runs = [Run(world / "study.yaml", self.folder / f"written of {ranks}", *WRITTEN) for ranks in (1, 2)]
+        for ranks, run in enumerate(runs, 1):
+            self.expect_ends(run.start(ranks), 0)
+        self.expect_same_results(runs[1].results(), runs[0].results())
+        scores = Scores(runs[0].folder)
+        rewrites = scores.metrics["kind"] == REWRITE
+        self.assertTrue(numpy.isin(scores.metrics["gen_new"][rewrites], [0, 1]).all())
+        self.assertTrue(numpy.isnan(scores.metrics["gen_new"][~rewrites]).all())
+        self.assertTrue((scores.metrics["entropy"][rewrites] > 0).all())
+        self.assertGreater(len(set(scores.metrics["entropy"][rewrites])), 20)
+        for condition in ("original", "edited", "mask.seed=0", "bottom rank, k 1"):
+            rows = scores.rows(condition, "heldout", REWRITE)
+            for metric in ("gen_true", "gen_new", "entropy"):
+                mean, n, planned = scores.summary[condition, "heldout", "all", "rewrite", metric]
+                self.assertAlmostEqual(mean, rows[metric].mean(), places=12)
+                self.assertEqual((n, planned), (6, 6))
+        report = self.ask("report", runs[0].folder)
+        self.assertIn("\ngeneration entropy ", report)
+        self.assertIn("\ngeneration  ", report)
+        for words, complaint in ((["--set", "evaluation.generate=90"], "90 tokens behind it"), (["--set", "evaluation.entropy=90"], "90 tokens behind it")):
+            said = self.ask("plan", world / "study.yaml", "--out", self.folder / "long", *words, code=2)
+            self.assertIn(complaint, said)
+        self.assertIn("generation_prompts", self.ask("plan", self.study, "--out", self.folder / "long", "--set", "evaluation.entropy=9", code=2))
 
     def test_edits_that_took(self):
         run = self.finished("plain", 2, "--sweep", "mask.seed=0")

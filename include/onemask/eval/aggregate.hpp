@@ -1,6 +1,7 @@
 #pragma once
 
 #include <onemask/eval/metrics.hpp>
+#include <onemask/settings/evaluation_options.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -14,7 +15,7 @@ struct SummaryRow {
   std::string condition, split, relation;  ///< relation "all": every relation of the split
   std::string prompts;  ///< a kind, as prompt_kind_names has it (a fact's mean over its prompts of the kind), or "all"
   std::string metric;   ///< rsr rsm kl top1_changed p_true p_new overlap5 overlap10 overlap100 success magnitude; score;
-                        ///< acc_true acc_new match
+                        ///< acc_true acc_new match; gen_true gen_new; entropy
   double mean = 0, low = 0, high = 0;  ///< NaN where n is 0; the interval also where a value is not finite
   std::int64_t n = 0;                  ///< facts in the mean
   std::int64_t planned = 0;            ///< facts that the study planned for it
@@ -40,10 +41,11 @@ struct FactPlace {
 ///
 /// Where tokens are scored, prompts about the fact itself also have acc_true, acc_new and
 ///   match      share of prompts behind which every token of the true object is the likeliest (OM, arXiv 2505.12636)
+/// Where something is generated, rewrite prompts have gen_true and gen_new, or entropy (GE of ROME and MEMIT, there times 100).
 class Aggregator {
  public:
-  /// `facts` are the study's facts, indexed by PromptMetrics::fact.
-  explicit Aggregator(std::vector<FactPlace> const& facts, bool token_accuracy = false);
+  /// `facts` are the study's facts, indexed by PromptMetrics::fact. `asked` says which scores are more than the usual ones.
+  explicit Aggregator(std::vector<FactPlace> const& facts, EvaluationPlan const& asked = {});
   ~Aggregator();
   Aggregator(Aggregator const&) = delete;
   Aggregator& operator=(Aggregator const&) = delete;
@@ -64,6 +66,6 @@ class Aggregator {
 
 /// The same of rows that lie in memory.
 std::vector<SummaryRow> aggregate(std::vector<PromptMetrics> const& rows, std::vector<FactPlace> const& facts,
-                                  std::vector<std::string> const& conditions, bool token_accuracy = false);
+                                  std::vector<std::string> const& conditions, EvaluationPlan const& asked = {});
 
 }  // namespace onemask

@@ -50,6 +50,8 @@ struct Condition {
 ///   overlap5 …        share of the original's 5 (10, 100) likeliest tokens that are among the condition's
 ///   acc_true, acc_new share of the object's tokens that no other token in their place exceeds, behind those before them (teacher
 ///                     forcing; that of the new object after an edit is EasyEdit's rewrite_acc)
+///   gen_true, gen_new 1 where the model's own continuation of the rewrite prompt states the object, else 0
+///   entropy           generation entropy of the fact's generation prompts and their continuations, in bits
 struct PromptMetrics {
   std::int64_t fact = 0;  ///< place in the study
   std::int64_t condition = 0;
@@ -63,6 +65,9 @@ struct PromptMetrics {
   double overlap5 = 0, overlap10 = 0, overlap100 = 0;
   double acc_true = std::numeric_limits<double>::quiet_NaN();  ///< NaN where tokens are not scored
   double acc_new = std::numeric_limits<double>::quiet_NaN();
+  /// NaN where nothing is generated, and for other prompts than the rewrite prompt.
+  double gen_true = std::numeric_limits<double>::quiet_NaN(), gen_new = std::numeric_limits<double>::quiet_NaN();
+  double entropy = std::numeric_limits<double>::quiet_NaN();
 };
 
 /// A fact to evaluate. Without an edit (a failed one) only unedited conditions are scored; an edit without factors stands for a
@@ -76,6 +81,7 @@ struct EvaluationFact {
 struct EvaluationOptions {
   std::vector<PromptKind> kinds{PromptKind::rewrite, PromptKind::paraphrase};  ///< of prompts, rewrite first
   bool token_accuracy = false;
+  std::int64_t generate = 0, entropy = 0;  ///< tokens, as in EvaluationPlan
   /// As in the published code: ranks and overlaps compare texts of tokens instead of tokens, among the 100 likeliest, and a rank
   /// is -1 where the object's text is not among them.
   bool compare_texts = false;
@@ -111,7 +117,7 @@ std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& toke
                                     std::vector<EvaluationFact> const& facts, std::vector<Condition> const& conditions,
                                     EvaluationOptions const& options);
 
-/// A safetensors file with the rows; their token accuracies are in it where one has any.
+/// A safetensors file with the rows; their token accuracies and generation scores are in it where one has any.
 std::string to_bytes(std::vector<PromptMetrics> const& rows);
 /// Throws UserError naming `source` when the bytes are not such rows.
 std::vector<PromptMetrics> metrics_from_bytes(std::string bytes, std::string const& source);

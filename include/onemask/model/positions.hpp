@@ -19,6 +19,10 @@ void require_positions(std::int64_t needed, std::int64_t positions, std::string_
 void require_positions_of_fact(std::int64_t case_id, std::string_view text, std::size_t prompt, std::size_t object,
                                std::int64_t positions);
 
+/// The same of a prompt of a fact that a model writes so many tokens behind.
+void require_positions_of_continuation(std::int64_t case_id, std::string_view text, std::size_t prompt, std::int64_t tokens,
+                                       std::int64_t positions);
+
 /// Longest piece of a text that is run at once unless another is asked for [tokens]: the model's positions, at most 1024.
 std::int64_t usual_segment(ModelConfig const& config);
 

@@ -21,6 +21,8 @@ struct EvaluationPlan {
   bool consensus = false;                ///< score the mean of the masks that differ in their seed alone, as a mask more
   std::vector<PromptKind> prompts = {};  ///< further kinds of prompts
   bool token_accuracy = false;           ///< score the tokens of the objects one by one
+  int generate = 0;                      ///< tokens written behind the rewrite prompt; 0: none
+  int entropy = 0;                       ///< tokens written behind each generation prompt; 0: none
 
   bool scores(PromptKind kind) const;
   /// Kinds of prompts that are scored, in the order of PromptKind.
