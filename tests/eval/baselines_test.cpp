@@ -5,6 +5,7 @@
 #include <onemask/mask/shared_mask.hpp>
 #include <onemask/model/device.hpp>
 
+#include <cmath>
 #include <functional>
 
 #include <gtest/gtest.h>
@@ -55,9 +56,11 @@ class BaselinesTest : public testing::Test {
       auto const expected = evaluate(*model_, Tokenizer::open(folder_.path()), 1, {{0, &facts_[f], &none}}, {dense}, {});
       for (auto const& row : expected) {
         auto const& own = rows[3 * f + static_cast<std::size_t>(row.prompt)];
-        EXPECT_NEAR(own.lp_true, row.lp_true, 2e-4);
-        EXPECT_NEAR(own.lp_new, row.lp_new, 2e-4);
-        EXPECT_NEAR(own.kl, row.kl, 2e-4);
+        // Float32 rounds logits to some 1e-6 of their size, by kernels that differ between processors.
+        auto const near = [](double expected) { return 2e-4 + 1e-5 * std::abs(expected); };
+        EXPECT_NEAR(own.lp_true, row.lp_true, near(row.lp_true));
+        EXPECT_NEAR(own.lp_new, row.lp_new, near(row.lp_new));
+        EXPECT_NEAR(own.kl, row.kl, near(row.kl));
       }
     }
   }

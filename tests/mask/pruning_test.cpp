@@ -107,7 +107,8 @@ TEST(LayerSpectrum, FewerComponentsAreTheFirstOfMore) {
   auto const weight = random_tensor({90, 130}, 1);
   auto const left = random_tensor({1, 1, 90}, 2), right = random_tensor({1, 1, 130}, 3);
   LayerSpectrum const spectrum(weight);
-  EXPECT_TRUE(at::equal(spectrum.top(left, right, 3), spectrum.top(left, right, 9).narrow(2, 0, 3)));
+  // Products of other widths round their last bits otherwise on some processors.
+  EXPECT_LT(largest_difference(spectrum.top(left, right, 3), spectrum.top(left, right, 9).narrow(2, 0, 3)), 1e-12);
   auto const own = spectrum.top(3), changed = spectrum.top(at::zeros({1, 1, 90}), right, 3)[0];
   EXPECT_LT(largest_difference(at::matmul(own, own.t()), at::matmul(changed, changed.t())), 1e-8);
 }
