@@ -65,6 +65,13 @@ std::map<std::string, std::set<std::string>> sets_of_masks(StudyFile const& stud
   return found;
 }
 
+/// Whether all words of the one text are among those of the other.
+bool has_words(std::string const& text, std::string const& wanted) {
+  auto const all = split_text(text, ' '), some = split_text(wanted, ' ');
+  return std::all_of(some.begin(), some.end(),
+                     [&](auto const& word) { return std::find(all.begin(), all.end(), word) != all.end(); });
+}
+
 /// The changes that an object holds: of one fact's edit or of a batch.
 std::vector<WeightDelta> changes_in(std::string bytes, std::string const& name) {
   if (SafetensorsFile::parse(bytes, name).metadata().contains("batch_edit"))
@@ -164,7 +171,7 @@ class MaskObjectReader {
         if (found == sets.end() || !found->second.contains(place.first)) continue;
         ChangesAtZeros at_zeros{.mask = attributes.at("name"),
                                 .layers = attributes.at("layers"),
-                                .edits = attributes.at("name").find(place.first) == std::string::npos ? place.first : "",
+                                .edits = has_words(attributes.at("name"), place.first) ? "" : place.first,
                                 .split = place.second,
                                 .zeros = zeros_share(mask.keep),
                                 .planned = objects.planned};

@@ -46,6 +46,9 @@ CommandResult curve(po::variables_map const& values, ResultOptions const& option
 CommandResult report(po::variables_map const& values) {
   auto const options = result_options_of(values);
   auto const file = study_file_of(values);
+  if (values.contains("matrix") && values.contains("curve")) throw UserError("--matrix and --curve are two reports; choose one.");
+  if (options.took && (values.contains("matrix") || values.contains("curve")))
+    throw UserError("--took adds to the tables; --matrix and --curve print none of them. Leave one of them out.");
   if (values.contains("matrix")) {
     if (options.table.by_relation || options.table.per_mask)
       throw UserError("--matrix has a row for every mask and takes neither --by-relation nor --per-mask; leave them out.");

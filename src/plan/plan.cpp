@@ -42,6 +42,13 @@ void check_models(MaskTask const& mask, EditSet const& set, Study const& study) 
       if (set.edits(fact)) models.insert(set.keys[fact]);
     }
   }
+  constexpr std::size_t most_units = 2047;  // whose integers can be added without overflow
+  if (static_cast<std::size_t>(mask.options.batch / mask.options.micro_batch) + models.size() > most_units) {
+    throw UserError(fmt::format(
+        "The study '{}' trains the mask '{}' in steps of {} facts in units of {}, each of one of {} edited models: more than {} "
+        "units. Set mask.batch to a smaller number, or mask.micro_batch to a larger one.",
+        study.name, mask.name, mask.options.batch, mask.options.micro_batch, models.size(), most_units));
+  }
   if (models.size() <= most_models) return;
   bool const imported = set.options.hparams.method == EditMethod::imported;
   throw UserError(
@@ -90,7 +97,8 @@ void choose_facts(TrainingFacts const& wanted, Plan const& plan, Study const& st
   for (std::size_t f = 0; f < plan.facts.size(); ++f) {
     auto const& [fact, split] = plan.facts[f];
     if (split != study.train_split && split != validation_split) continue;
-    bool const of_a_model = wanted.models == 0 || models.contains(set.keys[f]) || std::ssize(models) < wanted.models;
+    bool const of_a_model =
+        wanted.models == 0 || (set.edits(f) && (models.contains(set.keys[f]) || std::ssize(models) < wanted.models));
     if (of_a_model) models.insert(set.keys[f]);
     bool const of_a_relation = wanted.relations.empty() || chosen.contains(fact.relation);
     if (of_a_model && of_a_relation && (chosen[fact.relation]++ < wanted.per_relation || wanted.per_relation == 0)) {
@@ -264,9 +272,9 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
     auto& key = training_keys[{set, mask.training, mask.held_back}];
     if (key.empty()) {
       require_edit(mask, plan.sets[set], study);
-      check_models(mask, plan.sets[set], study);
       key = training_key(mask, plan.sets[set], plan);
     }
+    check_models(mask, plan.sets[set], study);
     mask.options.layers = masked_layers(point, plan.sets[set], study);
     mask.key = mask_key(mask, key, fingerprints);
     plan.masks.push_back(std::move(mask));

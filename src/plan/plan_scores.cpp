@@ -209,6 +209,11 @@ std::string conditions_key(std::size_t set, std::ptrdiff_t mask, Plan const& pla
   Hasher hasher;
   for (auto c : plan.conditions_of(set, mask)) {
     hasher.text(to_string(plan.conditions[c].kind));
+    // Edits by methods have their layers in their names; of facts without a file nothing else says them.
+    bool const imported = plan.sets[set].options.hparams.method == EditMethod::imported;
+    if (imported && plan.conditions[c].kind == ConditionKind::dropped) {
+      for (auto const layer : plan.masked_layers(plan.conditions[c])) hasher.integer(layer);
+    }
     if (auto const variant = variant_of(plan.conditions[c]); !variant.empty()) hasher.text(variant);
   }
   if (mask >= 0) {
@@ -289,11 +294,13 @@ void plan_evaluations(Study const& study, Fingerprints const& fingerprints, Plan
   }
 }
 
-/// Some facts of every split, drawn at random.
+/// Some facts of every split that have edited models of their own, drawn at random.
 std::vector<std::size_t> drawn_facts(PerplexityOptions const& options, Plan const& plan) {
   std::map<std::string, std::vector<std::size_t>> facts_of;
   for (std::size_t f = 0; f < plan.facts.size(); ++f) {
-    if (plan.facts[f].split != validation_split) facts_of[plan.facts[f].split].push_back(f);
+    bool const has_own_model =
+        std::any_of(plan.sets.begin(), plan.sets.end(), [&](auto const& set) { return !set.in_batches && set.edits(f); });
+    if (has_own_model && plan.facts[f].split != validation_split) facts_of[plan.facts[f].split].push_back(f);
   }
   std::vector<std::size_t> drawn;
   for (auto const& [split, facts] : facts_of) {

@@ -1,6 +1,7 @@
 #include "report/condition_choice.hpp"
 
 #include <onemask/core/error.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/core/text.hpp>
 
 #include <algorithm>
@@ -36,7 +37,15 @@ std::vector<std::string> words_of(EditedModels const& edits, ModelKind const& ki
     return other.kind == kind.kind && other.variant.starts_with("cover ");
   });
   auto const variant = kind.variant.empty() && has_covers ? "cover both" : kind.variant;
-  return words_of(edits.edits + " " + variant + " " + kind.settings + " " + seed_of(model));
+  auto const is_away = [](auto const& other) { return other.settings.starts_with(trained_on); };
+  auto settings = kind.settings;
+  if (is_away(kind)) {
+    settings.erase(0, std::string(trained_on).size());
+    settings = "from:" + join(split_text(settings, ' '), " from:", [](auto const& word) { return word; });
+  } else if (!model.point.empty() && std::any_of(edits.kinds.begin(), edits.kinds.end(), is_away)) {
+    settings += " home";
+  }
+  return words_of(edits.edits + " " + variant + " " + settings + " " + seed_of(model));
 }
 
 bool are_among(std::vector<std::string> const& words, std::vector<std::string> const& all) {
@@ -75,6 +84,10 @@ std::vector<ChosenModels> choose(Summary const& summary, std::string const& name
                               join(known, ", ", [](auto const& k) { return k; }), choices));
 }
 
+bool has_no_mask(ChosenModels const& chosen) {
+  return chosen.models.models.front().point.empty();
+}
+
 bool same_models(ChosenModels const& a, ChosenModels const& b) {
   return a.models.kind == b.models.kind &&
          std::equal(a.models.models.begin(), a.models.models.end(), b.models.models.begin(), b.models.models.end(),
@@ -91,8 +104,7 @@ std::vector<std::pair<ChosenModels, ChosenModels>> choose_pairs(Summary const& s
   std::vector<std::pair<ChosenModels, ChosenModels>> pairs;
   for (auto const& one : of_a) {
     for (auto const& other : of_b) {
-      bool const alike =
-          one.edits == other.edits && (one.settings == other.settings || one.settings.empty() || other.settings.empty());
+      bool const alike = one.edits == other.edits && (one.settings == other.settings || has_no_mask(one) || has_no_mask(other));
       same = same || same_models(one, other);
       if (same_models(one, other) || (!only && !alike)) continue;
       pairs.emplace_back(one, other);

@@ -1,4 +1,5 @@
 #include "report/fact_metrics.hpp"
+#include "report/phrases.hpp"
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
 #include <onemask/core/error.hpp>
@@ -37,13 +38,13 @@ MaskRow row_of(Summary const& summary, EditedModels const& edits, ModelKind cons
   return row;
 }
 
-/// The value of a swept key in "key=value key=value", without the brackets of a list; values of lists hold spaces.
+/// The values behind a key, which ends in '=' in the name of a point and in ": " in a study, without the brackets of a list.
 std::vector<std::string> values_of(std::string const& settings, std::string const& key) {
-  auto const place = settings.find(key + "=");
+  auto const place = settings.find(key);
   if (place == std::string::npos) return {};
-  auto text = settings.substr(place + key.size() + 1);
+  auto text = settings.substr(place + key.size());
   bool const is_list = text.starts_with('[');
-  text = is_list ? text.substr(1, text.find(']') - 1) : text.substr(0, text.find(' '));
+  text = is_list ? text.substr(1, text.find(']') - 1) : text.substr(0, text.find_first_of(" \n"));
   std::replace(text.begin(), text.end(), ',', ' ');
   auto values = split_text(text, ' ');
   std::erase(values, "");
@@ -56,10 +57,11 @@ bool is_among(std::vector<std::string> const& all, std::string const& one) {
 
 class MatrixMaker {
  public:
-  MatrixMaker(StudyFile const& study, MatrixRequest request) : summary_(study), request_(std::move(request)) {
+  MatrixMaker(StudyFile const& study, MatrixRequest request)
+      : summary_(study), request_(std::move(request)), train_split_(train_split_of(study)) {
     fact_metric(request_.metric, PromptKind::rewrite);
-    auto const train = study.attributes.find("train_split");
-    train_split_ = train == study.attributes.end() ? "train" : train->second;
+    if (auto const yaml = study.attributes.find("study"); yaml != study.attributes.end())
+      relations_of_all_ = values_of(yaml->second, "train_relations: ");
     for (auto const& group : summary_.splits()) splits_.push_back(group.split);
     if (!request_.columns) request_.columns = columns_by_default();
     if (*request_.columns != MatrixColumns::split) choose_split();
@@ -74,6 +76,14 @@ class MatrixMaker {
     }
     std::erase_if(matrices, [](auto const& matrix) { return matrix.rows.empty(); });
     if (matrices.empty()) throw UserError("The study has no mask that is scored; a matrix has a row for every mask.");
+    bool const any = std::any_of(matrices.begin(), matrices.end(), [](auto const& matrix) {
+      return std::any_of(matrix.cells.begin(), matrix.cells.end(), [](auto const& row) {
+        return std::any_of(row.begin(), row.end(), [](auto const& cell) { return cell.value.has_value(); });
+      });
+    });
+    if (!any)
+      throw UserError(fmt::format("The study has no mean of '{}' for rewrite prompts under a mask; it scores other metrics.",
+                                  request_.metric));
     return {"", "", "", std::move(request_), std::move(matrices)};
   }
 
@@ -120,9 +130,12 @@ class MatrixMaker {
   }
 
   bool is_home(MaskRow const& row, Group const& group) const {
-    if (*request_.columns == MatrixColumns::relation)
-      return is_among(values_of(row.settings, "mask.train_relations"), group.relation);
-    auto const swept = values_of(row.settings, "mask.train_split");
+    if (*request_.columns == MatrixColumns::relation) {
+      auto trained = values_of(row.settings, "mask.train_relations=");
+      if (trained.empty()) trained = relations_of_all_;
+      return trained.empty() || is_among(trained, "all") || is_among(trained, group.relation);
+    }
+    auto const swept = values_of(row.settings, "mask.train_split=");
     return swept.empty() ? group.split == train_split_ : is_among(swept, group.split);
   }
 
@@ -169,6 +182,7 @@ class MatrixMaker {
   Summary summary_;
   MatrixRequest request_;
   std::string train_split_;
+  std::vector<std::string> relations_of_all_;  ///< that all masks are trained on, where it is not swept; none: all
   std::vector<std::string> splits_;
 };
 

@@ -35,7 +35,8 @@ struct Pair {
 };
 
 bool have_one_start(Pair const& pair) {
-  return pair.a->attributes.at("seed") == pair.b->attributes.at("seed");
+  auto const& seed = pair.a->attributes.at("seed");
+  return seed == pair.b->attributes.at("seed") && seed != "consensus";  // which has no start
 }
 
 /// In what the masks differ. Those of one start are apart, as they share its noise.

@@ -99,6 +99,7 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
   if (!overrides.masks) {
     document["mask"] = "none";
     document.remove("inject");
+    if (auto evaluation = document["evaluation"]; evaluation.IsMap()) evaluation.remove("consensus");
     drop_mask_keys(sweep);
   }
   auto const base = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");

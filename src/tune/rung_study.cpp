@@ -102,6 +102,7 @@ Study rung_study(Study const& study, std::string const& name, std::vector<TuneCa
   rung.evaluation.batch = static_cast<int>(unit);
   rung.evaluation.neighborhood = true;
   rung.evaluation.drop = false;
+  rung.perplexity.facts = 0;
   rung.points.clear();
   for (auto const& candidate : candidates) {
     StudyPoint point;

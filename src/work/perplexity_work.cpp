@@ -25,15 +25,14 @@ std::unique_ptr<CausalLM> make_model(WorkContext const& run, StoredResults& resu
   return run.model.with_projections(std::move(weights));
 }
 
-/// The edit of one fact, and the mask on it, as a change of its layer.
-ProjectionOverride change_of(WorkContext const& run, StoredResults& results, TextModel const& planned) {
+/// The edit of one fact, and the mask on it, as a change of its layer; none where the edit failed.
+std::optional<ProjectionOverride> change_of(WorkContext const& run, StoredResults& results, TextModel const& planned) {
   auto const& condition = run.plan.conditions[planned.condition];
   auto const edit = results.edits_of(condition.set, {*planned.fact}).front().second;
+  if (!edit.failure.empty()) return std::nullopt;
   ProjectionOverride change;
-  if (edit.failure.empty()) {
-    change.left = edit.left.unsqueeze(0).to(run.model.device());
-    change.right = edit.right.unsqueeze(0).to(run.model.device());
-  }
+  change.left = edit.left.unsqueeze(0).to(run.model.device());
+  change.right = edit.right.unsqueeze(0).to(run.model.device());
   if (condition.mask >= 0) {
     auto const& task = run.plan.masks[static_cast<std::size_t>(condition.mask)];
     change.mask = results.shared_mask(task).keep(task.options).to(run.model.device(), run.model.dtype());
@@ -51,7 +50,8 @@ class PerplexityWork : public TaskWork {
     auto const& task = run_.plan.text_tasks[planned.index];
     auto const& model = run_.plan.text_models[task.model];
     if (model.fact) {
-      run_.objects.put(task.key, to_bytes(below_edits(task).score(change_of(run_, results_, model))));
+      auto const change = change_of(run_, results_, model);
+      run_.objects.put(task.key, to_bytes(change ? below_edits(task).score(*change) : TextScore()));
       return true;
     }
     if (!model_ || made_ != task.model) {
