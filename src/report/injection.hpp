@@ -29,12 +29,11 @@ inline constexpr char const* injection_definitions =
     "as many zeros. inject: scored under (W + dW) o M; off: under W + dW, the same dW; adaptive: under W o M + dW', where dW' is "
     "made\n"
     "to meet its value through entries that M keeps. none: without a mask.\n"
-    "ES: share of rewrite prompts with P(new) > P(true), where P is the geometric mean over the object's tokens; ES by sum: of "
-    "whole\n"
-    "objects, as is P(new). tokens: share of the new object's tokens that are the likeliest, behind the ones before them\n"
-    "(EasyEdit's rewrite_acc). knows: share of facts\n"
-    "whose true object the unedited model under M finds likelier. |dW|: mean Frobenius norm of the update. p: ES against none,\n"
-    "McNemar's exact test of one mask, of several seeds the bootstrap over facts and seeds; Holm's correction over the table.\n"
+    "ES: share of rewrite prompts with P(new) > P(true), where P is the geometric mean over the object's tokens; ES by sum: of\n"
+    "whole objects, as is P(new). tokens: share of the new object's tokens that are the likeliest, behind the ones before them\n"
+    "(EasyEdit's rewrite_acc). knows: share of facts whose true object the unedited model under M finds likelier. |dW|: mean\n"
+    "Frobenius norm of the update. p: ES against none, McNemar's exact test of one mask, of several seeds the bootstrap over\n"
+    "facts and seeds; Holm's correction over the table.\n"
     "Intervals: Clopper-Pearson of one mask, else the bootstrap.\n";
 
 }  // namespace onemask
