@@ -223,8 +223,8 @@ TEST_F(ImportPlanTest, FactsWithoutAFileAreInNoModel) {
   EXPECT_EQ(p.masks.size(), 1U);
   std::vector<std::string> scored;
   for (auto const& model : p.text_models) scored.push_back(p.conditions[model.condition].name + " on " + model.split);
-  EXPECT_THAT(scored,
-              ElementsAre("original (imported) on all", "edited (imported) on train", "mask on train", "original (mask) on all"));
+  EXPECT_THAT(scored, ElementsAre("original (imported) on all", "edited (imported) on train", "dropped (imported) on all",
+                                  "mask on train", "original (mask) on all"));
   EXPECT_EQ(p.text_models[1].edited, p.sets[0].keys[1]);
   EXPECT_NE(p.text_models[1].edited, p.sets[0].keys[0]);
   EXPECT_FALSE(p.sets[0].edits(0));

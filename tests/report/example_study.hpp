@@ -18,6 +18,8 @@ class StudyMaker {
  public:
   void condition(std::string const& name, std::string const& kind, std::string const& set = "", std::string const& settings = "",
                  double zeros = 0) {
+    bool const unmasked = kind == "original" || kind == "edited" || kind == "dropped";
+    points_.push_back(unmasked ? "" : name);
     names_.push_back(name), kinds_.push_back(kind), sets_.push_back(set), settings_.push_back(settings), zeros_.push_back(zeros);
   }
   void row(std::string const& condition, std::string const& split, std::string const& prompts, std::string const& metric,
@@ -49,7 +51,7 @@ class StudyMaker {
     StudyFile study;
     study.attributes = {{"status", "COMPLETE"}, {"tasks_planned", "14"}, {"tasks_done", "13"}, {"train_split", "train"}};
     study.tables["conditions"] = {
-        {{"name", names_}, {"kind", kinds_}, {"set", sets_}, {"settings", settings_}, {"point", names_}, {"zeros", zeros_}}};
+        {{"name", names_}, {"kind", kinds_}, {"set", sets_}, {"settings", settings_}, {"point", points_}, {"zeros", zeros_}}};
     study.tables["summary"] = {{{"condition", condition_},
                                 {"split", split_},
                                 {"relation", relation_},
@@ -86,7 +88,7 @@ class StudyMaker {
   Texts fact_splits_;
   Integers scored_conditions_, scored_facts_;
   Numbers margins_;
-  Texts names_, kinds_, sets_, settings_, condition_, split_, relation_, prompts_, metric_;
+  Texts names_, points_, kinds_, sets_, settings_, condition_, split_, relation_, prompts_, metric_;
   Numbers zeros_, mean_, low_, high_;
   Integers n_, planned_;
 };

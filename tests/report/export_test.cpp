@@ -68,7 +68,7 @@ TEST(Json, HasAttributesConditionsSummaryFindingAndStages) {
    "kind": "edited",
    "set": "",
    "settings": "",
-   "point": "edited",
+   "point": "",
    "zeros": 0.0
   }
  ],

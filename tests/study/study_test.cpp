@@ -200,7 +200,7 @@ TEST_F(StudyTest, AListOfSharesIsSwept) {
 }
 
 TEST_F(StudyTest, AConsensusIsOfMasksOfOneSizeAndSeveralSeeds) {
-  write_study(study_text + "evaluation: {consensus: true}\n");
+  write_study(study_text + "  consensus: true\n");
   EXPECT_THAT(complaint({{}, {"mask.seed=0..1"}, {}}), HasSubstr("Set 'mask.zeros'"));
   EXPECT_THAT(complaint({{"mask.zeros=0.1"}, {}, {}}), HasSubstr("Sweep 'mask.seed'"));
   EXPECT_THAT(complaint({{"mask.zeros=0.1"}, {"mask.seed,mask.epochs=0,1;2,3"}, {}}), HasSubstr("Sweep 'mask.seed'"));
