@@ -69,7 +69,7 @@ class BatchEdits(WorldTest):
     def test_every_method_in_one_study(self):
         words = ["--sweep", "edit.method=memit,emmet,alphaedit,memit-merge"]
         one = self.run_on(1, "methods on 1", *words, study="edit_study")
-        self.assertEqual(set(one.texts("conditions/kind")), {"original", "edited"})
+        self.assertEqual(set(one.texts("conditions/kind")), {"original", "edited", "dropped"})
         self.assertEqual(len(set(one.texts("edits/set"))), 4)
         self.assertEqual(len(set(one.texts("edits/object"))), 12)
         self.expect_same_results(self.run_on(3, "methods on 3", *words, study="edit_study"), one)
