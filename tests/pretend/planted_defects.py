@@ -48,8 +48,8 @@ DEFECTS = [
            ".dtype(at::kLong).device(device.is_cpu() ? device : at::Device(at::kCPU))", "moments", "moments_second_moment_golden_test/pretend"),
     Defect("a tensor is made on the current device, not the model's", "src/model/pass.cpp", ".device(model_.device()));",
            ".device(model_.device().type()));", "model", "model_logits_golden_test/pretend"),
-    Defect("theta goes to the current device, not the model's", TRAINER, "theta.to(facts.model().device(), at::kFloat)",
-           "theta.to(facts.model().device().type(), at::kFloat)", "mask", "mask_trainer_golden_test/pretend"),
+    Defect("theta goes to the current device, not the model's", TRAINER, "theta.to(facts.original().device(), at::kFloat)",
+           "theta.to(facts.original().device().type(), at::kFloat)", "mask", "mask_trainer_golden_test/pretend"),
     Defect("sums do not come back from the host", "src/compute/reducer.cpp", "if (!target.is_same(*host)) target.copy_(*host);",
            "target.is_same(*host);", "pretend", "pretend_placement_test"),
     # Memory that the host reads
