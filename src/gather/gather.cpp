@@ -97,6 +97,11 @@ class Gatherer {
     attributes["schema"] = "4";
     attributes["name"] = source_.study.name;
     attributes["train_split"] = source_.study.training_split();
+    auto const& points = source_.study.points;
+    auto const& relations = points.front().training.relations;
+    bool const swept =
+        std::any_of(points.begin(), points.end(), [&](auto const& point) { return point.training.relations != relations; });
+    if (!relations.empty() && !swept) attributes["train_relations"] = join(relations, ", ");
     attributes["study"] = source_.study.resolved;
     attributes["plan"] = plan_.id;
     attributes["model"] = source_.model;

@@ -42,6 +42,15 @@ void check_models(MaskTask const& mask, EditSet const& set, Study const& study) 
       if (set.edits(fact)) models.insert(set.keys[fact]);
     }
   }
+  if (models.size() > most_models) {
+    bool const imported = set.options.hparams.method == EditMethod::imported;
+    throw UserError(fmt::format(
+        "The study '{}' trains masks on facts of its split '{}' that are in {} edited models. All of them are kept in "
+        "memory, so at "
+        "most {} are allowed. Set mask.train_models to at most {}, or {}.",
+        study.name, study.train_split, models.size(), most_models, most_models,
+        imported ? "edit.rank so that edits of one fact become factors" : "edit.facts_per_model to a larger number"));
+  }
   constexpr std::size_t most_units = 2047;  // whose integers can be added without overflow
   if (static_cast<std::size_t>(mask.options.batch / mask.options.micro_batch) + models.size() > most_units) {
     throw UserError(fmt::format(
@@ -49,14 +58,6 @@ void check_models(MaskTask const& mask, EditSet const& set, Study const& study) 
         "units. Set mask.batch to a smaller number, or mask.micro_batch to a larger one.",
         study.name, mask.name, mask.options.batch, mask.options.micro_batch, models.size(), most_units));
   }
-  if (models.size() <= most_models) return;
-  bool const imported = set.options.hparams.method == EditMethod::imported;
-  throw UserError(
-      fmt::format("The study '{}' trains masks on facts of its split '{}' that are in {} edited models. All of them are kept in "
-                  "memory, so at "
-                  "most {} are allowed. Set mask.train_models to at most {}, or {}.",
-                  study.name, study.train_split, models.size(), most_models, most_models,
-                  imported ? "edit.rank so that edits of one fact become factors" : "edit.facts_per_model to a larger number"));
 }
 
 /// Where edits are imported, some facts may have none.

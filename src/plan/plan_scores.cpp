@@ -98,8 +98,9 @@ class ConditionPlanner {
       throw UserError(fmt::format(
           "The study '{}' asks for 'evaluation.transfer', but no mask can be put on the edits of another way of editing: {}",
           study_.name,
-          plan_.sets.size() == 1 ? "it edits in one way. Sweep a key of 'edit', or remove it."
-                                 : "their layers differ. Edit the layers that are masked, or remove it."));
+          plan_.masks.empty()      ? "it trains none. Train one, or remove it."
+          : plan_.sets.size() == 1 ? "it edits in one way. Sweep a key of 'edit', or remove it."
+                                   : "their layers differ. Edit the layers that are masked, or remove it."));
     }
   }
 
@@ -122,7 +123,7 @@ class ConditionPlanner {
     ++plan_.condition_groups.back().count;
   }
 
-  /// Its baselines would be those of its members.
+  /// Whether the mask is a consensus. Its baselines would be those of its members.
   bool is_consensus() const { return mask_ >= 0 && !plan_.masks[static_cast<std::size_t>(mask_)].members.empty(); }
 
   /// One that the mask, or a mask of as many zeros, is put on.

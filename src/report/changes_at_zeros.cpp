@@ -34,7 +34,7 @@ TextTable changes_at_zeros(MaskObjects const& objects, std::string const& layers
       auto const share = changes.at_zeros[i] / changes.norm[i];
       energy.values.push_back(share * share);
     }
-    auto const range = percentile_interval(Resampling(energy.facts(), 1, {}, resamples_of_intervals).means({energy}).front());
+    auto const range = interval_of_mean(energy);
     auto const edits = changes.edits.empty() ? "" : ", " + changes.edits;
     std::vector<std::string> cells{changes.mask + edits + ", " + changes.split,
                                    number(mean_over(changes.norm), 2),

@@ -93,8 +93,7 @@ std::optional<Estimate> area_of(FactScores const& scores, std::vector<ModelKind 
     for (auto const& area : areas) seeded.values.push_back(area[fact]);
   }
   if (seeded.values.empty()) return std::nullopt;
-  auto const interval =
-      percentile_interval(Resampling(seeded.facts(), seeded.seeds, {}, resamples_of_intervals).means({seeded}).front());
+  auto const interval = interval_of_mean(seeded);
   return Estimate{seeded.mean(), interval.low, interval.high, static_cast<std::int64_t>(seeded.facts()), planned};
 }
 

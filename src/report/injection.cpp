@@ -3,6 +3,7 @@
 #include "report/cells.hpp"
 #include "report/fact_metrics.hpp"
 #include "report/paired_scores.hpp"
+#include "report/phrases.hpp"
 #include "report/study_parts.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/reserved_names.hpp>
@@ -13,6 +14,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -146,7 +148,7 @@ std::optional<Estimate> estimate(InjectionKind const& kind, InjectionMetric cons
   auto const interval = [&] {
     if (metric.yes_no && models.size() == 1) return clopper_pearson(std::llround(mean * static_cast<double>(n)), n);
     auto const resamples = models.size() > 1 ? resamples_of_p : resamples_of_intervals;
-    return percentile_interval(Resampling(facts.size(), models.size(), {}, resamples).means({scores}).front());
+    return interval_of_mean(scores, resamples);
   }();
   return Estimate{mean, interval.low, interval.high, n, models.front()->planned};
 }

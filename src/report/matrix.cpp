@@ -38,17 +38,19 @@ MaskRow row_of(Summary const& summary, EditedModels const& edits, ModelKind cons
   return row;
 }
 
-/// The values behind a key, which ends in '=' in the name of a point and in ": " in a study, without the brackets of a list.
-std::vector<std::string> values_of(std::string const& settings, std::string const& key) {
-  auto const place = settings.find(key);
-  if (place == std::string::npos) return {};
-  auto text = settings.substr(place + key.size());
-  bool const is_list = text.starts_with('[');
-  text = is_list ? text.substr(1, text.find(']') - 1) : text.substr(0, text.find_first_of(" \n"));
+std::vector<std::string> words_of_list(std::string text) {
   std::replace(text.begin(), text.end(), ',', ' ');
-  auto values = split_text(text, ' ');
-  std::erase(values, "");
-  return values;
+  auto words = split_text(text, ' ');
+  std::erase(words, "");
+  return words;
+}
+
+/// The value of a swept key in "key=value key=value", without the brackets of a list; values of lists hold spaces.
+std::vector<std::string> values_of(std::string const& settings, std::string const& key) {
+  auto const place = settings.find(key + "=");
+  if (place == std::string::npos) return {};
+  auto const text = settings.substr(place + key.size() + 1);
+  return words_of_list(text.starts_with('[') ? text.substr(1, text.find(']') - 1) : text.substr(0, text.find(' ')));
 }
 
 bool is_among(std::vector<std::string> const& all, std::string const& one) {
@@ -60,8 +62,8 @@ class MatrixMaker {
   MatrixMaker(StudyFile const& study, MatrixRequest request)
       : summary_(study), request_(std::move(request)), train_split_(train_split_of(study)) {
     fact_metric(request_.metric, PromptKind::rewrite);
-    if (auto const yaml = study.attributes.find("study"); yaml != study.attributes.end())
-      relations_of_all_ = values_of(yaml->second, "train_relations: ");
+    if (auto const all = study.attributes.find("train_relations"); all != study.attributes.end())
+      relations_of_all_ = words_of_list(all->second);
     for (auto const& group : summary_.splits()) splits_.push_back(group.split);
     if (!request_.columns) request_.columns = columns_by_default();
     if (*request_.columns != MatrixColumns::split) choose_split();
@@ -131,11 +133,11 @@ class MatrixMaker {
 
   bool is_home(MaskRow const& row, Group const& group) const {
     if (*request_.columns == MatrixColumns::relation) {
-      auto trained = values_of(row.settings, "mask.train_relations=");
+      auto trained = values_of(row.settings, "mask.train_relations");
       if (trained.empty()) trained = relations_of_all_;
       return trained.empty() || is_among(trained, "all") || is_among(trained, group.relation);
     }
-    auto const swept = values_of(row.settings, "mask.train_split=");
+    auto const swept = values_of(row.settings, "mask.train_split");
     return swept.empty() ? group.split == train_split_ : is_among(swept, group.split);
   }
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/core.h>
 
@@ -81,16 +82,15 @@ std::optional<Perplexities::SingleEdits> Perplexities::single_edits(EditedModels
     if (found == of_facts_.end()) continue;
     std::vector<double> values;
     for (auto const& value : found->second) {
-      if (value.n == value.planned) values.push_back(value.perplexity);
+      constexpr auto infinite = std::numeric_limits<double>::infinity();  // where the model's numbers have left their range
+      if (value.n == value.planned) values.push_back(std::isnan(value.perplexity) ? infinite : value.perplexity);
     }
     if (values.empty() || !before) continue;
     auto const n = std::ssize(values);
     SeededScores const scores{1, values};
-    auto const high = std::count_if(values.begin(), values.end(), [&](double value) { return !(value <= 2 * *before); });
-    models.push_back({median(values), scores.mean(),
-                      percentile_interval(Resampling(values.size(), 1, {}, resamples_of_intervals).means({scores})[0]),
-                      static_cast<double>(high) / static_cast<double>(n), clopper_pearson(high, n), n,
-                      std::ssize(found->second)});
+    auto const high = std::count_if(values.begin(), values.end(), [&](double value) { return value > 2 * *before; });
+    models.push_back({median(values), scores.mean(), interval_of_mean(scores), static_cast<double>(high) / static_cast<double>(n),
+                      clopper_pearson(high, n), n, std::ssize(found->second)});
   }
   if (models.empty()) return std::nullopt;
   SingleEdits all{0, 0, {0, 0}, 0, {0, 0}, models.front().n, models.front().planned};

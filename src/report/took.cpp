@@ -31,7 +31,7 @@ class SummaryRows {
     if (!values.empty()) {
       SeededScores const scores{1, values};
       mean = scores.mean();
-      interval = percentile_interval(Resampling(values.size(), 1, {}, resamples_of_intervals).means({scores}).front());
+      interval = interval_of_mean(scores);
     }
     put("condition", condition), put("split", group.split), put("relation", group.relation);
     put("prompts", std::string("rewrite")), put("metric", metric);

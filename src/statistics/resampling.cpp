@@ -87,6 +87,10 @@ Interval percentile_interval(std::vector<double> resampled) {
   return {resampled[outside], resampled[resampled.size() - 1 - outside]};
 }
 
+Interval interval_of_mean(SeededScores const& scores, std::size_t resamples) {
+  return percentile_interval(Resampling(scores.facts(), scores.seeds, {}, resamples).means({scores}).front());
+}
+
 double bootstrap_p(std::vector<double> const& resampled, std::size_t independent) {
   auto const count = [&](auto is) { return 1 + std::count_if(resampled.begin(), resampled.end(), is); };
   auto const fewer = std::min(count([](double value) { return value <= 0; }), count([](double value) { return value >= 0; }));

@@ -12,7 +12,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <tuple>
 
 namespace onemask {
 namespace {

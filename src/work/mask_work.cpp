@@ -79,19 +79,13 @@ class Trainee {
   Trainee(WorkContext const& run, MaskTask const& task)
       : run_(run), set_(task.set), layers_(task.options.layers), of_(task.training), held_back_(task.held_back) {
     StoredResults results(run.objects, run.plan);
-    auto const training = mask_facts(task.training, results), held_back = mask_facts(task.held_back, results);
-    std::size_t count = 0;
-    for (auto const& [key, facts] : training) count += facts.size();
-    with_remedy_for_memory(remedy_for_training_set(run, count), [&] {
-      std::vector<MaskedModel> models;
-      for (auto const& [key, facts] : training) models.push_back({model_of(key, results), facts});
-      for (auto const& [key, facts] : held_back) {
-        auto const same = std::find_if(training.begin(), training.end(), [&](auto const& of) { return of.first == key; });
-        if (same == training.end()) models.push_back({model_of(key, results), {}});
-        auto& of = same == training.end() ? models.back() : models[static_cast<std::size_t>(same - training.begin())];
-        of.validation = facts;
-      }
-      facts_.emplace(run.model, layers_, models);
+    with_remedy_for_memory(remedy_for_training_set(run, task.training.size()), [&] {
+      std::vector<std::pair<std::string, MaskedModel>> models;  // by their object, in the order of the first facts
+      add(task.training, &MaskedModel::training, results, models);
+      add(task.held_back, &MaskedModel::validation, results, models);
+      std::vector<MaskedModel> ordered;
+      for (auto& [key, model] : models) ordered.push_back(std::move(model));
+      facts_.emplace(run.model, layers_, ordered);
     });
   }
 
@@ -101,28 +95,26 @@ class Trainee {
   TrainingSet const& facts() const { return *facts_; }
 
  private:
-  /// By the object of the edited model that they share, in the order of the first facts; "" where every fact brings its own edit.
-  using FactsOfModels = std::vector<std::pair<std::string, std::vector<MaskFact>>>;
-
-  CausalLM const* model_of(std::string const& key, StoredResults& results) {
-    if (key.empty()) return &run_.model;
-    edited_.push_back(run_.model.with_projections(edited_weights(run_.model, results.batch_edit(key)->deltas)));
-    return edited_.back().get();
-  }
-
-  /// Those of the facts that are edited, ready for training.
-  FactsOfModels mask_facts(std::vector<std::size_t> const& of, StoredResults& results) const {
-    FactsOfModels models;
+  /// Adds those of the facts that are edited to their models. Where every fact brings its own edit, the original is the one
+  /// model.
+  void add(std::vector<std::size_t> const& of, std::vector<MaskFact> MaskedModel::*member, StoredResults& results,
+           std::vector<std::pair<std::string, MaskedModel>>& models) {
     auto const& set = run_.plan.sets[set_];
     for (auto const& [index, edit] : results.edits_of(set_, of)) {
       if (!edit.failure.empty()) continue;
       auto const key = set.in_batches ? set.keys[index] : "";
       auto found = std::find_if(models.begin(), models.end(), [&](auto const& model) { return model.first == key; });
-      if (found == models.end()) found = models.insert(models.end(), {key, {}});
-      found->second.push_back(make_mask_fact(run_.tokenizer, run_.plan.facts[index].fact, edit, run_.study.peer_compatible,
-                                             run_.model.config().positions));
+      if (found == models.end()) found = models.insert(models.end(), {key, {model_of(key, results), {}}});
+      (found->second.*member)
+          .push_back(make_mask_fact(run_.tokenizer, run_.plan.facts[index].fact, edit, run_.study.peer_compatible,
+                                    run_.model.config().positions));
     }
-    return models;
+  }
+
+  CausalLM const* model_of(std::string const& key, StoredResults& results) {
+    if (key.empty()) return &run_.model;
+    edited_.push_back(run_.model.with_projections(edited_weights(run_.model, results.batch_edit(key)->deltas)));
+    return edited_.back().get();
   }
 
   WorkContext const& run_;

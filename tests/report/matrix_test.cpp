@@ -52,6 +52,22 @@ TEST(Matrix, MasksOfRelationsOnRelations) {
   EXPECT_EQ(matrix_table(report).rows(), 6U);
 }
 
+TEST(Matrix, WhereRelationsAreNotSweptMasksAreAtHomeOnThoseOfTheStudy) {
+  StudyMaker study;
+  study.condition("mask", "mask", "", "", 0.1);
+  study.rsr("mask", "heldout", 0.5, 0.4, 0.6, 20);
+  for (auto const* relation : {"P17", "P30"}) study.row("mask", "heldout", "rewrite", "rsr", 0.5, 0.4, 0.6, 10, 10, relation);
+  auto file = study.file();
+  auto const homes = [&] {
+    auto const report = make_matrices(file, {"rsr", MatrixColumns::relation, "heldout"});
+    auto const& cells = report.matrices.front().cells.front();
+    return std::pair(cells[0].at_home, cells[1].at_home);
+  };
+  EXPECT_EQ(homes(), std::pair(true, true));
+  file.attributes["train_relations"] = "P30, P36";
+  EXPECT_EQ(homes(), std::pair(false, true));
+}
+
 TEST(Matrix, ACellThatIsNotOfAllFactsSaysOfHowMany) {
   auto study = masks_of_relations();
   study.condition("mask.train_relations=P30 mask.seed=0", "mask", "", "mask.train_relations=P30", 0.1);

@@ -47,6 +47,9 @@ double median(std::vector<double> values);
 /// The middle 95 % of resampled values: those that 25 of 1000 lie below and above. NaN where one is NaN.
 Interval percentile_interval(std::vector<double> resampled);
 
+/// Of the mean, by bootstrap over facts, or over facts and seeds together.
+Interval interval_of_mean(SeededScores const& scores, std::size_t resamples = resamples_of_intervals);
+
 /// Two-sided p of a difference from its resampled values: twice the share that is not on the one side of 0, with one more
 /// resample counted there, so at least 2 / (resamples + 1); and at least what a sign test of so many independent facts, or
 /// clusters of them, can give.
