@@ -14,19 +14,26 @@
 namespace onemask {
 namespace {
 
+/// A report in the format that is asked for, for people or as data.
+CommandResult printed(ResultOptions const& options, Document const& document, Table const& table) {
+  if (auto const* data = std::get_if<DataFormat>(&options.format))
+    return {*data == DataFormat::json ? to_json(table) : to_csv(table)};
+  return {laid_out(document, std::get<DocumentFormat>(options.format))};
+}
+
 /// Masks by what they are scored on, in place of the tables.
-CommandResult matrix(po::variables_map const& values, ResultOptions const& options) {
+CommandResult matrix(po::variables_map const& values, ResultOptions const& options, std::filesystem::path const& file) {
+  if (options.table.by_relation || options.table.per_mask)
+    throw UserError("--matrix has a row for every mask and takes neither --by-relation nor --per-mask; leave them out.");
   MatrixRequest request{values["matrix"].as<std::string>(), {}, values["split"].as<std::string>()};
   if (values.contains("columns")) {
     auto const name = values["columns"].as<std::string>();
     request.columns = value_of(matrix_columns_names, name);
     if (!request.columns) throw UserError("--columns is '" + name + "'; choose one of: " + all_names(matrix_columns_names) + ".");
   }
-  auto const made = make_matrices(read_results(study_file_of(values)), request);
+  auto const made = make_matrices(read_results(file), request);
   if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), matrix_picture(made));
-  if (auto const* data = std::get_if<DataFormat>(&options.format))
-    return {*data == DataFormat::json ? to_json(matrix_table(made)) : to_csv(matrix_table(made))};
-  return {laid_out(matrix_document(made), std::get<DocumentFormat>(options.format))};
+  return printed(options, matrix_document(made), matrix_table(made));
 }
 
 /// What is restored over the share of zeros.
@@ -36,11 +43,7 @@ CommandResult curve(po::variables_map const& values, ResultOptions const& option
   auto const study = read_results(file);
   auto const curves = curves_of(study);
   if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), curve_picture(study, curves));
-  if (auto const* data = std::get_if<DataFormat>(&options.format)) {
-    auto const table = curve_table(study, curves);
-    return {*data == DataFormat::json ? to_json(table) : to_csv(table)};
-  }
-  return {laid_out(curve_document(study, curves), std::get<DocumentFormat>(options.format))};
+  return printed(options, curve_document(study, curves), curve_table(study, curves));
 }
 
 CommandResult report(po::variables_map const& values) {
@@ -49,11 +52,7 @@ CommandResult report(po::variables_map const& values) {
   if (values.contains("matrix") && values.contains("curve")) throw UserError("--matrix and --curve are two reports; choose one.");
   if (options.took && (values.contains("matrix") || values.contains("curve")))
     throw UserError("--took adds to the tables; --matrix and --curve print none of them. Leave one of them out.");
-  if (values.contains("matrix")) {
-    if (options.table.by_relation || options.table.per_mask)
-      throw UserError("--matrix has a row for every mask and takes neither --by-relation nor --per-mask; leave them out.");
-    return matrix(values, options);
-  }
+  if (values.contains("matrix")) return matrix(values, options, file);
   if (values.contains("columns") || !values["split"].as<std::string>().empty())
     throw UserError("--columns and --split belong to --matrix METRIC; add it, or leave them out.");
   if (values.contains("curve")) return curve(values, options, file);

@@ -1,3 +1,4 @@
+#include "eval/row_columns.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
@@ -81,32 +82,17 @@ std::vector<InjectionScore> RewritePrompts::score(std::vector<Edit> const& edits
 }
 
 std::string to_bytes(std::vector<InjectionScore> const& rows) {
-  auto const count = std::ssize(rows);
-  auto const whole = at::empty({count, std::ssize(whole_members)}, at::kLong),
-             real = at::empty({count, std::ssize(real_members)}, at::kDouble);
-  auto* w = whole.data_ptr<std::int64_t>();
-  auto* r = real.data_ptr<double>();
-  for (auto const& row : rows) {
-    for (auto member : whole_members) *w++ = row.*member;
-    for (auto member : real_members) *r++ = row.*member;
-  }
-  return write_safetensors({{"integers", whole}, {"reals", real}}, {});
+  return write_safetensors(
+      {{"integers", columns_of(rows, whole_members, at::kLong)}, {"reals", columns_of(rows, real_members, at::kDouble)}}, {});
 }
 
 std::vector<InjectionScore> injection_scores_from_bytes(std::string bytes, std::string const& source) {
   auto const file = SafetensorsFile::parse(std::move(bytes), source);
-  auto const whole = file.tensor("integers").contiguous(), real = file.tensor("reals").contiguous();
-  bool fits = whole.dim() == 2 && real.dim() == 2 && whole.size(0) == real.size(0) && whole.scalar_type() == at::kLong &&
-              real.scalar_type() == at::kDouble && whole.size(1) == std::ssize(whole_members) &&
-              real.size(1) == std::ssize(real_members);
-  std::vector<InjectionScore> rows(fits ? static_cast<std::size_t>(whole.size(0)) : 0);
-  auto const* w = rows.empty() ? nullptr : whole.data_ptr<std::int64_t>();
-  auto const* r = rows.empty() ? nullptr : real.data_ptr<double>();
-  for (auto& row : rows) {
-    for (auto member : whole_members) row.*member = *w++;
-    for (auto member : real_members) row.*member = *r++;
-    fits = fits && row.fact >= 0 && row.variant >= 0 && row.tokens_true > 0 && row.tokens_new > 0;
-  }
+  auto const whole = file.tensor("integers");
+  std::vector<InjectionScore> rows(whole.dim() == 2 ? static_cast<std::size_t>(whole.size(0)) : 0);
+  bool fits =
+      read_columns(whole, whole_members, at::kLong, rows) && read_columns(file.tensor("reals"), real_members, at::kDouble, rows);
+  for (auto const& row : rows) fits = fits && row.fact >= 0 && row.variant >= 0 && row.tokens_true > 0 && row.tokens_new > 0;
   if (!fits) throw UserError(source + " does not hold scores of edits under a mask. Delete it; it will be made again.");
   return rows;
 }

@@ -1,5 +1,6 @@
 #include "eval/edited_products.hpp"
 #include "eval/generation.hpp"
+#include "eval/row_columns.hpp"
 #include "eval/top_tokens.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
 #include <onemask/core/error.hpp>
@@ -289,37 +290,6 @@ at::Tensor changed_matrix(FactBaseline const& baseline, at::Tensor const& origin
                         : pruning_mask(what.score, before, after, baseline.zeros);
   return filled(what.fill, keep, before, after).to(edited.scalar_type());
 }
-
-namespace {
-
-/// [rows, members]
-template <typename T, std::size_t count>
-at::Tensor columns_of(std::vector<PromptMetrics> const& rows, std::array<T PromptMetrics::*, count> const& members,
-                      at::ScalarType type) {
-  auto const table = at::empty({std::ssize(rows), static_cast<std::int64_t>(count)}, type);
-  auto* next = table.template data_ptr<T>();
-  for (auto const& row : rows) {
-    for (auto member : members) *next++ = row.*member;
-  }
-  return table;
-}
-
-/// False where the table has other columns or another number of rows.
-template <typename T, std::size_t count>
-bool read_columns(at::Tensor const& stored, std::array<T PromptMetrics::*, count> const& members, at::ScalarType type,
-                  std::vector<PromptMetrics>& rows) {
-  if (stored.dim() != 2 || stored.size(0) != std::ssize(rows) || stored.size(1) != static_cast<std::int64_t>(count) ||
-      stored.scalar_type() != type)
-    return false;
-  auto const table = stored.contiguous();
-  auto const* next = table.template data_ptr<T>();
-  for (auto& row : rows) {
-    for (auto member : members) row.*member = *next++;
-  }
-  return true;
-}
-
-}  // namespace
 
 std::string to_bytes(std::vector<PromptMetrics> const& rows) {
   auto kinds = at::empty({std::ssize(rows)}, at::kLong);

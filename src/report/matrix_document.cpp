@@ -1,5 +1,6 @@
 #include "report/cells.hpp"
 #include "report/fact_metrics.hpp"
+#include "report/summary.hpp"
 #include "report/svg_page.hpp"
 #include <onemask/report/matrix.hpp>
 
@@ -62,13 +63,9 @@ TextTable table_of(TransferMatrix const& matrix, bool share) {
 /// "4 cells at home: 90.0 [85.0, 95.0]", of the means and interval limits.
 std::string mean_over(std::vector<Estimate> const& cells, char const* which, bool share) {
   if (cells.empty()) return "";
-  double mean = 0, low = 0, high = 0;
-  for (auto const& cell : cells) {
-    auto const part = 1 / static_cast<double>(cells.size());
-    mean += part * cell.mean, low += part * cell.low, high += part * cell.high;
-  }
+  auto const mean = mean_of(cells);
   return fmt::format("Mean over {} {} {}: {} [{}, {}].\n", cells.size(), cells.size() == 1 ? "cell" : "cells", which,
-                     shown(mean, share), shown(low, share), shown(high, share));
+                     shown(mean.mean, share), shown(mean.low, share), shown(mean.high, share));
 }
 
 std::string means_of(TransferMatrix const& matrix, MatrixColumns columns, bool share) {

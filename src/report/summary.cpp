@@ -135,7 +135,18 @@ std::optional<Estimate> Summary::mean(ModelKind const& kind, Group const& group,
   for (auto const& model : kind.models) {
     if (auto const value = find(model.name, group, prompts, metric)) values.push_back(*value);
   }
-  if (values.empty()) return std::nullopt;
+  return values.empty() ? std::nullopt : std::optional(mean_of(values));
+}
+
+std::vector<ScoredModel> Summary::scored(ModelKind const& kind, Group const& group) const {
+  std::vector<ScoredModel> models;
+  for (auto const& model : kind.models) {
+    if (find(model.name, group, "rewrite", "rsr")) models.push_back(model);
+  }
+  return models;
+}
+
+Estimate mean_of(std::vector<Estimate> const& values) {
   Estimate result{0, 0, 0, values.front().n, values.front().planned};
   for (auto const& value : values) {
     auto const share = 1 / static_cast<double>(values.size());
@@ -146,14 +157,6 @@ std::optional<Estimate> Summary::mean(ModelKind const& kind, Group const& group,
     result.planned = std::max(result.planned, value.planned);
   }
   return result;
-}
-
-std::vector<ScoredModel> Summary::scored(ModelKind const& kind, Group const& group) const {
-  std::vector<ScoredModel> models;
-  for (auto const& model : kind.models) {
-    if (find(model.name, group, "rewrite", "rsr")) models.push_back(model);
-  }
-  return models;
 }
 
 double mean_zeros(std::vector<ScoredModel> const& models) {

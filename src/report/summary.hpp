@@ -79,6 +79,9 @@ class Summary {
   std::map<std::tuple<std::string, Group, std::string, std::string>, Estimate> estimates_;
 };
 
+/// Of at least one: the mean of the means and of the interval limits, the smallest n, the largest planned.
+Estimate mean_of(std::vector<Estimate> const& values);
+
 /// Mean share of zeros; 0 of no models.
 double mean_zeros(std::vector<ScoredModel> const& models);
 
