@@ -361,14 +361,7 @@ TEST_F(BatchPlanTest, AMaskIsTrainedOnTheFactsOfTheFirstModels) {
 }
 
 TEST_F(BatchPlanTest, MoreEditedModelsThanThereAreAreRefused) {
-  auto const complaint = [&](std::vector<std::string> const& set) {
-    try {
-      batch_plan(set);
-    } catch (UserError const& e) {
-      return std::string(e.what());
-    }
-    return std::string();
-  };
+  auto const complaint = [&](std::vector<std::string> const& set) { return complaint_of([&] { batch_plan(set); }); };
   EXPECT_THAT(complaint({"edit.facts_per_model=10", "mask.train_models=3"}), HasSubstr("to at most 2."));
   EXPECT_THAT(complaint({"mask.train_models=-1"}), HasSubstr("mask.train_models"));
   EXPECT_THAT(complaint({"mask.cover=delta"}), HasSubstr("'mask.cover: delta'"));
@@ -593,14 +586,7 @@ TEST_F(PlanTest, AMaskIsScoredOnOtherEditsOfItsLayers) {
 }
 
 TEST_F(PlanTest, MasksThatFitNoOtherEditsAreRefused) {
-  auto const complaint = [&](StudyOverrides const& overrides) {
-    try {
-      plan(overrides);
-    } catch (UserError const& e) {
-      return std::string(e.what());
-    }
-    return std::string();
-  };
+  auto const complaint = [&](StudyOverrides const& overrides) { return complaint_of([&] { plan(overrides); }); };
   EXPECT_THAT(complaint({{"evaluation.transfer=true"}, {}, {}}), HasSubstr("it edits in one way"));
   EXPECT_THAT(complaint({{"evaluation.transfer=true"}, {"edit.layer=0,1"}, {}}), HasSubstr("their layers differ"));
 }

@@ -1,5 +1,5 @@
 #include "report/example_study.hpp"
-#include <onemask/core/error.hpp>
+#include "support/complaint.hpp"
 #include <onemask/report/matrix.hpp>
 
 #include <gmock/gmock.h>
@@ -114,12 +114,7 @@ TEST(Matrix, APictureHasEveryCell) {
 
 TEST(Matrix, WhatIsNotThereIsRefused) {
   auto const complaint = [](StudyFile const& study, MatrixRequest const& request) {
-    try {
-      make_matrices(study, request);
-    } catch (UserError const& e) {
-      return std::string(e.what());
-    }
-    return std::string();
+    return complaint_of([&] { make_matrices(study, request); });
   };
   auto const study = transferred().file();
   EXPECT_THAT(complaint(study, {"rsrr", {}, ""}), HasSubstr("'rsrr' is not a metric"));
