@@ -284,6 +284,8 @@ class Gatherer {
   void write_injections() {
     auto const& tasks = plan_.injections;
     if (tasks.empty()) return;
+    count_done(plan_.masked_values, [](auto const& task) { return task.key; });
+    count_done(plan_.masked_solves, [](auto const& task) { return task.key; });
     std::vector<InjectionScore> rows;
     std::size_t first = 0;  // row of the table of injections
     for (std::size_t t = 0; t < tasks.size(); ++t) {

@@ -186,7 +186,7 @@ std::string variant_of(PlannedCondition const& condition) {
 std::size_t Plan::tasks() const {
   auto const made = std::count_if(injections.begin(), injections.end(), [](auto const& task) { return task.makes_edits(); });
   return moments.size() + null_spaces.size() + edits.size() + solves.size() + masks.size() + evaluations.size() +
-         text_tasks.size() + static_cast<std::size_t>(made) + injections.size();
+         text_tasks.size() + static_cast<std::size_t>(made) + masked_values.size() + masked_solves.size() + injections.size();
 }
 
 std::vector<std::size_t> Plan::conditions_of(std::size_t set, std::ptrdiff_t mask) const {

@@ -139,6 +139,8 @@ struct Plan {
   std::vector<TextModel> text_models;
   std::vector<TextTask> text_tasks;  ///< model after model
   std::int64_t text_tokens = 0;      ///< that are scored under a model
+  std::vector<MaskedValuesTask> masked_values;
+  std::vector<MaskedSolveTask> masked_solves;
   /// By set, then mask (none first), its kind, sequence, facts.
   std::vector<InjectionTask> injections;
   std::string id;                ///< hash of all keys
