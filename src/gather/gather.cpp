@@ -96,7 +96,7 @@ class Gatherer {
     attributes["results_sha256"] = results.hex();
     attributes["schema"] = "4";
     attributes["name"] = source_.study.name;
-    attributes["train_split"] = source_.study.training_split();
+    attributes["train_split"] = join(source_.study.training_splits(), ", ");
     auto const& points = source_.study.points;
     auto const& relations = points.front().training.relations;
     bool const swept =

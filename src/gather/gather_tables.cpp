@@ -162,6 +162,10 @@ Table conditions_table(Plan const& plan, std::vector<double> const& zeros) {
                {"zeros", column<double>(plan.conditions, zeros_of)},
                {"mask_key", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->key : std::string(); })}}};
   auto const& conditions = plan.conditions;
+  auto const& masks = plan.masks;
+  if (std::any_of(masks.begin(), masks.end(), [&](auto const& mask) { return mask.split != masks.front().split; }))
+    table.columns.emplace_back("train_split",
+                               text([&](auto const& c) { return mask_of(c) ? mask_of(c)->split : std::string(); }));
   if (std::all_of(conditions.begin(), conditions.end(), [](auto const& c) { return variant_of(c).empty(); })) return table;
   auto const is_baseline = [](PlannedCondition const& c) { return c.baseline || is_shared_baseline(c.kind); };
   auto const scope = [&](auto const& c) {

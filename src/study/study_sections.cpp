@@ -221,7 +221,7 @@ void read_mask(YamlSection section, StudyPoint& point, Study& study) {
   } else if (study.masks || !section.has("layers")) {
     mask.layers = read_masked_layers(section, point.edit.hparams.layers);
   }
-  section.read("train_split", study.train_split);
+  section.read("train_split", point.training.split);
   read_training_facts(section, point.training);
   if (section.has("ranks") && section.need<std::string>("ranks") != "auto") {
     section.read_at_least("ranks", study.ranks_per_mask, 1);
@@ -361,17 +361,10 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   }
   point.mask.leading_space = study.peer_compatible;
   root.finish();
-  bool const known =
-      std::any_of(study.facts.begin(), study.facts.end(), [&](auto const& s) { return s.split == study.train_split; });
+  auto const& split = point.training.split;
+  bool const known = std::any_of(study.facts.begin(), study.facts.end(), [&](auto const& s) { return s.split == split; });
   if (study.masks && !known)
-    throw UserError("The study " + file + ": 'mask.train_split' is '" + study.train_split + "', but 'facts' has no such split.");
-  for (auto const& selection : study.facts) {
-    if (selection.split != study.training_split() || selection.allow_overlap.empty()) continue;
-    throw UserError(
-        fmt::format("The study {}: 'facts.{}.allow_overlap' is about facts of '{}' in other splits; it decides nothing "
-                    "here. Give it to the other split.",
-                    file, selection.split, selection.split));
-  }
+    throw UserError("The study " + file + ": 'mask.train_split' is '" + split + "', but 'facts' has no such split.");
   study.points.push_back(std::move(point));
   return study;
 }
