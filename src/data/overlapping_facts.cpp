@@ -79,15 +79,22 @@ void require_disjoint(ChosenFacts const& chosen, TrainingFactIndex const& traini
 
 }  // namespace
 
-void require_disjoint(std::vector<ChosenFacts> const& splits, std::string const& training_split) {
-  if (training_split.empty()) return;
-  TrainingFactIndex training;
-  for (auto const& chosen : splits) {
-    if (chosen.selection.split != training_split) continue;
-    for (auto const& fact : chosen.facts) training.add(fact);
-  }
-  for (auto const& chosen : splits) {
-    if (chosen.selection.split != training_split) require_disjoint(chosen, training, training_split);
+void require_disjoint(std::vector<ChosenFacts> const& splits, std::vector<std::string> const& training_splits) {
+  auto const is_trained_on = [&](ChosenFacts const& chosen) {
+    return std::find(training_splits.begin(), training_splits.end(), chosen.selection.split) != training_splits.end();
+  };
+  for (auto const& training : splits) {
+    if (!is_trained_on(training)) continue;
+    TrainingFactIndex index;
+    for (auto const& fact : training.facts) index.add(fact);
+    bool is_later = false;
+    for (auto const& chosen : splits) {
+      if (&chosen == &training) {
+        is_later = true;
+      } else if (is_later || !is_trained_on(chosen)) {
+        require_disjoint(chosen, index, training.selection.split);
+      }
+    }
   }
 }
 

@@ -7,8 +7,8 @@
 
 namespace onemask {
 
-/// Throws UserError, naming some of the facts, when a split has facts of the split that masks are trained on and does not allow
-/// it. `training_split` is "" where no masks are trained.
-void require_disjoint(std::vector<ChosenFacts> const& splits, std::string const& training_split);
+/// Throws UserError, naming some of the facts, when a split has facts of a split that masks are trained on and does not allow it.
+/// Of two splits that masks are trained on the later one is asked.
+void require_disjoint(std::vector<ChosenFacts> const& splits, std::vector<std::string> const& training_splits);
 
 }  // namespace onemask

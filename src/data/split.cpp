@@ -41,8 +41,8 @@ class Registry {
 
 }  // namespace
 
-SelectedFacts join_splits(std::vector<ChosenFacts> splits, std::string const& training_split) {
-  require_disjoint(splits, training_split);
+SelectedFacts join_splits(std::vector<ChosenFacts> splits, std::vector<std::string> const& training_splits) {
+  require_disjoint(splits, training_splits);
   Registry registry;
   SelectedFacts selected;
   std::map<std::string, std::map<std::string, std::size_t>> dropped;  // by split and by the split that has the fact
@@ -82,10 +82,10 @@ SelectedFacts join_splits(std::vector<ChosenFacts> splits, std::string const& tr
 }
 
 std::vector<SplitFact> select_facts(std::vector<FactSelection> const& selections, std::filesystem::path const& base,
-                                    std::string const& training_split) {
+                                    std::vector<std::string> const& training_splits) {
   std::vector<ChosenFacts> splits;
   for (FactSelection const& selection : selections) splits.push_back(choose_facts(read_candidates(selection, base)));
-  return join_splits(std::move(splits), training_split).facts;
+  return join_splits(std::move(splits), training_splits).facts;
 }
 
 }  // namespace onemask

@@ -83,7 +83,7 @@ Finding memory_finding(Checkpoint const& checkpoint, ModelOptions const& model, 
 
 Findings fact_findings(Study const& study) {
   std::map<std::string, std::size_t> counts;
-  for (auto const& fact : select_facts(study.facts, study.base, study.training_split())) ++counts[fact.split];
+  for (auto const& fact : select_facts(study.facts, study.base, study.training_splits())) ++counts[fact.split];
   std::string text;
   for (auto const& selection : study.facts) {
     auto const count = std::exchange(counts[selection.split], 0);
@@ -106,7 +106,7 @@ Findings edit_findings(Study const& study) {
     std::size_t found = 0;
     std::string missing;
     for (auto const& fact : facts) {
-      auto const path = edit_file_of(point.edit.files, fact, study);
+      auto const path = edit_file_of(point.edit.files, fact);
       std::error_code unreadable;
       if (!path.empty() && std::filesystem::exists(path, unreadable)) {
         ++found;

@@ -153,14 +153,18 @@ at::Tensor ridge_solve(at::Tensor a, double ridge, at::Tensor const& b) {
   return at::cholesky_solve(b, lower, /*upper=*/false);
 }
 
+double ridge_of(EditHparams const& hparams, std::int64_t values) {
+  if (hparams.method == EditMethod::alphaedit) return hparams.l2;
+  if (hparams.method != EditMethod::emmet) return hparams.mom2_update_weight;
+  return values > 1 ? hparams.mom2_update_weight * hparams.emmet_lambda : 0;
+}
+
 }  // namespace
 
 at::Tensor adjusted_keys(KeyBasis const& basis, at::Tensor const& whitened, at::Tensor const& before,
                          EditHparams const& hparams) {
   auto const values = whitened.size(1);
-  double ridge = hparams.mom2_update_weight;
-  if (hparams.method == EditMethod::emmet) ridge = values > 1 ? hparams.mom2_update_weight * hparams.emmet_lambda : 0;
-  if (hparams.method == EditMethod::alphaedit) ridge = hparams.l2;
+  auto const ridge = ridge_of(hparams, values);
   // K̃ (ridge I + K̃ᵀK̃)⁻¹ = (ridge I + K̃K̃ᵀ)⁻¹ K̃: the smaller of the two is solved.
   if (!before.defined() && values <= whitened.size(0)) {
     auto const gram = at::matmul(whitened.t(), whitened);
@@ -171,9 +175,34 @@ at::Tensor adjusted_keys(KeyBasis const& basis, at::Tensor const& whitened, at::
   return basis.restore(ridge_solve(gram, ridge, whitened));
 }
 
+at::Tensor kept_update(KeyBasis const& basis, at::Tensor const& whitened, at::Tensor const& usual, at::Tensor const& keep,
+                       EditHparams const& hparams) {
+  invariant(hparams.method == EditMethod::memit || hparams.method == EditMethod::memit_merge, to_string(hparams.method),
+            " has no update through kept entries");
+  auto const one = at::eye(keep.size(1), whitened.options());
+  auto const inverse =
+      basis.restore(ridge_solve(at::matmul(whitened, whitened.t()), ridge_of(hparams, whitened.size(1)), basis.whiten(one)));
+  auto update = usual.clone();
+  auto const dropped = keep.logical_not().to(whitened.device());
+  for (std::int64_t row = 0; row < update.size(0); ++row) {
+    auto const columns = dropped[row].nonzero().squeeze(1);
+    if (columns.numel() == 0) continue;
+    auto const of_dropped = inverse.index_select(0, columns);  // [zeros, in]
+    auto const [lower, info] = at::linalg_cholesky_ex(of_dropped.index_select(1, columns));
+    if (info.item<int>() != 0) {
+      throw RunError(
+          "The second moment of a layer's keys is too close to singular for an update through the entries that a mask keeps. Use "
+          "more text, or more varied text, for second moments.");
+    }
+    auto const excess = update[row].index_select(0, columns).unsqueeze(1);
+    update[row].sub_(at::mv(of_dropped.t(), at::cholesky_solve(excess, lower, /*upper=*/false).squeeze(1)));
+  }
+  return update.masked_fill_(dropped, 0);
+}
+
 BatchEdit solve_batch(CausalLM const& model, std::span<EditRequest const> requests, TargetValues const& targets,
                       EditHparams const& hparams, std::map<int, KeyBasis> const& bases, BatchEdit const* previous,
-                      std::vector<LayerSolve>* trace) {
+                      std::vector<LayerSolve>* trace, SolveMask const* mask) {
   c10::NoGradGuard const no_gradients;
   invariant(requests.size() == targets.facts.size() && targets.value_of.size() == targets.facts.size(), "values were found for ",
             targets.facts.size(), " facts of ", requests.size());
@@ -223,8 +252,14 @@ BatchEdit solve_batch(CausalLM const& model, std::span<EditRequest const> reques
     if (trace != nullptr) trace->push_back({layer, keys, current, residual, adjusted});
     if (hparams.method == EditMethod::alphaedit)
       edit.keys[layer] = (before.defined() ? at::cat({before, whitened}, 1) : whitened).to(at::kCPU, at::kFloat).contiguous();
-    edit.deltas.push_back(make_delta(layer, residual.t(), adjusted.t()));
-    edited = edited->with_projections(edited_weights(*edited, {edit.deltas.back()}));
+    auto const keep = mask != nullptr && mask->keep.contains(layer) ? mask->keep.at(layer).to(model.device()) : at::Tensor();
+    edit.deltas.push_back(
+        keep.defined() && mask->adaptive
+            ? make_dense_delta(layer, kept_update(basis, whitened, at::matmul(residual, adjusted.t()), keep, hparams))
+            : make_delta(layer, residual.t(), adjusted.t()));
+    auto weights = edited_weights(*edited, {edit.deltas.back()});
+    if (keep.defined()) weights.at(layer).mul_(keep);
+    edited = edited->with_projections(std::move(weights));
     if (i + 1 < hparams.layers.size()) advance(*edited, parts, layer, hparams.layers[i + 1]);
   }
   invariant(edit.deltas.size() == hparams.layers.size(), edit.deltas.size(), " layers of ", hparams.layers.size(),

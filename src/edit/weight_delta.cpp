@@ -2,6 +2,8 @@
 #include <onemask/core/invariant.hpp>
 #include <onemask/edit/weight_delta.hpp>
 
+#include <cmath>
+
 #include <fmt/core.h>
 
 namespace onemask {
@@ -38,6 +40,12 @@ WeightDelta sum(WeightDelta const& first, WeightDelta const& second) {
   auto const one = first.matrix(), other = second.matrix();
   invariant(one.sizes() == other.sizes(), "deltas of ", one.numel(), " and ", other.numel(), " entries are added");
   return make_dense_delta(first.layer, one + other);
+}
+
+double frobenius_norm(std::vector<WeightDelta> const& deltas) {
+  double squares = 0;
+  for (auto const& delta : deltas) squares += delta.matrix().to(at::kDouble).square().sum().item<double>();
+  return std::sqrt(squares);
 }
 
 std::map<int, at::Tensor> edited_weights(CausalLM const& model, std::vector<WeightDelta> const& deltas) {

@@ -96,7 +96,7 @@ class Gatherer {
     attributes["results_sha256"] = results.hex();
     attributes["schema"] = "4";
     attributes["name"] = source_.study.name;
-    attributes["train_split"] = source_.study.training_split();
+    attributes["train_split"] = join(source_.study.training_splits(), ", ");
     auto const& points = source_.study.points;
     auto const& relations = points.front().training.relations;
     bool const swept =
@@ -284,6 +284,8 @@ class Gatherer {
   void write_injections() {
     auto const& tasks = plan_.injections;
     if (tasks.empty()) return;
+    count_done(plan_.masked_values, [](auto const& task) { return task.key; });
+    count_done(plan_.masked_solves, [](auto const& task) { return task.key; });
     std::vector<InjectionScore> rows;
     std::size_t first = 0;  // row of the table of injections
     for (std::size_t t = 0; t < tasks.size(); ++t) {

@@ -162,6 +162,10 @@ Table conditions_table(Plan const& plan, std::vector<double> const& zeros) {
                {"zeros", column<double>(plan.conditions, zeros_of)},
                {"mask_key", text([&](auto const& c) { return mask_of(c) ? mask_of(c)->key : std::string(); })}}};
   auto const& conditions = plan.conditions;
+  auto const& masks = plan.masks;
+  if (std::any_of(masks.begin(), masks.end(), [&](auto const& mask) { return mask.split != masks.front().split; }))
+    table.columns.emplace_back("train_split",
+                               text([&](auto const& c) { return mask_of(c) ? mask_of(c)->split : std::string(); }));
   if (std::all_of(conditions.begin(), conditions.end(), [](auto const& c) { return variant_of(c).empty(); })) return table;
   auto const is_baseline = [](PlannedCondition const& c) { return c.baseline || is_shared_baseline(c.kind); };
   auto const scope = [&](auto const& c) {
@@ -221,11 +225,11 @@ Table injections_table(Plan const& plan, std::vector<double> const& zeros) {
   auto const text = [&](auto value) { return column<std::string>(rows, value); };
   auto const of_mask = [&](auto value) {
     return text([&plan, value](Row const& row) {
-      return row.task->mask < 0 ? std::string() : value(plan.masks[static_cast<std::size_t>(row.task->mask)]);
+      return row.task->under.mask < 0 ? std::string() : value(plan.masks[static_cast<std::size_t>(row.task->under.mask)]);
     });
   };
   return {{{"mask", text([](auto const& row) {
-              return row.task->mask < 0 ? std::string("none") : name_of(injection_mask_names, row.task->kind);
+              return row.task->under.mask < 0 ? std::string("none") : name_of(injection_mask_names, row.task->under.kind);
             })},
            {"variant", text([](auto const& row) { return name_of(injection_variant_names, row.variant); })},
            {"sequential", column<std::int64_t>(rows, [](auto const& row) { return row.task->sequential; })},
@@ -235,7 +239,8 @@ Table injections_table(Plan const& plan, std::vector<double> const& zeros) {
            {"split", text([&](auto const& row) { return plan.facts[row.task->facts.front()].split; })},
            {"zeros", column<double>(rows,
                                     [&](auto const& row) {
-                                      return row.task->mask < 0 ? 0.0 : zeros[static_cast<std::size_t>(row.task->mask)];
+                                      return row.task->under.mask < 0 ? 0.0
+                                                                      : zeros[static_cast<std::size_t>(row.task->under.mask)];
                                     })},
            {"planned", column<std::int64_t>(rows, [](auto const& row) { return row.planned; })},
            {"mask_key", of_mask([](auto const& mask) { return mask.key; })}}};

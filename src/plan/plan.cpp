@@ -48,7 +48,7 @@ void check_models(MaskTask const& mask, EditSet const& set, Study const& study) 
         "The study '{}' trains masks on facts of its split '{}' that are in {} edited models. All of them are kept in "
         "memory, so at "
         "most {} are allowed. Set mask.train_models to at most {}, or {}.",
-        study.name, study.train_split, models.size(), most_models, most_models,
+        study.name, mask.split, models.size(), most_models, most_models,
         imported ? "edit.rank so that edits of one fact become factors" : "edit.facts_per_model to a larger number"));
   }
   constexpr std::size_t most_units = 2047;  // whose integers can be added without overflow
@@ -66,7 +66,7 @@ void require_edit(MaskTask const& mask, EditSet const& set, Study const& study) 
   throw UserError(fmt::format(
       "The study '{}' trains the mask '{}' on facts of its split '{}' of which none has a file in edit.files. Add files for "
       "some of them, or choose other facts.",
-      study.name, mask.name, study.train_split));
+      study.name, mask.name, mask.split));
 }
 
 /// The layers to mask, where only the files of imported edits say which are edited.
@@ -82,7 +82,7 @@ std::vector<int> masked_layers(StudyPoint const& point, EditSet const& set, Stud
                               study.name, join(edited, ", ")));
 }
 
-/// Chooses the facts of the training split that a mask is trained on, and those of the ones held back.
+/// Chooses the facts of its split that a mask is trained on, and those of the ones held back.
 void choose_facts(TrainingFacts const& wanted, Plan const& plan, Study const& study, MaskTask& mask) {
   auto const& set = plan.sets[mask.set];
   if (wanted.models > 0 && !set.in_batches) {
@@ -94,16 +94,21 @@ void choose_facts(TrainingFacts const& wanted, Plan const& plan, Study const& st
   std::set<std::string> models;
   std::map<std::string, int> chosen;  // by relation
   for (auto const& relation : wanted.relations) chosen[relation] = 0;
-  if (!wanted.all()) mask.left_out.resize(plan.facts.size());
+  mask.left_out.resize(plan.facts.size());
   for (std::size_t f = 0; f < plan.facts.size(); ++f) {
-    auto const& [fact, split] = plan.facts[f];
-    if (split != study.train_split && split != validation_split) continue;
+    auto const& item = plan.facts[f];
+    bool const held_back = item.split == validation_split;
+    if (item.home() != wanted.split) {
+      mask.left_out[f] = held_back;
+      continue;
+    }
+    auto const& relation = item.fact.relation;
     bool const of_a_model =
         wanted.models == 0 || (set.edits(f) && (models.contains(set.keys[f]) || std::ssize(models) < wanted.models));
     if (of_a_model) models.insert(set.keys[f]);
-    bool const of_a_relation = wanted.relations.empty() || chosen.contains(fact.relation);
-    if (of_a_model && of_a_relation && (chosen[fact.relation]++ < wanted.per_relation || wanted.per_relation == 0)) {
-      (split == validation_split ? mask.held_back : mask.training).push_back(f);
+    bool const of_a_relation = wanted.relations.empty() || chosen.contains(relation);
+    if (of_a_model && of_a_relation && (chosen[relation]++ < wanted.per_relation || wanted.per_relation == 0)) {
+      (held_back ? mask.held_back : mask.training).push_back(f);
     } else {
       mask.left_out[f] = true;
     }
@@ -114,22 +119,24 @@ void choose_facts(TrainingFacts const& wanted, Plan const& plan, Study const& st
         fmt::format("The study '{}' trains the mask '{}' on the facts in {} edited models (mask.train_models), but its split "
                     "'{}' is in {}. Set "
                     "mask.train_models to at most {}.",
-                    study.name, mask.name, wanted.models, study.train_split, models.size(), models.size()));
+                    study.name, mask.name, wanted.models, wanted.split, models.size(), models.size()));
   }
   for (auto const& relation : wanted.relations) {
     if (chosen[relation] > 0) continue;
     throw UserError(fmt::format(
         "The study '{}' trains masks on the relation '{}' (mask.train_relations), but its split '{}' has no fact of it.",
-        study.name, relation, study.train_split));
+        study.name, relation, wanted.split));
   }
   if (mask.training.empty()) {
     throw UserError(fmt::format("The study '{}' leaves no fact of its split '{}' to train the mask '{}' on.", study.name,
-                                study.train_split, mask.name));
+                                wanted.split, mask.name));
   }
 }
 
 /// What the facts that a mask is trained on, with those held back, add to its name.
 std::string training_key(MaskTask const& mask, EditSet const& set, Plan const& plan) {
+  bool some = false;  // of its split are left out
+  for (std::size_t f = 0; f < mask.left_out.size(); ++f) some = some || (mask.left_out[f] && plan.facts[f].home() == mask.split);
   Hasher hasher;
   for (auto const* facts : {&mask.training, &mask.held_back}) {
     hasher.integer(std::ssize(*facts));
@@ -137,7 +144,7 @@ std::string training_key(MaskTask const& mask, EditSet const& set, Plan const& p
       auto const& record = plan.facts[fact].fact;
       hasher.text(set.keys[fact]).text(record.target_true);
       // Of a model of many facts the key says which it holds, not which of them the mask is trained on.
-      if (set.in_batches && !mask.left_out.empty()) hasher.text(record.prompt).text(record.subject);
+      if (set.in_batches && some) hasher.text(record.prompt).text(record.subject);
       for (auto const& paraphrase : record.paraphrase_prompts) hasher.text(paraphrase);
     }
   }
@@ -186,7 +193,7 @@ std::string variant_of(PlannedCondition const& condition) {
 std::size_t Plan::tasks() const {
   auto const made = std::count_if(injections.begin(), injections.end(), [](auto const& task) { return task.makes_edits(); });
   return moments.size() + null_spaces.size() + edits.size() + solves.size() + masks.size() + evaluations.size() +
-         text_tasks.size() + static_cast<std::size_t>(made) + injections.size();
+         text_tasks.size() + static_cast<std::size_t>(made) + masked_values.size() + masked_solves.size() + injections.size();
 }
 
 std::vector<std::size_t> Plan::conditions_of(std::size_t set, std::ptrdiff_t mask) const {
@@ -226,14 +233,19 @@ std::string null_space_key(std::string const& moment, double threshold) {
 }
 
 void hold_back(Study const& study, std::vector<SplitFact>& facts) {
-  std::vector<std::size_t> training;
-  for (std::size_t f = 0; f < facts.size(); ++f) {
-    if (facts[f].split == study.train_split) training.push_back(f);
+  for (auto const& split : study.training_splits()) {
+    std::vector<std::size_t> training;
+    for (std::size_t f = 0; f < facts.size(); ++f) {
+      if (facts[f].split == split) training.push_back(f);
+    }
+    auto const share = study.points.front().mask.validation_share;
+    auto const held_back = static_cast<std::size_t>(std::floor(share * static_cast<double>(training.size())));
+    auto const order = RandomStream({stream::split, training.size()}).permutation(training.size());
+    for (std::size_t i = 0; i < held_back; ++i) {
+      facts[training[order[i]]].held_back_from = split;
+      facts[training[order[i]]].split = validation_split;
+    }
   }
-  auto const share = study.masks ? study.points.front().mask.validation_share : 0;
-  auto const held_back = static_cast<std::size_t>(std::floor(share * static_cast<double>(training.size())));
-  auto const order = RandomStream({stream::split, training.size()}).permutation(training.size());
-  for (std::size_t i = 0; i < held_back; ++i) facts[training[order[i]]].split = validation_split;
 }
 
 Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& fingerprints,
@@ -244,8 +256,9 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
   plan.known = std::move(selected.known);
   hold_back(study, plan.facts);
   plan.moments = moments;
-  if (study.masks && plan.facts_of(study.train_split).empty()) {
-    throw UserError("The study '" + study.name + "' leaves no fact in its split '" + study.train_split + "' to train masks on.");
+  for (auto const& split : study.training_splits()) {
+    if (plan.facts_of(split).empty())
+      throw UserError("The study '" + study.name + "' leaves no fact in its split '" + split + "' to train masks on.");
   }
   invariant(templates.size() == study.points.size(), "of ", study.points.size(), " points of the study, ", templates.size(),
             " have context templates");
@@ -265,10 +278,10 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
                                .options = point.edit,
                                .templates = templates[p],
                                .finished = finished.empty() ? FinishedEdits() : finished[p]},
-                              study.train_split, fingerprints, plan, known);
+                              fingerprints, plan, known);
     auto const set = found->second;
     if (!point.masked) continue;
-    MaskTask mask{set, point.name, point.settings, point.mask, point.mask_seed};
+    MaskTask mask{set, point.name, point.settings, point.training.split, point.mask, point.mask_seed};
     choose_facts(point.training, plan, study, mask);
     auto& key = training_keys[{set, mask.training, mask.held_back}];
     if (key.empty()) {

@@ -2,7 +2,6 @@
 
 #include <onemask/core/hash.hpp>
 #include <onemask/core/invariant.hpp>
-#include <onemask/core/reserved_names.hpp>
 #include <onemask/settings/fingerprints.hpp>
 
 #include <algorithm>
@@ -96,13 +95,12 @@ std::string solve_key(SolveTask const& solve, EditSet const& set, std::vector<st
   return hasher.text(joined_key(solve.facts, requests)).hex();
 }
 
-/// The facts of each split in order, those held back from training with the training split.
-std::vector<std::vector<std::size_t>> split_groups(Plan const& plan, std::string const& train_split) {
+/// The facts of each split in order, with those held back from training.
+std::vector<std::vector<std::size_t>> split_groups(Plan const& plan) {
   std::vector<std::vector<std::size_t>> groups;
   std::map<std::string, std::size_t> place;
   for (std::size_t f = 0; f < plan.facts.size(); ++f) {
-    auto const& split = plan.facts[f].split == validation_split ? train_split : plan.facts[f].split;
-    auto const [found, is_new] = place.try_emplace(split, groups.size());
+    auto const [found, is_new] = place.try_emplace(plan.facts[f].home(), groups.size());
     if (is_new) groups.emplace_back();
     groups[found->second].push_back(f);
   }
@@ -127,14 +125,13 @@ std::map<std::size_t, std::string> plan_values(std::vector<std::size_t> const& f
 }
 
 /// Facts are written into models in batches: values first, in units, then one solve per batch. Splits never share a batch.
-void plan_batch_edits(EditSet& set, std::size_t index, std::vector<std::string> const& requests, std::string const& train_split,
-                      Plan& plan, KnownTasks& known) {
+void plan_batch_edits(EditSet& set, std::size_t index, std::vector<std::string> const& requests, Plan& plan, KnownTasks& known) {
   auto const& options = set.options;
   auto const method = options.hparams.method;
   bool const searches = searches_values(method);
   // Values do not depend on the batch, unless it goes into a model that others changed, or facts of a batch share them.
   bool const by_batch = options.sequential || method == EditMethod::memit_merge;
-  for (auto const& group : split_groups(plan, train_split)) {
+  for (auto const& group : split_groups(plan)) {
     std::map<std::size_t, std::string> unit_of;
     if (searches && !by_batch) unit_of = plan_values(group, {index, 0, {}, {}, {}}, set, requests, plan, known);
     std::string previous;
@@ -236,8 +233,7 @@ std::size_t add_imported_set(EditSet set, Fingerprints const& fingerprints, Plan
 
 }  // namespace
 
-std::size_t add_set(EditSet set, std::string const& train_split, Fingerprints const& fingerprints, Plan& plan,
-                    KnownTasks& known) {
+std::size_t add_set(EditSet set, Fingerprints const& fingerprints, Plan& plan, KnownTasks& known) {
   if (set.options.hparams.method == EditMethod::imported) return add_imported_set(std::move(set), fingerprints, plan, known);
   set.in_batches = edits_in_batches(set.options.hparams.method);
   std::vector<std::string> requests;
@@ -254,7 +250,7 @@ std::size_t add_set(EditSet set, std::string const& train_split, Fingerprints co
   if (!is_new) return same->second;
   set.keys.resize(plan.facts.size());
   if (set.in_batches) {
-    plan_batch_edits(set, plan.sets.size(), requests, train_split, plan, known);
+    plan_batch_edits(set, plan.sets.size(), requests, plan, known);
   } else {
     plan_single_edits(set, plan.sets.size(), requests, plan);
   }

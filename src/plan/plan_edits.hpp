@@ -16,6 +16,6 @@ struct KnownTasks {
 };
 
 /// Adds the way of editing and plans its tasks, or finds the equal one; its place in the plan.
-std::size_t add_set(EditSet set, std::string const& train_split, Fingerprints const& fingerprints, Plan& plan, KnownTasks& known);
+std::size_t add_set(EditSet set, Fingerprints const& fingerprints, Plan& plan, KnownTasks& known);
 
 }  // namespace onemask

@@ -17,8 +17,9 @@
 namespace onemask {
 namespace {
 
-constexpr std::array<char const*, task_kinds> id_prefixes{"moments",    "null space", "edit",        "solve",    "mask",
-                                                          "evaluation", "perplexity", "masked edit", "injection"};
+constexpr std::array<char const*, task_kinds> id_prefixes{"moments",       "null space",   "edit",       "solve",
+                                                          "mask",          "evaluation",   "perplexity", "masked edit",
+                                                          "masked values", "masked solve", "injection"};
 
 constexpr auto nobody = std::numeric_limits<std::uint32_t>::max();
 
@@ -77,13 +78,21 @@ class Lister {
     return by_object_[key] = add(kind, index, std::move(after));
   }
 
+  /// What a solve for many facts waits for beside their values.
+  Tasks needed_for_solve(std::size_t set) const {
+    auto const& hparams = plan_.sets[set].options.hparams;
+    Tasks after;
+    if (needs_moments(hparams)) after = moments_;
+    if (hparams.method == EditMethod::alphaedit) after.insert(after.end(), spaces_.begin(), spaces_.end());
+    return after;
+  }
+
   void edits() {
-    Tasks spaces;
     if (!plan_.moments.empty()) {
       moments_.push_back(add(TaskKind::moments, 0, {}));
       list_.graph.tasks.back().parts = 1U << 20;  // any number of ranks can share a corpus
     }
-    for (std::size_t t = 0; t < plan_.null_spaces.size(); ++t) spaces.push_back(add_once(TaskKind::null_space, t, moments_));
+    for (std::size_t t = 0; t < plan_.null_spaces.size(); ++t) spaces_.push_back(add_once(TaskKind::null_space, t, moments_));
     // Rounds of a sequence of batches come one after the other, whatever order the plan lists them in.
     makers_.assign(plan_.sets.size(), Tasks(plan_.facts.size(), nobody));
     std::unordered_map<std::string, std::uint32_t> values;
@@ -104,10 +113,7 @@ class Lister {
       for (std::size_t t = 0; t < plan_.solves.size(); ++t) {
         auto const& task = plan_.solves[t];
         if (task.round != round) continue;
-        auto const& hparams = plan_.sets[task.set].options.hparams;
-        Tasks after;
-        if (needs_moments(hparams)) after = moments_;
-        if (hparams.method == EditMethod::alphaedit) after.insert(after.end(), spaces.begin(), spaces.end());
+        auto after = needed_for_solve(task.set);
         for (auto const& key : task.values) after.push_back(values.at(key));
         if (!task.previous.empty()) after.push_back(by_object_.at(task.previous));
         auto const id = add_once(TaskKind::batch_edit, t, std::move(after));
@@ -211,13 +217,26 @@ class Lister {
 
   /// Edits under a mask wait for the mask, in a sequence also for those before them; scores wait for their edits.
   void injections() {
+    for (std::size_t t = 0; t < plan_.masked_values.size(); ++t)
+      add_once(TaskKind::masked_values, t, {trained_[static_cast<std::size_t>(plan_.masked_values[t].under.mask)]});
+    for (std::size_t t = 0; t < plan_.masked_solves.size(); ++t) {
+      auto const& task = plan_.masked_solves[t];
+      auto after = needed_for_solve(task.set);
+      for (auto const& key : task.values) after.push_back(by_object_.at(key));
+      add_once(TaskKind::masked_solve, t, std::move(after));
+    }
     for (std::size_t t = 0; t < plan_.injections.size(); ++t) {
       auto const& task = plan_.injections[t];
       Tasks after;
       if (needs_moments(plan_.sets[task.set].options.hparams)) after = moments_;
-      if (task.mask >= 0) after.push_back(trained_[static_cast<std::size_t>(task.mask)]);
+      if (task.under.mask >= 0) after.push_back(trained_[static_cast<std::size_t>(task.under.mask)]);
       if (task.earlier > 0) after.push_back(by_object_.at(plan_.injections[t - 1].edits.front()));
-      if (task.makes_edits()) {
+      if (task.in_one_model) {
+        after.clear();
+        for (auto const* keys : {&task.edits, &task.adaptive_edits}) {
+          for (auto const& key : *keys) after.push_back(by_object_.at(key));
+        }
+      } else if (task.makes_edits()) {
         after = {add_once(TaskKind::masked_edit, t, std::move(after))};
       } else {
         Tasks makers;
@@ -236,13 +255,22 @@ class Lister {
   std::vector<Tasks> makers_;  ///< of each set and fact: the task that makes its edit
   Tasks trained_;              ///< of each mask
   Tasks moments_;              ///< the task that makes all of them, if there is one
+  Tasks spaces_;               ///< those that make null spaces
 };
 
 }  // namespace
 
 std::array<std::string, task_kinds> const& kind_names() {
-  static std::array<std::string, task_kinds> const names{"second moments", "null spaces", "edits",      "batch edits",
-                                                         "masks",          "evaluation",  "perplexity", "edits under masks",
+  static std::array<std::string, task_kinds> const names{"second moments",
+                                                         "null spaces",
+                                                         "edits",
+                                                         "batch edits",
+                                                         "masks",
+                                                         "evaluation",
+                                                         "perplexity",
+                                                         "edits under masks",
+                                                         "values under masks",
+                                                         "batch edits under masks",
                                                          "injection"};
   return names;
 }
@@ -266,10 +294,19 @@ std::string task_id(Plan const& plan, PlannedTask task) {
                          plan.evaluations[index].first);
     case TaskKind::perplexity:
       return fmt::format("{}/{}/{}", kind, plan.text_tasks[index].model, plan.text_tasks[index].piece);
+    case TaskKind::masked_values: {
+      auto const& own = plan.masked_values[index];
+      return fmt::format("{}/{}/{}/{}/{}", kind, own.set, own.under.mask, to_string(own.under.kind), own.facts.front());
+    }
+    case TaskKind::masked_solve: {
+      auto const& own = plan.masked_solves[index];
+      return fmt::format("{}/{}/{}/{}/{}/{}", kind, own.set, own.under.mask, to_string(own.under.kind),
+                         own.adaptive ? "adaptive" : "usual", own.facts.front());
+    }
     case TaskKind::masked_edit:
     case TaskKind::injection: {
       auto const& own = plan.injections[index];
-      return fmt::format("{}/{}/{}/{}/{}/{}", kind, own.set, own.mask, to_string(own.kind),
+      return fmt::format("{}/{}/{}/{}/{}/{}", kind, own.set, own.under.mask, to_string(own.under.kind),
                          own.sequential ? "sequential" : "single", own.facts.front());
     }
   }
@@ -314,6 +351,10 @@ std::vector<std::string> objects_of(Plan const& plan, PlannedTask task) {
       keys.insert(keys.end(), adaptive.begin(), adaptive.end());
       return keys;
     }
+    case TaskKind::masked_values:
+      return {plan.masked_values[index].key};
+    case TaskKind::masked_solve:
+      return {plan.masked_solves[index].key};
     case TaskKind::injection:
       return {plan.injections[index].key};
   }
@@ -362,6 +403,12 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
       auto const& own = plan.injections[index];
       return static_cast<double>(own.facts.size()) * plan.sets[own.set].options.hparams.v_num_grad_steps;
     }
+    case TaskKind::masked_values: {
+      auto const& own = plan.masked_values[index];
+      return static_cast<double>(own.facts.size()) * plan.sets[own.set].options.hparams.v_num_grad_steps;
+    }
+    case TaskKind::masked_solve:
+      return static_cast<double>(plan.masked_solves[index].facts.size());
     case TaskKind::injection:
       return static_cast<double>(plan.injections[index].facts.size() * plan.injections[index].variants.size());
   }

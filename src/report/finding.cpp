@@ -22,7 +22,7 @@ namespace {
 class Narrator {
  public:
   explicit Narrator(StudyFile const& study)
-      : study_(study), summary_(study), perplexities_(study), train_split_(train_split_of(study)), partial_(so_far(study)) {
+      : summary_(study), perplexities_(study), train_split_(train_split_of(study)), partial_(so_far(study)) {
     if (study.tables.contains("metrics") && study.tables.contains("facts")) scores_.emplace(study, FactScores::Of::rsr);
   }
 
@@ -50,8 +50,6 @@ class Narrator {
     return text + ".";
   }
 
-  std::string facts(Group const& group, Estimate const& value) const { return facts_text(study_, group.split, value); }
-
   std::optional<Estimate> rsr(ModelKind const* kind, Group const& group) const {
     return kind ? summary_.mean(*kind, group, "rewrite", "rsr") : std::nullopt;
   }
@@ -64,7 +62,7 @@ class Narrator {
       scored.push_back(group);
       if (group.split != validation_split) without.push_back(group);
     }
-    auto const is_unseen = [&](auto const& group) { return group.split != train_split_; };
+    auto const is_unseen = [&](auto const& group) { return group.split != mask.train_split; };
     return std::any_of(without.begin(), without.end(), is_unseen) ? without : scored;
   }
 
@@ -80,15 +78,16 @@ class Narrator {
                 mean_of(mask, models.size());
     for (auto const& group : groups) {
       auto const value = *rsr(&mask, group);
-      bool const compared = group.split != train_split_ || seen_alone;
-      text += (&group == &groups.front() ? " restores " : ". It restores ") + share_text(value) + " of " + facts(group, value) +
-              (compared ? comparison(edits, mask, group) : "");
+      bool const compared = group.split != mask.train_split || seen_alone;
+      text += (&group == &groups.front() ? " restores " : ". It restores ") + share_text(value) + " of " +
+              facts_text(mask.train_split, group.split, value) + (compared ? comparison(edits, mask, group) : "");
     }
     Group reference = groups.front();
     for (auto const& group : groups) {
-      if (reference.split == train_split_) reference = group;
+      if (reference.split == mask.train_split) reference = group;
     }
-    return text + unedited(edits, mask, reference) + without_matrices(edits, groups) + bottom_rank(edits, groups);
+    return text + unedited(edits, mask, reference) + without_matrices(edits, groups, mask.train_split) +
+           bottom_rank(edits, groups, mask.train_split);
   }
 
   /// ", more than the best baseline (delta magnitude, 52 % [49, 55]) and more than no mask (4 % [3, 5])"
@@ -158,7 +157,8 @@ class Narrator {
     if (auto const value = rsr(masked, group)) {
       auto const before = rsr(edits.find(ConditionKind::original, ""), group);
       text += ". Under the mask the unedited model prefers the true object for " + share_text(*value) + " of " +
-              facts(group, *value) + (before ? " (" + number(100 * before->mean, 0) + " % without it)" : "");
+              facts_text(mask.train_split, group.split, *value) +
+              (before ? " (" + number(100 * before->mean, 0) + " % without it)" : "");
     }
     auto const ratio = perplexities_.ratio(edits, *masked, every_split);
     if (ratio && perplexities_.scored(*masked, every_split) == masked->models.size())
@@ -167,14 +167,15 @@ class Narrator {
   }
 
   /// What destroying the layer wins, and what it costs.
-  std::string without_matrices(EditedModels const& edits, std::vector<Group> const& groups) const {
+  std::string without_matrices(EditedModels const& edits, std::vector<Group> const& groups,
+                               std::string const& train_split) const {
     auto const* const without = edits.find(ConditionKind::dropped, "");
     std::vector<std::string> parts;
     for (auto const& group : groups) {
       auto const value = rsr(without, group);
       auto const changed = value ? summary_.mean(*without, group, "rewrite", "top1_changed") : std::nullopt;
       if (!value) continue;
-      parts.push_back(share_text(*value) + " of " + facts(group, *value) +
+      parts.push_back(share_text(*value) + " of " + facts_text(train_split, group.split, *value) +
                       (changed ? " (the likeliest token stays for " + number(100 - 100 * changed->mean, 0) + " %)" : ""));
     }
     if (parts.empty()) return "";
@@ -184,7 +185,7 @@ class Narrator {
   }
 
   /// The best number of components to remove, chosen on the facts that it is told of.
-  std::string bottom_rank(EditedModels const& edits, std::vector<Group> const& groups) const {
+  std::string bottom_rank(EditedModels const& edits, std::vector<Group> const& groups, std::string const& train_split) const {
     std::vector<std::string> parts;
     for (auto const& group : groups) {
       ModelKind const* best = nullptr;
@@ -196,7 +197,7 @@ class Narrator {
       auto const value = *rsr(best, group);
       auto const changed = summary_.mean(*best, group, "rewrite", "top1_changed"),
                  kl = summary_.mean(*best, group, "rewrite", "kl");
-      parts.push_back(share_text(value) + " of " + facts(group, value) + " (" + best->variant +
+      parts.push_back(share_text(value) + " of " + facts_text(train_split, group.split, value) + " (" + best->variant +
                       (changed ? "; the likeliest token stays for " + number(100 - 100 * changed->mean, 0) + " %" : "") +
                       (kl ? "; KL " + number(kl->mean, 3) : "") + ")");
     }
@@ -213,15 +214,14 @@ class Narrator {
       auto const value = edited ? summary_.mean(*edited, group, "rewrite", "success") : std::nullopt;
       if (!value) continue;
       auto const score = summary_.mean(*edited, group, "all", "score");
-      parts.push_back(share_text(*value) + " of " + facts(group, *value) +
+      parts.push_back(share_text(*value) + " of " + facts_text(train_split_, group.split, *value) +
                       (score ? " (score " + percent(score->mean) + ")" : ""));
     }
     if (parts.empty()) return "no edit is scored yet";
     return "the edits make the new object likelier than the true one for " + enumeration(parts) +
-           without_matrices(edits, summary_.splits()) + bottom_rank(edits, summary_.splits());
+           without_matrices(edits, summary_.splits(), train_split_) + bottom_rank(edits, summary_.splits(), train_split_);
   }
 
-  StudyFile const& study_;
   Summary summary_;
   Perplexities perplexities_;
   std::string train_split_, partial_;

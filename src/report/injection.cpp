@@ -257,7 +257,7 @@ class InjectionStory {
     auto const before = edit ? estimate(*edit, success) : std::nullopt;
     if (!before) return "";
     auto text = "without a mask the edits make the new object likelier than the true one for " + share_text(*before) + " of " +
-                facts_text(study_, like_.split, *before) + under_masks(*edit) +
+                facts_text(train_split_of(study_), like_.split, *before) + under_masks(*edit) +
                 variant("adaptive", "An editor that knows the mask makes it likelier for ") +
                 variant("off", "Where the mask is taken off after it was edited under, the same edits make it likelier for ");
     for (auto const& name : {like_.settings, like_.edits}) {

@@ -23,12 +23,11 @@ Table injection_summary(StudyFile const& study);
 
 /// What the columns mean.
 inline constexpr char const* injection_definitions =
-    "editing under a mask: facts are edited in a model whose edited matrix W carries a mask M, each in a model of its own;\n"
-    "sequential: one after the other in one model, each scored after its own edit. trained: the mask of the study; the others "
-    "have\n"
-    "as many zeros. inject: scored under (W + dW) o M; off: under W + dW, the same dW; adaptive: under W o M + dW', where dW' is "
-    "made\n"
-    "to meet its value through entries that M keeps. none: without a mask.\n"
+    "editing under a mask: facts are edited in a model whose edited matrix W carries a mask M, each in a model of its own,\n"
+    "or by methods for many facts together, as without M; sequential: one after the other in one model, each scored after\n"
+    "its own edit. trained: the mask of the study; the others have as many zeros. inject: scored under (W + dW) o M; off:\n"
+    "under W + dW, the same dW; adaptive: under W o M + dW', where dW' is made to meet its value through entries that M\n"
+    "keeps. none: without a mask.\n"
     "ES: share of rewrite prompts with P(new) > P(true), where P is the geometric mean over the object's tokens; ES by sum: of\n"
     "whole objects, as is P(new). tokens: share of the new object's tokens that are the likeliest, behind the ones before them\n"
     "(EasyEdit's rewrite_acc). knows: share of facts whose true object the unedited model under M finds likelier. |dW|: mean\n"

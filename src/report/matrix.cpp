@@ -1,5 +1,4 @@
 #include "report/fact_metrics.hpp"
-#include "report/phrases.hpp"
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
 #include <onemask/core/error.hpp>
@@ -59,8 +58,7 @@ bool is_among(std::vector<std::string> const& all, std::string const& one) {
 
 class MatrixMaker {
  public:
-  MatrixMaker(StudyFile const& study, MatrixRequest request)
-      : summary_(study), request_(std::move(request)), train_split_(train_split_of(study)) {
+  MatrixMaker(StudyFile const& study, MatrixRequest request) : summary_(study), request_(std::move(request)) {
     fact_metric(request_.metric, PromptKind::rewrite);
     if (auto const all = study.attributes.find("train_relations"); all != study.attributes.end())
       relations_of_all_ = words_of_list(all->second);
@@ -110,10 +108,10 @@ class MatrixMaker {
   void choose_split() {
     if (request_.split.empty()) {
       for (auto const& split : splits_) {
-        bool const unseen = split != train_split_ && split != validation_split;
+        bool const unseen = split != validation_split && !any_mask([&](auto const& kind) { return kind.train_split == split; });
         if (split == "heldout" || (request_.split.empty() && unseen)) request_.split = split;
       }
-      if (request_.split.empty()) request_.split = train_split_;
+      if (request_.split.empty() && !splits_.empty()) request_.split = splits_.front();
     }
     if (is_among(splits_, request_.split)) return;
     throw UserError(fmt::format("The study has no split '{}'.{} It has: {}.", request_.split,
@@ -131,14 +129,13 @@ class MatrixMaker {
     return relations;
   }
 
-  bool is_home(MaskRow const& row, Group const& group) const {
+  bool is_home(ModelKind const& kind, MaskRow const& row, Group const& group) const {
     if (*request_.columns == MatrixColumns::relation) {
       auto trained = values_of(row.settings, "mask.train_relations");
       if (trained.empty()) trained = relations_of_all_;
       return trained.empty() || is_among(trained, "all") || is_among(trained, group.relation);
     }
-    auto const swept = values_of(row.settings, "mask.train_split");
-    return swept.empty() ? group.split == train_split_ : is_among(swept, group.split);
+    return group.split == kind.train_split;
   }
 
   TransferMatrix over_groups(EditedModels const& edits) const {
@@ -151,7 +148,8 @@ class MatrixMaker {
       auto const row = row_of(summary_, edits, kind);
       std::vector<MatrixCell> cells;
       for (auto const& group : groups)
-        cells.push_back({summary_.mean(kind, group, "rewrite", request_.metric), row.home == edits.edits && is_home(row, group)});
+        cells.push_back(
+            {summary_.mean(kind, group, "rewrite", request_.metric), row.home == edits.edits && is_home(kind, row, group)});
       auto const own = kind.settings.empty() ? "mask" : kind.settings;
       matrix.rows.push_back(own + (kind.variant.empty() ? "" : ", " + kind.variant));
       matrix.cells.push_back(std::move(cells));
@@ -183,7 +181,6 @@ class MatrixMaker {
 
   Summary summary_;
   MatrixRequest request_;
-  std::string train_split_;
   std::vector<std::string> relations_of_all_;  ///< that all masks are trained on, where it is not swept; none: all
   std::vector<std::string> splits_;
 };

@@ -23,10 +23,10 @@ std::string train_split_of(StudyFile const& study) {
   return train == study.attributes.end() ? "train" : train->second;
 }
 
-std::string facts_text(StudyFile const& study, std::string const& split, Estimate const& value) {
+std::string facts_text(std::string const& train_split, std::string const& split, Estimate const& value) {
   auto const count =
       value.n == value.planned ? fmt::format("the {}", value.n) : fmt::format("{} of the {}", value.n, value.planned);
-  if (split == train_split_of(study)) return count + " training facts";
+  if (split == train_split) return count + " training facts";
   if (split == validation_split) return count + " facts held back from training";
   if (split == "heldout") return count + " held-out facts";
   return count + " facts of '" + split + "'";

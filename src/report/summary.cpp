@@ -1,5 +1,6 @@
 #include "report/summary.hpp"
 
+#include "report/phrases.hpp"
 #include "report/study_parts.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/reserved_names.hpp>
@@ -41,12 +42,14 @@ T& find_or_add(std::vector<T>& values, T value, Is const& is) {
   return values.emplace_back(std::move(value));
 }
 
-std::vector<EditedModels> read_edits(Table const& table) {
+std::vector<EditedModels> read_edits(StudyFile const& study) {
+  auto const& table = need_table(study, "conditions");
   auto const& names = table.values<std::string>("name");
   auto const& kinds = table.values<std::string>("kind");
   auto const& points = table.values<std::string>("point");
   auto const& zeros = table.values<double>("zeros");
-  auto const sets = texts_of(table, "set"), settings = texts_of(table, "settings"), variants = texts_of(table, "variant");
+  auto const sets = texts_of(table, "set"), settings = texts_of(table, "settings"), variants = texts_of(table, "variant"),
+             train_splits = texts_of(table, "train_split");  // only where it is swept
   std::vector<EditedModels> edits;
   for (std::size_t row = 0; row < names.size(); ++row) {
     auto const kind_here = kind_of(kinds[row], "condition '" + names[row] + "'");
@@ -55,6 +58,7 @@ std::vector<EditedModels> read_edits(Table const& table) {
     auto& kind =
         find_or_add(of.kinds, ModelKind{kind_here, variant, settings[row], label_of_kind(kind_here, variant), {}},
                     [&](auto const& k) { return k.kind == kind_here && k.variant == variant && k.settings == settings[row]; });
+    kind.train_split = train_splits[row].empty() ? train_split_of(study) : train_splits[row];
     kind.models.push_back({names[row], points[row], zeros[row]});
   }
   for (auto& of : edits) {
@@ -95,7 +99,7 @@ ConditionKind kind_of(std::string const& name, std::string const& what) {
                   "', which this version does not know; gather the study again.");
 }
 
-Summary::Summary(StudyFile const& study) : edits_(read_edits(need_table(study, "conditions"))) {
+Summary::Summary(StudyFile const& study) : edits_(read_edits(study)) {
   auto const& table = need_table(study, "summary");
   auto const& condition = table.values<std::string>("condition");
   auto const& split = table.values<std::string>("split");

@@ -35,6 +35,7 @@ struct ModelKind {
   std::string settings;  ///< of the masks, as far as the study sweeps them
   std::string label;     ///< for people; with the settings where the kind has several
   std::vector<ScoredModel> models;
+  std::string train_split = {};  ///< that the masks are trained on; of models without a mask that of the study
 };
 
 /// All models of one way of editing.

@@ -9,7 +9,7 @@ Fields<InjectionOptions> const& fields_of<InjectionOptions>() {
   constexpr auto scores = Enters::scores;
   static Fields<Injection> const fields{
       some_choices("masks", &Injection::masks, injection_mask_names,
-                   "under which each fact is edited in a model of its own; all have as many zeros as the trained one")
+                   "under which facts are edited; all have as many zeros as the trained one")
           .enter(scores),
       any_value(FieldType::text, "split", &Injection::split, "whose facts are edited").enter(scores),
       some_choices("variants", &Injection::variants, asked_variant_names,

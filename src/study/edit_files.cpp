@@ -1,4 +1,3 @@
-#include <onemask/core/reserved_names.hpp>
 #include <onemask/study/edit_files.hpp>
 
 #include <string>
@@ -30,15 +29,14 @@ std::string unknown_part(std::string const& path) {
   return rest.substr(begin, end == std::string::npos ? end : end - begin + 1);
 }
 
-std::filesystem::path edit_file_of(EditFiles const& files, SplitFact const& fact, Study const& study) {
+std::filesystem::path edit_file_of(EditFiles const& files, SplitFact const& fact) {
   if (!files.of_facts.empty()) {
     auto const found = files.of_facts.find(fact.fact.case_id);
     return found == files.of_facts.end() ? "" : found->second;
   }
-  auto const& split = fact.split == validation_split ? study.train_split : fact.split;
   auto const own = files.name.substr(files.literal);
   return files.name.substr(0, files.literal) +
-         replaced(replaced(own, of_case, std::to_string(fact.fact.case_id)), of_split, split);
+         replaced(replaced(own, of_case, std::to_string(fact.fact.case_id)), of_split, fact.home());
 }
 
 }  // namespace onemask

@@ -239,7 +239,7 @@ std::vector<StudyKey> study_keys() {
       .key("mask.layers", "last", "last, all, a list of edited layers", layers,
            "a mask of several layers has their matrices below each other")
       .key("mask.seed", "0", FieldType::whole, "of the initial mask and the order of the facts")
-      .key("mask.train_split", "train", FieldType::text, "the split that masks are trained on")
+      .key("mask.train_split", "train", FieldType::text, "the split that a mask is trained on")
       .key("mask.train_relations", "all", "all, a relation, a list of relations", text_or_list,
            "only the facts of these relations")
       .key("mask.train_per_relation", "0", FieldType::whole,

@@ -86,7 +86,32 @@ void check_consensus(Study const& study, std::string const& name) {
   if (seeds.empty()) throw UserError("The study " + name + ": 'evaluation.consensus' is of masks, but the study trains none.");
 }
 
+/// What a split that is trained on says of the overlap with itself.
+void check_overlaps(Study const& study, std::string const& name) {
+  auto const training = study.training_splits();
+  if (training.empty()) return;
+  // Of two splits that masks are trained on the later one allows what they share.
+  auto const& first = training.front();
+  for (auto const& selection : study.facts) {
+    if (selection.split != first || selection.allow_overlap.empty()) continue;
+    throw UserError(
+        fmt::format("The study {}: 'facts.{}.allow_overlap' is about facts of '{}' in other splits; it decides nothing "
+                    "here. Give it to the other split.",
+                    name, first, first));
+  }
+}
+
 }  // namespace
+
+std::vector<std::string> Study::training_splits() const {
+  std::vector<std::string> splits;
+  for (auto const& selection : facts) {
+    bool const trained = std::any_of(points.begin(), points.end(),
+                                     [&](auto const& point) { return point.masked && point.training.split == selection.split; });
+    if (trained) splits.push_back(selection.split);
+  }
+  return splits;
+}
 
 Study read_study(std::filesystem::path const& file, StudyOverrides const& overrides) {
   auto const name = file.string();
@@ -148,6 +173,7 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
     throw UserError("The study " + name +
                     ": 'mask.methods' names none of the study's editing methods. Name one of them, or set 'mask: none'.");
   }
+  check_overlaps(study, name);
   if (study.evaluation.consensus) check_consensus(study, name);
   if (study.inject && !study.masks) {
     throw UserError("The study " + name +

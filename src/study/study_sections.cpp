@@ -221,7 +221,7 @@ void read_mask(YamlSection section, StudyPoint& point, Study& study) {
   } else if (study.masks || !section.has("layers")) {
     mask.layers = read_masked_layers(section, point.edit.hparams.layers);
   }
-  section.read("train_split", study.train_split);
+  section.read("train_split", point.training.split);
   read_training_facts(section, point.training);
   if (section.has("ranks") && section.need<std::string>("ranks") != "auto") {
     section.read_at_least("ranks", study.ranks_per_mask, 1);
@@ -251,18 +251,41 @@ EvaluationPlan read_evaluation(YamlSection section) {
   return plan;
 }
 
+/// Refuses what a way of editing does not do under a mask.
+void check_injection(YamlSection const& section, InjectionOptions const& inject, EditOptions const& edit) {
+  auto const method = edit.hparams.method;
+  auto const name = to_string(method);
+  if (!searches_values(method)) {
+    throw section.fault("", "edits under a mask by methods that search a value for every fact, but the study trains masks for " +
+                                name + ". Name the methods in mask.methods that masks are trained for, or remove the section");
+  }
+  if (!edits_in_batches(method)) return;
+  bool const knows_masks = method == EditMethod::memit || method == EditMethod::memit_merge;
+  auto const& variants = inject.variants;
+  if (!knows_masks && std::find(variants.begin(), variants.end(), InjectionVariant::adaptive) != variants.end())
+    throw section.fault("variants",
+                        "has 'adaptive', an update through the entries that a mask keeps, which is known for rome, "
+                        "r-rome, memit and memit-merge, but not for " +
+                            name + ". Choose among inject and off");
+  if (inject.sequential)
+    throw section.fault("sequential", "edits one fact after the other, but " + name +
+                                          " writes many into a model at once. Set it "
+                                          "to false, or choose rome or r-rome");
+  if (edit.sequential)
+    throw section.fault("",
+                        "edits every batch of facts in a model of its own, but 'edit.sequential' writes them into one after "
+                        "the other. Set it to false, or remove the section");
+}
+
 /// Facts of a split of the study, edited under its masks.
-InjectionOptions read_injection(YamlSection section, Study const& study, EditMethod method) {
+InjectionOptions read_injection(YamlSection section, Study const& study, EditOptions const& edit) {
   InjectionOptions inject;
   read_fields(section, inject);
   section.finish();
   auto const& splits = study.facts;
   if (std::none_of(splits.begin(), splits.end(), [&](auto const& s) { return s.split == inject.split; }))
     throw section.fault("split", "is '" + inject.split + "', but 'facts' has no such split");
-  if (study.masks && method != EditMethod::rome && method != EditMethod::r_rome) {
-    throw section.fault("", "edits under a mask by rome and r-rome alone, but the study trains masks for " + to_string(method) +
-                                ". Name the methods in mask.methods that masks are trained for, or remove the section");
-  }
+  if (study.masks) check_injection(section, inject, edit);
   return inject;
 }
 
@@ -329,7 +352,7 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   study.masks = false;
   if (!root.value("mask").is("none")) read_mask(root.section("mask"), point, study);
   point.masked = study.masks;
-  if (root.has("inject")) study.inject = read_injection(root.section("inject"), study, point.edit.hparams.method);
+  if (root.has("inject")) study.inject = read_injection(root.section("inject"), study, point.edit);
   auto const& moments = study.moments;
   if (needs_moments(point.edit.hparams) && moments.text.empty() && moments.ids.empty() && moments.files.empty()) {
     throw UserError(
@@ -338,17 +361,10 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   }
   point.mask.leading_space = study.peer_compatible;
   root.finish();
-  bool const known =
-      std::any_of(study.facts.begin(), study.facts.end(), [&](auto const& s) { return s.split == study.train_split; });
+  auto const& split = point.training.split;
+  bool const known = std::any_of(study.facts.begin(), study.facts.end(), [&](auto const& s) { return s.split == split; });
   if (study.masks && !known)
-    throw UserError("The study " + file + ": 'mask.train_split' is '" + study.train_split + "', but 'facts' has no such split.");
-  for (auto const& selection : study.facts) {
-    if (selection.split != study.training_split() || selection.allow_overlap.empty()) continue;
-    throw UserError(
-        fmt::format("The study {}: 'facts.{}.allow_overlap' is about facts of '{}' in other splits; it decides nothing "
-                    "here. Give it to the other split.",
-                    file, selection.split, selection.split));
-  }
+    throw UserError("The study " + file + ": 'mask.train_split' is '" + split + "', but 'facts' has no such split.");
   study.points.push_back(std::move(point));
   return study;
 }

@@ -40,11 +40,11 @@ std::vector<std::vector<std::string>> swept_values(YAML::Node const& node, std::
 
 /// Adds an axis, or replaces the one of the same keys.
 void add_axis(Sweep& sweep, SweepAxis axis, std::string const& name, std::string const& file) {
-  static std::set<std::string> const of_the_whole_study{"mask.methods", "mask.ranks", "mask.train_split"};
+  static std::set<std::string> const of_the_whole_study{"mask.methods", "mask.ranks"};
   for (auto const& key : axis.keys) {
     if ((!key.starts_with("edit.") && !key.starts_with("mask.")) || of_the_whole_study.contains(key)) {
       throw UserError("The study " + file + " sweeps '" + key +
-                      "'; only keys under edit. and mask. can be swept, except mask.methods, mask.ranks and mask.train_split.");
+                      "'; only keys under edit. and mask. can be swept, except mask.methods and mask.ranks.");
     }
   }
   auto const other_length = [&](auto const& list) { return list.size() != axis.values.front().size(); };

@@ -69,7 +69,7 @@ std::string with_defaults(Study const& study) {
     auto mask = document["mask"];
     add_value(mask, "layers", "last");
     add_value(mask, "seed", std::to_string(point.mask_seed));
-    add_value(mask, "train_split", study.train_split);
+    add_value(mask, "train_split", point.training.split);
     add_value(mask, "train_relations", "all");
     add_value(mask, "train_per_relation", std::to_string(point.training.per_relation));
     add_value(mask, "train_models", std::to_string(point.training.models));

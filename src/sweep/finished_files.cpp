@@ -85,11 +85,11 @@ class EditReader {
 class FinishedFiles {
  public:
   FinishedFiles(Study const& study, StudyPoint const& point, std::vector<SplitFact> const& facts, EditReader& reader)
-      : study_(study), files_(point.edit.files), masked_(point.masked), facts_(facts), reader_(reader) {}
+      : study_(study), point_(point), files_(point.edit.files), facts_(facts), reader_(reader) {}
 
   FinishedEdits read() {
     std::set<std::filesystem::path> paths;
-    for (auto const& fact : facts_) paths.insert(edit_file_of(files_, fact, study_));
+    for (auto const& fact : facts_) paths.insert(edit_file_of(files_, fact));
     paths.erase(std::filesystem::path());
     reader_.expect(paths);
     for (auto const& fact : facts_) result_.file_of.push_back(find(fact));
@@ -101,7 +101,7 @@ class FinishedFiles {
  private:
   /// The place of the fact's file in the result.
   std::optional<std::size_t> find(SplitFact const& fact) {
-    auto const path = edit_file_of(files_, fact, study_);
+    auto const path = edit_file_of(files_, fact);
     if (path.empty()) return std::nullopt;
     auto const known = places_.find(path);
     if (known != places_.end()) return known->second;
@@ -161,13 +161,12 @@ class FinishedFiles {
                                   counted(facts_.size(), "fact"),
                                   missing_.empty() ? "" : "; there is no '" + missing_.string() + "', for example"));
     }
+    auto const& split = point_.training.split;
     bool training = false;
-    for (std::size_t f = 0; f < facts_.size(); ++f)
-      training = training || (facts_[f].split == study_.train_split && result_.file_of[f]);
-    if (masked_ && !training) {
-      throw UserError(
-          fmt::format("The study '{}' trains masks on the split '{}', but edit.files has no edit of any of its facts.",
-                      study_.name, study_.train_split));
+    for (std::size_t f = 0; f < facts_.size(); ++f) training = training || (facts_[f].split == split && result_.file_of[f]);
+    if (point_.masked && !training) {
+      throw UserError(fmt::format(
+          "The study '{}' trains masks on the split '{}', but edit.files has no edit of any of its facts.", study_.name, split));
     }
     std::set<std::int64_t> known;
     for (auto const& fact : facts_) known.insert(fact.fact.case_id);
@@ -183,8 +182,8 @@ class FinishedFiles {
   }
 
   Study const& study_;
+  StudyPoint const& point_;  ///< the first of this way of editing
   EditFiles const& files_;
-  bool masked_;
   std::vector<SplitFact> const& facts_;
   EditReader& reader_;
   FinishedEdits result_;

@@ -18,6 +18,8 @@ double bytes_of(PlannedTask task, Study const& study, OpenRun const& run) {
   constexpr double overhead = 600, number = 4;  // headers and trailer; float32
   auto const& plan = run.plan;
   auto const hidden = static_cast<double>(run.model->config().hidden), inner = static_cast<double>(run.model->config().inner);
+  auto const layers_of = [&](std::size_t set) { return plan.sets[set].options.hparams.layers.size(); };
+  auto const factors = [&](std::size_t facts) { return static_cast<double>(facts) * (hidden + inner) * number; };
   switch (task.kind) {
     case TaskKind::moments:
       return static_cast<double>(plan.moments.size()) * inner * inner * number;
@@ -30,8 +32,7 @@ double bytes_of(PlannedTask task, Study const& study, OpenRun const& run) {
     }
     case TaskKind::batch_edit: {
       auto const& solve = plan.solves[task.index];
-      auto const layers = static_cast<double>(plan.sets[solve.set].options.hparams.layers.size());
-      return overhead + layers * static_cast<double>(solve.facts.size()) * (hidden + inner) * number;
+      return overhead + factors(solve.facts.size()) * static_cast<double>(layers_of(solve.set));
     }
     case TaskKind::mask: {
       auto const layers = std::max<std::size_t>(1, plan.masks[task.index].options.layers.size());
@@ -45,6 +46,14 @@ double bytes_of(PlannedTask task, Study const& study, OpenRun const& run) {
       return overhead;
     case TaskKind::masked_edit:
       return static_cast<double>(objects_of(plan, task).size()) * (overhead + (hidden + inner) * number);
+    case TaskKind::masked_values:
+      return overhead + static_cast<double>(plan.masked_values[task.index].facts.size()) * hidden * number;
+    case TaskKind::masked_solve: {
+      auto const& solve = plan.masked_solves[task.index];
+      auto const masked = solve.adaptive ? plan.masks[static_cast<std::size_t>(solve.under.mask)].options.layers.size() : 0;
+      return overhead + factors(solve.facts.size()) * static_cast<double>(layers_of(solve.set) - masked) +
+             static_cast<double>(masked) * hidden * inner * number;
+    }
     case TaskKind::injection: {
       constexpr double row = 64;
       return overhead + row * units_of(plan, study, task);

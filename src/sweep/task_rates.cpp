@@ -20,6 +20,8 @@ std::array<double, task_kinds> guessed(ModelConfig const& model, bool on_gpu) {
   operations[static_cast<std::size_t>(TaskKind::evaluation)] = 10 * token + 2 * logits;
   operations[static_cast<std::size_t>(TaskKind::perplexity)] = token + logits;
   operations[static_cast<std::size_t>(TaskKind::masked_edit)] = operations[static_cast<std::size_t>(TaskKind::edit)];
+  operations[static_cast<std::size_t>(TaskKind::masked_values)] = operations[static_cast<std::size_t>(TaskKind::edit)];
+  operations[static_cast<std::size_t>(TaskKind::masked_solve)] = operations[static_cast<std::size_t>(TaskKind::batch_edit)];
   operations[static_cast<std::size_t>(TaskKind::injection)] = operations[static_cast<std::size_t>(TaskKind::evaluation)];
   for (auto& each : operations) each /= speed;
   return operations;

@@ -40,9 +40,9 @@ std::vector<std::string> files_of_splits(Study const& study) {
 class FactsOfSplits {
  public:
   explicit FactsOfSplits(std::vector<SplitFact> const& selected) {
-    for (auto const& [fact, split] : selected) {
-      questions_.emplace(fact.relation, fact.subject);
-      cases_.insert(fact.case_id);
+    for (auto const& item : selected) {
+      questions_.emplace(item.fact.relation, item.fact.subject);
+      cases_.insert(item.fact.case_id);
     }
   }
 

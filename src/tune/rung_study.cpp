@@ -95,7 +95,6 @@ Study rung_study(Study const& study, std::string const& name, std::vector<TuneCa
   rung.name = name;
   rung.base = probes.parent_path();
   rung.facts = {{.split = probe_split, .files = {probes.filename().string()}, .limit = count}};
-  rung.train_split = probe_split;
   rung.masks = false;
   rung.published = {};
   rung.evaluation = {};

@@ -1,5 +1,4 @@
 #include <onemask/core/error.hpp>
-#include <onemask/core/reserved_names.hpp>
 #include <onemask/data/fact_prompts.hpp>
 #include <onemask/data/prompt.hpp>
 #include <onemask/edit/request.hpp>
@@ -16,9 +15,9 @@ namespace onemask {
 namespace {
 
 /// The prompts of a fact that some task reads.
-std::vector<std::string> prompts_of(SplitFact const& item, Study const& study) {
+std::vector<std::string> prompts_of(SplitFact const& item, Study const& study, std::vector<std::string> const& training) {
   auto evaluation = study.evaluation;
-  bool const trained = study.masks && (item.split == study.train_split || item.split == validation_split);
+  bool const trained = std::find(training.begin(), training.end(), item.home()) != training.end();
   evaluation.paraphrases = evaluation.paraphrases || trained;
   std::vector<std::string> prompts;
   for (auto const kind : evaluation.kinds()) {
@@ -44,9 +43,10 @@ void check_facts(Study const& study, Plan const& plan, Tokenizer const& tokenize
   for (auto const& set : plan.sets) {
     if (seen.emplace(set.templates, set.options.hparams.fact_token).second) sets.push_back(&set);
   }
+  auto const training = study.training_splits();
   for (auto const& item : plan.facts) {
     auto const object = longest_object(item.fact, tokenizer);
-    for (auto const& prompt : prompts_of(item, study)) {
+    for (auto const& prompt : prompts_of(item, study, training)) {
       auto const tokens = encode_prompt(tokenizer, prompt, study.peer_compatible).size();
       require_positions_of_fact(item.fact.case_id, prompt, tokens, object, config.positions);
     }

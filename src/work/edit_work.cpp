@@ -36,6 +36,7 @@ class EditWork : public TaskWork {
  public:
   explicit EditWork(WorkContext const& context) : run_(context), results_(context.objects, context.plan), masks_(run_, results_) {
     for (auto const& task : context.plan.edits) unit_facts_[task.key] = task.facts;
+    for (auto const& task : context.plan.masked_values) unit_facts_[task.key] = task.facts;
   }
 
   bool run(PlannedTask task, TaskContext const& context) override {
@@ -45,6 +46,8 @@ class EditWork : public TaskWork {
     if (task.kind == TaskKind::edit) search(plan.edits[task.index]);
     if (task.kind == TaskKind::batch_edit) solve(plan.solves[task.index]);
     if (task.kind == TaskKind::masked_edit) search_under_mask(task.index);
+    if (task.kind == TaskKind::masked_values) search_under_mask(plan.masked_values[task.index]);
+    if (task.kind == TaskKind::masked_solve) solve_under_mask(plan.masked_solves[task.index]);
     return true;
   }
 
@@ -75,7 +78,11 @@ class EditWork : public TaskWork {
       for (std::size_t i = 0; i < results.size(); ++i) run_.objects.put(set.keys[task.facts[i]], to_bytes(results[i].edit));
       return;
     }
-    auto const& model = carrying(task.previous);
+    put_values(carrying(task.previous), requests, hparams, task.key);
+  }
+
+  void put_values(CausalLM const& model, std::span<EditRequest const> requests, EditHparams const& hparams,
+                  std::string const& key) const {
     // Facts of one subject share a value, so they are not torn apart.
     auto const values = hparams.method == EditMethod::memit_merge
                             ? find_target_values(model, requests, hparams)
@@ -83,7 +90,28 @@ class EditWork : public TaskWork {
                                 return std::vector<TargetValues>{find_target_values(model, some, hparams)};
                               }));
     for (auto const& fact : values.facts) warn(fact);
-    run_.objects.put(task.key, to_bytes(values));
+    run_.objects.put(key, to_bytes(values));
+  }
+
+  std::unique_ptr<CausalLM> model_under(InjectedMask const& under) {
+    return masked_model(run_.model, nullptr, masks_.layers(under), masks_.mask(under));
+  }
+
+  void search_under_mask(MaskedValuesTask const& task) {
+    auto const& set = run_.plan.sets[task.set];
+    put_values(*model_under(task.under), requests_of(task.facts, set), set.options.hparams, task.key);
+  }
+
+  void solve_under_mask(MaskedSolveTask const& task) {
+    auto const& set = run_.plan.sets[task.set];
+    auto const& hparams = set.options.hparams;
+    auto const layers = masks_.layers(task.under);
+    auto const parts = masks_.mask(task.under).chunk(std::ssize(layers), 0);
+    SolveMask mask{{}, task.adaptive};
+    for (std::size_t i = 0; i < layers.size(); ++i) mask.keep[layers[i]] = parts[i];
+    auto const edit = solve_batch(*model_under(task.under), requests_of(task.facts, set), values_of(task.facts, task.values),
+                                  hparams, bases_of(hparams), nullptr, nullptr, &mask);
+    run_.objects.put(task.key, to_bytes(edit));
   }
 
   /// Edits each fact by itself.
@@ -98,7 +126,7 @@ class EditWork : public TaskWork {
     auto const& task = run_.plan.injections[index];
     auto const& set = run_.plan.sets[task.set];
     auto const& hparams = set.options.hparams;
-    auto const keep = masks_.mask(task);
+    auto const keep = masks_.mask(task.under);
     auto const requests = requests_of(task.facts, set);
     InjectedModel injected(run_, results_, index, keep);
     std::vector<RomeResult> results;
@@ -129,9 +157,14 @@ class EditWork : public TaskWork {
       run_.objects.put(task.key, to_bytes(edit));
       return;
     }
+    auto const edit = solve_batch(model, requests, values_of(task.facts, task.values), hparams, bases_of(hparams), previous);
+    run_.objects.put(task.key, to_bytes(edit));
+  }
+
+  std::map<int, KeyBasis> bases_of(EditHparams const& hparams) {
     std::map<int, KeyBasis> bases;
     for (auto layer : hparams.layers) bases.emplace(layer, basis(hparams, layer));
-    run_.objects.put(task.key, to_bytes(solve_batch(model, requests, values_of(task), hparams, bases, previous)));
+    return bases;
   }
 
   static void warn(EditOutcome const& fact) {
@@ -139,18 +172,18 @@ class EditWork : public TaskWork {
       log_warning(fmt::format("The fact with case_id {} is not edited: {}.", fact.case_id, fact.failure));
   }
 
-  /// The values of the task's facts, out of the units that they were searched in.
-  TargetValues values_of(SolveTask const& task) const {
+  /// The values of a solve's facts, out of the objects of the units that they were searched in.
+  TargetValues values_of(std::vector<std::size_t> const& facts, std::vector<std::string> const& keys) const {
     std::vector<TargetValues> units;
     std::map<std::size_t, std::size_t> place;  // of each fact in all units together
     std::size_t count = 0;
-    for (auto const& key : task.values) {
+    for (auto const& key : keys) {
       units.push_back(target_values_from_bytes(results_.bytes(key, "values"), "object " + key));
       for (auto fact : unit_facts_.at(key)) place[fact] = count++;
     }
     auto const all = joined(units);
     TargetValues result{{}, {}, all.values};
-    for (auto fact : task.facts) {
+    for (auto fact : facts) {
       result.facts.push_back(all.facts.at(place.at(fact)));
       result.value_of.push_back(all.value_of.at(place.at(fact)));
     }

@@ -200,7 +200,7 @@ FoundFacts find_facts(FactScoring const& scoring) {
     if (selection.known != KnownTest::none) decide(scoring, *candidates, found);
     agree(scoring.world, [&] { splits.push_back(choose_facts(*std::move(candidates))); });
   }
-  agree(scoring.world, [&] { found.selected = join_splits(std::move(splits), scoring.study.training_split()); });
+  agree(scoring.world, [&] { found.selected = join_splits(std::move(splits), scoring.study.training_splits()); });
   return found;
 }
 

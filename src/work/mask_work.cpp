@@ -25,11 +25,11 @@ std::string makers_in(std::string const& checkpoint, std::string const& name) {
 }
 
 /// What makes room for the facts that are kept on the device while masks are trained, and for the masks.
-std::string remedy_for_training_set(WorkContext const& run, std::size_t facts) {
+std::string remedy_for_training_set(MaskTask const& task, std::size_t facts) {
   return fmt::format(
       "It holds {} facts of the split '{}' while masks are trained on them. Set facts.{}.limit to a smaller number, or "
       "model.dtype to bfloat16.",
-      facts, run.study.train_split, run.study.train_split);
+      facts, task.split, task.split);
 }
 
 /// Trains one mask over a group, from its last checkpoint if there is one. Returns false when it was stopped; its checkpoint is
@@ -40,7 +40,7 @@ bool train(WorkContext const& run, MaskTask const& task, TrainingSet const& fact
   CheckpointFile const file(run.checkpoints / (task.key + ".safetensors"));
   auto const reducer = make_reducer(group, run.model.device());
   context.sums_through(reducer->transport());
-  auto trainer = with_remedy_for_memory(remedy_for_training_set(run, facts.size()), [&] {
+  auto trainer = with_remedy_for_memory(remedy_for_training_set(task, facts.size()), [&] {
     return MaskTrainer(facts, task.options, initial_theta(task.options, facts.mask_shape(), task.seed),
                        shuffled(task.seed, facts.size()), {group.rank(), group.size()}, *reducer);
   });
@@ -79,7 +79,7 @@ class Trainee {
   Trainee(WorkContext const& run, MaskTask const& task)
       : run_(run), set_(task.set), layers_(task.options.layers), of_(task.training), held_back_(task.held_back) {
     StoredResults results(run.objects, run.plan);
-    with_remedy_for_memory(remedy_for_training_set(run, task.training.size()), [&] {
+    with_remedy_for_memory(remedy_for_training_set(task, task.training.size()), [&] {
       std::vector<std::pair<std::string, MaskedModel>> models;  // by their object, in the order of the first facts
       add(task.training, &MaskedModel::training, results, models);
       add(task.held_back, &MaskedModel::validation, results, models);

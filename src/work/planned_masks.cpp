@@ -42,14 +42,18 @@ at::Tensor PlannedMasks::mask(PlannedCondition const& planned) {
   return shared_mask_of({*value_of(baseline_score_names, to_string(planned.kind))}, task, zeros);
 }
 
-at::Tensor PlannedMasks::mask(InjectionTask const& task) {
-  if (task.mask < 0) return {};
-  if (task.mask != last_mask_ || task.kind != last_kind_) {
-    last_ = mask(PlannedCondition{"", task.kind, task.set, task.mask});
-    last_mask_ = task.mask;
-    last_kind_ = task.kind;
+at::Tensor PlannedMasks::mask(InjectedMask const& under) {
+  if (under.mask < 0) return {};
+  if (under != last_under_) {
+    auto const set = run_.plan.masks[static_cast<std::size_t>(under.mask)].set;
+    last_ = mask(PlannedCondition{"", under.kind, set, under.mask});
+    last_under_ = under;
   }
   return last_;
+}
+
+std::vector<int> PlannedMasks::layers(InjectedMask const& under) const {
+  return under.mask < 0 ? std::vector<int>() : run_.plan.masks[static_cast<std::size_t>(under.mask)].options.layers;
 }
 
 /// The layers' matrices below each other.

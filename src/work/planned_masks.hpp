@@ -20,8 +20,10 @@ class PlannedMasks {
 
   /// Bool [layers * out, in], true = kept; undefined where the condition has none, or one for each fact.
   at::Tensor mask(PlannedCondition const& planned);
-  /// That of an injection task; undefined where it has none. The last one is kept.
-  at::Tensor mask(InjectionTask const& task);
+  /// The one that facts are edited under; undefined where it is none. The last one is kept.
+  at::Tensor mask(InjectedMask const& under);
+  /// The layers that it is put on; none where it is none.
+  std::vector<int> layers(InjectedMask const& under) const;
 
   /// How many entries of a mask are zero that a baseline takes its number from; 0 where it takes none.
   std::int64_t zeros_of_mask(PlannedCondition const& planned);
@@ -37,9 +39,8 @@ class PlannedMasks {
   StoredResults& results_;
   at::Tensor kept_;  ///< the mask `kept_of_`
   std::ptrdiff_t kept_of_ = -1;
-  at::Tensor last_;  ///< of an injection task with the mask `last_mask_` and this kind
-  std::ptrdiff_t last_mask_ = -1;
-  ConditionKind last_kind_ = ConditionKind::edited;
+  at::Tensor last_;  ///< the one that facts were edited under last
+  InjectedMask last_under_;
   /// By set, layers and facts.
   std::map<std::tuple<std::size_t, std::vector<int>, std::vector<std::size_t>>, at::Tensor> delta_magnitudes_;
 };

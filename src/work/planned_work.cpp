@@ -44,7 +44,9 @@ class PlannedWork : public TaskRunner {
  private:
   TaskWork& work_of(TaskKind kind) {
     // One kind's caches at a time: they can be large.
-    auto const of_edits = [](TaskKind k) { return k < TaskKind::mask || k == TaskKind::masked_edit; };
+    auto const of_edits = [](TaskKind k) {
+      return k < TaskKind::mask || (k >= TaskKind::masked_edit && k < TaskKind::injection);
+    };
     if (work_ && (kind == kind_ || (of_edits(kind) && of_edits(kind_)))) return *work_;
     work_.reset();
     if (of_edits(kind)) work_ = make_edit_work(context_);

@@ -19,7 +19,7 @@ class TaskWork {
 
 // The context outlives what these return.
 
-/// Second moments, null spaces, edits, batch edits, edits under masks.
+/// Second moments, null spaces, edits, batch edits, and edits, values and batch edits under masks.
 std::unique_ptr<TaskWork> make_edit_work(WorkContext const& context);
 std::unique_ptr<TaskWork> make_mask_work(WorkContext const& context);
 std::unique_ptr<TaskWork> make_evaluation_work(WorkContext const& context);

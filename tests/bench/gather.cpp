@@ -36,7 +36,8 @@ std::string key_of(std::string const& kind, std::size_t a, std::size_t b = 0, st
 std::vector<SplitFact> make_facts(std::size_t count) {
   std::vector<SplitFact> facts(count);
   for (std::size_t f = 0; f < count; ++f) {
-    auto& [fact, split] = facts[f];
+    auto& fact = facts[f].fact;
+    auto& split = facts[f].split;
     auto const number = std::to_string(f);
     split = f * 10 < count * 6 ? "train" : f * 10 < count * 9 ? "heldout" : "ood";
     fact.case_id = static_cast<std::int64_t>(f);

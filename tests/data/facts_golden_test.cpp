@@ -28,8 +28,9 @@ TEST(FactsThatShip, EveryFileHasItsRecords) {
                    source_folder() / "res" / "facts");
   std::map<std::string, std::map<std::string, int>> count;  // by split and relation
   std::set<std::pair<std::string, std::string>> questions;
-  for (auto const& [fact, split] : facts) {
-    ++count[split][fact.relation];
+  for (auto const& item : facts) {
+    auto const& fact = item.fact;
+    ++count[item.split][fact.relation];
     questions.emplace(fact.relation, fact.subject);
   }
   EXPECT_EQ(questions.size(), 4300u);

@@ -136,7 +136,7 @@ class SplitOverlap : public Split {
     write("test_d.json", 30, 31, "P1", {test::record(3, "P1", "S3"), test::record(41, "P1", "S4"), same_prompt});
   }
 
-  std::string complaint(std::vector<FactOverlap> const& allowed, std::string const& training = "train") const {
+  std::string complaint(std::vector<FactOverlap> const& allowed, std::vector<std::string> const& training = {"train"}) const {
     auto test = all_of("test", "test_d.json");
     test.allow_overlap = allowed;
     return test::complaint_of([&] { select_facts({all_of("train", "train_a.json"), test}, folder_.path(), training); });
@@ -150,9 +150,17 @@ TEST_F(SplitOverlap, WithTheTrainingSplitIsRefused) {
   EXPECT_THAT(said, HasSubstr("1 with the same relation and subject under another case_id: case_id 41 (S4, P1)"));
   EXPECT_THAT(said, HasSubstr("1 with the same rewrite prompt under another relation or subject: case_id 42 (S6, P5)"));
   EXPECT_THAT(said, HasSubstr("facts.test.allow_overlap: [case, subject, prompt]"));
-  EXPECT_EQ(complaint({}, "other"), "");  // a split that the study does not train on
-  EXPECT_EQ(complaint({}, ""), "");
-  EXPECT_THAT(complaint({}, "test"), HasSubstr("split 'train' has facts of the split 'test'"));
+  EXPECT_EQ(complaint({}, {"other"}), "");  // a split that the study does not train on
+  EXPECT_EQ(complaint({}, {}), "");
+  EXPECT_THAT(complaint({}, {"test"}), HasSubstr("split 'train' has facts of the split 'test'"));
+}
+
+TEST_F(SplitOverlap, OfTwoTrainingSplitsTheLaterOneIsAsked) {
+  std::vector<std::string> const both{"train", "test"};
+  EXPECT_THAT(complaint({}, both), HasSubstr("split 'test' has facts of the split 'train'"));
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(complaint({FactOverlap::case_id, FactOverlap::subject, FactOverlap::prompt}, both), "");
+  testing::internal::GetCapturedStderr();
 }
 
 TEST_F(SplitOverlap, IsAllowedByName) {
@@ -167,7 +175,7 @@ TEST_F(SplitOverlap, IsAllowedByName) {
 TEST_F(SplitOverlap, NamesSomeOfManyFacts) {
   write("same.json", 0, 8, "P1", {});
   auto const said = test::complaint_of([&] {
-    select_facts({all_of("train", "train_a.json"), all_of("test", "same.json")}, folder_.path(), "train");
+    select_facts({all_of("train", "train_a.json"), all_of("test", "same.json")}, folder_.path(), {"train"});
   });
   EXPECT_THAT(
       said, HasSubstr("8 with the same case_id: case_id 0 (S0, P1), 1 (S1, P1), 2 (S2, P1), 3 (S3, P1), 4 (S4, P1) and 3 more."));

@@ -94,6 +94,41 @@ TEST_P(AdjustedKeys, AlphaEditWithEarlierBatches) {
   EXPECT_LT(relative(adjusted_keys(basis, basis.whiten(k_), basis.whiten(before), hparams), with), 1e-5);
 }
 
+/// Row by row, the normal equations of the entries that are kept.
+TEST_P(AdjustedKeys, MemitThroughKeptEntriesIsTheSolveOfEveryRow) {
+  auto const hparams = hparams_of(EditMethod::memit);
+  auto const residual = random_tensor({6, k_.size(1)}, 3).to(at::kDouble);
+  auto keep = random_tensor({6, 12}, 4) > -0.3;
+  keep[1].fill_(true), keep[2].fill_(false);
+  auto const usual = at::matmul(residual, adjusted(hparams).t());
+  auto const update = kept_update(basis_, basis_.whiten(k_), usual, keep, hparams);
+  auto expected = at::zeros({6, 12}, at::kDouble);
+  for (std::int64_t row = 0; row < 6; ++row) {
+    auto const kept = keep[row].nonzero().squeeze(1);
+    if (kept.numel() == 0) continue;
+    auto const keys = k_.index_select(0, kept), c = c_.index_select(0, kept).index_select(1, kept);
+    auto const solved = at::matmul(at::matmul(residual[row], keys.t()), at::inverse(2.5 * c + at::matmul(keys, keys.t())));
+    expected[row].index_copy_(0, kept, solved);
+  }
+  EXPECT_LT(relative(update, expected), 1e-5);
+  EXPECT_EQ((update * keep.logical_not()).abs().max().item<double>(), 0);
+  EXPECT_LT(relative(update[1], usual[1]), 1e-12);
+  EXPECT_GT(relative(update, usual * keep), 0.01);  // more than the usual one with holes
+}
+
+/// One key (1, 1) with C = I and λ = 1 for a residual of 3: (1, 1) with all entries, 3/2 through the first alone.
+TEST(KeptUpdate, ByHand) {
+  auto hparams = hparams_of(EditMethod::memit);
+  hparams.mom2_update_weight = 1;
+  auto const basis = KeyBasis::of_moment({0, 10, at::eye(2), "", {}});
+  auto const key = at::ones({2, 1}, at::kDouble);
+  auto const usual = at::full({2, 1}, 3.0, at::kDouble).matmul(adjusted_keys(basis, basis.whiten(key), {}, hparams).t());
+  EXPECT_TRUE(at::allclose(usual, at::ones({2, 2}, at::kDouble)));
+  auto const keep = at::tensor({1, 0, 1, 1}).view({2, 2}).to(at::kBool);
+  EXPECT_TRUE(at::allclose(kept_update(basis, basis.whiten(key), usual, keep, hparams),
+                           at::tensor({1.5, 0., 1., 1.}, at::kDouble).view({2, 2})));
+}
+
 TEST(KeyBasisTest, TooFewTokensSaysHowManyAreNeeded) {
   for (std::int64_t tokens : {5, 11}) {
     try {
@@ -342,6 +377,45 @@ TEST_P(Batch, ASecondBatchGoesIntoTheModelThatCarriesTheFirst) {
       EXPECT_EQ(second.keys.at(0).size(1), 6);
     }
   }
+}
+
+/// Under a mask of the lower layer and one of the upper, everything is read in the model with (W + ΔW) ∘ M.
+TEST_P(Batch, UnderAMaskEveryLayerIsReadInTheMaskedModel) {
+  auto hparams = hparams_of(EditMethod::memit);
+  hparams.mom2_update_weight = 0.1;
+  auto const facts = requests(4);
+  SolveMask mask;
+  std::map<int, at::Tensor> masked_weights;
+  for (int layer : hparams.layers) {
+    auto const weight = model_->projection(layer).weight;
+    mask.keep[layer] = at::remainder(at::arange(weight.numel()), 4 + layer).gt(0).view(weight.sizes());
+    masked_weights[layer] = weight * mask.keep[layer];
+  }
+  auto const masked = model_->with_projections(masked_weights);
+  auto const targets = find_target_values(*masked, facts, hparams);
+  std::map<bool, double> missed;  // by whether the editor knows the mask
+  for (bool const adaptive : {false, true}) {
+    mask.adaptive = adaptive;
+    std::vector<LayerSolve> trace;
+    auto const edit = solve_batch(*masked, facts, targets, hparams, bases_, nullptr, &trace, &mask);
+    auto changed = masked_weights;
+    for (std::size_t i = 0; i < 2; ++i) {
+      auto const layer = hparams.layers[i];
+      auto const before = model_->with_projections(changed);
+      std::vector<at::Tensor> missing;
+      for (std::size_t f = 0; f < facts.size(); ++f) {
+        auto const is = read(*before, facts[f].contexts[0], layer).second;
+        missing.push_back((targets.values[static_cast<std::int64_t>(f)] - is) / (2.0 - static_cast<double>(i)));
+      }
+      EXPECT_LT(relative(trace[i].residual, at::stack(missing, 1)), 1e-4) << layer;
+      auto const change = edit.deltas[i].matrix();
+      EXPECT_EQ((change * mask.keep[layer].logical_not()).abs().max().item<double>() == 0, adaptive);
+      auto const put = at::matmul((change * mask.keep[layer]).to(at::kDouble), trace[i].keys);
+      missed[adaptive] += relative(put, trace[i].residual) / 2;
+      changed[layer] = (model_->projection(layer).weight + change) * mask.keep[layer];
+    }
+  }
+  EXPECT_LT(missed.at(true), missed.at(false));
 }
 
 TEST_P(Batch, FactsThatFailedArePassedOver) {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sweep"))
 
-from batch_edit_test import HPARAMS
+from tiny_world import MEMIT_HPARAMS
 from runs import Run
 from undisturbed import SLOW, undisturbed
 
@@ -75,7 +75,7 @@ def memit(study: Path, folder: Path) -> Subject:
     choice = random.Random(5)
     words = ["".join(choice.choices("abcdefghijklmnopqrstuvwxyz", k=choice.randint(1, 8))) for _ in range(30000)]
     (world / "corpus.txt").write_text("\n\n".join(" ".join(words[first : first + 15]) for first in range(0, len(words), 15)))
-    (world / "memit.yaml").write_text(HPARAMS.replace("v_num_grad_steps: 8", "v_num_grad_steps: 30"))
+    (world / "memit.yaml").write_text(MEMIT_HPARAMS.replace("v_num_grad_steps: 8", "v_num_grad_steps: 30"))
     text = study.read_text()
     for old, new in [("hparams: hparams.yaml", "hparams: memit.yaml"), ("  batch: 4\n", "  batch: 1\n"),
                      ("epochs: 4", "epochs: 30"), ("mask.seed: 0..2", "edit.mom2_update_weight: [0.5, 1, 2, 4]")]:  # fmt: skip

@@ -72,6 +72,45 @@ TEST_F(PlanTest, ShareOfTheTrainingFactsIsHeldBack) {
   EXPECT_EQ(plan({{"mask.seed=9"}, {}, {}}).facts_of("validation"), p.facts_of("validation"));
 }
 
+TEST_F(PlanTest, EverySplitThatIsTrainedOnHasItsShareHeldBack) {
+  auto const p = plan({{"mask.validation_share=0.2"}, {"mask.train_split=train,heldout"}, {}});
+  EXPECT_EQ(p.facts_of("train").size(), 16U);
+  EXPECT_EQ(p.facts_of("heldout").size(), 4U);
+  EXPECT_EQ(p.facts_of("validation").size(), 5U);
+  ASSERT_EQ(p.masks.size(), 2U);
+  EXPECT_EQ(p.masks[0].name, "mask.train_split=train");
+  EXPECT_EQ(p.masks[0].settings, "mask.train_split=train");
+  EXPECT_EQ(p.masks[0].training, p.facts_of("train"));
+  EXPECT_EQ(p.masks[1].training, p.facts_of("heldout"));
+  // A mask is not scored on facts held back from the other: they are neither of their own split nor of its.
+  for (auto f : p.facts_of("validation")) {
+    bool const own = p.facts[f].home() == "train";
+    EXPECT_EQ(f < 20, own);
+    EXPECT_EQ(is_scored(p.masks[0], f), own);
+    EXPECT_EQ(is_scored(p.masks[1], f), !own);
+  }
+  for (auto const* split : {"train", "heldout"}) {
+    for (auto f : p.facts_of(split)) EXPECT_TRUE(is_scored(p.masks[0], f) && is_scored(p.masks[1], f));
+  }
+  // The masks are those of studies that train on one of the splits.
+  for (auto const& mask : p.masks) {
+    auto const alone = plan({{"mask.validation_share=0.2", "mask.train_split=" + mask.split}, {}, {}});
+    EXPECT_EQ(alone.masks[0].key, mask.key);
+    EXPECT_TRUE(alone.masks[0].left_out.empty());
+  }
+}
+
+TEST_F(PlanTest, ModelsOfASplitHoldItsFactsThatAreHeldBack) {
+  std::vector<std::string> const memit{"edit.method=memit", "moments.text=corpus.txt", "mask.validation_share=0.2"};
+  auto const p = plan({memit, {"mask.train_split=train,heldout"}, {}});
+  ASSERT_EQ(p.solves.size(), 2U);
+  EXPECT_EQ(p.solves[0].facts.size(), 20U);
+  EXPECT_THAT(p.solves[1].facts, ElementsAre(20, 21, 22, 23, 24));
+  auto const alone = plan({memit, {}, {}});
+  EXPECT_EQ(alone.solves[0].key, p.solves[0].key);
+  EXPECT_EQ(alone.masks[0].key, p.masks[0].key);
+}
+
 TEST_F(PlanTest, TheSameStudyGivesTheSamePlan) {
   auto const one = plan({{}, {"mask.seed=0..2"}, {}}), other = plan({{}, {"mask.seed=0..2"}, {}});
   EXPECT_EQ(one.id, other.id);

@@ -22,6 +22,11 @@ class StudyMaker {
     points_.push_back(unmasked ? "" : name);
     names_.push_back(name), kinds_.push_back(kind), sets_.push_back(set), settings_.push_back(settings), zeros_.push_back(zeros);
   }
+  /// The last condition is of a mask that is trained on this split; where none is, the table has no such column.
+  void trained_on(std::string const& split) {
+    train_splits_.resize(names_.size());
+    train_splits_.back() = split;
+  }
   void row(std::string const& condition, std::string const& split, std::string const& prompts, std::string const& metric,
            double mean, double low, double high, std::int64_t n, std::int64_t planned, std::string const& relation = "all") {
     relation_.push_back(relation);
@@ -52,6 +57,12 @@ class StudyMaker {
     study.attributes = {{"status", "COMPLETE"}, {"tasks_planned", "14"}, {"tasks_done", "13"}, {"train_split", "train"}};
     study.tables["conditions"] = {
         {{"name", names_}, {"kind", kinds_}, {"set", sets_}, {"settings", settings_}, {"point", points_}, {"zeros", zeros_}}};
+    if (!train_splits_.empty()) {
+      auto splits = train_splits_;
+      splits.resize(names_.size());
+      study.tables["conditions"].columns.emplace_back("train_split", splits);
+      study.attributes["train_split"] = "east, west";
+    }
     study.tables["summary"] = {{{"condition", condition_},
                                 {"split", split_},
                                 {"relation", relation_},
@@ -88,6 +99,7 @@ class StudyMaker {
   Texts fact_splits_;
   Integers scored_conditions_, scored_facts_;
   Numbers margins_;
+  Texts train_splits_;
   Texts names_, points_, kinds_, sets_, settings_, condition_, split_, relation_, prompts_, metric_;
   Numbers zeros_, mean_, low_, high_;
   Integers n_, planned_;

@@ -268,5 +268,28 @@ edited + mask, ood, rsr: published 70.0 %; not measured by this study
   EXPECT_THROW(format_table(file), UserError);
 }
 
+TEST(Finding, EveryMaskKnowsTheSplitThatItWasTrainedOn) {
+  StudyMaker study;
+  study.condition("original", "original");
+  study.condition("edited", "edited");
+  for (auto const* split : {"east", "west"}) {
+    auto const name = std::string("mask.train_split=") + split;
+    study.condition(name, "mask", "", name, 0.1);
+    study.trained_on(split);
+  }
+  for (auto const* on : {"east", "west"}) {
+    study.rsr("original", on, 1, 1, 1, 20);
+    study.rsr("edited", on, 0.1, 0.05, 0.15, 20);
+    study.rsr("mask.train_split=east", on, 0.9, 0.8, 0.95, 20);
+    study.rsr("mask.train_split=west", on, 0.6, 0.5, 0.7, 20);
+  }
+  auto const all = findings(study.file());
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_THAT(all[0], HasSubstr("restores 90 % [80, 95] of the 20 training facts. It restores 90 % [80, 95] of the 20 facts of "
+                                "'west', more than no mask"));
+  EXPECT_THAT(all[1], HasSubstr("restores 60 % [50, 70] of the 20 facts of 'east', more than no mask (10 % [5, 15]). It restores "
+                                "60 % [50, 70] of the 20 training facts"));
+}
+
 }  // namespace
 }  // namespace onemask::test

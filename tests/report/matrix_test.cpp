@@ -68,6 +68,31 @@ TEST(Matrix, WhereRelationsAreNotSweptMasksAreAtHomeOnThoseOfTheStudy) {
   EXPECT_EQ(homes(), std::pair(false, true));
 }
 
+/// Masks trained on east and on west, scored on both and on a third split.
+StudyMaker masks_of_splits() {
+  StudyMaker study;
+  study.condition("original", "original");
+  for (auto const* split : {"east", "west"}) {
+    auto const name = std::string("mask.train_split=") + split;
+    study.condition(name, "mask", "", name, 0.1);
+    study.trained_on(split);
+    for (auto const* on : {"east", "west", "heldout"}) study.rsr(name, on, on == std::string(split) ? 0.9 : 0.3, 0.2, 1, 20);
+  }
+  return study;
+}
+
+TEST(Matrix, MasksOfSplitsOnSplits) {
+  auto const report = make_matrices(masks_of_splits().file(), {});
+  EXPECT_EQ(report.request.columns, MatrixColumns::split);
+  auto const& matrix = report.matrices.at(0);
+  EXPECT_THAT(matrix.rows, ElementsAre("mask.train_split=east", "mask.train_split=west"));
+  EXPECT_THAT(matrix.columns, ElementsAre("east", "west", "heldout"));
+  for (std::size_t row = 0; row < 2; ++row) {
+    for (std::size_t column = 0; column < 3; ++column) EXPECT_EQ(matrix.cells[row][column].at_home, row == column);
+  }
+  EXPECT_THAT(to_text(matrix_document(report)), HasSubstr("Mean over 2 cells at home: 90.0"));
+}
+
 TEST(Matrix, ACellThatIsNotOfAllFactsSaysOfHowMany) {
   auto study = masks_of_relations();
   study.condition("mask.train_relations=P30 mask.seed=0", "mask", "", "mask.train_relations=P30", 0.1);

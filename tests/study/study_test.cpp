@@ -37,7 +37,8 @@ TEST_F(StudyTest, Defaults) {
   EXPECT_THAT(study.facts[0].files, ElementsAre("train.json"));
   EXPECT_EQ(study.facts[1].split, "heldout");
   EXPECT_FALSE(study.facts[0].limit);
-  EXPECT_EQ(study.train_split, "train");
+  EXPECT_EQ(study.points.front().training.split, "train");
+  EXPECT_THAT(study.training_splits(), ElementsAre("train"));
   EXPECT_EQ(study.ranks_per_mask, 0);
   EXPECT_FALSE(study.peer_compatible);
   EXPECT_THAT(study.evaluation.baselines, ElementsAre(Baseline{BaselineScore::random}, Baseline{BaselineScore::magnitude},
@@ -378,12 +379,12 @@ TEST_F(FinishedEditsStudyTest, AnIndexNamesThem) {
   EXPECT_EQ(files.of_facts, (std::map<std::int64_t, std::string>{{3, (folder_ / "x/3").string()}, {104, "/y"}}));
   SplitFact fact;
   fact.fact.case_id = 104;
-  EXPECT_EQ(edit_file_of(files, fact, study), "/y");
+  EXPECT_EQ(edit_file_of(files, fact), "/y");
   fact.fact.case_id = 4;
-  EXPECT_EQ(edit_file_of(files, fact, study), "");
-  fact.split = "validation";
-  EXPECT_EQ(edit_file_of({"{split}/{case_id}/{split}.safetensors", 0, {}}, fact, study), "train/4/train.safetensors");
-  EXPECT_EQ(edit_file_of({"{split}/{case_id}", 8, {}}, fact, study), "{split}/4");
+  EXPECT_EQ(edit_file_of(files, fact), "");
+  fact.split = "validation", fact.held_back_from = "train";
+  EXPECT_EQ(edit_file_of({"{split}/{case_id}/{split}.safetensors", 0, {}}, fact), "train/4/train.safetensors");
+  EXPECT_EQ(edit_file_of({"{split}/{case_id}", 8, {}}, fact), "{split}/4");
   for (auto const* index : {"[]", "{}", R"({"a": "x"})", R"({"1": 2})", R"({"1": ""})", "{"}) {
     write_file_atomically(folder_ / "index.json", index);
     EXPECT_THAT(complaint(), HasSubstr("index.json")) << index;
@@ -427,6 +428,21 @@ TEST_F(StudyTest, WhatIsSaidOfMasksIsLeftOutOnRequest) {
   EXPECT_FALSE(study.masks);
   EXPECT_THAT(names(study), ElementsAre("edit.v_lr=0.5 mask", "edit.v_lr=1 mask"));
   EXPECT_THAT(study.resolved, AllOf(HasSubstr("mask: none"), HasSubstr("edit.v_lr"), Not(HasSubstr("mask."))));
+}
+
+TEST_F(StudyTest, MasksOfSeveralSplits) {
+  auto const study = read({{}, {"mask.train_split=heldout,train"}, {}});
+  EXPECT_THAT(names(study), ElementsAre("mask.train_split=heldout", "mask.train_split=train"));
+  EXPECT_EQ(study.points[0].training.split, "heldout");
+  EXPECT_THAT(study.training_splits(), ElementsAre("train", "heldout"));  // in the order of the file
+  EXPECT_THAT(complaint({{}, {"mask.train_split=train,ood"}, {}}), HasSubstr("'mask.train_split' is 'ood'"));
+  // What they share is allowed by the later one.
+  EXPECT_EQ(complaint({{"facts.heldout.allow_overlap=[case]"}, {"mask.train_split=train,heldout"}, {}}), "");
+  EXPECT_THAT(complaint({{"facts.train.allow_overlap=[case]"}, {"mask.train_split=heldout,train"}, {}}),
+              HasSubstr("decides nothing here"));
+  StudyOverrides unmasked{{}, {"mask.train_split=train,heldout"}, {}};
+  unmasked.masks = false;
+  EXPECT_TRUE(read(unmasked).training_splits().empty());
 }
 
 TEST_F(StudyTest, SweepsThatMakeNoSense) {

@@ -1,28 +1,12 @@
 #!/usr/bin/env python3
 """Many facts in one model: the same bits on every number of ranks and after a kill, for every method, and what is refused."""
 
-import random
 import signal
 import sys
 import unittest
 
 from runs import Results, Run, WorldTest
-
-HPARAMS = """\
-alg_name: MEMIT
-layers: [0, 1]
-fact_token: subject_last
-v_num_grad_steps: 8
-v_lr: 0.5
-v_loss_layer: 2
-v_weight_decay: 0.5
-clamp_norm_factor: 2
-kl_factor: 0.0625
-mom2_adjustment: true
-mom2_update_weight: 0.5
-nullspace_threshold: 0.01
-context_template_length_params: [[4, 2]]
-"""
+from tiny_world import MEMIT_HPARAMS, write_corpus
 
 
 class BatchEdits(WorldTest):
@@ -30,11 +14,8 @@ class BatchEdits(WorldTest):
     def setUpClass(cls) -> None:
         super().setUpClass()
         world = cls.study.parent
-        choice = random.Random(5)
-        words = ["".join(choice.choices("abcdefghijklmnopqrstuvwxyz", k=choice.randint(1, 8))) for _ in range(900)]
-        paragraphs = [" ".join(words[first : first + 15]) for first in range(0, 900, 15)]
-        (world / "corpus.txt").write_text("\n\n".join(paragraphs))
-        (world / "memit.yaml").write_text(HPARAMS)
+        write_corpus(world / "corpus.txt")
+        (world / "memit.yaml").write_text(MEMIT_HPARAMS)
         study = cls.study.read_text().replace("hparams: hparams.yaml", "hparams: memit.yaml").replace("0..2", "0..1")
         cls.batch_study = world / "batch.yaml"
         cls.batch_study.write_text(study + "moments: {text: corpus.txt, tokens: 2000}\n")

@@ -8,6 +8,7 @@ import sys
 import unittest
 
 from runs import MPIRUN, PROGRAM, Results, Run, WorldTest
+from tiny_world import MEMIT_HPARAMS, write_corpus
 
 
 def numbers(results: Results, name: str) -> list:
@@ -86,6 +87,39 @@ class Injection(WorldTest):
         units = self.run_on(1, "units", "--set", "edit.batch=4", "--sweep", "mask.seed=0")
         self.assertEqual(scores(units, ("none", "edit", 1)), scores(alone, ("none", "edit", 1)))
 
+    def test_models_of_many_facts(self):
+        world = self.study.parent
+        write_corpus(world / "corpus.txt")
+        (world / "memit.yaml").write_text(MEMIT_HPARAMS)
+        words = ["--set", "edit.hparams=memit.yaml", "--set", "edit.facts_per_model=4", "--set", "moments={text: corpus.txt, tokens: 2000}",
+                 "--set", "inject.sequential=false", "--set", "mask.layers=all", "--sweep", "mask.seed=0"]  # fmt: skip
+        one = self.run_on(1, "models on 1", *words)
+        for ranks in (2, 3):
+            self.expect_same_results(self.run_on(ranks, f"models on {ranks}", *words), one)
+        self.assertEqual(len(models(one)), 2 + 4 * 4)
+        self.assertEqual(len(numbers(one, "injection_scores/fact")), 6 * (2 + 4 * 4))
+        # The edit that is not under a mask is that of the study, of two models: four facts and two.
+        condition = one.texts("conditions/name").index("edited")
+        rows = zip(*(numbers(one, f"metrics/{name}") for name in ("condition", "prompt", "fact", "lp_true", "lp_new")))
+        metrics = {fact: values for c, prompt, fact, *values in rows if (c, prompt) == (condition, 0)}
+        plain = scores(one, ("none", "edit", 0))
+        self.assertEqual(sorted(len([n for *_, n in plain.values() if n == norm]) for norm in {n for *_, n in plain.values()}), [2, 4])
+        for fact, (lp_true, lp_new, _) in plain.items():
+            self.assertAlmostEqual(lp_true, metrics[fact][0], delta=1e-4)
+            self.assertAlmostEqual(lp_new, metrics[fact][1], delta=1e-4)
+        for mask in ("trained", "random", "magnitude", "delta_magnitude"):
+            inject, off, adaptive = (scores(one, (mask, variant, 0)) for variant in ("inject", "off", "adaptive"))
+            for fact in inject:
+                self.assertEqual(inject[fact][2], off[fact][2])
+                self.assertNotEqual(inject[fact][:2], off[fact][:2])
+                self.assertNotEqual(inject[fact][2], adaptive[fact][2])
+                self.assertNotEqual(inject[fact][2], plain[fact][2])
+        # Other methods without an update that knows the mask.
+        words += ["--set", "inject.variants=[inject, off]", "--set", "inject.masks=[trained]", "--sweep", "edit.method=emmet,alphaedit,memit-merge"]
+        one = self.run_on(1, "methods on 1", *words)
+        self.assertEqual(len(models(one)), 3 * (2 + 3))
+        self.expect_same_results(self.run_on(3, "methods on 3", *words), one)
+
     def test_killed_while_it_edits_under_masks(self):
         words = ["--set", "edit.batch=1", "--set", "edit.v_num_grad_steps=30", "--sweep", "mask.seed=0"]
         undisturbed = self.run_on(2, "undisturbed", *words)
@@ -114,7 +148,7 @@ class Injection(WorldTest):
         self.assertEqual(said.returncode, 0, said.stderr)
         self.assertRegex(said.stdout, r"edits under masks +34 ")  # two units of 6 facts: 2 sequential, and of 4 masks and 2 seeds both
         self.assertRegex(said.stdout, r"injection +36 ")
-        for setting, sentence in [("inject.split=west", "no such split"), ("edit.method=memit", "rome and r-rome alone")]:
+        for setting, sentence in [("inject.split=west", "no such split"), ("edit.method=ft-l", "trains masks for ft-l")]:
             with self.subTest(setting):
                 refused = plan("--set", setting)
                 self.assertEqual(refused.returncode, 2)

@@ -24,6 +24,22 @@ mom2_adjustment: false
 context_template_length_params: [[4, 2]]
 """
 
+MEMIT_HPARAMS = """\
+alg_name: MEMIT
+layers: [0, 1]
+fact_token: subject_last
+v_num_grad_steps: 8
+v_lr: 0.5
+v_loss_layer: 2
+v_weight_decay: 0.5
+clamp_norm_factor: 2
+kl_factor: 0.0625
+mom2_adjustment: true
+mom2_update_weight: 0.5
+nullspace_threshold: 0.01
+context_template_length_params: [[4, 2]]
+"""
+
 STUDY = """\
 name: tiny
 model:
@@ -129,6 +145,13 @@ def records(first: int, count: int, relations: dict[str, str]) -> list[dict]:
             "neighborhood_prompts": ["Alma Ott is in", "Otto Alm, of"][: case_id // 2 % 3], "attribute_prompts": [], "generation_prompts": [],
         })  # fmt: skip
     return facts
+
+
+def write_corpus(file: Path) -> None:
+    """Text for second moments."""
+    choice = random.Random(5)
+    words = ["".join(choice.choices("abcdefghijklmnopqrstuvwxyz", k=choice.randint(1, 8))) for _ in range(900)]
+    file.write_text("\n\n".join(" ".join(words[first : first + 15]) for first in range(0, 900, 15)))
 
 
 def make_world(folder: Path) -> Path:

@@ -38,7 +38,7 @@ TEST_F(TuneProbes, AreFactsThatNoSplitHas) {
   auto const study = read();
   auto const probes = choose_probes(study, facts_of(study), {}, 19);
   std::set<std::int64_t> selected;
-  for (auto const& [fact, split] : facts_of(study)) selected.insert(fact.case_id);
+  for (auto const& item : facts_of(study)) selected.insert(item.fact.case_id);
   EXPECT_EQ(selected.size(), 6u);
   std::set<std::int64_t> ids;
   for (auto const& fact : probes) {

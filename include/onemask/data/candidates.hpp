@@ -60,8 +60,8 @@ struct SelectedFacts {
 
 /// Each (relation, subject) is given once, to the first split that names it, since a fact is one edit and held-out facts must be
 /// unseen; the others are dropped, with one warning per split that counts them. Throws UserError for a split without facts and a
-/// case_id that stands for two different facts. Where `training_split` names a split, another one that has facts of it is
-/// refused, unless its selection allows such an overlap.
-SelectedFacts join_splits(std::vector<ChosenFacts> splits, std::string const& training_split = "");
+/// case_id that stands for two different facts. A split that has facts of one of `training_splits` is refused, unless its
+/// selection allows such an overlap; of two of them the later one must.
+SelectedFacts join_splits(std::vector<ChosenFacts> splits, std::vector<std::string> const& training_splits = {});
 
 }  // namespace onemask

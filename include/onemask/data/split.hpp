@@ -48,13 +48,17 @@ struct FactSelection {
 
 struct SplitFact {
   Fact fact;
-  std::string split;
+  std::string split;                ///< validation_split: it is held back from training
+  std::string held_back_from = {};  ///< the split that it then comes from; else empty
+
+  /// The split of the study that it comes from.
+  std::string const& home() const { return held_back_from.empty() ? split : held_back_from; }
 };
 
 /// The facts of all selections, in their order, as if the model knew all of them; relative files are looked for in `base`. Each
 /// (relation, subject) is given once, see join_splits. Throws UserError for a pattern without files, an unknown relation, fewer
 /// facts than asked for, nothing selected, and as join_splits does.
 std::vector<SplitFact> select_facts(std::vector<FactSelection> const& selections, std::filesystem::path const& base,
-                                    std::string const& training_split = "");
+                                    std::vector<std::string> const& training_splits = {});
 
 }  // namespace onemask

@@ -30,6 +30,9 @@ WeightDelta make_dense_delta(int layer, at::Tensor const& matrix);
 /// What one delta after the other comes to; both of one layer.
 WeightDelta sum(WeightDelta const& first, WeightDelta const& second);
 
+/// Frobenius norm of all of them together, as one matrix would have it.
+double frobenius_norm(std::vector<WeightDelta> const& deltas);
+
 /// The model's second projections with the deltas added, by layer.
 std::map<int, at::Tensor> edited_weights(CausalLM const& model, std::vector<WeightDelta> const& deltas);
 

@@ -61,11 +61,14 @@ struct MaskTask {
   std::size_t set = 0;
   std::string name;      ///< of its study point
   std::string settings;  ///< what it may differ in from masks of other seeds
+  std::string split;     ///< that it is trained on
   MaskOptions options = {};
   std::uint64_t seed = 0;
   std::vector<std::size_t> training = {};   ///< facts that it is trained on, ascending
   std::vector<std::size_t> held_back = {};  ///< and those that it is tried on after every epoch
-  std::vector<bool> left_out = {};  ///< by fact: those of its split that are neither, which are not scored under it; empty: none
+  /// By fact: those of its split that are neither, and those held back from other splits, which are not scored under it; empty:
+  /// none.
+  std::vector<bool> left_out = {};
   std::vector<std::size_t> members =
       {};                ///< of a consensus, which is not trained: places in Plan::masks of those it is the mean of
   std::string key = {};  ///< object
@@ -139,6 +142,8 @@ struct Plan {
   std::vector<TextModel> text_models;
   std::vector<TextTask> text_tasks;  ///< model after model
   std::int64_t text_tokens = 0;      ///< that are scored under a model
+  std::vector<MaskedValuesTask> masked_values;
+  std::vector<MaskedSolveTask> masked_solves;
   /// By set, then mask (none first), its kind, sequence, facts.
   std::vector<InjectionTask> injections;
   std::string id;                ///< hash of all keys
@@ -153,7 +158,7 @@ struct Plan {
   std::vector<std::size_t> facts_of(std::string const& split) const;
 };
 
-/// Sets a share of the training split apart as the validation split, as make_plan does.
+/// Sets a share of every split that masks are trained on apart as the validation split, as make_plan does.
 void hold_back(Study const& study, std::vector<SplitFact>& facts);
 
 /// Whether the fact is scored under the mask.

@@ -15,6 +15,6 @@ std::string unknown_part(std::string const& path);
 
 /// Where the finished edit of a fact is looked for; empty where the study names none for it. Facts that are held back from
 /// training are of the training split.
-std::filesystem::path edit_file_of(EditFiles const& files, SplitFact const& fact, Study const& study);
+std::filesystem::path edit_file_of(EditFiles const& files, SplitFact const& fact);
 
 }  // namespace onemask

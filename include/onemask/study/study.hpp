@@ -34,13 +34,12 @@ struct Published {
   std::vector<PublishedFigure> figures;
 };
 
-/// Which facts of the training split a mask is trained on.
+/// Which facts a mask is trained on.
 struct TrainingFacts {
-  std::vector<std::string> relations;  ///< empty: all
+  std::string split = "train";
+  std::vector<std::string> relations;  ///< of the split; empty: all
   int per_relation = 0;                ///< the first so many of each, those held back included; 0: all
   int models = 0;                      ///< of the edited models that hold them, only those in the first so many; 0: all
-
-  bool all() const { return relations.empty() && per_relation == 0 && models == 0; }
 };
 
 /// One combination of swept values.
@@ -61,11 +60,10 @@ struct Study {
   std::string name;
   std::filesystem::path base;  ///< folder that relative paths start from
   ModelOptions model;
-  std::vector<FactSelection> facts;   ///< one per split, in order
-  std::string train_split = "train";  ///< the split that masks are trained on
-  bool masks = true;                  ///< whether any are trained
-  int ranks_per_mask = 0;             ///< 0: as many as give every mask a group, at least 1
-  MomentsOptions moments;             ///< the text for second moments
+  std::vector<FactSelection> facts;  ///< one per split, in order
+  bool masks = true;                 ///< whether any are trained
+  int ranks_per_mask = 0;            ///< 0: as many as give every mask a group, at least 1
+  MomentsOptions moments;            ///< the text for second moments
   EvaluationPlan evaluation;
   std::optional<InjectionOptions> inject;  ///< facts that are edited under masks; nothing: none are
   PerplexityOptions perplexity;
@@ -74,8 +72,8 @@ struct Study {
   std::vector<StudyPoint> points;
   std::string resolved;  ///< the study with all overrides, as YAML
 
-  /// The split that masks are trained on; "" where none are.
-  std::string training_split() const { return masks ? train_split : ""; }
+  /// The splits that masks are trained on, in the order of `facts`.
+  std::vector<std::string> training_splits() const;
 };
 
 /// Overrides of a study from the command line.
