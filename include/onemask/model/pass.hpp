@@ -46,8 +46,14 @@ class Pass {
 
   /// Residual stream before layer 0.
   at::Tensor embed(at::Tensor const& ids) const { return model_.embed(ids, layout_.positions); }
-  /// `layer` up to its second projection. With `seen`, keeps the layer's keys and values.
-  Halfway halfway(int layer, at::Tensor const& residual, KeyValue* seen = nullptr) const;
+  /// `layer` up to its second projection. With `seen`, keeps the layer's keys and values; with `probabilities`, what attention()
+  /// gives.
+  Halfway halfway(int layer, at::Tensor const& residual, KeyValue* seen = nullptr, at::Tensor* probabilities = nullptr) const;
+  /// Attention probabilities of a layer, [rows, heads, width, past + width]: of each query over all places, which add up to 1.
+  /// Those of a query past its row's end mean nothing.
+  at::Tensor attention(int layer, at::Tensor const& residual) const;
+  /// halfway() with these probabilities in place of the layer's own, be they of another model on the same rows.
+  Halfway halfway_with(int layer, at::Tensor const& residual, at::Tensor const& probabilities) const;
   /// The rest of a layer that stopped halfway: residual + what the MLP makes of the projection.
   at::Tensor finish(int layer, Halfway const& half, ProjectionOverride const& change = {}) const;
   /// The same where the projection of the keys is there already, y [tokens, out].
@@ -59,8 +65,13 @@ class Pass {
 
  private:
   at::Tensor score_mask(Layout const& queries, std::optional<std::int64_t> window) const;
+  at::Tensor const& mask_of(int layer) const;
+  /// Keys of the past and of this pass, or values: [rows, heads, past + width, head_dim].
+  at::Tensor over_heads(at::Tensor const& past, at::Tensor const& own) const;
   at::Tensor attend(int layer, at::Tensor const& queries, Layout const& query_layout, at::Tensor const& mask,
-                    KeyValue const& own) const;
+                    at::Tensor const& own_keys) const;
+  Halfway add_attention(int layer, at::Tensor const& residual, Layout const& query_layout, at::Tensor const& probabilities,
+                        at::Tensor const& own_values) const;
 
   CausalLM const& model_;
   Layout layout_;
