@@ -35,6 +35,14 @@ std::vector<std::string> fact_prompts(Fact const& fact, PromptKind kind) {
   throw std::logic_error("a prompt of no kind");
 }
 
+std::optional<std::size_t> subject_end(Fact const& fact, PromptKind kind, std::string const& prompt) {
+  if (!asks_own_object(kind)) return std::nullopt;
+  // All but paraphrases end with the rewrite prompt, whose template says where the subject stands.
+  auto const begin = kind == PromptKind::paraphrase ? prompt.rfind(fact.subject)
+                                                    : prompt.size() - fact.question().size() + fact.prompt.find("{}");
+  return begin == std::string::npos ? std::nullopt : std::optional(begin + fact.subject.size());
+}
+
 std::size_t count_prompts(Fact const& fact, PromptKind kind) {
   switch (kind) {
     case PromptKind::paraphrase:

@@ -1,6 +1,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/data/prompt.hpp>
 
+#include <algorithm>
 #include <string>
 
 namespace onemask {
@@ -14,6 +15,11 @@ std::vector<std::int64_t> encode_prompt(Tokenizer const& tokenizer, std::string_
   auto ids = tokenizer.encode(space ? " " + std::string(text) : std::string(text));
   if (auto const head = head_token(tokenizer)) ids.insert(ids.begin(), *head);
   return ids;
+}
+
+std::int64_t last_token_of(Tokenizer const& tokenizer, std::string_view beginning, std::size_t tokens, bool leading_space) {
+  auto const own = encode_prompt(tokenizer, beginning, leading_space).size();
+  return static_cast<std::int64_t>(std::min(own, tokens)) - 1;
 }
 
 std::vector<std::int64_t> encode_target(Tokenizer const& tokenizer, std::string_view target) {

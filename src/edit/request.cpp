@@ -17,13 +17,11 @@ std::string fill(std::string const& text, std::string const& value) {
   return text.substr(0, position) + value + text.substr(position + 2);
 }
 
-/// A template with one "{}" for the subject, and the position of the subject's last token in it: as many tokens as the text up to
-/// the subject's end has.
+/// A template with one "{}" for the subject, and the position of the subject's last token in it.
 EditRequest::Row make_row(Tokenizer const& tokenizer, std::string const& text, std::string const& subject, bool subject_last) {
   EditRequest::Row row{encode_prompt(tokenizer, fill(text, subject)), 0};
   auto const upto = text.substr(0, text.find("{}")) + subject;
-  auto const tokens = subject_last ? encode_prompt(tokenizer, upto).size() : row.ids.size();
-  row.lookup = static_cast<std::int64_t>(std::min(tokens, row.ids.size())) - 1;
+  row.lookup = subject_last ? last_token_of(tokenizer, upto, row.ids.size()) : std::ssize(row.ids) - 1;
   return row;
 }
 

@@ -1,5 +1,6 @@
 #include "eval/edited_products.hpp"
 #include "eval/generation.hpp"
+#include "eval/patched_scores.hpp"
 #include "eval/row_columns.hpp"
 #include "eval/top_tokens.hpp"
 #include <onemask/checkpoint/safetensors.hpp>
@@ -52,6 +53,8 @@ Batch make_batch(Tokenizer const& tokenizer, std::vector<EvaluationFact> const& 
     auto const add = [&](std::string const& text, PromptKind kind) {
       TwoWayPrompt prompt{encode_prompt(tokenizer, text, options.leading_space), encode_target(tokenizer, fact.target_true),
                           encode_target(tokenizer, fact.target_new)};
+      if (auto const end = subject_end(fact, kind, text))
+        prompt.subject = last_token_of(tokenizer, text.substr(0, *end), prompt.prompt.size(), options.leading_space);
       require_positions_of_fact(fact.case_id, text, prompt.prompt.size(),
                                 std::max(prompt.target_true.size(), prompt.target_new.size()), model.config().positions);
       batch.numbers.push_back(batch.facts.empty() || batch.facts.back().index != item.index ? 0 : batch.numbers.back() + 1);
@@ -238,7 +241,7 @@ std::vector<PromptMetrics> FactScorer::score(std::vector<Condition> const& condi
     EditedProducts products(*model_, layer_, part.prompts, part.batch.left, part.batch.right, facts);
     for (std::size_t c = 0; c < conditions.size(); ++c) {
       auto const& condition = conditions[c];
-      if (condition.edited ? !part.edited : !part.unedited) continue;
+      if (condition.patch || (condition.edited ? !part.edited : !part.unedited)) continue;
       auto const mask = condition.keep.defined() ? condition.keep.to(model_->device(), model_->dtype()) : at::Tensor();
       bool const masks_weight = condition.cover != Cover::delta, masks_edit = condition.cover != Cover::weight;
       auto const shared = condition.shared ? condition.shared() : nullptr;
@@ -266,8 +269,25 @@ std::vector<PromptMetrics> FactScorer::score(std::vector<Condition> const& condi
       };
       put(part.generator->scores(product(), shared ? *shared : *model_), first, rows);
     }
+    if (part.edited) add_patched(part, conditions, rows);
   }
   return rows;
+}
+
+/// In the order of the conditions, whatever they are scored in.
+void FactScorer::add_patched(Part const& part, std::vector<Condition> const& conditions, std::vector<PromptMetrics>& rows) const {
+  std::map<std::size_t, std::vector<PromptMetrics>> found;
+  score_patched(*model_, part.prompts, part.batch.left, part.batch.right, conditions,
+                [&](std::size_t place, TwoWayBatch::Scores const& scores) {
+                  compare(*tokenizer_, part.batch, part.original, part.original_top, scores, static_cast<std::int64_t>(place),
+                          compare_texts_, found[place]);
+                });
+  for (auto const& [place, of_condition] : found) {
+    for (std::size_t i = 0; i < of_condition.size(); ++i) {
+      bool const has_entry = conditions[place].patch->at != PatchPlace::subject || part.batch.prompts[i].subject >= 0;
+      if (has_entry) rows.push_back(of_condition[i]);
+    }
+  }
 }
 
 std::vector<PromptMetrics> evaluate(CausalLM const& model, Tokenizer const& tokenizer, int layer,

@@ -178,7 +178,7 @@ Table conditions_table(Plan const& plan, std::vector<double> const& zeros) {
     return std::string(c.cover == Cover::both ? "zero" : c.cover == Cover::delta ? "original" : "");
   };
   auto const cover = [&](auto const& c) {
-    bool const covers = c.kind == ConditionKind::mask || is_shared_baseline(c.kind);
+    bool const covers = c.kind == ConditionKind::mask || is_shared_baseline(c.kind) || (c.patch && c.mask >= 0);
     return covers ? name_of(cover_names, c.cover) : std::string();
   };
   auto const amount = [](auto const& c) {

@@ -58,9 +58,15 @@ std::unique_ptr<CausalLM> load_causal_lm(Checkpoint const& checkpoint, Placement
   return fit_on_device(checkpoint, placement, [&] { return maker->second(checkpoint, placement); });
 }
 
-at::Tensor CausalLM::mlp_output(int, at::Tensor const& projected) const {
-  invariant(!config_.mlp_norm, "the norm behind the MLP of '", config_.family, "' is left out");
-  return projected;
+at::Tensor CausalLM::attention_output(int layer, at::Tensor const& context) const {
+  return attention_norm(layer)(attention_projection(layer)(context));
+}
+
+at::Tensor CausalLM::mlp_output(int layer, at::Tensor const& projected) const {
+  auto const norm = mlp_norm(layer);
+  invariant(norm.scale.defined() == config_.mlp_norm, "layer ", layer, " of '", config_.family,
+            "' has a norm behind its MLP, or lacks it, against its configuration");
+  return norm(projected);
 }
 
 at::Tensor CausalLM::logits(at::Tensor const& normed) const {

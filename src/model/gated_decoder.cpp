@@ -33,8 +33,6 @@ class GatedDecoder final : public CausalLM {
     head_ = c.tied_head ? tokens_ : weights("lm_head.weight", {c.vocabulary, c.hidden});
     for (std::int64_t layer = 0; layer < c.layers; ++layer) {
       blocks_.push_back(read(GatedLayerReader(weights, c, gated_block_name(layer), scale)));
-      invariant(blocks_.back().after_mlp.defined() == c.mlp_norm, "layer ", layer, " of '", c.family,
-                "' has a norm behind its MLP, or lacks it, against its configuration");
     }
     if (c.local_rope_theta > 0) local_rotary_.emplace(c, c.local_rope_theta, /*scaled=*/false, placement);
   }
@@ -58,9 +56,9 @@ class GatedDecoder final : public CausalLM {
     return {rotary(layer).rotate(heads(block.key, block.key_norm, input), positions), heads(block.value, {}, input)};
   }
 
-  at::Tensor attention_output(int layer, at::Tensor const& context) const override {
-    return normed(blocks_[layer].after_attention, blocks_[layer].attention_out(context));
-  }
+  Linear attention_projection(int layer) const override { return blocks_[layer].attention_out; }
+  Norm attention_norm(int layer) const override { return norm_of(blocks_[layer].after_attention); }
+  Norm mlp_norm(int layer) const override { return norm_of(blocks_[layer].after_mlp); }
 
   at::Tensor mlp_key(int layer, at::Tensor const&, at::Tensor const& after) const override {
     auto const& block = blocks_[layer];
@@ -68,11 +66,7 @@ class GatedDecoder final : public CausalLM {
     return detail::activate(config().activation, block.gate(input)) * block.up(input);
   }
 
-  at::Tensor mlp_output(int layer, at::Tensor const& projected) const override {
-    return normed(blocks_[layer].after_mlp, projected);
-  }
-
-  at::Tensor final_norm(at::Tensor const& residual) const override { return normed(norm_, residual); }
+  Norm final_norm() const override { return norm_of(norm_); }
   at::Tensor head() const override { return head_; }
 
  private:
@@ -82,10 +76,8 @@ class GatedDecoder final : public CausalLM {
     return {gated_block_name(layer) + ".mlp.down_proj.weight", blocks_[layer].down.weight, blocks_[layer].down.bias};
   }
 
-  /// x itself where the family has no such norm.
-  at::Tensor normed(at::Tensor const& scale, at::Tensor const& x) const {
-    return scale.defined() ? rms_norm(x, scale, config().norm_epsilon) : x;
-  }
+  Norm norm_of(at::Tensor const& scale) const { return {scale, {}, config().norm_epsilon}; }
+  at::Tensor normed(at::Tensor const& scale, at::Tensor const& x) const { return norm_of(scale)(x); }
 
   at::Tensor heads(Linear const& matrix, at::Tensor const& norm, at::Tensor const& input) const {
     auto const vectors = matrix(input);

@@ -62,8 +62,9 @@ class Gpt2 final : public CausalLM {
     return {both.select(1, 0), both.select(1, 1)};
   }
 
-  at::Tensor attention_output(int layer, at::Tensor const& context) const override {
-    return apply_conv(blocks_[layer].attention_out, context);
+  Linear attention_projection(int layer) const override {
+    auto const& out = blocks_[layer].attention_out;
+    return {out.weight.t(), out.bias};
   }
 
   at::Tensor mlp_key(int layer, at::Tensor const&, at::Tensor const& after) const override {
@@ -71,7 +72,7 @@ class Gpt2 final : public CausalLM {
     return detail::activate(config().activation, apply_conv(block.up, norm(block.norm2, after)));
   }
 
-  at::Tensor final_norm(at::Tensor const& residual) const override { return norm(norm_, residual); }
+  Norm final_norm() const override { return {norm_.weight, norm_.bias, config().norm_epsilon}; }
   at::Tensor head() const override { return head_; }
 
  private:

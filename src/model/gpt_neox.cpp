@@ -62,9 +62,7 @@ class GptNeoX final : public CausalLM {
     return {rotary_.rotate(heads(blocks_[layer].key, input), positions), heads(blocks_[layer].value, input)};
   }
 
-  at::Tensor attention_output(int layer, at::Tensor const& context) const override {
-    return blocks_[layer].attention_out(context);
-  }
+  Linear attention_projection(int layer) const override { return blocks_[layer].attention_out; }
 
   at::Tensor mlp_key(int layer, at::Tensor const& before, at::Tensor const& after) const override {
     auto const& block = blocks_[layer];
@@ -72,7 +70,7 @@ class GptNeoX final : public CausalLM {
     return detail::activate(config().activation, block.up(input));
   }
 
-  at::Tensor final_norm(at::Tensor const& residual) const override { return normed(norm_, residual); }
+  Norm final_norm() const override { return {norm_.weight, norm_.bias, config().norm_epsilon}; }
   at::Tensor head() const override { return head_; }
 
  private:

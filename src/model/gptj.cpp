@@ -55,16 +55,14 @@ class GptJ final : public CausalLM {
     return {rotate(heads(blocks_[layer].key, input), positions), heads(blocks_[layer].value, input)};
   }
 
-  at::Tensor attention_output(int layer, at::Tensor const& context) const override {
-    return at::linear(context, blocks_[layer].attention_out);
-  }
+  Linear attention_projection(int layer) const override { return {blocks_[layer].attention_out, {}}; }
 
   at::Tensor mlp_key(int layer, at::Tensor const& before, at::Tensor const&) const override {
     auto const& block = blocks_[layer];
     return detail::activate(config().activation, at::linear(norm(block.norm, before), block.up.weight, block.up.bias));
   }
 
-  at::Tensor final_norm(at::Tensor const& residual) const override { return norm(norm_, residual); }
+  Norm final_norm() const override { return {norm_.weight, norm_.bias, config().norm_epsilon}; }
   at::Tensor head() const override { return head_.weight; }
   at::Tensor head_bias() const override { return head_.bias; }
 

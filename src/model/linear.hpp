@@ -2,19 +2,13 @@
 
 #include <onemask/checkpoint/checkpoint.hpp>
 #include <onemask/model/device.hpp>
+#include <onemask/model/layers.hpp>
 
 #include <string>
 
 #include <ATen/ATen.h>
 
 namespace onemask {
-
-/// A matrix [out, in] with its bias, undefined where there is none; or scale and shift of a norm.
-struct Linear {
-  at::Tensor weight, bias;
-
-  at::Tensor operator()(at::Tensor const& x) const { return at::linear(x, weight, bias); }
-};
 
 /// Takes a checkpoint's weights to where and how a model computes.
 class WeightReader {

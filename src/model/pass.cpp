@@ -48,33 +48,64 @@ at::Tensor Pass::score_mask(Layout const& queries, std::optional<std::int64_t> w
   return mask.masked_fill(allowed.logical_not(), -std::numeric_limits<float>::infinity()).unsqueeze(1);
 }
 
-at::Tensor Pass::attend(int layer, at::Tensor const& queries, Layout const& query_layout, at::Tensor const& mask,
-                        KeyValue const& own) const {
-  auto key = spread(own.key, layout_);
-  auto value = spread(own.value, layout_);
-  if (past_) {
-    key = at::cat({past_->keys[layer], key}, 2);
-    value = at::cat({past_->values[layer], value}, 2);
-  }
-  auto const groups = queries.size(1) / key.size(1);
-  if (groups > 1) {
-    key = key.repeat_interleave(groups, 1);
-    value = value.repeat_interleave(groups, 1);
-  }
-  auto scores = at::matmul(spread(queries, query_layout), key.transpose(2, 3));
-  if (auto const cap = model_.config().score_cap) scores = soft_cap(scores, *cap);
-  auto const context = at::matmul(at::softmax(scores + mask, -1), value);
-  return context.transpose(1, 2).reshape({-1, queries.size(1) * queries.size(2)}).index_select(0, query_layout.unpad);
+at::Tensor const& Pass::mask_of(int layer) const {
+  return model_.config().has_window(layer) ? windowed_mask_ : mask_;
 }
 
-Halfway Pass::halfway(int layer, at::Tensor const& residual, KeyValue* seen) const {
+at::Tensor Pass::over_heads(at::Tensor const& past, at::Tensor const& own) const {
+  auto all = spread(own, layout_);
+  if (past.defined()) all = at::cat({past, all}, 2);
+  auto const groups = model_.config().heads / all.size(1);
+  return groups > 1 ? all.repeat_interleave(groups, 1) : all;
+}
+
+at::Tensor Pass::attend(int layer, at::Tensor const& input, at::Tensor const& own_keys, Wanted const* wanted) const {
+  auto const& config = model_.config();
+  auto const& of_queries = wanted != nullptr ? wanted->layout : layout_;
+  auto const queries =
+      model_.queries(layer, wanted != nullptr ? input.index_select(0, wanted->tokens) : input, of_queries.positions);
+  auto scores =
+      at::matmul(spread(queries, of_queries), over_heads(past_ ? past_->keys[layer] : at::Tensor(), own_keys).transpose(2, 3));
+  if (auto const cap = config.score_cap) scores = soft_cap(scores, *cap);
+  auto const mask = wanted != nullptr ? score_mask(of_queries, config.has_window(layer) ? config.sliding_window : std::nullopt)
+                                      : mask_of(layer);
+  return at::softmax(scores + mask, -1);
+}
+
+Halfway Pass::add_attention(int layer, at::Tensor const& residual, at::Tensor const& probabilities, at::Tensor const& own_values,
+                            Wanted const* wanted) const {
+  auto const& of_queries = wanted != nullptr ? wanted->layout : layout_;
+  auto const values = over_heads(past_ ? past_->values[layer] : at::Tensor(), own_values);
+  invariant(probabilities.size(0) == values.size(0) && probabilities.size(1) == values.size(1) &&
+                probabilities.size(2) == of_queries.width && probabilities.size(3) == values.size(2),
+            "layer ", layer, " gets ", probabilities.numel(), " attention probabilities for ", values.size(0), " rows of ",
+            of_queries.width, " queries and ", values.size(2), " keys in ", values.size(1), " heads");
+  auto const context = at::matmul(probabilities, values)
+                           .transpose(1, 2)
+                           .reshape({-1, values.size(1) * values.size(3)})
+                           .index_select(0, of_queries.unpad);
+  auto const before = wanted != nullptr ? residual.index_select(0, wanted->tokens) : residual;
+  auto const after = before + model_.attention_output(layer, context);
+  return {after, model_.mlp_key(layer, before, after)};
+}
+
+Halfway Pass::halfway(int layer, at::Tensor const& residual, KeyValue* seen, at::Tensor* probabilities) const {
   auto const input = model_.attention_input(layer, residual);
   auto const own = model_.keys_values(layer, input, layout_.positions);
   if (seen != nullptr) *seen = own;
-  auto const context = attend(layer, model_.queries(layer, input, layout_.positions), layout_,
-                              model_.config().has_window(layer) ? windowed_mask_ : mask_, own);
-  auto const after = residual + model_.attention_output(layer, context);
-  return {after, model_.mlp_key(layer, residual, after)};
+  auto const attended = attend(layer, input, own.key, nullptr);
+  if (probabilities != nullptr) *probabilities = attended;
+  return add_attention(layer, residual, attended, own.value, nullptr);
+}
+
+at::Tensor Pass::attention(int layer, at::Tensor const& residual, Wanted const* wanted) const {
+  auto const input = model_.attention_input(layer, residual);
+  return attend(layer, input, model_.keys_values(layer, input, layout_.positions).key, wanted);
+}
+
+Halfway Pass::halfway_with(int layer, at::Tensor const& residual, at::Tensor const& probabilities, Wanted const* wanted) const {
+  auto const own = model_.keys_values(layer, model_.attention_input(layer, residual), layout_.positions);
+  return add_attention(layer, residual, probabilities, own.value, wanted);
 }
 
 at::Tensor Pass::finish(int layer, Halfway const& half, ProjectionOverride const& change) const {
@@ -96,14 +127,10 @@ at::Tensor Pass::run(int first, int last, at::Tensor residual, std::vector<KeyVa
 at::Tensor Pass::run(int first, int last, at::Tensor residual, Layout const& wanted, at::Tensor const& tokens) const {
   if (first > last) return residual.index_select(0, tokens);
   residual = run(first, last - 1, std::move(residual));
+  Wanted const of_last{wanted, tokens};
   auto const input = model_.attention_input(last, residual);
   auto const own = model_.keys_values(last, input, layout_.positions);
-  auto const queries = model_.queries(last, input.index_select(0, tokens), wanted.positions);
-  auto const before = residual.index_select(0, tokens);
-  auto const mask =
-      score_mask(wanted, model_.config().has_window(last) ? model_.config().sliding_window : std::optional<std::int64_t>());
-  auto const after = before + model_.attention_output(last, attend(last, queries, wanted, mask, own));
-  return finish(last, {after, model_.mlp_key(last, before, after)});
+  return finish(last, add_attention(last, residual, attend(last, input, own.key, &of_last), own.value, &of_last));
 }
 
 Wanted want(Layout const& layout, std::vector<std::vector<std::int64_t>> const& offsets) {

@@ -76,12 +76,21 @@ TwoWayBatch::TwoWayBatch(CausalLM const& model, int layer, std::vector<TwoWayPro
   read_ = want(rows_.layout, plan.offsets);
   invariant(rows_.layout.counts.size() == plan.rows.size() && read_.tokens.numel() == place, "of ", plan.rows.size(),
             " prompts with objects, ", read_.tokens.numel(), " tokens are read instead of ", place);
-  std::vector<std::int64_t> edit_of_row;
-  for (auto prompt : plan.prompt_of_row) edit_of_row.push_back(edit[static_cast<std::size_t>(prompt)]);
+  std::vector<std::int64_t> edit_of_row, last, subject;
+  for (auto const number : plan.prompt_of_row) {
+    auto const& prompt = prompts[static_cast<std::size_t>(number)];
+    edit_of_row.push_back(edit[static_cast<std::size_t>(number)]);
+    last.push_back(std::ssize(prompt.prompt) - 1);
+    subject.push_back(prompt.subject);
+    invariant(prompt.subject < std::ssize(prompt.prompt), "a subject ends at token ", prompt.subject, " of a prompt of ",
+              prompt.prompt.size());
+  }
   edit_ = index_tensor(edit_of_row, at::kCPU).index_select(0, rows_.layout.row);
   next_ = index_tensor(next, at::kCPU);
+  last_ = index_tensor(last, at::kCPU);
+  subject_ = index_tensor(subject, at::kCPU);
   IndexMove move;
-  move.add(rows_.layout).add(read_.layout).add(read_.tokens).add(edit_).add(next_);
+  move.add(rows_.layout).add(read_.layout).add(read_.tokens).add(edit_).add(next_).add(last_).add(subject_);
   auto const take = [&](TermPlan const& planned, Terms& terms) {
     terms = {index_tensor(planned.place, at::kCPU), index_tensor(planned.token, at::kCPU),
              index_tensor(planned.prompt, at::kCPU)};
@@ -112,21 +121,23 @@ at::Tensor TwoWayBatch::accuracy(at::Tensor const& table, at::Tensor const& most
   return added(hits, terms) / added(at::ones_like(hits), terms);
 }
 
-at::Tensor TwoWayBatch::table(at::Tensor const& projected, CausalLM const& model) const {
-  Pass const pass(model, rows_.layout);
-  auto const residual = pass.finish_with(layer_, rows_.half, projected);
-  auto const last = static_cast<int>(model.config().layers) - 1;
-  auto const hidden = pass.run(layer_ + 1, last, residual, read_.layout, read_.tokens);
-  auto table = log_probabilities(model, model.final_norm(hidden));
+at::Tensor TwoWayBatch::distributions(at::Tensor const& residual, CausalLM const& model) const {
+  auto table = log_probabilities(model, model.final_norm(residual));
   invariant(table.size(0) == read_.tokens.numel(), table.size(0), " distributions were made for ", read_.tokens.numel(),
             " tokens");
   return table;
 }
 
-at::Tensor TwoWayBatch::table(EditedProjection const& change, CausalLM const& model) const {
-  auto const projected = project(model.projection(layer_), rows_.half.key,
-                                 {change.left, change.right, edit_, change.mask, change.masks_weight, change.masks_edit});
-  return table(projected, model);
+at::Tensor TwoWayBatch::table(at::Tensor const& projected, CausalLM const& model) const {
+  Pass const pass(model, rows_.layout);
+  auto const residual = pass.finish_with(layer_, rows_.half, projected);
+  auto const last = static_cast<int>(model.config().layers) - 1;
+  return distributions(pass.run(layer_ + 1, last, residual, read_.layout, read_.tokens), model);
+}
+
+at::Tensor TwoWayBatch::projected(EditedProjection const& change, CausalLM const& model) const {
+  return project(model.projection(layer_), rows_.half.key,
+                 {change.left, change.right, edit_, change.mask, change.masks_weight, change.masks_edit});
 }
 
 TwoWayBatch::Scores TwoWayBatch::scores_of(at::Tensor const& read) const {
@@ -141,7 +152,7 @@ TwoWayBatch::Scores TwoWayBatch::scores_of(at::Tensor const& read) const {
 
 TwoWayBatch::Scores TwoWayBatch::score(EditedProjection const& change, CausalLM const& model) const {
   c10::NoGradGuard const no_gradients;
-  return scores_of(table(change, model));
+  return scores_of(table(projected(change, model), model));
 }
 
 TwoWayBatch::Scores TwoWayBatch::score_with(ProjectionProduct const& product) const {
@@ -164,7 +175,7 @@ at::Tensor TwoWayBatch::gradient(ProjectionProduct const& product) const {
 
 TwoWayBatch::Margins TwoWayBatch::margins() const {
   c10::NoGradGuard const no_gradients;
-  auto const read = table(EditedProjection(), model_);
+  auto const read = table(projected({}, model_), model_);
   auto const [likeliest, tokens] = read.topk(std::min<std::int64_t>(2, read.size(1)));
   auto const first = likeliest.select(1, 0).index_select(0, true_.place);
   auto const second = likeliest.select(1, likeliest.size(1) - 1).index_select(0, true_.place);

@@ -186,8 +186,11 @@ void add_consensus(Fingerprints const& fingerprints, Plan& plan) {
 
 std::string variant_of(PlannedCondition const& condition) {
   if (condition.baseline) return describe(*condition.baseline);
-  auto const cover = condition.cover == Cover::both ? "" : "cover " + name_of(cover_names, condition.cover);
-  return condition.consensus ? "consensus" + (cover.empty() ? "" : ", " + cover) : cover;
+  std::vector<std::string> parts;
+  if (condition.consensus) parts.emplace_back("consensus");
+  if (condition.patch) parts.push_back(describe(*condition.patch));
+  if (condition.cover != Cover::both) parts.push_back("cover " + name_of(cover_names, condition.cover));
+  return join(parts, ", ");
 }
 
 std::size_t Plan::tasks() const {

@@ -66,6 +66,25 @@ void check_baselines(Study const& study, MaskTask const& mask) {
   }
 }
 
+/// Patches that the study cannot score.
+void check_patches(Study const& study) {
+  for (auto const& patch : study.evaluation.patch) {
+    if (study.masks || !belongs_to_mask(patch)) continue;
+    throw UserError(
+        fmt::format("The study '{}': '{}' of 'evaluation.patch' needs a model under a mask, but the study trains none. Train "
+                    "one, or remove it.",
+                    study.name, describe(patch)));
+  }
+  bool const writes = study.evaluation.generate > 0 || study.evaluation.entropy > 0;
+  if (!study.evaluation.patch.empty() && writes) {
+    throw UserError(
+        fmt::format("The study '{}' lets its models write texts (evaluation.generate, evaluation.entropy), which models with the "
+                    "attention of others (evaluation.patch) cannot: both models would have to write the same text. Ask for one "
+                    "of them here, and for the other in a study of its own.",
+                    study.name));
+  }
+}
+
 /// Whether a mask can be put on the edits of a set: on layers that they change, and where every fact has an edit of its own, on
 /// all of these.
 bool fits(MaskTask const& mask, EditSet const& set) {
@@ -80,6 +99,7 @@ class ConditionPlanner {
   ConditionPlanner(Study const& study, Plan& plan) : study_(study), evaluation_(study.evaluation), plan_(plan) {}
 
   void make() {
+    check_patches(study_);
     std::size_t transferred = 0;
     for (std::size_t s = 0; s < plan_.sets.size(); ++s) {
       auto const has_set = [&](auto const& mask) { return mask.set == s; };
@@ -117,19 +137,28 @@ class ConditionPlanner {
     plan_.condition_groups.push_back({set, mask, plan_.conditions.size(), 0});
   }
 
-  void add(std::string const& what, ConditionKind kind, Cover cover = Cover::both, std::optional<Baseline> baseline = {}) {
+  PlannedCondition& add(std::string const& what, ConditionKind kind, Cover cover = Cover::both,
+                        std::optional<Baseline> baseline = {}) {
     plan_.conditions.push_back({what.empty() ? name_ : with_name(what, name_), kind, set_, mask_, cover, std::move(baseline)});
     plan_.conditions.back().consensus = is_consensus();
     ++plan_.condition_groups.back().count;
+    return plan_.conditions.back();
   }
 
   /// Whether the mask is a consensus. Its baselines would be those of its members.
   bool is_consensus() const { return mask_ >= 0 && !plan_.masks[static_cast<std::size_t>(mask_)].members.empty(); }
 
   /// One that the mask, or a mask of as many zeros, is put on.
-  void add_covered(ConditionKind kind, std::string const& name, Cover cover) {
+  PlannedCondition& add_covered(ConditionKind kind, std::string const& name, Cover cover) {
     auto const covered = variant_of({"", kind, set_, mask_, cover});
-    add(name + (name.empty() || covered.empty() ? "" : ", ") + covered, kind, cover);
+    return add(name + (name.empty() || covered.empty() ? "" : ", ") + covered, kind, cover);
+  }
+
+  /// Those with a mask, or those without.
+  void add_patches(bool of_mask, Cover cover) {
+    for (auto const& patch : evaluation_.patch) {
+      if (belongs_to_mask(patch) == of_mask) add_covered(ConditionKind::patched, describe(patch), cover).patch = patch;
+    }
   }
 
   void without_mask() {
@@ -139,6 +168,7 @@ class ConditionPlanner {
     for (auto const& baseline : evaluation_.baselines) {
       if (!belongs_to_mask(baseline)) add(describe(baseline), condition_kind_of(baseline), Cover::both, baseline);
     }
+    add_patches(false, Cover::both);
   }
 
   void of_mask(bool (*wanted)(Baseline const&)) {
@@ -154,6 +184,7 @@ class ConditionPlanner {
       if (!is_plain(baseline) && belongs_to_mask(baseline) && !is_consensus() && wanted(baseline))
         add(describe(baseline), condition_kind_of(baseline), Cover::both, baseline);
     }
+    for (auto const cover : evaluation_.cover) add_patches(true, cover);
   }
 
   void of_own_mask() {
@@ -210,11 +241,13 @@ std::string conditions_key(std::size_t set, std::ptrdiff_t mask, Plan const& pla
   Hasher hasher;
   for (auto c : plan.conditions_of(set, mask)) {
     hasher.text(to_string(plan.conditions[c].kind));
-    // Edits by methods have their layers in their names; of facts without a file nothing else says them.
+    // Edits by methods have their layers in their names; of facts without a file nothing else says them, and a file has its own.
     bool const imported = plan.sets[set].options.hparams.method == EditMethod::imported;
     if (imported && plan.conditions[c].kind == ConditionKind::dropped) {
       for (auto const layer : plan.masked_layers(plan.conditions[c])) hasher.integer(layer);
     }
+    if (imported && plan.conditions[c].kind == ConditionKind::patched)
+      hasher.integer(plan.sets[set].options.hparams.layers.front());
     if (auto const variant = variant_of(plan.conditions[c]); !variant.empty()) hasher.text(variant);
   }
   if (mask >= 0) {

@@ -38,7 +38,9 @@ struct SizedKinds {
 std::vector<SizedKinds> lines_of(EditedModels const& edits) {
   std::vector<SizedKinds> lines;
   for (auto const& kind : edits.kinds) {
-    if (kind.kind == ConditionKind::bottom_rank || kind.kind == ConditionKind::shrunk) continue;  // they set nothing to zero
+    // They set nothing to zero, or not in a number of their own.
+    if (kind.kind == ConditionKind::bottom_rank || kind.kind == ConditionKind::shrunk || kind.kind == ConditionKind::patched)
+      continue;
     SizedKinds line{kind.kind, without_share(kind.variant), without_size(kind.settings), {}};
     auto const found = std::find_if(lines.begin(), lines.end(), [&](auto const& l) {
       return l.kind == line.kind && l.variant == line.variant && l.settings == line.settings;

@@ -1,8 +1,9 @@
 #include "report/finding.hpp"
 
 #include "report/cells.hpp"
+#include "report/compared_rsr.hpp"
 #include "report/injection.hpp"
-#include "report/paired_scores.hpp"
+#include "report/patching.hpp"
 #include "report/perplexity.hpp"
 #include "report/phrases.hpp"
 #include "report/study_parts.hpp"
@@ -107,7 +108,7 @@ class Narrator {
       auto const other = rsr(kind, group);
       if (!other) return;
       names.push_back(what + " (" + name + share_text(*other) + ")");
-      tests.push_back(test_rsr(mask, *kind, group));
+      tests.push_back(compare_rsr(summary_, scores_ ? &*scores_ : nullptr, mask, *kind, group));
     };
     if (best != nullptr) {
       compare_with(best, baselines > 1 ? "the best baseline" : "the baseline",
@@ -126,26 +127,6 @@ class Narrator {
                       names[i]);
     }
     return parts.empty() ? "" : ", " + enumeration(parts);
-  }
-
-  struct RsrTest {
-    double difference, p;
-  };
-
-  /// Of the facts that both are scored on, where these are all of both; else whether the intervals overlap.
-  RsrTest test_rsr(ModelKind const& a, ModelKind const& b, Group const& group) const {
-    auto const of_a = *rsr(&a, group), of_b = *rsr(&b, group);
-    auto const difference = of_a.mean - of_b.mean;
-    if (scores_) {
-      std::vector<bool> wanted;
-      for (auto const& split : scores_->splits()) wanted.push_back(split == group.split);
-      auto const paired = pair_scores(*scores_, {a.kind, a.models}, {b.kind, b.models}, fact_metric("rsr", PromptKind::rewrite),
-                                      PromptKind::rewrite, wanted);
-      auto const n = paired ? std::ssize(paired->facts) : 0;
-      if (n > 0 && n == of_a.n && n == of_b.n) return {difference, p_of_yes_no(*paired)};
-    }
-    bool const apart = of_a.low > of_b.high || of_a.high < of_b.low;
-    return {difference, apart ? 0.0 : 1.0};
   }
 
   /// What the mask does to the unedited model.
@@ -232,7 +213,9 @@ class Narrator {
 
 std::vector<std::string> findings(StudyFile const& study) {
   auto sentences = Narrator(study).tell();
-  for (auto& sentence : injection_findings(study)) sentences.push_back(std::move(sentence));
+  for (auto const& more : {patching_findings, injection_findings}) {
+    for (auto& sentence : more(study)) sentences.push_back(std::move(sentence));
+  }
   return sentences;
 }
 

@@ -13,7 +13,7 @@
 namespace onemask {
 namespace {
 
-constexpr std::array<Named<ConditionKind>, 11> labels{{{ConditionKind::original, "unedited"},
+constexpr std::array<Named<ConditionKind>, 12> labels{{{ConditionKind::original, "unedited"},
                                                        {ConditionKind::edited, "edited"},
                                                        {ConditionKind::mask, "edited + mask"},
                                                        {ConditionKind::random, "edited + random"},
@@ -23,7 +23,8 @@ constexpr std::array<Named<ConditionKind>, 11> labels{{{ConditionKind::original,
                                                        {ConditionKind::dropped, "without the matrix"},
                                                        {ConditionKind::pruned, "edited + pruned"},
                                                        {ConditionKind::bottom_rank, "edited + bottom rank"},
-                                                       {ConditionKind::shrunk, "edited + shrunk"}}};
+                                                       {ConditionKind::shrunk, "edited + shrunk"},
+                                                       {ConditionKind::patched, "patched"}}};
 
 bool is_variant_alone(ConditionKind kind) {
   return kind == ConditionKind::pruned || kind == ConditionKind::bottom_rank || kind == ConditionKind::shrunk;
@@ -89,6 +90,7 @@ std::string label_of_kind(ConditionKind kind) {
 }
 
 std::string label_of_kind(ConditionKind kind, std::string const& variant) {
+  if (kind == ConditionKind::patched && !variant.empty()) return variant;
   if (is_variant_alone(kind)) return label_of_kind(ConditionKind::edited) + " + " + variant;
   return label_of_kind(kind) + (variant.empty() ? "" : ", " + variant);
 }

@@ -3,6 +3,7 @@
 #include "report/injection.hpp"
 #include "report/known.hpp"
 #include "report/mixture.hpp"
+#include "report/patching.hpp"
 #include "report/perplexity.hpp"
 #include "report/published.hpp"
 #include "report/quality.hpp"
@@ -98,7 +99,7 @@ Document make_document(StudyFile const& study, TableOptions const& options) {
     add(stage_times(study));
     return document;
   }
-  bool several = false, with_variants = false;
+  bool several = false, with_variants = false, with_patches = false;
   std::vector<char const*> quality_definitions;
   for (auto const& group : summary.groups()) {
     if (group.relation != every_relation && !options.by_relation) continue;
@@ -110,7 +111,9 @@ Document make_document(StudyFile const& study, TableOptions const& options) {
       for (auto const& kind : edits.kinds) {
         add_kind(table, summary, kind, group, options.per_mask);
         several = several || kind.models.size() > 1;
-        with_variants = with_variants || !kind.variant.empty();
+        bool const patched = kind.kind == ConditionKind::patched;
+        with_variants = with_variants || (!kind.variant.empty() && !patched);
+        with_patches = with_patches || patched;
       }
       blocks.push_back({heading, std::move(table), ""});
       for (auto& [block, definition] : quality_blocks(summary, edits, group, options.per_mask)) {
@@ -130,7 +133,7 @@ Document make_document(StudyFile const& study, TableOptions const& options) {
   add(published_blocks(study, summary, perplexities));
   for (auto const& finding : findings(study)) say(wrapped(finding, line_width));
   if (auto const mixture = mixture_of_kinds(study); !mixture.empty()) say(wrapped(mixture, line_width));
-  say(std::string(definitions) + (with_variants ? variant_definitions : "") +
+  say(std::string(definitions) + (with_variants ? variant_definitions : "") + (with_patches ? patching_definition : "") +
       (study.tables.contains("known") ? known_definition : "") +
       join(quality_definitions, "", [](auto const* lines) { return lines; }) +
       (of_injections.empty() ? "" : injection_definitions) + (of_text.empty() ? "" : perplexity_definition) +

@@ -20,6 +20,24 @@ Field<EvaluationPlan> baselines_field() {
   return field;
 }
 
+Field<EvaluationPlan> patch_field() {
+  Field<EvaluationPlan> field{{.name = "patch",
+                               .type = FieldType::patches,
+                               .meaning = "models that are also scored with the attention probabilities of another one above the "
+                                          "edited layer: docs/analysis.md"},
+                              {},
+                              {},
+                              {}};
+  field.choices = patch_names();
+  field.set = [](EvaluationPlan& plan, YamlValue const& value) { return read_patches(plan.patch, value); };
+  field.text = field.hashed = [](EvaluationPlan const& plan) {
+    std::vector<std::string> names;
+    for (auto const& patch : plan.patch) names.push_back(describe(patch));
+    return yaml_text(names);
+  };
+  return field;
+}
+
 }  // namespace
 
 bool EvaluationPlan::scores(PromptKind kind) const {
@@ -60,6 +78,7 @@ Fields<EvaluationPlan> const& fields_of<EvaluationPlan>() {
           .enter(scores),
       flag("consensus", &Evaluation::consensus, "also score the consensus of the masks that differ in their seed alone")
           .enter(Enters::mask),
+      patch_field().enter(scores),
       choices("prompts", &Evaluation::prompts, further_prompt_names,
               "also scored: attribute prompts; the neighborhood behind the edit's statement; the rewrite prompt behind the "
               "repeated true object, or behind a question that names it")

@@ -50,6 +50,8 @@ std::string words_of(FieldInfo const& info) {
       return "a list of pairs";
     case FieldType::baselines:
       return "a list of " + list() + " and of {score: NAME, scope: …, fill: …, zeros: …}";
+    case FieldType::patches:
+      return "a list of MODEL+attention(OTHER), both of " + all_names(patch_model_names) + ", and of such at last or at subject";
     case FieldType::files_by_fact:
       return "a path, or case_ids and paths";
     case FieldType::files_by_layer:
@@ -98,6 +100,7 @@ Json schema_of(FieldInfo const& info) {
     case FieldType::name:
       return {{"enum", info.choices}};
     case FieldType::names:
+    case FieldType::patches:
       return {{"type", "array"}, {"items", {{"enum", info.choices}}}, {"uniqueItems", true}};
     case FieldType::text:
     case FieldType::file:

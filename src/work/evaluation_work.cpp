@@ -29,6 +29,7 @@ class ConditionMaker {
       auto const& planned = run_.plan.conditions[place];
       Condition condition{planned.name, is_edited(planned.kind), masks_.mask(planned)};
       condition.cover = planned.cover;
+      condition.patch = planned.patch;
       if (planned.baseline && planned.baseline->scope == BaselineScope::fact) {
         condition.own = own(planned);
       } else if (planned.baseline && planned.baseline->fill == Fill::original) {
@@ -47,6 +48,15 @@ class ConditionMaker {
       edited_key_ = key;
     }
     for (auto& condition : conditions) {
+      if (condition.patch) {
+        condition.shared_of = [this, edited = edited_, keep = condition.keep, cover = condition.cover,
+                               layers](ConditionKind kind) {
+          auto weights = *edited;
+          if (kind == ConditionKind::mask) weights = masked_projections(run_.model, std::move(weights), layers, keep, cover);
+          return run_.model.with_projections(std::move(weights));
+        };
+        continue;
+      }
       if (!condition.edited && !condition.keep.defined()) continue;
       condition.shared = [this, edited = edited_, key, keep = condition.keep, cover = condition.cover, own = condition.own,
                           is_edited = condition.edited, layers] {

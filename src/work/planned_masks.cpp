@@ -36,7 +36,9 @@ at::Tensor PlannedMasks::mask(PlannedCondition const& planned) {
   if (planned.kind == ConditionKind::dropped) return nothing_kept(run_.model, run_.plan.masked_layers(planned));
   if (planned.mask < 0) return {};
   auto const& task = run_.plan.masks[static_cast<std::size_t>(planned.mask)];
-  if (planned.kind == ConditionKind::mask || planned.kind == ConditionKind::original_masked) return kept(planned.mask);
+  bool const trained = planned.kind == ConditionKind::mask || planned.kind == ConditionKind::original_masked ||
+                       planned.kind == ConditionKind::patched;
+  if (trained) return kept(planned.mask);
   auto const zeros = zeros_of_mask(planned);
   if (planned.baseline) return shared_mask_of(*planned.baseline, task, zeros);
   return shared_mask_of({*value_of(baseline_score_names, to_string(planned.kind))}, task, zeros);

@@ -32,5 +32,23 @@ TEST(FactPrompts, OfEveryKind) {
     EXPECT_EQ(count_prompts(fact, kind), fact_prompts(fact, kind).size()) << name;
 }
 
+TEST(FactPrompts, WhereTheSubjectEnds) {
+  Fact fact;
+  fact.prompt = "As a rule, {} was a";
+  fact.subject = "a";
+  fact.target_true = "man";
+  fact.target_new = "cat";
+  // The template says where the subject stands, whatever else is written like it.
+  for (auto const kind : {PromptKind::rewrite, PromptKind::rep, PromptKind::que}) {
+    auto const prompt = fact_prompts(fact, kind).front();
+    EXPECT_EQ(subject_end(fact, kind, prompt), prompt.size() - std::string(" was a").size());
+  }
+  fact.subject = "Bo";
+  EXPECT_EQ(subject_end(fact, PromptKind::paraphrase, "Bo came. Bo was"), std::string("Bo came. Bo").size());
+  EXPECT_EQ(subject_end(fact, PromptKind::paraphrase, "He was"), std::nullopt);
+  EXPECT_EQ(subject_end(fact, PromptKind::neighborhood, "Bob was"), std::nullopt);
+  EXPECT_EQ(subject_end(fact, PromptKind::distract, "As a rule, Bo was a cat. Cy was"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace onemask

@@ -98,6 +98,58 @@ TEST_P(PassTest, HalfwayAndFinishMakeALayer) {
   EXPECT_TRUE(at::equal(pass.finish(0, half), pass.run(0, 0, start)));
 }
 
+TEST_P(PassTest, AttentionIsADistributionOverEarlierPlaces) {
+  auto const packed = pack_rows(rows_, at::kCPU);
+  Pass const pass(*model_, packed.layout);
+  auto const start = pass.embed(packed.ids);
+  auto const attention = pass.attention(0, start);
+  EXPECT_EQ(attention.sizes(), (std::vector<std::int64_t>{4, model_->config().heads, 12, 12}));
+  at::Tensor kept;
+  auto const half = pass.halfway(0, start, nullptr, &kept);
+  EXPECT_TRUE(at::equal(attention, kept));
+  for (std::int64_t row = 0; row < 4; ++row) {
+    auto const count = packed.layout.counts[static_cast<std::size_t>(row)];
+    auto const own = attention[row].narrow(1, 0, count);
+    EXPECT_LT(largest_difference(own.sum(2), at::ones({own.size(0), count})), 1e-5);
+    EXPECT_EQ(own.triu(1).abs().max().item<double>(), 0) << "row " << row << " looks ahead";
+  }
+  auto const same = pass.halfway_with(0, start, attention);
+  EXPECT_TRUE(at::equal(same.residual, half.residual));
+  EXPECT_TRUE(at::equal(same.key, half.key));
+}
+
+TEST_P(PassTest, AttentionMayBeGiven) {
+  auto const packed = pack_rows(rows_, at::kCPU);
+  Pass const pass(*model_, packed.layout);
+  auto const start = pass.embed(packed.ids);
+  auto const first = at::zeros({4, model_->config().heads, 12, 12});
+  first.select(3, 0).fill_(1);  // all look at their row's first place
+  auto const half = pass.halfway_with(1, start, first);
+  auto const values =
+      model_->keys_values(1, model_->attention_input(1, start), packed.layout.positions).value.index_select(0, [&] {
+        std::vector<std::int64_t> firsts;
+        for (std::int64_t row = 0; row < 4; ++row) firsts.push_back(packed.layout.token(row, 0));
+        return index_tensor(firsts, at::kCPU).index_select(0, packed.layout.row);
+      }());
+  auto const context = values.repeat_interleave(model_->config().heads / values.size(1), 1).flatten(1);
+  EXPECT_LT(largest_difference(half.residual, start + model_->attention_output(1, context)), 1e-5);
+}
+
+/// What reads the residual stream as the head reads the final norm's result.
+TEST_P(PassTest, FrozenNormsAreTransposedAtTheirOwnPoint) {
+  auto const x = random_tensor({5, model_->config().hidden}, 31), readout = random_tensor({5, 2, model_->config().hidden}, 32);
+  auto const check = [&](Norm const& norm, std::string const& which) {
+    auto const frozen = norm.frozen_at(x);
+    auto read = (frozen.transposed(readout) * x.unsqueeze(1)).sum(2);
+    if (frozen.shift.defined()) read = read + at::matmul(readout, frozen.shift);
+    EXPECT_LT(largest_difference(read, (readout * norm(x).unsqueeze(1)).sum(2)), 1e-4) << which;
+  };
+  check(model_->final_norm(), "final");
+  check(model_->attention_norm(1), "behind attention");
+  check(model_->mlp_norm(1), "behind the MLP");
+  EXPECT_EQ(model_->attention_norm(1).scale.defined(), model_->config().mlp_norm);
+}
+
 TEST_P(PassTest, FactorsAndMaskEqualTheDenseProduct) {
   auto const projection = model_->projection(1);
   auto const out = projection.weight.size(0), in = projection.weight.size(1);

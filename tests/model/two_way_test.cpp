@@ -74,7 +74,7 @@ TEST_P(TwoWay, MarginsOfTheTrueObject) {
   auto const margins = TwoWayBatch(*model_, 1, prompts, Ids(prompts.size())).margins();
   for (std::size_t p = 0; p < prompts.size(); ++p) {
     auto const i = static_cast<std::int64_t>(p);
-    auto const& [prompt, target_true, target_new] = prompts[p];
+    auto const& [prompt, target_true, target_new, subject] = prompts[p];
     EXPECT_NEAR(margins.two_way[i].item<double>(),
                 object(prompt, target_true, projection_.weight) - object(prompt, target_new, projection_.weight), 1e-4)
         << "prompt " << p;

@@ -662,6 +662,36 @@ TEST_F(PlanTest, AMaskIsPutOnTheChangeOrTheMatrixAlone) {
               ElementsAre("original", "edited", "cover delta (mask)"));
 }
 
+TEST_F(PlanTest, ModelsWithTheAttentionOfOthersBelongToTheirMaskOrToNone) {
+  std::string const list =
+      "evaluation.patch=[edited+attention(original), edited+attention(mask), original+attention(edited) at subject]";
+  auto const p = plan({{list, "evaluation.baselines=[]", "evaluation.cover=[both, delta]"}, {"mask.seed=0..1"}, {}});
+  EXPECT_THAT(names(p), ElementsAre("original", "edited", "edited+attention(original)", "original+attention(edited) at subject",
+                                    "mask.seed=0", "cover delta (mask.seed=0)", "edited+attention(mask) (mask.seed=0)",
+                                    "edited+attention(mask), cover delta (mask.seed=0)", "original (mask.seed=0)", "mask.seed=1",
+                                    "cover delta (mask.seed=1)", "edited+attention(mask) (mask.seed=1)",
+                                    "edited+attention(mask), cover delta (mask.seed=1)", "original (mask.seed=1)"));
+  EXPECT_EQ(p.conditions[3].kind, ConditionKind::patched);
+  EXPECT_EQ(p.conditions[3].patch, patch_of("original+attention(edited) at subject"));
+  EXPECT_EQ(variant_of(p.conditions[3]), "original+attention(edited) at subject");
+  EXPECT_EQ(variant_of(p.conditions[7]), "edited+attention(mask), cover delta");
+  // Other patches are other scores, of the group that they belong to.
+  auto other = list;
+  other.replace(other.find(" at subject"), std::string(" at subject").size(), " at last");
+  auto const changed = plan({{other, "evaluation.baselines=[]", "evaluation.cover=[both, delta]"}, {"mask.seed=0..1"}, {}});
+  for (std::size_t t = 0; t < p.evaluations.size(); ++t)
+    EXPECT_EQ(p.evaluations[t].key == changed.evaluations[t].key, p.evaluations[t].mask >= 0);
+}
+
+TEST_F(PlanTest, PatchesThatCannotBeAreRefused) {
+  auto const complaint = [&](StudyOverrides const& overrides) { return complaint_of([&] { plan(overrides); }); };
+  EXPECT_THAT(complaint({{"evaluation.patch=[edited+attention(mask)]", "mask=none"}, {}, {}}),
+              HasSubstr("'edited+attention(mask)' of 'evaluation.patch' needs a model under a mask, but the study trains none."));
+  EXPECT_EQ(complaint({{"evaluation.patch=[edited+attention(original)]", "mask=none"}, {}, {}}), "");
+  for (auto const* writes : {"evaluation.generate=3", "evaluation.entropy=3"})
+    EXPECT_THAT(complaint({{"evaluation.patch=[edited+attention(original)]", writes}, {}, {}}), Not("")) << writes;
+}
+
 TEST_F(BatchPlanTest, BaselinesThatCannotBeAreRefused) {
   auto const complaint = [&](auto const& call) { return complaint_of(call); };
   auto const with = [](std::string const& baseline) { return "evaluation.baselines=[" + baseline + "]"; };

@@ -567,6 +567,29 @@ TEST_F(StudyTest, BaselinesThatCannotBe) {
   EXPECT_THAT(complaint({{"evaluation.cover=[most]"}, {}, {}}), HasSubstr("names 'most'; known are both, delta, weight"));
 }
 
+TEST_F(StudyTest, ModelsWithTheAttentionOfOthers) {
+  auto const patches = [&](std::string const& list) { return read({{"evaluation.patch=" + list}, {}, {}}).evaluation.patch; };
+  using enum ConditionKind;
+  EXPECT_THAT(patches("[edited+attention(original), mask+attention(edited) at last, original+attention(mask) at subject]"),
+              ElementsAre(AttentionPatch{edited, original}, AttentionPatch{mask, edited, PatchPlace::last},
+                          AttentionPatch{original, mask, PatchPlace::subject}));
+  EXPECT_EQ(patch_names().size(), 18U);
+  for (auto const& name : patch_names()) EXPECT_EQ(describe(patches("[" + name + "]").at(0)), name);
+  for (auto const& [list, words] : std::vector<std::pair<std::string, std::string>>{
+           {"edited+attention(original)", "must be"},
+           {"[edit+attention(original)]",
+            "names 'edit+attention(original)'; a model with the attention of another is written "
+            "MODEL+attention(OTHER), both of original, edited, mask"},
+           {"[edited+attention(random)]", "both of original, edited, mask"},
+           {"[edited+attention(original) at first]", "' at last' or ' at subject'"},
+           {"[edited+attention(edited)]", "names 'edited+attention(edited)', a model with attention of its own; name two"},
+           {"[mask+attention(mask) at last]", "a model with attention of its own"},
+           {"[{model: edited}]", "is written MODEL+attention(OTHER)"},
+           {"[edited+attention(mask), edited+attention(mask)]", "names 'edited+attention(mask)' twice"}}) {
+    EXPECT_THAT(complaint({{"evaluation.patch=" + list}, {}, {}}), testing::AllOf(HasSubstr("patch"), HasSubstr(words))) << list;
+  }
+}
+
 TEST_F(StudyTest, ABatchHasAtMost2047MicroBatches) {
   EXPECT_EQ(read({{"mask.micro_batch=2", "mask.batch=4094"}, {}, {}}).points.front().mask.batch, 4094);
   EXPECT_THAT(complaint({{"mask.micro_batch=2", "mask.batch=4095"}, {}, {}}), HasSubstr("at most 2047 times 'micro_batch'"));

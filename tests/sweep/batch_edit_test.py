@@ -2,6 +2,7 @@
 """Many facts in one model: the same bits on every number of ranks and after a kill, for every method, and what is refused."""
 
 import signal
+import struct
 import sys
 import unittest
 
@@ -46,6 +47,17 @@ class BatchEdits(WorldTest):
         self.expect_same_results(self.run_on(2, "baselines of two", *words), one)
         self.assertEqual(set(one.texts("conditions/scope")), {"", "fact"})
         self.assertIn("cover weight (mask.seed=0)", one.texts("conditions/name"))
+
+    def test_attention_is_exchanged_with_the_model_that_facts_share(self):
+        words = ["--set", "edit.layers=[0, 1]", "--set", "mask.layers=all", "--sweep", "mask.seed=0", "--set",
+                 "evaluation.patch=[edited+attention(original), original+attention(edited), edited+attention(mask) at last]"]  # fmt: skip
+        one = self.run_on(1, "patched of one", *words)
+        self.expect_same_results(self.run_on(2, "patched of two", *words), one)
+        self.assertIn("edited+attention(mask) at last (mask.seed=0)", one.texts("conditions/name"))
+        columns = [one.texts(f"summary/{name}") for name in ("condition", "split", "relation", "prompts", "metric")]
+        means = struct.iter_unpack("<d", one.values["summary/mean"][2])
+        kl = {row[0]: mean for *row, (mean,) in zip(*columns, means) if row[1:] == ["heldout", "all", "rewrite", "kl"]}
+        self.assertEqual(len(set(kl.values())), len(kl))  # no two models are alike
 
     def test_every_method_in_one_study(self):
         words = ["--sweep", "edit.method=memit,emmet,alphaedit,memit-merge"]

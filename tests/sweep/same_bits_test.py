@@ -78,6 +78,35 @@ class SameBits(WorldTest):
         self.assertEqual(rsr["shrink, alpha 1"], rsr["edited"])
         self.assertEqual(set(rsr), set(scopes))
 
+    def test_models_with_the_attention_of_others(self):
+        plain = ["edited+attention(original)", "original+attention(edited)", "edited+attention(original) at last",
+                 "edited+attention(original) at subject"]  # fmt: skip
+        masked = ["mask+attention(edited)", "mask+attention(original)", "edited+attention(mask)"]
+        words = ["--set", f"evaluation.patch=[{', '.join(plain + masked)}]", "--set", "evaluation.baselines=[]", "--sweep",
+                 "mask.seed=0", "--set", "edit.layer=0"]  # fmt: skip
+        one = self.run_on(1, "patched of one", *words)
+        self.expect_same_results(self.run_on(2, "patched of two", *words), one)
+        kinds = dict(zip(one.texts("conditions/name"), zip(one.texts("conditions/kind"), one.texts("conditions/variant"))))
+        columns = [one.texts(f"summary/{name}") for name in ("condition", "split", "relation", "prompts", "metric")]
+        rows = dict(zip(zip(*columns), struct.iter_unpack("<d", one.values["summary/mean"][2])))
+        counts = dict(zip(zip(*columns), struct.iter_unpack("<q", one.values["summary/n"][2])))
+        for name in plain + masked:
+            full = name if name in plain else f"{name} (mask.seed=0)"
+            self.assertEqual(kinds[full], ("patched", name))
+            self.assertEqual(counts[full, "heldout", "all", "rewrite", "rsr"], (6,))
+            self.assertEqual(counts[full, "heldout", "all", "neighborhood", "success"], (0,) if name.endswith("subject") else (6,))
+        kl = {condition: mean for (condition, *rest), (mean,) in rows.items() if rest == ["heldout", "all", "rewrite", "kl"]}
+        self.assertEqual(len(set(kl.values())), len(kl))  # no two models are alike
+        # With the edited models' attention alone the unedited model moves less than with the edit.
+        self.assertLess(kl["original+attention(edited)"], kl["edited"])
+        report = subprocess.run([PROGRAM, "report", self.folder / "patched of one"], capture_output=True, text=True, check=True).stdout
+        for words in ("\nmask+attention(original) ", "Attention: With the attention of the unedited model, the edited models prefer",
+                      "Attention under the mask: "):  # fmt: skip
+            self.assertIn(words, report)
+        tested = subprocess.run([PROGRAM, "test", self.folder / "patched of one", "--compare", "edited+attention(original)", "edited"],
+                                capture_output=True, text=True, check=True).stdout  # fmt: skip
+        self.assertIn("edited+attention(original)", tested)
+
     def test_masks_of_some_training_facts(self):
         words = ["--sweep", "mask.seed=0", "--sweep", "mask.train_relations=all,P1", "--sweep", "mask.train_per_relation=0,2"]
         one = self.run_on(1, "some facts on one", *words)

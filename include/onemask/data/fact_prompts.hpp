@@ -4,6 +4,7 @@
 #include <onemask/settings/prompt_kind.hpp>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,10 @@ namespace onemask {
 /// object stands five times before the rewrite prompt, and of `que` the rewrite prompt with the true object as a question
 /// (Rep(o) and Que(o), arXiv 2505.12636).
 std::vector<std::string> fact_prompts(Fact const& fact, PromptKind kind);
+
+/// Where the fact's subject ends in one of these prompts [bytes], at its last mention; nothing where the prompt asks for another
+/// fact or does not name the subject.
+std::optional<std::size_t> subject_end(Fact const& fact, PromptKind kind, std::string const& prompt);
 
 /// How many there are.
 std::size_t count_prompts(Fact const& fact, PromptKind kind);

@@ -17,6 +17,10 @@ std::optional<std::int64_t> head_token(Tokenizer const& tokenizer);
 /// one anyway get no second.
 std::vector<std::int64_t> encode_prompt(Tokenizer const& tokenizer, std::string_view text, bool leading_space = false);
 
+/// Place of the last token of `beginning` in a prompt of `tokens` tokens that begins with this text: as many as it has by itself.
+std::int64_t last_token_of(Tokenizer const& tokenizer, std::string_view beginning, std::size_t tokens,
+                           bool leading_space = false);
+
 /// Token ids of a target as it continues a prompt, behind one space. Throws UserError when it tokenizes to nothing.
 std::vector<std::int64_t> encode_target(Tokenizer const& tokenizer, std::string_view target);
 

@@ -4,6 +4,7 @@
 #include <onemask/edit/edit.hpp>
 #include <onemask/mask/layer_spectrum.hpp>
 #include <onemask/model/two_way.hpp>
+#include <onemask/settings/attention_patch.hpp>
 #include <onemask/settings/baseline.hpp>
 #include <onemask/settings/prompt_kind.hpp>
 #include <onemask/tokenizer/tokenizer.hpp>
@@ -40,6 +41,11 @@ struct Condition {
   std::function<std::unique_ptr<CausalLM>()> shared = {};
   Cover cover = Cover::both;             ///< what `keep` is put on
   std::optional<FactBaseline> own = {};  ///< changes each fact's edited matrix by itself; then there is no `keep`
+  /// The model with the attention of another one; `keep` is the mask of the one that it calls `mask`, and `edited` is true.
+  /// Prompts whose subject is not named have no scores where the patch is at the subject, and nothing is generated.
+  std::optional<AttentionPatch> patch = {};
+  /// Where all facts share one edited model: makes the patch's model of this kind, but for `original`.
+  std::function<std::unique_ptr<CausalLM>(ConditionKind)> shared_of = {};
 };
 
 /// One prompt of one fact under one condition. The definitions, prompt by prompt:
@@ -105,6 +111,8 @@ class FactScorer {
 
  private:
   struct Part;
+  void add_patched(Part const& part, std::vector<Condition> const& conditions, std::vector<PromptMetrics>& rows) const;
+
   CausalLM const* model_;
   Tokenizer const* tokenizer_;
   int layer_;

@@ -3,6 +3,7 @@
 #include <onemask/checkpoint/checkpoint.hpp>
 #include <onemask/checkpoint/config.hpp>
 #include <onemask/model/device.hpp>
+#include <onemask/model/layers.hpp>
 
 #include <map>
 #include <memory>
@@ -49,19 +50,28 @@ class CausalLM {
   /// Queries, scaled so that their products with keys are the attention scores, [tokens, heads, head_dim].
   virtual at::Tensor queries(int layer, at::Tensor const& input, at::Tensor const& positions) const = 0;
   virtual KeyValue keys_values(int layer, at::Tensor const& input, at::Tensor const& positions) const = 0;
-  /// What attention adds to the residual stream, from the heads' weighted values [tokens, heads * head_dim].
-  virtual at::Tensor attention_output(int layer, at::Tensor const& context) const = 0;
+  /// Attention's own projection, [hidden, heads * head_dim], of the heads' weighted values.
+  virtual Linear attention_projection(int layer) const = 0;
+  /// Stands between a layer's projection and the residual stream, behind attention and behind the MLP. Only Gemma 2 and 3 and
+  /// OLMo 2 have such norms (config().mlp_norm); of all others it lets everything through.
+  virtual Norm attention_norm(int) const { return {}; }
+  virtual Norm mlp_norm(int) const { return {}; }
   /// The input of the second projection (ROME's key), [tokens, inner], from the residual stream before and after attention.
   virtual at::Tensor mlp_key(int layer, at::Tensor const& before, at::Tensor const& after) const = 0;
-  /// What the MLP adds to the residual stream, from the output of the second projection: [tokens, hidden] both. Only where
-  /// config().mlp_norm says so it is something else than that output.
-  virtual at::Tensor mlp_output(int layer, at::Tensor const& projected) const;
-  /// [tokens, hidden]
-  virtual at::Tensor final_norm(at::Tensor const& residual) const = 0;
+  /// Behind the last layer.
+  virtual Norm final_norm() const = 0;
   /// The unembedding, [vocabulary, hidden].
   virtual at::Tensor head() const = 0;
   /// [vocabulary], undefined where the family has none, as all but GPT-J.
   virtual at::Tensor head_bias() const { return {}; }
+
+  /// What attention adds to the residual stream, from the heads' weighted values [tokens, heads * head_dim].
+  at::Tensor attention_output(int layer, at::Tensor const& context) const;
+  /// What the MLP adds to the residual stream, from the output of the second projection: [tokens, hidden] both. Only where
+  /// config().mlp_norm says so it is something else than that output.
+  at::Tensor mlp_output(int layer, at::Tensor const& projected) const;
+  /// [tokens, hidden]
+  at::Tensor final_norm(at::Tensor const& residual) const { return final_norm()(residual); }
 
   Projection projection(int layer) const;
   /// The same model but for the weights [out, in] of some layers' second projections; all other weights are shared. Gradients

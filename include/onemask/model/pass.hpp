@@ -37,6 +37,12 @@ struct Past {
   at::Tensor positions;                  ///< [rows, past] int64, -1 where a row has fewer
 };
 
+/// The layout of single tokens of `layout`, one or more per row, and their indices: what run(…, wanted, tokens) takes.
+struct Wanted {
+  Layout layout;
+  at::Tensor tokens;  ///< [tokens] int64, indices in the pack
+};
+
 /// Runs layers of a model over packed rows: from any layer, to any layer, on the tokens of `layout`, with the given past.
 class Pass {
  public:
@@ -46,8 +52,17 @@ class Pass {
 
   /// Residual stream before layer 0.
   at::Tensor embed(at::Tensor const& ids) const { return model_.embed(ids, layout_.positions); }
-  /// `layer` up to its second projection. With `seen`, keeps the layer's keys and values.
-  Halfway halfway(int layer, at::Tensor const& residual, KeyValue* seen = nullptr) const;
+  /// `layer` up to its second projection. With `seen`, keeps the layer's keys and values; with `probabilities`, what attention()
+  /// gives.
+  Halfway halfway(int layer, at::Tensor const& residual, KeyValue* seen = nullptr, at::Tensor* probabilities = nullptr) const;
+  /// Attention probabilities of a layer, [rows, heads, width, past + width]: of each query over all places, which add up to 1.
+  /// Those of a query past its row's end mean nothing. With `wanted` only the queries of these tokens, in the width of their
+  /// layout.
+  at::Tensor attention(int layer, at::Tensor const& residual, Wanted const* wanted = nullptr) const;
+  /// halfway() with these probabilities in place of the layer's own, be they of another model on the same rows; with `wanted` for
+  /// these tokens alone.
+  Halfway halfway_with(int layer, at::Tensor const& residual, at::Tensor const& probabilities,
+                       Wanted const* wanted = nullptr) const;
   /// The rest of a layer that stopped halfway: residual + what the MLP makes of the projection.
   at::Tensor finish(int layer, Halfway const& half, ProjectionOverride const& change = {}) const;
   /// The same where the projection of the keys is there already, y [tokens, out].
@@ -59,20 +74,19 @@ class Pass {
 
  private:
   at::Tensor score_mask(Layout const& queries, std::optional<std::int64_t> window) const;
-  at::Tensor attend(int layer, at::Tensor const& queries, Layout const& query_layout, at::Tensor const& mask,
-                    KeyValue const& own) const;
+  at::Tensor const& mask_of(int layer) const;
+  /// Keys of the past and of this pass, or values: [rows, heads, past + width, head_dim].
+  at::Tensor over_heads(at::Tensor const& past, at::Tensor const& own) const;
+  /// The queries are those of all tokens of `input`, or of the wanted ones.
+  at::Tensor attend(int layer, at::Tensor const& input, at::Tensor const& own_keys, Wanted const* wanted) const;
+  Halfway add_attention(int layer, at::Tensor const& residual, at::Tensor const& probabilities, at::Tensor const& own_values,
+                        Wanted const* wanted) const;
 
   CausalLM const& model_;
   Layout layout_;
   std::optional<Past> past_;
   at::Tensor mask_;           ///< [rows, 1, width, past + width]: 0 where a query may look, -inf elsewhere
   at::Tensor windowed_mask_;  ///< the same for layers with a window; each is undefined where no layer needs it
-};
-
-/// The layout of single tokens of `layout`, one or more per row, and their indices: what run(…, wanted, tokens) takes.
-struct Wanted {
-  Layout layout;
-  at::Tensor tokens;  ///< [tokens] int64, indices in the pack
 };
 
 /// `offsets[row]` are the offsets of the wanted tokens in that row (negative: from its end), ascending, at least one. The result

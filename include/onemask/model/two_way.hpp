@@ -2,6 +2,7 @@
 
 #include <onemask/model/cached_rows.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -11,6 +12,7 @@ namespace onemask {
 /// A prompt and two objects that may continue it, in tokens.
 struct TwoWayPrompt {
   std::vector<std::int64_t> prompt, target_true, target_new;
+  std::int64_t subject = -1;  ///< place of the subject's last token in the prompt; -1: it has none
 };
 
 /// Edits and a mask of one layer's second projection, as a batch of prompts carries them.
@@ -19,6 +21,22 @@ struct EditedProjection {
   at::Tensor right;                             ///< [edits, rank, in]
   at::Tensor mask;                              ///< [out, in] in the model's dtype; undefined: no mask
   bool masks_weight = true, masks_edit = true;  ///< as in ProjectionOverride
+};
+
+/// A model of a batch of prompts: one that TwoWayBatch::score takes, with a change of its projection.
+struct BatchModel {
+  EditedProjection change;
+  CausalLM const* model = nullptr;  ///< null: the batch's own
+};
+
+/// A model whose attention probabilities are another's in all layers above the edited one. Those that are not stay what the model
+/// has by itself.
+struct PatchedModel {
+  std::size_t model, attention;  ///< which of some models it is, and whose attention it takes
+  bool last_query = false;       ///< only that of the query at the prompt's last token
+  /// Of this only the probability of the subject's last token. The others of its row are multiplied by one number, so that the
+  /// row adds up to 1 again. Prompts without a subject keep their own.
+  bool subject = false;
 };
 
 /// What stands in the place of the edited projection: y [tokens, out], bias included, from keys [tokens, in] and the edit
@@ -46,6 +64,10 @@ class TwoWayBatch {
   Scores score(EditedProjection const& change, CausalLM const& model) const;
   /// The same under the batch's own model with another product in the place of the layer's.
   Scores score_with(ProjectionProduct const& product) const;
+  /// Scores of some of `models` with the attention of others. All run beside each other, layer by layer. `take` gets the scores
+  /// of one after the other. Where all attention is another's, so is that of an object's tokens behind the first.
+  void score_patched(std::vector<BatchModel> const& models, std::vector<PatchedModel> const& patched,
+                     std::function<void(std::size_t, Scores)> const& take) const;
   /// The gradient of the sum over prompts of log P(new object) - log P(true object) with respect to what the product gives,
   /// [tokens, out]. A token moves the sum through its own prompt alone.
   at::Tensor gradient(ProjectionProduct const& product) const;
@@ -73,9 +95,14 @@ class TwoWayBatch {
     at::Tensor place, token, prompt;  ///< int64, on the model's device
   };
 
-  /// Log-probabilities [places, vocabulary], float32, where the projection of the keys is `projected`, or is changed so.
+  /// What the projection of the keys becomes, [tokens, out].
+  at::Tensor projected(EditedProjection const& change, CausalLM const& model) const;
+  /// Log-probabilities [places, vocabulary], float32, where the projection of the keys is `projected`.
   at::Tensor table(at::Tensor const& projected, CausalLM const& model) const;
-  at::Tensor table(EditedProjection const& change, CausalLM const& model) const;
+  /// The same from the residual stream behind the last layer, [places, hidden].
+  at::Tensor distributions(at::Tensor const& residual, CausalLM const& model) const;
+  at::Tensor patched_attention(PatchedModel const& patched, std::vector<at::Tensor> const& probabilities,
+                               Layout const& queries) const;
   Scores scores_of(at::Tensor const& read) const;
   at::Tensor added(at::Tensor const& values, Terms const& terms) const;
   at::Tensor sum(at::Tensor const& table, Terms const& terms) const;
@@ -86,9 +113,10 @@ class TwoWayBatch {
   std::int64_t prompts_;
   bool token_accuracy_;
   CachedRows::Batch rows_;
-  Wanted read_;      ///< every place that an object is read at
-  at::Tensor edit_;  ///< [tokens] the edit of each token
-  at::Tensor next_;  ///< [prompts] the place after each prompt
+  Wanted read_;                ///< every place that an object is read at
+  at::Tensor edit_;            ///< [tokens] the edit of each token
+  at::Tensor next_;            ///< [prompts] the place after each prompt
+  at::Tensor last_, subject_;  ///< [rows] positions of the prompt's last token, and of its subject's (-1: none)
   Terms true_, new_;
   std::vector<Span> spans_;                    ///< of each prompt
   std::vector<std::int64_t> prompts_of_true_;  ///< true_.prompt, on the host

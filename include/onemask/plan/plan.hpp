@@ -83,6 +83,7 @@ struct PlannedCondition {
   Cover cover = Cover::both;              ///< what the mask is put on
   std::optional<Baseline> baseline = {};  ///< one that is more than a plain name
   bool consensus = false;                 ///< whether the mask is the consensus of several seeds
+  std::optional<AttentionPatch> patch = {};
 };
 
 /// What tells a condition from others of its kind: "magnitude per fact, zeros 0.05"; "" where its kind says all.

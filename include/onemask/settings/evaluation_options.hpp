@@ -1,5 +1,6 @@
 #pragma once
 
+#include <onemask/settings/attention_patch.hpp>
 #include <onemask/settings/baseline.hpp>
 #include <onemask/settings/field.hpp>
 #include <onemask/settings/prompt_kind.hpp>
@@ -14,15 +15,16 @@ struct EvaluationPlan {
   std::vector<Baseline> baselines = {{BaselineScore::random}, {BaselineScore::magnitude}, {BaselineScore::delta_magnitude}};
   std::vector<Cover> cover = {Cover::both};  ///< what masks are put on, one after the other
   bool paraphrases = true;
-  bool neighborhood = false;             ///< score other subjects with the same true object
-  bool masked_original = true;           ///< score the unedited model under each mask as well
-  bool drop = true;                      ///< score the model without the edited matrices
-  bool transfer = false;                 ///< score every mask on all ways of editing that change its layers
-  bool consensus = false;                ///< score the mean of the masks that differ in their seed alone, as a mask more
-  std::vector<PromptKind> prompts = {};  ///< further kinds of prompts
-  bool token_accuracy = false;           ///< score the tokens of the objects one by one
-  int generate = 0;                      ///< tokens written behind the rewrite prompt; 0: none
-  int entropy = 0;                       ///< tokens written behind each generation prompt; 0: none
+  bool neighborhood = false;               ///< score other subjects with the same true object
+  bool masked_original = true;             ///< score the unedited model under each mask as well
+  bool drop = true;                        ///< score the model without the edited matrices
+  bool transfer = false;                   ///< score every mask on all ways of editing that change its layers
+  bool consensus = false;                  ///< score the mean of the masks that differ in their seed alone, as a mask more
+  std::vector<AttentionPatch> patch = {};  ///< models that are scored with the attention of others
+  std::vector<PromptKind> prompts = {};    ///< further kinds of prompts
+  bool token_accuracy = false;             ///< score the tokens of the objects one by one
+  int generate = 0;                        ///< tokens written behind the rewrite prompt; 0: none
+  int entropy = 0;                         ///< tokens written behind each generation prompt; 0: none
 
   bool scores(PromptKind kind) const;
   /// Kinds of prompts that are scored, in the order of PromptKind.

@@ -36,6 +36,7 @@ enum class FieldType {
   wholes,
   pairs,
   baselines,
+  patches,
   files_by_layer,
   files_by_fact
 };
