@@ -8,6 +8,7 @@
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
 #include <onemask/core/reserved_names.hpp>
+#include <onemask/report/tracing.hpp>
 #include <onemask/statistics/paired_tests.hpp>
 
 #include <algorithm>
@@ -233,6 +234,7 @@ class Narrator {
 std::vector<std::string> findings(StudyFile const& study) {
   auto sentences = Narrator(study).tell();
   for (auto& sentence : injection_findings(study)) sentences.push_back(std::move(sentence));
+  for (auto& sentence : tracing_findings(study)) sentences.push_back(std::move(sentence));
   return sentences;
 }
 
