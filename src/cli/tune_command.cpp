@@ -4,6 +4,8 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/names.hpp>
 #include <onemask/core/text.hpp>
+#include <onemask/report/read.hpp>
+#include <onemask/report/tracing.hpp>
 #include <onemask/tune/tune.hpp>
 
 #include <algorithm>
@@ -44,10 +46,16 @@ std::string shell_word(std::string const& word) {
   return text + "'";
 }
 
+/// Where the run of a study that traces facts finds them.
+TracedLayer traced_layer(std::filesystem::path const& run) {
+  TracingReport const report(read_results(std::filesystem::is_directory(run) ? run / "study.h5" : run));
+  return {report.layer_to_edit().layer, report.layers()};
+}
+
 /// What decides the choice, but for the budget.
 std::string command_line_of(po::variables_map const& values) {
   auto line = "onemask tune " + shell_word(only_operand(values, "STUDY.yaml, the study's file,"));
-  for (auto const* option : {"method", "facts", "max-drift", "device", "dtype"}) {
+  for (auto const* option : {"method", "facts", "tracing", "max-drift", "device", "dtype"}) {
     if (values.contains(option)) line += std::string(" --") + option + " " + shell_word(values[option].as<std::string>());
   }
   if (values.contains("peer-compatible")) line += " --peer-compatible";
@@ -67,6 +75,7 @@ TuneOptions tune_options_of(po::variables_map const& values) {
   if (values.contains("probe")) {
     for (auto const& file : values["probe"].as<Words>()) options.probes.emplace_back(file);
   }
+  if (values.contains("tracing")) options.peak = traced_layer(values["tracing"].as<std::string>());
   if (values.contains("budget")) options.budget = parse_tune_budget(values["budget"].as<std::string>());
   if (values.contains("max-drift")) options.max_drift = drift_of(values);
   options.time_limit = duration_option(values, "time-limit");
@@ -81,6 +90,10 @@ Study study_for(po::variables_map const& values, EditMethod method) {
   overrides.edit = usual_hparams(method);
   overrides.masks = false;
   auto study = study_of(values, overrides);
+  if (study.points.empty()) {
+    throw UserError("The study '" + study.name +
+                    "' makes no edits (edit: none), but a tune begins with a way of editing. Remove the line 'edit: none'.");
+  }
   auto const is_finished = [](auto const& point) { return point.edit.hparams.method == EditMethod::imported; };
   if (std::any_of(study.points.begin(), study.points.end(), is_finished)) return study;  // which a tune refuses
   auto const is_other = [&](auto const& point) { return point.edit.hparams.method != method; };
@@ -140,6 +153,8 @@ Command tune_command() {
       ("probe", po::value<Words>()->value_name("FILE"), "take probe facts from this file, not the study's; may be repeated")  //
       ("budget", po::value<Text>()->value_name("B"),
        "a number of edits such as 500edits, or a time such as 40m, which the first start turns into a ladder")  //
+      ("tracing", po::value<Text>()->value_name("RUN"),
+       "a run that traces facts: the layer that it names is among the first that are tried")  //
       ("max-drift", po::value<Text>()->value_name("X"),
        "candidates with more are not chosen: perplexity, edited / unedited (1.2), or KL at neighborhood prompts (2)")   //
       ("hparams", po::value<Text>()->value_name("FILE"), "write the hparams file here as well")                         //

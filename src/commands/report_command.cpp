@@ -7,6 +7,7 @@
 #include <onemask/report/matrix.hpp>
 #include <onemask/report/plot.hpp>
 #include <onemask/report/read.hpp>
+#include <onemask/report/tracing.hpp>
 
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
@@ -46,16 +47,30 @@ CommandResult curve(po::variables_map const& values, ResultOptions const& option
   return printed(options, curve_document(study, curves), curve_table(study, curves));
 }
 
+/// Which states bring facts back.
+CommandResult tracing(po::variables_map const& values, ResultOptions const& options, std::filesystem::path const& file) {
+  if (options.table.by_relation || options.table.per_mask)
+    throw UserError("--tracing is of the unedited model and of all traced facts; leave out --by-relation and --per-mask.");
+  auto const study = read_results(file);
+  if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), tracing_picture(study));
+  return printed(options, tracing_document(study), tracing_table(study));
+}
+
 CommandResult report(po::variables_map const& values) {
   auto const options = result_options_of(values);
   auto const file = study_file_of(values);
-  if (values.contains("matrix") && values.contains("curve")) throw UserError("--matrix and --curve are two reports; choose one.");
-  if (options.took && (values.contains("matrix") || values.contains("curve")))
-    throw UserError("--took adds to the tables; --matrix and --curve print none of them. Leave one of them out.");
+  std::vector<std::string> others;  // reports in place of the tables
+  for (auto const* name : {"matrix", "curve", "tracing"}) {
+    if (values.contains(name)) others.push_back(std::string("--") + name);
+  }
+  if (others.size() > 1) throw UserError(others[0] + " and " + others[1] + " are two reports; choose one.");
+  if (options.took && !others.empty())
+    throw UserError("--took adds to the tables; " + others[0] + " prints none of them. Leave one of them out.");
   if (values.contains("matrix")) return matrix(values, options, file);
   if (values.contains("columns") || !values["split"].as<std::string>().empty())
     throw UserError("--columns and --split belong to --matrix METRIC; add it, or leave them out.");
   if (values.contains("curve")) return curve(values, options, file);
+  if (values.contains("tracing")) return tracing(values, options, file);
   auto output = format_results(file, options);
   if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), to_svg(read_results(file)));
   return {std::move(output)};
@@ -72,6 +87,7 @@ Command report_command() {
                   "  onemask report results/study --plot study.svg\n"
                   "  onemask report results/study --csv > summary.csv\n"
                   "  onemask report results/study --curve --plot curve.svg\n"
+                  "  onemask report results/study --tracing --plot tracing.svg\n"
                   "  onemask report results/study --matrix rsr --columns relation --plot heat.svg\n",
                   1,
                   false,
@@ -79,9 +95,12 @@ Command report_command() {
                   [](po::variables_map const& values, Environment const&) { return report(values); }};
   add_result_options(*command.options);
   command.options->add_options()  //
-      ("plot", po::value<std::string>()->value_name("FILE"),
-       "draw RSR with its intervals into an SVG file; with --curve over zeros and KL, with --matrix as a heat map")  //
-      ("curve", "print RSR and damage over the share of zeros instead, and the area under RSR")                      //
+      (
+          "plot", po::value<std::string>()->value_name("FILE"),
+          "draw RSR with its intervals into an SVG file; with --curve over zeros and KL, with --matrix and --tracing as heat "
+          "maps")                                                                                                              //
+      ("curve", "print RSR and damage over the share of zeros instead, and the area under RSR")                                //
+      ("tracing", "print what causal tracing found instead: effects of restored states over layers and places in the prompt")  //
       ("matrix", po::value<std::string>()->value_name("METRIC"),
        "print a matrix instead: a row for every mask, a column for what it is scored on")  //
       ("columns", po::value<std::string>()->value_name("C"),

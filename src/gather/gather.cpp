@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -73,6 +74,7 @@ class Gatherer {
     write_scores();
     write_perplexity();
     write_injections();
+    write_tracing();
     write_result("facts", facts_table(plan_));
     if (!plan_.known.empty()) write_result("known", known_table(plan_, source_.study));
     count_done(plan_.moments, [](auto const& moment) { return moment.second; });
@@ -98,10 +100,15 @@ class Gatherer {
     attributes["name"] = source_.study.name;
     attributes["train_split"] = join(source_.study.training_splits(), ", ");
     auto const& points = source_.study.points;
-    auto const& relations = points.front().training.relations;
+    auto const relations = points.empty() ? std::vector<std::string>() : points.front().training.relations;
     bool const swept =
         std::any_of(points.begin(), points.end(), [&](auto const& point) { return point.training.relations != relations; });
     if (!relations.empty() && !swept) attributes["train_relations"] = join(relations, ", ");
+    if (auto const& tracing = source_.study.tracing) {
+      attributes["tracing_noise"] = fmt::format("{}", tracing->noise);
+      attributes["tracing_samples"] = std::to_string(tracing->samples);
+      attributes["tracing_window"] = std::to_string(tracing->window);
+    }
     attributes["study"] = source_.study.resolved;
     attributes["plan"] = plan_.id;
     attributes["model"] = source_.model;
@@ -310,6 +317,31 @@ class Gatherer {
     }
     write_result("injections", injections_table(plan_, zeros_));
     write_result("injection_scores", injection_scores_table(rows));
+  }
+
+  /// Every kind of restored state has the probabilities where nothing is restored; they are equal.
+  void write_tracing() {
+    if (plan_.tracings.empty()) return;
+    constexpr auto none = std::numeric_limits<double>::quiet_NaN();
+    std::map<std::size_t, FactTrace> unrestored;
+    for (auto const fact : plan_.traced) unrestored[fact] = {none, none, none, none, none, {}};
+    TableStream rows(writer_, "tracing", tracing_columns());
+    for (auto const& task : plan_.tracings) {
+      auto const traces = read(task.key, fact_traces_from_bytes);
+      if (!traces) continue;
+      ++done_;
+      if (traces->size() != task.facts.size()) refuse(task.key, "facts");
+      rows.append(tracing_block(task, *traces));
+      for (std::size_t i = 0; i < traces->size(); ++i) {
+        auto& known = unrestored[task.facts[i]];
+        known = (*traces)[i];
+        known.restored.clear();
+      }
+    }
+    checksums_["tracing"] = rows.close();
+    std::vector<FactTrace> traces;
+    for (auto const fact : plan_.traced) traces.push_back(unrestored[fact]);
+    write_result("tracing_facts", tracing_facts_table(plan_.traced, traces));
   }
 
   GatherSource const& source_;

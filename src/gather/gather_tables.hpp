@@ -1,5 +1,6 @@
 #pragma once
 
+#include <onemask/analysis/causal_trace.hpp>
 #include <onemask/edit/edit.hpp>
 #include <onemask/eval/aggregate.hpp>
 #include <onemask/eval/injection_scores.hpp>
@@ -55,17 +56,22 @@ Table perplexity_table(Plan const& plan, std::vector<TextScore> const& scores);
 Table injections_table(Plan const& plan, std::vector<double> const& zeros);
 /// Of each row `fact` is the study's, and `variant` the row of the table above.
 Table injection_scores_table(std::vector<InjectionScore> const& rows);
+/// Of every traced fact the probabilities where nothing is restored; NaN of those that are not traced yet.
+Table tracing_facts_table(std::vector<std::size_t> const& facts, std::vector<FactTrace> const& traces);
 Table published_table(Published const& published);
 Table stages_table(std::vector<StageRecord> const& stages);
 Table tasks_table(std::vector<JournalRecord> const& records);
 /// Numbers of objects by what made them.
 Table makers_table(std::map<std::string, std::size_t> const& objects);
 
-// The two that are long are written in blocks.
+// Those that are long are written in blocks.
 
 std::vector<ColumnForm> metrics_columns(EvaluationPlan const& asked);
 /// Facts and conditions are numbered as in the plan.
 Table metrics_block(std::vector<PromptMetrics> const& rows, EvaluationPlan const& asked);
+std::vector<ColumnForm> tracing_columns();
+/// Facts traced by one kind of restored state: a row for every place that a prompt has and every layer.
+Table tracing_block(TracingTask const& task, std::vector<FactTrace> const& traces);
 std::vector<ColumnForm> summary_columns(Plan const& plan);
 Table summary_block(std::vector<SummaryRow> const& rows);
 

@@ -37,7 +37,7 @@ class GatedDecoder final : public CausalLM {
     if (c.local_rope_theta > 0) local_rotary_.emplace(c, c.local_rope_theta, /*scaled=*/false, placement);
   }
 
-  at::Tensor embed(at::Tensor const& ids, at::Tensor const&) const override {
+  at::Tensor token_embedding(at::Tensor const& ids) const override {
     auto const embedded = tokens_.index_select(0, ids);
     return embedding_scale_ == 1 ? embedded : embedded * embedding_scale_;
   }

@@ -45,8 +45,9 @@ class Gpt2 final : public CausalLM {
     }
   }
 
+  at::Tensor token_embedding(at::Tensor const& ids) const override { return tokens_.index_select(0, ids); }
   at::Tensor embed(at::Tensor const& ids, at::Tensor const& positions) const override {
-    return tokens_.index_select(0, ids) + places_.index_select(0, positions);
+    return token_embedding(ids) + places_.index_select(0, positions);
   }
 
   at::Tensor attention_input(int layer, at::Tensor const& residual) const override {

@@ -47,7 +47,7 @@ class GptNeoX final : public CausalLM {
     }
   }
 
-  at::Tensor embed(at::Tensor const& ids, at::Tensor const&) const override { return tokens_.index_select(0, ids); }
+  at::Tensor token_embedding(at::Tensor const& ids) const override { return tokens_.index_select(0, ids); }
 
   at::Tensor attention_input(int layer, at::Tensor const& residual) const override {
     return normed(blocks_[layer].norm1, residual);

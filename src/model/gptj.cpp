@@ -43,7 +43,7 @@ class GptJ final : public CausalLM {
     sines_ = angles.sin().to(placement.device, placement.dtype);
   }
 
-  at::Tensor embed(at::Tensor const& ids, at::Tensor const&) const override { return tokens_.index_select(0, ids); }
+  at::Tensor token_embedding(at::Tensor const& ids) const override { return tokens_.index_select(0, ids); }
 
   at::Tensor attention_input(int layer, at::Tensor const& residual) const override { return norm(blocks_[layer].norm, residual); }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 namespace onemask {
 namespace {
@@ -85,8 +86,9 @@ Halfway Pass::add_attention(int layer, at::Tensor const& residual, at::Tensor co
                            .reshape({-1, values.size(1) * values.size(3)})
                            .index_select(0, of_queries.unpad);
   auto const before = wanted != nullptr ? residual.index_select(0, wanted->tokens) : residual;
-  auto const after = before + model_.attention_output(layer, context);
-  return {after, model_.mlp_key(layer, before, after)};
+  auto const added = model_.attention_output(layer, context);
+  auto const after = before + added;
+  return {after, model_.mlp_key(layer, before, after), added};
 }
 
 Halfway Pass::halfway(int layer, at::Tensor const& residual, KeyValue* seen, at::Tensor* probabilities) const {
@@ -155,27 +157,36 @@ Wanted want(Layout const& layout, std::vector<std::vector<std::int64_t>> const& 
 }
 
 Past make_past(Layout const& layout, std::vector<KeyValue> const& seen, int first, std::vector<std::int64_t> const& counts) {
-  auto const longest = std::max<std::int64_t>(1, *std::max_element(counts.begin(), counts.end()));
-  std::vector<std::int64_t> tokens, positions;
+  std::vector<std::vector<std::int64_t>> tokens;
   std::int64_t begin = 0;
   for (std::size_t row = 0; row < counts.size(); ++row) {
-    for (std::int64_t place = 0; place < longest; ++place) {
-      bool const present = place < counts[row];
-      tokens.push_back(present ? begin + place : begin);
-      positions.push_back(present ? place : -1);
-    }
+    tokens.emplace_back(static_cast<std::size_t>(counts[row]));
+    std::iota(tokens.back().begin(), tokens.back().end(), begin);
     begin += layout.counts[row];
   }
-  auto const device = layout.positions.device();
-  auto const index = index_tensor(tokens, device);
+  return make_past(seen, first, tokens, layout.positions.device());
+}
+
+Past make_past(std::vector<KeyValue> const& seen, int first, std::vector<std::vector<std::int64_t>> const& tokens,
+               at::Device device) {
+  std::size_t longest = 1;
+  for (auto const& row : tokens) longest = std::max(longest, row.size());
+  std::vector<std::int64_t> places, positions;
+  for (auto const& row : tokens) {
+    for (std::size_t place = 0; place < longest; ++place) {
+      bool const present = place < row.size();
+      places.push_back(present ? row[place] : row.empty() ? 0 : row.front());
+      positions.push_back(present ? static_cast<std::int64_t>(place) : -1);
+    }
+  }
+  auto const rows = std::ssize(tokens), width = static_cast<std::int64_t>(longest);
+  auto index = index_tensor(places, at::kCPU);
   Past past{std::vector<at::Tensor>(seen.size()), std::vector<at::Tensor>(seen.size()),
-            index_tensor(positions, device).view({layout.rows(), longest})};
+            index_tensor(positions, at::kCPU).view({rows, width})};
+  IndexMove().add(index).add(past.positions).to(device);
   for (auto layer = static_cast<std::size_t>(first); layer < seen.size(); ++layer) {
     auto const arrange = [&](at::Tensor const& packed) {
-      return packed.index_select(0, index)
-          .view({layout.rows(), longest, packed.size(1), packed.size(2)})
-          .transpose(1, 2)
-          .contiguous();
+      return packed.index_select(0, index).view({rows, width, packed.size(1), packed.size(2)}).transpose(1, 2).contiguous();
     };
     past.keys[layer] = arrange(seen[layer].key);
     past.values[layer] = arrange(seen[layer].value);

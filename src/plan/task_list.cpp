@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::array<char const*, task_kinds> id_prefixes{"moments",       "null space",   "edit",       "solve",
                                                           "mask",          "evaluation",   "perplexity", "masked edit",
-                                                          "masked values", "masked solve", "injection"};
+                                                          "masked values", "masked solve", "injection",  "tracing"};
 
 constexpr auto nobody = std::numeric_limits<std::uint32_t>::max();
 
@@ -42,6 +42,7 @@ class Lister {
       evaluations();
       perplexity();
       injections();
+      tracing();
     }
     invariant(list_.planned.size() == list_.graph.tasks.size(), "of ", list_.graph.tasks.size(), " tasks, ", list_.planned.size(),
               " are planned");
@@ -247,6 +248,14 @@ class Lister {
     }
   }
 
+  /// Of the unedited model. Those of the same facts share the states that they restore.
+  void tracing() {
+    // The affinities before these are those of the evaluation and of perplexity.
+    auto const taken = plan_.evaluations.size() + 1 + plan_.text_models.size() + plan_.text_tasks.size();
+    for (std::size_t t = 0; t < plan_.tracings.size(); ++t)
+      list_.graph.tasks[add(TaskKind::tracing, t, {})].affinity = number(taken + plan_.tracings[t].facts.front() + 1);
+  }
+
   Plan const& plan_;
   Study const& study_;
   TaskRates const& rates_;
@@ -271,7 +280,8 @@ std::array<std::string, task_kinds> const& kind_names() {
                                                          "edits under masks",
                                                          "values under masks",
                                                          "batch edits under masks",
-                                                         "injection"};
+                                                         "injection",
+                                                         "tracing"};
   return names;
 }
 
@@ -308,6 +318,10 @@ std::string task_id(Plan const& plan, PlannedTask task) {
       auto const& own = plan.injections[index];
       return fmt::format("{}/{}/{}/{}/{}/{}", kind, own.set, own.under.mask, to_string(own.under.kind),
                          own.sequential ? "sequential" : "single", own.facts.front());
+    }
+    case TaskKind::tracing: {
+      auto const& own = plan.tracings[index];
+      return fmt::format("{}/{}/{}", kind, name_of(trace_kind_names, own.kind), own.facts.front());
     }
   }
   throw std::logic_error("a task of no kind");
@@ -357,6 +371,8 @@ std::vector<std::string> objects_of(Plan const& plan, PlannedTask task) {
       return {plan.masked_solves[index].key};
     case TaskKind::injection:
       return {plan.injections[index].key};
+    case TaskKind::tracing:
+      return {plan.tracings[index].key};
   }
   throw std::logic_error("a task of no kind");
 }
@@ -411,6 +427,8 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
       return static_cast<double>(plan.masked_solves[index].facts.size());
     case TaskKind::injection:
       return static_cast<double>(plan.injections[index].facts.size() * plan.injections[index].variants.size());
+    case TaskKind::tracing:
+      return static_cast<double>(plan.tracings[index].facts.size()) * study.tracing->samples;
   }
   throw std::logic_error("a task of no kind");
 }

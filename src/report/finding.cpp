@@ -9,6 +9,7 @@
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
 #include <onemask/core/reserved_names.hpp>
+#include <onemask/report/tracing.hpp>
 #include <onemask/statistics/paired_tests.hpp>
 
 #include <algorithm>
@@ -213,7 +214,7 @@ class Narrator {
 
 std::vector<std::string> findings(StudyFile const& study) {
   auto sentences = Narrator(study).tell();
-  for (auto const& more : {patching_findings, injection_findings}) {
+  for (auto const& more : {patching_findings, injection_findings, tracing_findings}) {
     for (auto& sentence : more(study)) sentences.push_back(std::move(sentence));
   }
   return sentences;

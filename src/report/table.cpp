@@ -95,7 +95,9 @@ Document make_document(StudyFile const& study, TableOptions const& options) {
   auto const say = [&](std::string const& lines) { blocks.push_back({"", {}, lines}); };
   Summary const summary(study);
   if (summary.groups().empty()) {
-    say("Nothing is scored yet.\n");
+    auto const told = findings(study);
+    if (told.empty()) say("Nothing is scored yet.\n");
+    for (auto const& finding : told) say(wrapped(finding, line_width));
     add(stage_times(study));
     return document;
   }

@@ -228,6 +228,7 @@ std::vector<StudyKey> study_keys() {
       .key("peer_compatible", "false", FieldType::flag, "the published code's quirks")
       .fields<ModelOptions>("model")
       .fields<FactSelection>("facts.SPLIT")
+      .key("edit", "", "none", none, "none in place of the section: nothing is edited, facts are only traced")
       .key("edit.hparams", "", FieldType::file, "an EasyEdit hparams file, read unchanged; a study has this or edit.files")
       .hparams()
       .key("edit.layer", of_the_file, FieldType::whole, "layer: 5 is layers: [5]")
@@ -254,6 +255,7 @@ std::vector<StudyKey> study_keys() {
       .fields<MaskOptions>("mask")
       .fields<EvaluationPlan>("evaluation")
       .fields<InjectionOptions>("inject")
+      .fields<TracingOptions>("tracing")
       .fields<PerplexityOptions>("perplexity")
       .key("published.source", "", FieldType::text, "where the figures stand")
       .key("published.figures", "", "a list of figures", figures_schema(),
@@ -270,7 +272,7 @@ std::string study_schema() {
               {"properties", Json::object()},
               {"additionalProperties", false}};
   for (auto const& item : study_keys()) {
-    if (item.key == "mask") continue;
+    if (item.key == "mask" || item.key == "edit") continue;
     auto parts = split_text(item.key, '.');
     auto const name = parts.back();
     parts.pop_back();
@@ -286,8 +288,10 @@ std::string study_schema() {
     }
     if (item.required) (*section)["required"].push_back(name);
   }
-  auto& mask = schema["properties"]["mask"];
-  mask = {{"anyOf", Json::array({{{"const", "none"}}, mask})}};
+  for (auto const* name : {"edit", "mask"}) {
+    auto& section = schema["properties"][name];
+    section = {{"anyOf", Json::array({{{"const", "none"}}, section})}};
+  }
   for (auto const* name : {"model", "facts"}) schema["required"].push_back(name);
   return schema.dump(2) + "\n";
 }

@@ -120,6 +120,10 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
   override_values(document, overrides.set);
   if (overrides.limit) limit_splits(document["facts"], *overrides.limit);
   auto sweep = read_sweep(document, overrides, name);
+  if (auto const edit = document["edit"]; edit && edit.IsScalar() && !sweep.empty()) {
+    throw UserError("The study " + name + " sweeps '" + sweep.front().keys.front() +
+                    "', but it makes no edits (edit: none). Remove one of the two.");
+  }
   if (auto mask = document["mask"]; mask.IsMap() && mask["zeros"].IsSequence()) mask.remove("zeros");  // swept
   if (!overrides.masks) {
     document["mask"] = "none";
@@ -146,6 +150,10 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
       }
     }
     auto one = read_sections(variant, name, base, overrides.edit);
+    if (one.points.empty()) {  // nothing is edited, so nothing is swept
+      study = std::move(one);
+      break;
+    }
     auto& point = one.points.front();
     auto const masks = names.edits.empty() ? "mask" : names.edits + " mask";  // where nothing else tells it from the edits
     point.name = names.name == names.edits ? masks : names.name;

@@ -251,6 +251,12 @@ EvaluationPlan read_evaluation(YamlSection section) {
   return plan;
 }
 
+/// The key 'split' of a section, which names one of the study's.
+void require_split(YamlSection const& section, std::vector<FactSelection> const& splits, std::string const& split) {
+  if (std::none_of(splits.begin(), splits.end(), [&](auto const& s) { return s.split == split; }))
+    throw section.fault("split", "is '" + split + "', but 'facts' has no such split");
+}
+
 /// Refuses what a way of editing does not do under a mask.
 void check_injection(YamlSection const& section, InjectionOptions const& inject, EditOptions const& edit) {
   auto const method = edit.hparams.method;
@@ -282,11 +288,33 @@ InjectionOptions read_injection(YamlSection section, Study const& study, EditOpt
   InjectionOptions inject;
   read_fields(section, inject);
   section.finish();
-  auto const& splits = study.facts;
-  if (std::none_of(splits.begin(), splits.end(), [&](auto const& s) { return s.split == inject.split; }))
-    throw section.fault("split", "is '" + inject.split + "', but 'facts' has no such split");
+  require_split(section, study.facts, inject.split);
   if (study.masks) check_injection(section, inject, edit);
   return inject;
+}
+
+TracingOptions read_tracing(YamlSection section, std::vector<FactSelection> const& splits) {
+  TracingOptions tracing;
+  read_fields(section, tracing);
+  section.finish();
+  require_split(section, splits, tracing.split);
+  for (auto const& field : fields_of<TracingOptions>()) {
+    if (section.has(field.name) && !field.used_for(tracing))
+      throw section.fault(field.name, "is of the kinds mlp and attention, which 'kinds' does not name; remove it, or name one");
+  }
+  return tracing;
+}
+
+/// A study that edits nothing: all else is of edited models.
+void refuse_more_than_tracing(YamlSection& root, Study const& study) {
+  for (auto const* key : {"mask", "inject", "evaluation", "perplexity", "moments", "published", "sweep"}) {
+    if (root.has(key) && !root.value(key).is("none"))
+      throw root.fault(key, "is of edits, but the study makes none (edit: none); remove one of the two");
+  }
+  if (!study.tracing) {
+    throw root.fault("edit",
+                     "is none, and there is no section 'tracing', so the study would do nothing; edit facts, or trace them");
+  }
 }
 
 PerplexityOptions read_perplexity(YamlSection section, std::filesystem::path const& base) {
@@ -341,15 +369,21 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   study.name = root.need<std::string>("name");
   study.model = read_model(root.section("model"), base);
   study.facts = read_facts(root.section("facts"));
+  if (root.has("tracing")) study.tracing = read_tracing(root.section("tracing"), study.facts);
+  root.read("peer_compatible", study.peer_compatible);
+  study.masks = false;
+  if (root.value("edit").is("none")) {
+    refuse_more_than_tracing(root, study);
+    root.finish();
+    return study;
+  }
   study.moments = read_moments(root.section("moments"), base);
   study.evaluation = read_evaluation(root.section("evaluation"));
   study.perplexity = read_perplexity(root.section("perplexity"), base);
   study.published = read_published(root.section("published"), study.facts, file);
-  root.read("peer_compatible", study.peer_compatible);
   root.has("sweep");
   StudyPoint point;
   point.edit = read_edit(root.section("edit"), base, edit);
-  study.masks = false;
   if (!root.value("mask").is("none")) read_mask(root.section("mask"), point, study);
   point.masked = study.masks;
   if (root.has("inject")) study.inject = read_injection(root.section("inject"), study, point.edit);

@@ -52,21 +52,13 @@ void add_edit(YAML::Node section, Study const& study, std::vector<std::string> c
   add_fields(section, edit.hparams, one_layer ? std::vector<std::string>{"layers"} : std::vector<std::string>{}, all_hparams);
 }
 
-}  // namespace
-
-std::string with_defaults(Study const& study) {
-  auto document = parse_yaml(study.resolved, "The resolved study");
-  auto const& point = study.points.front();
-  YAML::Node const sweep = document["sweep"];
-  auto const swept = swept_keys_of(sweep);
-  document.remove("sweep");  // comes last
-  add_value(document, "peer_compatible", study.peer_compatible ? "true" : "false");
-  add_fields(document["model"], study.model);
-  for (auto const& selection : study.facts) add_fields(document["facts"][selection.split], selection, {}, {selection});
+/// What is made of edits, and they themselves.
+void add_edits(YAML::Node document, Study const& study, std::vector<std::string> const& swept) {
   add_edit(document["edit"], study, swept);
   add_fields(document["moments"], study.moments);
   if (!(document["mask"] && document["mask"].IsScalar())) {
     auto mask = document["mask"];
+    auto const& point = study.points.front();
     add_value(mask, "layers", "last");
     add_value(mask, "seed", std::to_string(point.mask_seed));
     add_value(mask, "train_split", point.training.split);
@@ -81,6 +73,20 @@ std::string with_defaults(Study const& study) {
   add_fields(document["evaluation"], study.evaluation);
   if (study.inject) add_fields(document["inject"], *study.inject);
   if (study.perplexity.asked()) add_fields(document["perplexity"], study.perplexity);
+}
+
+}  // namespace
+
+std::string with_defaults(Study const& study) {
+  auto document = parse_yaml(study.resolved, "The resolved study");
+  YAML::Node const sweep = document["sweep"];
+  auto const swept = swept_keys_of(sweep);
+  document.remove("sweep");  // comes last
+  add_value(document, "peer_compatible", study.peer_compatible ? "true" : "false");
+  add_fields(document["model"], study.model);
+  for (auto const& selection : study.facts) add_fields(document["facts"][selection.split], selection, {}, {selection});
+  if (!study.points.empty()) add_edits(document, study, swept);
+  if (study.tracing) add_fields(document["tracing"], *study.tracing, {}, {*study.tracing});
   if (!swept.empty()) document["sweep"] = sweep;
   std::ostringstream text;
   text << document << '\n';

@@ -58,6 +58,11 @@ double bytes_of(PlannedTask task, Study const& study, OpenRun const& run) {
       constexpr double row = 64;
       return overhead + row * units_of(plan, study, task);
     }
+    case TaskKind::tracing: {
+      auto const layers = static_cast<double>(run.model->config().layers);
+      constexpr double places = static_cast<double>(trace_place_names.size()), real = 8;
+      return overhead + static_cast<double>(plan.tracings[task.index].facts.size()) * (places * layers + 4) * real;
+    }
   }
   return 0;
 }

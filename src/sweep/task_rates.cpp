@@ -23,6 +23,8 @@ std::array<double, task_kinds> guessed(ModelConfig const& model, bool on_gpu) {
   operations[static_cast<std::size_t>(TaskKind::masked_values)] = operations[static_cast<std::size_t>(TaskKind::edit)];
   operations[static_cast<std::size_t>(TaskKind::masked_solve)] = operations[static_cast<std::size_t>(TaskKind::batch_edit)];
   operations[static_cast<std::size_t>(TaskKind::injection)] = operations[static_cast<std::size_t>(TaskKind::evaluation)];
+  // Eight places and all layers to restore, each of which runs about four tokens through half of the model.
+  operations[static_cast<std::size_t>(TaskKind::tracing)] = 8 * static_cast<double>(model.layers) * (2 * token + logits);
   for (auto& each : operations) each /= speed;
   return operations;
 }

@@ -117,7 +117,7 @@ std::vector<TuneCandidate> searches_of(LadderRung const& rung, std::vector<TuneT
                                        int layers) {
   std::vector<TuneCandidate> candidates;
   if (rung.kind == RungKind::layers) {
-    for (int layer = 0; layer < layers; layer += rung.distance) candidates.push_back(candidate_at(start, layer, {}));
+    for (int layer = rung.first; layer < layers; layer += rung.distance) candidates.push_back(candidate_at(start, layer, {}));
     return candidates;
   }
   invariant(!before.empty(), "a rung has nothing below it");

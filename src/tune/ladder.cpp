@@ -77,6 +77,13 @@ Ladder make_ladder(LadderSpace const& space, int level) {
   return ladder;
 }
 
+Ladder through_layer(Ladder ladder, LadderSpace const& space, int layer) {
+  auto& rung = ladder.front();
+  rung.first = std::min(layer, space.layers - 1) % rung.distance;
+  rung.add = divided_up(static_cast<std::size_t>(space.layers - rung.first), static_cast<std::size_t>(rung.distance));
+  return ladder;
+}
+
 int top_level(LadderSpace const& space) {
   int level = 1;
   while (distance_of(space, level) > 1 || settings_of(space, level) < settings_of(space, level + 1)) ++level;

@@ -25,6 +25,7 @@ struct LadderRung {
   std::size_t facts = 0;  ///< the first of the probe facts
   std::size_t keep = 0;   ///< searches from the rungs before
   std::size_t add = 0;    ///< new searches at most
+  int first = 0;          ///< lowest of the layers, where the rung tries every n-th
 
   bool operator==(LadderRung const&) const = default;
 };
@@ -46,6 +47,9 @@ std::size_t unit_of(LadderSpace const& space);
 Ladder make_ladder(LadderSpace const& space, int level);
 /// From here on ladders grow no more.
 int top_level(LadderSpace const& space);
+
+/// The ladder with `layer` among the layers that its first rung tries.
+Ladder through_layer(Ladder ladder, LadderSpace const& space, int layer);
 
 /// Searches for a fact's value that the ladder takes at most.
 std::size_t edits_of(Ladder const& ladder);

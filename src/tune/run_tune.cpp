@@ -148,7 +148,19 @@ class Tune {
     if (plan_.measure != DriftMeasure::perplexity) study_.perplexity = {};
     plan_.max_drift = options_.max_drift.value_or(usual_limit(plan_.measure));
     bool const timed = options_.budget && options_.budget->seconds;
-    if (!timed) plan_.ladder = choose_ladder(space_, options_.budget, {});
+    if (options_.peak && options_.peak->layers != model_.layers) {
+      throw UserError(
+          fmt::format("The run after --tracing traces a model of {} layers, but the model of the study '{}' has {}. Name a run "
+                      "that traces this model.",
+                      options_.peak->layers, study_.name, model_.layers));
+    }
+    if (options_.peak) plan_.peak = options_.peak->layer;
+    if (!timed) plan_.ladder = choose({});
+  }
+
+  Ladder choose(std::optional<MeasuredRate> const& rate) const {
+    auto ladder = choose_ladder(space_, options_.budget, rate);
+    return plan_.peak ? through_layer(std::move(ladder), space_, *plan_.peak) : ladder;
   }
 
   /// Nothing is overwritten, but for what this tune has written itself.
@@ -247,7 +259,7 @@ class Tune {
     agree(world_, [&] {
       if (!leads() || !may_go_on(ending)) return;
       plan_.rate = rate_of(read_journals(folder / "journal"), attempt, wall, world_.size());
-      plan_.ladder = choose_ladder(space_, options_.budget, plan_.rate);
+      plan_.ladder = choose(plan_.rate);
     });
     return ending;
   }

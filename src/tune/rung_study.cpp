@@ -29,7 +29,7 @@ std::string resolved_text(Study const& rung, std::string const& study) {
   document["evaluation"]["batch"] = rung.evaluation.batch;
   document["evaluation"]["neighborhood"] = true;
   document["evaluation"]["drop"] = false;
-  for (auto const* section : {"sweep", "published"}) document.remove(section);
+  for (auto const* section : {"sweep", "published", "tracing"}) document.remove(section);
   if (!rung.perplexity.asked()) document.remove("perplexity");
   auto const& edit = rung.points.front().edit;
   auto const keys = tuned_keys(edit.hparams.method);
@@ -97,6 +97,7 @@ Study rung_study(Study const& study, std::string const& name, std::vector<TuneCa
   rung.facts = {{.split = probe_split, .files = {probes.filename().string()}, .limit = count}};
   rung.masks = false;
   rung.published = {};
+  rung.tracing.reset();
   rung.evaluation = {};
   rung.evaluation.batch = static_cast<int>(unit);
   rung.evaluation.neighborhood = true;

@@ -13,19 +13,25 @@ namespace {
 using PlanJson = nlohmann::ordered_json;
 
 PlanJson rung_json(LadderRung const& rung) {
-  return {{"kind", name_of_kind(rung.kind)},
-          {"distance", rung.distance},
-          {"facts", rung.facts},
-          {"keep", rung.keep},
-          {"add", rung.add}};
+  PlanJson json{{"kind", name_of_kind(rung.kind)},
+                {"distance", rung.distance},
+                {"facts", rung.facts},
+                {"keep", rung.keep},
+                {"add", rung.add}};
+  if (rung.first > 0) json["first"] = rung.first;
+  return json;
 }
 
 LadderRung rung_of(PlanJson const& json) {
   auto const kind = rung_kind_of(json.at("kind").get<std::string>());
   if (!kind) throw UserError("unknown kind of rung");
-  LadderRung const rung{*kind, json.at("distance").get<int>(), json.at("facts").get<std::size_t>(),
-                        json.at("keep").get<std::size_t>(), json.at("add").get<std::size_t>()};
-  if (rung.distance < 1 || rung.facts < 1) throw UserError("a rung without facts");
+  LadderRung const rung{*kind,
+                        json.at("distance").get<int>(),
+                        json.at("facts").get<std::size_t>(),
+                        json.at("keep").get<std::size_t>(),
+                        json.at("add").get<std::size_t>(),
+                        json.value("first", 0)};
+  if (rung.distance < 1 || rung.facts < 1 || rung.first < 0) throw UserError("a rung without facts");
   return rung;
 }
 
@@ -36,6 +42,7 @@ std::vector<std::pair<char const*, std::string>> question_of(TunePlan const& pla
           {"the number of facts (--facts)", std::to_string(plan.facts)},
           {"the probe facts", plan.probes},
           {"the budget (--budget)", plan.budget},
+          {"the peak of causal tracing (--tracing)", plan.peak ? fmt::format("layer {}", *plan.peak) : "none"},
           {"the limit of drift (--max-drift)", fmt::format("{} {}", name_of_measure(plan.measure), plan.max_drift)}};
 }
 
@@ -51,6 +58,7 @@ std::string to_json(TunePlan const& plan) {
                 {"budget", plan.budget},       {"drift", plan.measure == DriftMeasure::perplexity ? "perplexity" : "kl"},
                 {"max_drift", plan.max_drift}, {"edits", edits_of(plan.ladder)},
                 {"rungs", PlanJson::array()}};
+  if (plan.peak) json["peak"] = *plan.peak;
   for (auto const& rung : plan.ladder) json["rungs"].push_back(rung_json(rung));
   if (plan.rate)
     json["rate"] = {
@@ -69,6 +77,7 @@ TunePlan tune_plan_from_json(std::string const& text, std::string const& where) 
     plan.budget = json.at("budget").get<std::string>();
     plan.measure = json.at("drift").get<std::string>() == "perplexity" ? DriftMeasure::perplexity : DriftMeasure::neighborhood_kl;
     plan.max_drift = json.at("max_drift").get<double>();
+    if (json.contains("peak")) plan.peak = json.at("peak").get<int>();
     for (auto const& rung : json.at("rungs")) plan.ladder.push_back(rung_of(rung));
     if (plan.ladder.empty() || plan.ladder.front().kind != RungKind::layers) throw UserError("no ladder");
     if (json.contains("rate")) {

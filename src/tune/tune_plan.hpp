@@ -21,6 +21,7 @@ struct TunePlan {
   double max_drift = 0;
   Ladder ladder;
   std::optional<MeasuredRate> rate;  ///< that turned a budget of time into the ladder
+  std::optional<int> peak = {};      ///< the layer that causal tracing names
 };
 
 /// RUN/ladder.json.

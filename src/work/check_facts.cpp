@@ -1,3 +1,4 @@
+#include <onemask/analysis/causal_trace.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/data/fact_prompts.hpp>
 #include <onemask/data/prompt.hpp>
@@ -45,6 +46,7 @@ void check_facts(Study const& study, Plan const& plan, Tokenizer const& tokenize
   }
   auto const training = study.training_splits();
   for (auto const& item : plan.facts) {
+    if (sets.empty()) break;  // nothing is edited, so nothing is scored
     auto const object = longest_object(item.fact, tokenizer);
     for (auto const& prompt : prompts_of(item, study, training)) {
       auto const tokens = encode_prompt(tokenizer, prompt, study.peer_compatible).size();
@@ -61,6 +63,7 @@ void check_facts(Study const& study, Plan const& plan, Tokenizer const& tokenize
     }
     for (auto const* set : sets) make_edit_request(tokenizer, item.fact, set->templates, set->options.hparams, config.positions);
   }
+  for (auto const fact : plan.traced) make_trace_prompt(tokenizer, plan.facts[fact].fact, config.positions);
 }
 
 }  // namespace onemask

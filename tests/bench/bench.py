@@ -44,6 +44,7 @@ TASKS = [
     Task("eval", "fact and mode", OURS + "eval {shared}", "eval --limit 20"),
     Task("stats", "token and layer", OURS + "stats {shared}", "stats --layers 4"),
     Task("memit", "fact", OURS + "memit {shared}", "memit --limit 3", sweep=OURS + "memit {shared} 8"),
+    Task("tracing", "fact and kind of state", OURS + "tracing {shared} 4", "tracing --limit 4"),
     Task("pretrain", "token", OURS_PRETRAIN, "pretrain --steps 6", model="results/bench_pretrain/model"),
 ]
 

@@ -1,8 +1,9 @@
 // The work that tests/bench/peer.py does, done by onemask; prints one JSON line with seconds and n.
-//   mpirun -n 2 ours rome|mask|eval|stats|memit SHARED [epochs of mask, threads of stats, lambdas of memit]
+//   mpirun -n 2 ours rome|mask|eval|stats|memit|tracing SHARED [epochs of mask, threads of stats, lambdas of memit, facts]
 // Seconds are the slowest rank's, without start-up and loading, as the peer's are.
 #include "support/golden_mask.hpp"
 #include "support/temporary_folder.hpp"
+#include <onemask/analysis/causal_trace.hpp>
 #include <onemask/comm/environment.hpp>
 #include <onemask/edit/batch_solve.hpp>
 #include <onemask/edit/rome.hpp>
@@ -197,13 +198,44 @@ Work edit_batches(Golden const& golden, Communicator const& world, int lambdas) 
   return {seconds, requests.size()};
 }
 
+/// The first golden facts of ROME, traced by every kind of state as a study does it.
+Work trace_facts(Golden const& golden, Communicator const& world, int limit) {
+  TracingOptions const options;
+  std::vector<TracePrompt> prompts;
+  auto const reference = golden.json("rome.json");
+  for (auto const& record : reference.at("records")) {
+    if (std::ssize(prompts) == limit) break;
+    Fact fact;
+    fact.case_id = record.at("case_id").get<std::int64_t>();
+    fact.prompt = record.at("prompt_template").get<std::string>();
+    fact.subject = record.at("subject").get<std::string>();
+    fact.target_true = record.at("ground_truth").get<std::string>();
+    prompts.push_back(make_trace_prompt(golden.tokenizer, fact, golden.model->config().positions));
+  }
+  TraceNoise const noise{0, options.samples, options.noise * subject_deviation(*golden.model, prompts)};
+  CausalTrace(*golden.model, {prompts.front()}, noise).trace(TraceKind::state, options.window, options.rows);  // warms up
+  auto const ranks = static_cast<std::size_t>(world.size());
+  auto const batch = std::min(static_cast<std::size_t>(options.batch), (prompts.size() + ranks - 1) / ranks);
+  auto const seconds = timed(world, [&] {
+    for (std::size_t first = 0; first < prompts.size(); first += batch) {
+      if (!is_mine(first / batch, world)) continue;
+      auto const begin = prompts.begin() + static_cast<std::ptrdiff_t>(first);
+      auto const count = static_cast<std::ptrdiff_t>(std::min(batch, prompts.size() - first));
+      CausalTrace const trace(*golden.model, {begin, begin + count}, noise);
+      for (auto const kind : options.kinds) trace.trace(kind, options.window, options.rows);
+    }
+  });
+  return {seconds, prompts.size() * options.kinds.size()};
+}
+
 }  // namespace
 }  // namespace onemask
 
 int main(int argc, char** argv) {
   onemask::Environment const environment(argc, argv);
   if (argc < 3) {
-    std::cerr << "usage: ours rome|mask|eval|stats|memit SHARED [epochs of mask, threads of stats, lambdas of memit]\n";
+    std::cerr
+        << "usage: ours rome|mask|eval|stats|memit|tracing SHARED [epochs of mask, threads of stats, lambdas of memit, facts]\n";
     return 2;
   }
   onemask::set_threads(1);
@@ -211,11 +243,12 @@ int main(int argc, char** argv) {
   onemask::Golden const golden{argv[2]};
   auto const world = environment.world();
   auto const number = [&](int otherwise) { return argc > 3 ? std::atoi(argv[3]) : otherwise; };
-  auto const work = what == "rome"    ? onemask::edit_facts(golden, world)
-                    : what == "mask"  ? onemask::train_mask(golden, world, number(2))
-                    : what == "stats" ? onemask::second_moments(golden, world, number(1))
-                    : what == "memit" ? onemask::edit_batches(golden, world, number(1))
-                                      : onemask::evaluate_facts(golden, world);
+  auto const work = what == "rome"      ? onemask::edit_facts(golden, world)
+                    : what == "mask"    ? onemask::train_mask(golden, world, number(2))
+                    : what == "stats"   ? onemask::second_moments(golden, world, number(1))
+                    : what == "memit"   ? onemask::edit_batches(golden, world, number(1))
+                    : what == "tracing" ? onemask::trace_facts(golden, world, number(4))
+                                        : onemask::evaluate_facts(golden, world);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   if (world.rank() == 0) {

@@ -12,6 +12,7 @@ where it is read, no forward run twice. A fair comparison quotes the ratio to bo
   peer.py stats --layers 4 --check
   peer.py memit --limit 3 --check
   peer.py memit --from-golden-values --check
+  peer.py tracing --limit 2
   peer.py pretrain --model results/bench_pretrain/model --steps 3
 """
 
@@ -26,6 +27,7 @@ import peer_memit
 import peer_pretrain
 import peer_rome
 import peer_stats
+import peer_tracing
 import torch
 from peer_common import TOLERANCE, shared_folder
 
@@ -81,6 +83,11 @@ def parse_options() -> argparse.Namespace:
     memit.add_argument("--from-golden-values", action="store_true", help="all records; only solve, from the golden values")
     memit.add_argument("--templates", type=Path, default=golden / "context_templates.json", help="groups of them under memit")
     memit.add_argument("--moments", type=Path, default=golden / "cov.safetensors", help="second moments of the layers' keys")
+
+    tracing = add_command("tracing", peer_tracing.run, "rome.json", "trace facts by restoring one state after the other")
+    tracing.add_argument("--limit", type=positive, default=4, help="records to trace")
+    tracing.add_argument("--samples", type=positive, default=10, help="of the noise")
+    tracing.add_argument("--window", type=positive, default=10, help="layers whose MLPs or attentions are restored together")
 
     world = Path(__file__).resolve().parents[2] / "results" / "bench_pretrain" / "world"
     pretrain = add_command("pretrain", peer_pretrain.run, "", "train a model from scratch, of --model's config and tokenizer")

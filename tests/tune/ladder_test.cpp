@@ -28,6 +28,17 @@ TEST(TuneLadder, IsTheOneComputedByHand) {
   EXPECT_EQ(edits_of(make_ladder(thirty_layers, 3)), 120u + 32 + 80 + 96 + 64 + 36);
 }
 
+TEST(TuneLadder, GoesThroughTheLayerThatTracingNames) {
+  auto const ladder = make_ladder(thirty_layers, 1);
+  auto const through = through_layer(ladder, thirty_layers, 6);  // 2, 6, 10 … 26
+  EXPECT_EQ(through.front(), (LadderRung{RungKind::layers, 4, 8, 0, 7, 2}));
+  EXPECT_TRUE(std::equal(ladder.begin() + 1, ladder.end(), through.begin() + 1));
+  EXPECT_EQ(through_layer(ladder, thirty_layers, 8), ladder);
+  // A layer that may not be edited stands for the highest that may.
+  EXPECT_EQ(through_layer(ladder, thirty_layers, 47).front().first, 1);                                      // 29
+  EXPECT_EQ(through_layer(make_ladder(thirty_layers, 9), thirty_layers, 6), make_ladder(thirty_layers, 9));  // all are tried
+}
+
 TEST(TuneLadder, EndsWithSettingsThatNeedNoSearch) {
   auto space = thirty_layers;
   space.solves = true;
@@ -129,13 +140,16 @@ TEST(TunePlans, AreReadAsTheyWereWritten) {
                 "40m",
                 DriftMeasure::perplexity,
                 1.2,
-                make_ladder(thirty_layers, 2),
-                MeasuredRate{7.25, 1, 2}};
+                through_layer(make_ladder(thirty_layers, 1), thirty_layers, 6),
+                MeasuredRate{7.25, 1, 2},
+                6};
   auto const again = tune_plan_from_json(to_json(plan), "ladder.json");
   EXPECT_EQ(to_json(again), to_json(plan));
   EXPECT_EQ(again.ladder, plan.ladder);
   EXPECT_EQ(test::complaint_of([&] { require_same_tune(plan, again, "RUN"); }), "");
   auto other = again;
+  other.peak = {};
+  EXPECT_THAT(test::complaint_of([&] { require_same_tune(plan, other, "RUN"); }), HasSubstr("'layer 6', here 'none'"));
   other.budget = "41m";
   EXPECT_THAT(test::complaint_of([&] { require_same_tune(plan, other, "RUN"); }),
               AllOf(HasSubstr("The folder RUN holds a tune that differs in the budget (--budget): '40m', here '41m'")));

@@ -104,6 +104,23 @@ class Tunes(WorldTest):
         said = self.expect_ends(Start(0, *self.bare_words("r-rome", "--budget", "11m")), 2)
         self.assertRegex(said, "differs in the budget .--budget.: '10m', here '11m'")
 
+    def test_it_begins_where_tracing_finds_facts(self):
+        (self.study.parent / "traced.yaml").write_text(
+            MEMIT_STUDY[: MEMIT_STUDY.index("moments:")] + "edit: none\ntracing: {split: train, facts: 4, samples: 2, kinds: [mlp], window: 1}\n"
+        )
+        traced = self.folder / "traced"
+        self.expect_ends(Start(0, "sweep", self.study.parent / "traced.yaml", "--out", traced), 0)
+        words = self.words("near", "--budget", "54edits")
+        self.expect_ends(Start(0, *words, "--tracing", traced), 0)
+        ladder = json.loads((self.folder / "near" / "ladder.json").read_text())
+        rows = json.loads(subprocess.run([PROGRAM, "report", traced, "--tracing", "--json"], capture_output=True, check=True).stdout)
+        last = {row["layer"]: row["mean"] for row in rows if row["place"] == "subject_last"}
+        self.assertEqual(ladder["peak"], max(last, key=last.get))
+        self.assertIn(f"--tracing {traced}", (self.folder / "near" / "hparams.yaml").read_text())
+        self.assertRegex(self.expect_ends(Start(0, *words), 2), "differs in the peak of causal tracing .--tracing.: 'layer [0-2]', here 'none'")
+        study = self.folder / "near" / "rung-1"
+        self.assertRegex(self.expect_ends(Start(0, *words, "--tracing", study), 2), "The study traces no facts")
+
     def test_what_is_refused(self):
         world, run = self.study.parent, self.folder / "refused"
         (world / "no_facts.yaml").write_text("name: none\nmodel: {checkpoint: model}\nmask: none\n")
@@ -121,6 +138,7 @@ class Tunes(WorldTest):
         refused("900 probe facts are wanted, but of the 60 facts", facts=900)
         refused("exists.yaml' .--hparams. exists already", "--hparams", world / "exists.yaml")
         refused("no section 'moments'", method="memit")
+        refused("no such file|cannot be", "--tracing", world / "nowhere.h5")
         refused("--hparams. is a folder", "--hparams", world, "--overwrite")
         refused("edits in several ways", "--set", "sweep={edit.v_lr: [1, 2]}")
         refused("has no edits by memit .--method.: its sweep sets edit.method to others", "--set", "sweep={edit.method: [rome, r-rome]}",

@@ -43,8 +43,10 @@ class CausalLM {
   /// Hash of the checkpoint and the dtype it runs in.
   std::string const& fingerprint() const { return fingerprint_; }
 
+  /// Embeddings of tokens [tokens], scaled as they enter the residual stream, [tokens, hidden]; without those of positions.
+  virtual at::Tensor token_embedding(at::Tensor const& ids) const = 0;
   /// Residual stream before layer 0, [tokens, hidden], from ids and positions [tokens].
-  virtual at::Tensor embed(at::Tensor const& ids, at::Tensor const& positions) const = 0;
+  virtual at::Tensor embed(at::Tensor const& ids, at::Tensor const&) const { return token_embedding(ids); }
   /// What attention of `layer` reads: the normalised residual stream, [tokens, hidden].
   virtual at::Tensor attention_input(int layer, at::Tensor const& residual) const = 0;
   /// Queries, scaled so that their products with keys are the attention scores, [tokens, heads, head_dim].

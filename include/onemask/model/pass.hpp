@@ -25,10 +25,11 @@ struct ProjectionOverride {
 /// y [tokens, out] from keys [tokens, in].
 at::Tensor project(Projection const& projection, at::Tensor const& key, ProjectionOverride const& change = {});
 
-/// A layer stopped before its second projection. Neither field depends on that projection, its edits or its masks.
+/// A layer stopped before its second projection. No field depends on that projection, its edits or its masks.
 struct Halfway {
-  at::Tensor residual;  ///< [tokens, hidden], attention already added
-  at::Tensor key;       ///< [tokens, inner]
+  at::Tensor residual;        ///< [tokens, hidden], attention already added
+  at::Tensor key;             ///< [tokens, inner]
+  at::Tensor attention = {};  ///< [tokens, hidden], what attention added; undefined where nobody has kept it
 };
 
 /// Keys and values of earlier positions that this pass does not compute, spread out by row.
@@ -96,5 +97,8 @@ Wanted want(Layout const& layout, std::vector<std::vector<std::int64_t>> const& 
 /// Residual streams laid out by row of the past: the keys and values of each row's first `counts[row]` tokens, for layers
 /// `first` … (the size of `seen`) - 1.
 Past make_past(Layout const& layout, std::vector<KeyValue> const& seen, int first, std::vector<std::int64_t> const& counts);
+/// The same of any tokens of a pack: `tokens[row]` are the indices of those that stand at the positions 0, 1, … of a row.
+Past make_past(std::vector<KeyValue> const& seen, int first, std::vector<std::vector<std::int64_t>> const& tokens,
+               at::Device device);
 
 }  // namespace onemask

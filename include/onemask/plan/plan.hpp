@@ -3,6 +3,7 @@
 #include <onemask/data/candidates.hpp>
 #include <onemask/plan/finished_edits.hpp>
 #include <onemask/plan/injection.hpp>
+#include <onemask/plan/tracing.hpp>
 #include <onemask/settings/condition_kind.hpp>
 #include <onemask/settings/fingerprints.hpp>
 #include <onemask/study/study.hpp>
@@ -147,6 +148,8 @@ struct Plan {
   std::vector<MaskedSolveTask> masked_solves;
   /// By set, then mask (none first), its kind, sequence, facts.
   std::vector<InjectionTask> injections;
+  std::vector<std::size_t> traced;    ///< facts that are traced
+  std::vector<TracingTask> tracings;  ///< by facts, then kind
   std::string id;                ///< hash of all keys
   std::int64_t out = 0, in = 0;  ///< sizes of a layer's second projection
 

@@ -25,9 +25,10 @@ enum class TaskKind : std::uint32_t {
   masked_edit,
   masked_values,
   masked_solve,
-  injection
+  injection,
+  tracing
 };
-constexpr std::size_t task_kinds = 11;
+constexpr std::size_t task_kinds = 12;
 /// As in tables and messages: "second moments", "edits" …
 std::array<std::string, task_kinds> const& kind_names();
 
@@ -44,7 +45,8 @@ TaskKind kind_of_id(std::string const& id);
 /// The keys that are in the store when it is done.
 std::vector<std::string> objects_of(Plan const& plan, PlannedTask task);
 /// How much work it is, in units of its kind: tokens (second moments, perplexity), fact-steps (edits and values, also under
-/// masks), facts (batch edits, also under masks), fact-epochs (masks), prompts under a condition (evaluation, injection), layers
+/// masks), facts (batch edits, also under masks), fact-epochs (masks), prompts under a condition (evaluation, injection),
+/// samples of facts (tracing), layers
 /// (null spaces).
 double units_of(Plan const& plan, Study const& study, PlannedTask task);
 

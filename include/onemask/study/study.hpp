@@ -8,6 +8,7 @@
 #include <onemask/settings/model_options.hpp>
 #include <onemask/settings/moments_options.hpp>
 #include <onemask/settings/perplexity_options.hpp>
+#include <onemask/settings/tracing_options.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -66,10 +67,11 @@ struct Study {
   MomentsOptions moments;            ///< the text for second moments
   EvaluationPlan evaluation;
   std::optional<InjectionOptions> inject;  ///< facts that are edited under masks; nothing: none are
+  std::optional<TracingOptions> tracing;   ///< facts that are traced in the unedited model; nothing: none are
   PerplexityOptions perplexity;
   Published published;
   bool peer_compatible = false;
-  std::vector<StudyPoint> points;
+  std::vector<StudyPoint> points;  ///< none where nothing is edited
   std::string resolved;  ///< the study with all overrides, as YAML
 
   /// The splits that masks are trained on, in the order of `facts`.

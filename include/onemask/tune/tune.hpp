@@ -23,12 +23,18 @@ struct TuneBudget {
 /// "500edits" or a time such as "40m". Throws UserError.
 TuneBudget parse_tune_budget(std::string const& text);
 
+/// Where causal tracing finds facts in a model.
+struct TracedLayer {
+  int layer = 0, layers = 0;  ///< of the model's so many
+};
+
 struct TuneOptions {
   std::filesystem::path folder;               ///< RUN: ladder, probe facts, a run folder for every rung, products
   std::filesystem::path hparams;              ///< where the settings that were found go as well; empty: only RUN/hparams.yaml
   bool overwrite = false;                     ///< whether `hparams` may exist
   std::size_t facts = 50;                     ///< probe facts
   std::vector<std::filesystem::path> probes;  ///< files of probe facts; none: those of the study
+  std::optional<TracedLayer> peak;            ///< is among the layers that are tried first; none: no matter which
   std::optional<TuneBudget> budget;           ///< none: a ladder of middle size
   std::optional<double> max_drift;            ///< none: the measure's own limit
   std::string command;                        ///< what the hparams file says that it was found by
