@@ -50,8 +50,11 @@ CommandResult report(po::variables_map const& values) {
   auto const options = result_options_of(values);
   auto const file = study_file_of(values);
   if (values.contains("matrix") && values.contains("curve")) throw UserError("--matrix and --curve are two reports; choose one.");
-  if (options.took && (values.contains("matrix") || values.contains("curve")))
-    throw UserError("--took adds to the tables; --matrix and --curve print none of them. Leave one of them out.");
+  for (auto const* name : {"took", "held-back"}) {
+    if (values.contains(name) && (values.contains("matrix") || values.contains("curve")))
+      throw UserError(std::string("--") + name +
+                      " adds to the tables; --matrix and --curve print none of them. Leave one of them out.");
+  }
   if (values.contains("matrix")) return matrix(values, options, file);
   if (values.contains("columns") || !values["split"].as<std::string>().empty())
     throw UserError("--columns and --split belong to --matrix METRIC; add it, or leave them out.");
