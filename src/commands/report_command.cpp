@@ -64,8 +64,10 @@ CommandResult report(po::variables_map const& values) {
     if (values.contains(name)) others.push_back(std::string("--") + name);
   }
   if (others.size() > 1) throw UserError(others[0] + " and " + others[1] + " are two reports; choose one.");
-  if (options.took && !others.empty())
-    throw UserError("--took adds to the tables; " + others[0] + " prints none of them. Leave one of them out.");
+  for (auto const* name : {"took", "held-back"}) {
+    if (values.contains(name) && !others.empty())
+      throw UserError(std::string("--") + name + " adds to the tables; " + others[0] + " prints none of them. Leave one of them out.");
+  }
   if (values.contains("matrix")) return matrix(values, options, file);
   if (values.contains("columns") || !values["split"].as<std::string>().empty())
     throw UserError("--columns and --split belong to --matrix METRIC; add it, or leave them out.");

@@ -4,6 +4,7 @@
 #include <onemask/report/export.hpp>
 #include <onemask/report/read.hpp>
 #include <onemask/report/took.hpp>
+#include <onemask/report/whole_training.hpp>
 
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
@@ -19,10 +20,11 @@ std::string all_formats() {
 }  // namespace
 
 void add_result_options(po::options_description& options) {
-  options.add_options()                                         //
-      ("by-relation", "also print a table for every relation")  //
-      ("per-mask", "also print a line for every study point")   //
-      ("took", "also print RSR given that the edit took")       //
+  options.add_options()                                                                                                   //
+      ("by-relation", "also print a table for every relation")                                                            //
+      ("per-mask", "also print a line for every study point")                                                             //
+      ("took", "also print RSR given that the edit took")                                                                 //
+      ("held-back", "also print training facts together with those held back; done where figures of them are published")  //
       ("format", po::value<std::string>()->value_name("F"),
        ("how to print: " + all_formats() + "; text unless given").c_str())  //
       ("json", "print one JSON object instead of tables; --format json")    //
@@ -39,7 +41,8 @@ ResultOptions result_options_of(po::variables_map const& values) {
     throw UserError("Several formats were given: " + join(formats, ", ", [](auto const& name) { return name; }) +
                     "; choose one.");
   }
-  ResultOptions options{{values.contains("by-relation"), values.contains("per-mask")}, values.contains("took")};
+  ResultOptions options{
+      {values.contains("by-relation"), values.contains("per-mask")}, values.contains("took"), values.contains("held-back")};
   if (formats.empty()) return options;
   if (auto const document = value_of(document_format_names, formats.front())) {
     options.format = *document;
@@ -60,8 +63,10 @@ std::filesystem::path study_file_of(po::variables_map const& values) {
 }
 
 std::string format_results(std::filesystem::path const& study_file, ResultOptions const& options) {
-  auto study = read_results(study_file, options.took);
+  bool const whole_training = options.held_back || publishes_whole_training(study_file);
+  auto study = read_results(study_file, options.took, whole_training);
   if (options.took) add_took(study);
+  if (whole_training) add_whole_training(study);
   if (auto const* data = std::get_if<DataFormat>(&options.format))
     return *data == DataFormat::json ? to_json(study) : to_csv(study);
   return laid_out(make_document(study, options.table), std::get<DocumentFormat>(options.format));

@@ -25,6 +25,13 @@ void append(Table& table, Table const& more) {
   }
 }
 
+/// The table "summary", and what is added to it when it is read.
+Table whole_summary(StudyFile const& study) {
+  auto table = need_table(study, "summary");
+  if (study.tables.contains(whole_training_table)) append(table, need_table(study, whole_training_table));
+  return table;
+}
+
 nlohmann::ordered_json records(Table const& table) {
   auto list = nlohmann::ordered_json::array();
   for (std::size_t row = 0; row < table.rows(); ++row) {
@@ -78,7 +85,7 @@ std::string to_json(StudyFile const& study) {
   nlohmann::ordered_json result;
   result["attributes"] = study.attributes;
   result["conditions"] = records(need_table(study, "conditions"));
-  result["summary"] = records(need_table(study, "summary"));
+  result["summary"] = records(whole_summary(study));
   if (study.tables.contains("perplexity")) result["perplexity"] = records(need_table(study, "perplexity"));
   if (study.tables.contains("published")) result["published"] = records(need_table(study, "published"));
   if (study.tables.contains("known")) result["known"] = records(need_table(study, "known"));
@@ -106,7 +113,7 @@ std::string to_csv(Table const& table) {
 
 std::string to_csv(StudyFile const& study) {
   auto const& status = need_status(study);
-  auto table = need_table(study, "summary");
+  auto table = whole_summary(study);
   append(table, injection_summary(study));
   table.columns.insert(table.columns.begin(), {"status", std::vector<std::string>(table.rows(), status)});
   auto lines = to_csv(table);

@@ -41,11 +41,15 @@ FactScores::FactScores(StudyFile const& study, Of of)
     whole_.push_back({&metrics.values<std::int64_t>(name), member});
   };
   real("lp_true", &PromptScore::lp_true), real("lp_new", &PromptScore::lp_new);
-  if (of != Of::rsr) whole("rank_true", &PromptScore::rank_true), whole("rank_new", &PromptScore::rank_new);
-  if (of == Of::everything) {
-    real("kl", &PromptScore::kl), real("overlap5", &PromptScore::overlap5), real("overlap10", &PromptScore::overlap10);
-    real("overlap100", &PromptScore::overlap100), whole("tokens_true", &PromptScore::tokens_true);
+  if (of == Of::everything || of == Of::outcomes)
+    whole("rank_true", &PromptScore::rank_true), whole("rank_new", &PromptScore::rank_new);
+  if (of == Of::everything || of == Of::changes) {
+    real("kl", &PromptScore::kl), whole("tokens_true", &PromptScore::tokens_true);
     whole("tokens_new", &PromptScore::tokens_new), whole("top1_changed", &PromptScore::top1_changed);
+  }
+  if (of == Of::everything) {
+    real("overlap5", &PromptScore::overlap5), real("overlap10", &PromptScore::overlap10);
+    real("overlap100", &PromptScore::overlap100);
     for (auto const& [name, member] : optional_columns) {
       if (metrics.find(name)) real(name, member);
     }

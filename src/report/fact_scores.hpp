@@ -12,8 +12,9 @@ namespace onemask {
 /// The tables "facts" and "metrics" of a study file, for scores by fact. The study must outlive it.
 class FactScores {
  public:
-  /// Which columns there are: all; fact, condition, kind, lp_true and lp_new; or these and the ranks.
-  enum class Of { everything, rsr, outcomes };
+  /// Which columns there are: all; fact, condition, kind, lp_true and lp_new; these and the ranks; or these, the numbers of
+  /// tokens, kl and top1_changed.
+  enum class Of { everything, rsr, outcomes, changes };
 
   /// Throws UserError when a table or column is missing, or a row is of no fact or condition of the file.
   explicit FactScores(StudyFile const& study, Of of = Of::everything);

@@ -23,6 +23,9 @@ std::string title_of(StudyFile const& study);
 /// Where the gather step keeps the wall time of each stage; a study may lack it.
 inline constexpr char const* stages_table = "provenance/stages";
 
+/// What add_whole_training adds: rows as of "summary".
+inline constexpr char const* whole_training_table = "whole training";
+
 /// Where it keeps what the objects were made by; studies of earlier versions lack it.
 inline constexpr char const* objects_table = "provenance/objects";
 

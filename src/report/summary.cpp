@@ -102,7 +102,13 @@ ConditionKind kind_of(std::string const& name, std::string const& what) {
 }
 
 Summary::Summary(StudyFile const& study) : edits_(read_edits(study)) {
-  auto const& table = need_table(study, "summary");
+  add(need_table(study, "summary"));
+}
+
+void Summary::add(Table const& table) {
+  auto const held_back =
+      std::find_if(groups_.rbegin(), groups_.rend(), [](auto const& group) { return group.split == validation_split; });
+  auto place = held_back == groups_.rend() ? std::ssize(groups_) : held_back.base() - groups_.begin();
   auto const& condition = table.values<std::string>("condition");
   auto const& split = table.values<std::string>("split");
   auto const& relation = table.values<std::string>("relation");
@@ -115,7 +121,7 @@ Summary::Summary(StudyFile const& study) : edits_(read_edits(study)) {
   auto const& planned = table.values<std::int64_t>("planned");
   for (std::size_t row = 0; row < table.rows(); ++row) {
     Group const group{split[row], relation[row]};
-    if (std::find(groups_.begin(), groups_.end(), group) == groups_.end()) groups_.push_back(group);
+    if (std::find(groups_.begin(), groups_.end(), group) == groups_.end()) groups_.insert(groups_.begin() + place++, group);
     if (n[row] == 0) continue;  // planned, but nothing is scored yet: the table shows a dash
     estimates_.insert_or_assign({condition[row], group, prompts[row], metric[row]},
                                 Estimate{mean[row], low[row], high[row], n[row], planned[row]});

@@ -60,6 +60,9 @@ class Summary {
   /// Throws UserError when a table or column is missing, or a condition's kind not known.
   explicit Summary(StudyFile const& study);
 
+  /// Adds rows of another table. Their groups stand behind those of the split validation, without one behind all.
+  void add(Table const& table);
+
   /// In the order of the file.
   std::vector<EditedModels> const& edits() const { return edits_; }
   std::vector<Group> const& groups() const { return groups_; }

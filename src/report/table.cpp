@@ -83,6 +83,9 @@ constexpr char const* variant_definitions =
     "bottom rank, k: without the k largest singular components of the matrix. shrink, alpha: the matrix times this factor.\n"
     "cover delta: the mask is put on the change by the edit alone; cover weight: on the unedited matrix alone.\n";
 
+constexpr char const* whole_training_definition =
+    "+validation: the training facts together with those held back from training, which others count as training facts.\n";
+
 constexpr char const* definition_of_mean =
     "mean of k: mean over k models of the kind. Its interval is the mean of their lows and of their highs; n is the smallest.\n";
 
@@ -93,7 +96,9 @@ Document make_document(StudyFile const& study, TableOptions const& options) {
   auto& blocks = document.blocks;
   auto const add = [&](auto more) { blocks.insert(blocks.end(), more.begin(), more.end()); };
   auto const say = [&](std::string const& lines) { blocks.push_back({"", {}, lines}); };
-  Summary const summary(study);
+  Summary summary(study);
+  bool const with_whole_training = study.tables.contains(whole_training_table);
+  if (with_whole_training) summary.add(need_table(study, whole_training_table));
   if (summary.groups().empty()) {
     auto const told = findings(study);
     if (told.empty()) say("Nothing is scored yet.\n");
@@ -136,7 +141,7 @@ Document make_document(StudyFile const& study, TableOptions const& options) {
   for (auto const& finding : findings(study)) say(wrapped(finding, line_width));
   if (auto const mixture = mixture_of_kinds(study); !mixture.empty()) say(wrapped(mixture, line_width));
   say(std::string(definitions) + (with_variants ? variant_definitions : "") + (with_patches ? patching_definition : "") +
-      (study.tables.contains("known") ? known_definition : "") +
+      (with_whole_training ? whole_training_definition : "") + (study.tables.contains("known") ? known_definition : "") +
       join(quality_definitions, "", [](auto const* lines) { return lines; }) +
       (of_injections.empty() ? "" : injection_definitions) + (of_text.empty() ? "" : perplexity_definition) +
       (of_single_edits.empty() ? "" : single_edit_definition) + (several ? definition_of_mean : ""));

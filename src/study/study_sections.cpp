@@ -57,6 +57,9 @@ std::vector<FactSelection> read_facts(YamlSection section) {
       throw section.fault(split, "is the name of the facts held back from training; give the split another name");
     if (split == every_split)
       throw section.fault(split, "stands for models in which no fact is edited; give the split another name");
+    if (split.ends_with(and_validation))
+      throw section.fault(split,
+                          "stands for a split together with the facts held back from training; give the split another name");
     auto part = section.section(split);
     FactSelection selection;
     selection.split = split;
@@ -329,22 +332,32 @@ PerplexityOptions read_perplexity(YamlSection section, std::filesystem::path con
   return perplexity;
 }
 
-Published read_published(YamlSection section, std::vector<FactSelection> const& splits, std::string const& file) {
+/// The names of splits that figures may be of. Without masks, as in a part of a study, any split may be the one trained on.
+std::vector<std::string> published_splits(Study const& study, std::string const& train_split) {
+  std::vector<std::string> names{validation_split, every_split};
+  for (auto const& selection : study.facts) {
+    names.push_back(selection.split);
+    if (!study.masks || selection.split == train_split) names.push_back(selection.split + and_validation);
+  }
+  return names;
+}
+
+Published read_published(YamlSection section, std::vector<std::string> const& splits, std::string const& file) {
   Published published;
   if (section.keys().empty()) return published;
   published.source = section.need<std::string>("source");
   auto const list = section.value("figures");
   section.finish();
   if (!list.is_list()) throw section.fault("figures", "must be a list of figures");
-  std::vector<std::string> names{validation_split, every_split};
-  for (auto const& split : splits) names.push_back(split.split);
   auto const figures = list.elements();
   for (std::size_t i = 0; i < figures.size(); ++i) {
     YamlSection part(figures[i], file, fmt::format("published.figures[{}].", i));
     PublishedFigure figure;
-    figure.split = one_of(part, "split", names);
+    figure.split = one_of(part, "split", splits);
     figure.model = one_of(part, "model", list_of(condition_kind_names));
     figure.metric = one_of(part, "metric", published_metrics());
+    if (figure.split.ends_with(and_validation) && (figure.metric == "score" || figure.metric == "perplexity"))
+      throw part.fault("split", "is of two splits, of which no " + figure.metric + " is taken; name one of them");
     figure.value = part.need<double>("value");
     if (!std::isfinite(figure.value)) throw part.fault("value", "must be a finite number");
     part.read("note", figure.note);
@@ -380,12 +393,13 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   study.moments = read_moments(root.section("moments"), base);
   study.evaluation = read_evaluation(root.section("evaluation"));
   study.perplexity = read_perplexity(root.section("perplexity"), base);
-  study.published = read_published(root.section("published"), study.facts, file);
+  root.read("peer_compatible", study.peer_compatible);
   root.has("sweep");
   StudyPoint point;
   point.edit = read_edit(root.section("edit"), base, edit);
   if (!root.value("mask").is("none")) read_mask(root.section("mask"), point, study);
   point.masked = study.masks;
+  study.published = read_published(root.section("published"), published_splits(study, point.training.split), file);
   if (root.has("inject")) study.inject = read_injection(root.section("inject"), study, point.edit);
   auto const& moments = study.moments;
   if (needs_moments(point.edit.hparams) && moments.text.empty() && moments.ids.empty() && moments.files.empty()) {

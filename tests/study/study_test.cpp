@@ -445,6 +445,23 @@ TEST_F(StudyTest, MasksOfSeveralSplits) {
   EXPECT_TRUE(read(unmasked).training_splits().empty());
 }
 
+TEST_F(StudyTest, FiguresMayBeOfTheTrainingFactsWithThoseHeldBack) {
+  auto const figure = [](std::string const& split, std::string const& metric) {
+    return study_text + "published: {source: x, figures: [{split: " + split + ", model: mask, metric: " + metric +
+           ", value: 1}]}\n";
+  };
+  EXPECT_EQ(complaint_about(figure("train+validation", "rsr")), "");
+  EXPECT_EQ(read().published.figures.front().split, "train+validation");
+  StudyOverrides unmasked;
+  unmasked.masks = false;
+  EXPECT_EQ(complaint(unmasked), "");
+  EXPECT_THAT(complaint({{"mask.train_split=heldout"}, {}, {}}),
+              HasSubstr("known are validation, all, train, heldout, heldout+validation"));
+  EXPECT_THAT(complaint_about(figure("train+validation", "perplexity")), HasSubstr("no perplexity is taken"));
+  write_study(study_text);
+  EXPECT_THAT(complaint({{"facts.train+validation.files=train.json"}, {}, {}}), HasSubstr("give the split another name"));
+}
+
 TEST_F(StudyTest, SweepsThatMakeNoSense) {
   EXPECT_THAT(complaint({{}, {"model.threads=1,2"}, {}}), HasSubstr("model.threads"));
   EXPECT_THAT(complaint({{}, {"mask.sead=1,2"}, {}}), HasSubstr("Did you mean 'seed'?"));

@@ -14,10 +14,11 @@ namespace onemask {
 enum class DataFormat { json, csv };
 inline constexpr std::array<Named<DataFormat>, 2> data_format_names{{{DataFormat::json, "json"}, {DataFormat::csv, "csv"}}};
 
-/// How results are written: --by-relation, --per-mask, --took, --format, and --json and --csv for two of its values.
+/// How results are written: --by-relation, --per-mask, --took, --held-back, --format, and --json and --csv for two of its values.
 struct ResultOptions {
   TableOptions table;
-  bool took = false;  ///< also what is given that edits took
+  bool took = false;       ///< also what is given that edits took
+  bool held_back = false;  ///< also training facts and those held back together; always where figures of them are published
   std::variant<DocumentFormat, DataFormat> format = DocumentFormat::text;
 };
 

@@ -4,6 +4,8 @@ namespace onemask {
 
 /// The split of the facts that are held back from training.
 inline constexpr char const* validation_split = "validation";
+/// Behind the name of a training split: its facts together with those held back from it.
+inline constexpr char const* and_validation = "+validation";
 /// In place of a split: models in which no fact is edited.
 inline constexpr char const* every_split = "all";
 /// In place of a relation: all of a split.

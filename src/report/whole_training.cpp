@@ -1,0 +1,132 @@
+#include "report/fact_scores.hpp"
+#include "report/phrases.hpp"
+#include "report/study_parts.hpp"
+#include "report/summary.hpp"
+#include <onemask/core/reserved_names.hpp>
+#include <onemask/report/whole_training.hpp>
+#include <onemask/statistics/resampling.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <tuple>
+#include <utility>
+
+namespace onemask {
+namespace {
+
+struct Wanted {
+  char const* metric;
+  PromptKind prompts;
+};
+constexpr std::array<Wanted, 5> all_wanted{{{"rsr", PromptKind::rewrite},
+                                            {"kl", PromptKind::rewrite},
+                                            {"top1_changed", PromptKind::rewrite},
+                                            {"success", PromptKind::rewrite},
+                                            {"rsr", PromptKind::paraphrase}}};
+
+/// A condition's scores of the facts.
+struct Row {
+  std::string condition;
+  Wanted of;
+  std::int64_t planned;
+  std::vector<double> values;
+  Interval interval{std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
+};
+
+using Planned = std::map<std::tuple<std::string, std::string, std::string>, std::int64_t>;
+
+/// Facts of both splits that the summary plans, by condition, kind of prompts and metric.
+Planned planned_facts(Table const& summary, std::string const& split) {
+  auto const text = [&](char const* column, std::size_t row) -> auto const& {
+    return summary.values<std::string>(column)[row];
+  };
+  Planned planned;
+  for (std::size_t row = 0; row < summary.rows(); ++row) {
+    bool const inside = text("split", row) == split || text("split", row) == validation_split;
+    if (inside && text("relation", row) == every_relation)
+      planned[{text("condition", row), text("prompts", row), text("metric", row)}] +=
+          summary.values<std::int64_t>("planned")[row];
+  }
+  return planned;
+}
+
+/// Rows of as many facts share the resamples.
+void add_intervals(std::vector<Row>& rows) {
+  std::map<std::size_t, std::vector<Row*>> by_facts;
+  for (auto& row : rows) {
+    if (!row.values.empty()) by_facts[row.values.size()].push_back(&row);
+  }
+  for (auto const& [facts, some] : by_facts) {
+    std::vector<SeededScores> scores;
+    for (auto const* row : some) scores.push_back({1, row->values});
+    auto means = Resampling(facts, 1, {}, resamples_of_intervals).means(scores);
+    for (std::size_t i = 0; i < some.size(); ++i) some[i]->interval = percentile_interval(std::move(means[i]));
+  }
+}
+
+Table table_of(std::vector<Row> const& rows, std::string const& split) {
+  std::vector<std::string> condition, prompts, metric;
+  std::vector<double> mean, low, high;
+  std::vector<std::int64_t> n, planned;
+  for (auto const& row : rows) {
+    condition.push_back(row.condition), prompts.push_back(name_of(prompt_kind_names, row.of.prompts));
+    metric.emplace_back(row.of.metric);
+    mean.push_back(row.values.empty() ? row.interval.low : SeededScores{1, row.values}.mean());
+    low.push_back(row.interval.low), high.push_back(row.interval.high);
+    n.push_back(std::ssize(row.values)), planned.push_back(row.planned);
+  }
+  return {{{"condition", condition},
+           {"split", std::vector<std::string>(rows.size(), split + and_validation)},
+           {"relation", std::vector<std::string>(rows.size(), every_relation)},
+           {"prompts", prompts},
+           {"metric", metric},
+           {"mean", mean},
+           {"low", low},
+           {"high", high},
+           {"n", n},
+           {"planned", planned}}};
+}
+
+}  // namespace
+
+bool publishes_whole_training(std::filesystem::path const& study_file) {
+  auto const study = read_study_file(study_file, {"published"});
+  if (!study.tables.contains("published")) return false;
+  auto const& splits = need_table(study, "published").values<std::string>("split");
+  return std::any_of(splits.begin(), splits.end(), [](auto const& split) { return split.ends_with(and_validation); });
+}
+
+void add_whole_training(StudyFile& study) {
+  FactScores const scores(study, FactScores::Of::changes);
+  auto const split = train_split_of(study);
+  std::vector<std::size_t> facts;
+  for (std::size_t fact = 0; fact < scores.splits().size(); ++fact) {
+    if (scores.splits()[fact] == split || scores.splits()[fact] == validation_split) facts.push_back(fact);
+  }
+  if (std::find(scores.splits().begin(), scores.splits().end(), split) == scores.splits().end()) return;
+  auto const planned = planned_facts(need_table(study, "summary"), split);
+  std::vector<Row> rows;
+  Summary const summary(study);
+  for (auto const& edits : summary.edits()) {
+    for (auto const& kind : edits.kinds) {
+      for (auto const& model : kind.models) {
+        for (auto const& wanted : all_wanted) {
+          auto const found = planned.find({model.name, name_of(prompt_kind_names, wanted.prompts), wanted.metric});
+          if (found == planned.end()) continue;
+          auto const means = scores.means(model.name, kind.kind, fact_metric(wanted.metric, wanted.prompts), wanted.prompts);
+          auto& row = rows.emplace_back(Row{model.name, wanted, found->second, {}});
+          for (auto const fact : facts) {
+            if (!std::isnan(means[fact])) row.values.push_back(means[fact]);
+          }
+        }
+      }
+    }
+  }
+  add_intervals(rows);
+  study.tables[whole_training_table] = table_of(rows, split);
+}
+
+}  // namespace onemask
