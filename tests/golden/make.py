@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "bench"))  # where the peers are
 
 import torch  # noqa: E402
+from dropped_numbers import dropped_numbers  # noqa: E402
 from edit_numbers import PUBLISHED_STEPS, Editing, moments, templates  # noqa: E402
 from mask_numbers import Masking  # noqa: E402
 from peer_common import distance  # noqa: E402
@@ -48,6 +49,7 @@ def world_numbers(world: World) -> dict:
     masking = Masking(world, edits)
     trained, mask = masking.training()
     files |= trained | masking.evaluation(mask) | masking.perplexities(mask)
+    files |= dropped_numbers(world)
     return files | {name: lean(content) for name, content in edits.items()}
 
 

@@ -1,6 +1,7 @@
 // Reads a JSON list of cases from stdin and prints the list of their results, for statistics_test.py.
 #include <onemask/statistics/paired_tests.hpp>
 #include <onemask/statistics/proportion.hpp>
+#include <onemask/statistics/resampling.hpp>
 
 #include <iostream>
 
@@ -19,6 +20,7 @@ nlohmann::json result_of(nlohmann::json const& item) {
   if (what == "difference") return both_ends(paired_share_difference(counts()));
   if (what == "dz") return cohens_dz(of);
   if (what == "holm") return holm(of);
+  if (what == "bootstrap") return both_ends(interval_of_mean({of.at("seeds"), of.at("values")}));
   auto const ranks = wilcoxon(of);
   return {{"p", ranks.p},
           {"exact", ranks.exact},

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import unittest
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 from program import onemask
@@ -76,6 +77,7 @@ class Statistics(unittest.TestCase):
         tables = [[3, a, b, 4] for a in [0, 1, 2, 7, 20, 400] for b in [0, 1, 3, 7, 31, 450] if a + b > 0]
         for table, got in zip(tables, results(("mcnemar", table) for table in tables)):
             self.assertTrue(near(got, stats.binomtest(table[1], table[1] + table[2]).pvalue, 1e-8), (table, got))
+        self.assertEqual(results([("mcnemar", [3, 0, 0, 4]), ("mcnemar", [0, 0, 0, 0])]), [1, 1])
 
     def test_clopper_pearson(self):
         pairs = [[k, n] for n in [1, 2, 10, 99, 5000] for k in sorted({0, 1, n // 3, n - 1, n}) if k <= n]
@@ -86,14 +88,42 @@ class Statistics(unittest.TestCase):
             self.assertTrue(near(got[0], low) and near(got[1], high), (pair, got, low, high))
 
     def test_holm(self):
-        for n in [1, 2, 5, 30]:
-            p = list(random_numbers.random(n) ** 3)
+        lists = [list(random_numbers.random(n) ** 3) for n in [1, 2, 5, 30]]
+        lists += [[float(x) for x in random_numbers.random(n).round(1)] for n in [5, 30]]  # with ties
+        lists += [[0.0, 0.0, 1.0], [0.02] * 4, [1.0, 1.0]]
+        for p in lists:
+            n = len(p)
             order, adjusted, least = sorted(range(n), key=lambda i: p[i]), [0.0] * n, 0.0
             for rank, i in enumerate(order):
                 least = adjusted[i] = max(least, min(1, (n - rank) * p[i]))
             self.assertTrue(numpy.allclose(results([("holm", p)])[0], adjusted, rtol=1e-12))
             # Each is at most Bonferroni's, and at least that of Hochberg or Benjamini and Hochberg.
             self.assertTrue(all(stats.false_discovery_control(p) <= numpy.array(adjusted) + 1e-12))
+
+    def test_bootstrap_of_facts(self):
+        """scipy's interval, up to the noise of 1000 draws. Means of whole numbers go in steps; ends may differ by one of them."""
+        for n in [12, 30, 200]:
+            numbers = random_numbers.normal(0, 1, n)
+            for sample, step in [(numbers, 0), (numbers.round(), 1 / n), (numbers < -0.5, 1 / n)]:
+                values = list(map(float, sample))
+                ((low, high),) = results([("bootstrap", {"seeds": 1, "values": values})])
+                theirs = stats.bootstrap((values,), numpy.mean, n_resamples=20000, method="percentile", random_state=n)
+                theirs = theirs.confidence_interval
+                noise = 0.08 * (theirs.high - theirs.low) + step
+                self.assertAlmostEqual(low, theirs.low, delta=noise)
+                self.assertAlmostEqual(high, theirs.high, delta=noise)
+
+    def test_bootstrap_of_few_facts_and_seeds(self):
+        """So few that all resamples can be listed: the ends leave out a fortieth of them, up to the noise of 1000."""
+        for facts, seeds in [(2, 1), (4, 1), (3, 2), (4, 3)]:
+            for digits in [0, 8]:
+                grid = random_numbers.normal(0, 1, (facts, seeds)).round(digits)
+                drawn = [numpy.array(list(product(range(n), repeat=n))) for n in (facts, seeds)]
+                means = numpy.array([grid[numpy.ix_(rows, columns)].mean() for rows in drawn[0] for columns in drawn[1]])
+                ((low, high),) = results([("bootstrap", {"seeds": seeds, "values": list(grid.flatten())})])
+                for end, side in [(low, means), (-high, -means)]:
+                    self.assertLess(numpy.mean(side < end - 1e-9), 0.045, (grid, low, high))
+                    self.assertGreater(numpy.mean(side < end + 1e-9), 0.01, (grid, low, high))
 
     def test_difference_of_paired_shares_covers_it(self):
         """95 % intervals of samples of 60 facts hold the true difference in about 95 % of them, also where most facts agree."""
@@ -259,7 +289,10 @@ class Confidence(unittest.TestCase):
         for name, expected in [("mean_b", before.mean()), ("mean_a", after.mean()), ("median_a", numpy.median(after))]:
             self.assertAlmostEqual(got[name], expected, delta=2e-4)
         self.assertAlmostEqual(got["dz"], (after - before).mean() / (after - before).std(ddof=1), delta=2e-3)
-        self.assertLess(got["p"], 1e-5)
+        self.assertAlmostEqual(got["mean_b"], 0.9895, delta=5e-5)
+        self.assertAlmostEqual(got["mean_a"], 0.9081, delta=5e-5)
+        self.assertAlmostEqual(got["dz"], -0.40, delta=5e-3)
+        self.assertLess(got["p"], 1e-5)  # on the other side: that the edited model is surer has a p of 1
         self.assertIn("mostly lower", got["verdict"])
 
 

@@ -1,4 +1,4 @@
-#include "support/golden.hpp"
+#include "support/golden_mask.hpp"
 #include <onemask/mask/change_sums.hpp>
 #include <onemask/mask/shared_mask.hpp>
 #include <onemask/report/overlap.hpp>
@@ -9,14 +9,19 @@
 namespace onemask::test {
 namespace {
 
+/// A mask [out, in].
+ByteMatrix bytes_of(at::Tensor const& keep) {
+  auto const ours = keep.to(at::kByte).contiguous();
+  auto const* bytes = ours.data_ptr<std::uint8_t>();
+  return {static_cast<std::size_t>(ours.size(0)), static_cast<std::size_t>(ours.size(1)), {bytes, bytes + ours.numel()}, {}};
+}
+
 /// The k smallest entries of a soft mask [in, out] set to zero, as [out, in].
 ByteMatrix smallest_set_to_zero(at::Tensor const& soft, std::int64_t k) {
   auto const flat = soft.reshape({-1});
   auto keep = at::ones({flat.numel()}, at::kByte);
   keep.index_fill_(0, std::get<1>(flat.topk(k, 0, false)), 0);
-  auto const ours = keep.view(soft.sizes()).t().contiguous();
-  auto const* bytes = ours.data_ptr<std::uint8_t>();
-  return {static_cast<std::size_t>(ours.size(0)), static_cast<std::size_t>(ours.size(1)), {bytes, bytes + ours.numel()}, {}};
+  return bytes_of(keep.view(soft.sizes()).t());
 }
 
 class OverlapGolden : public GoldenTest {};
@@ -42,6 +47,10 @@ TEST_P(OverlapGolden, OfTwoTrainingsFromOneStart) {
   auto const start = overlap_of(smallest_set_to_zero(slow.tensor("theta_init"), k), a);
   EXPECT_NEAR(start.iou, 0.114, 5e-4);
   EXPECT_NEAR(start.lift, 1.96, 5e-3);
+  // The entries that the training edits change most are more those of the fast training.
+  auto const most_changed = bytes_of(largest_mask(golden_delta_magnitude(*this), k));
+  EXPECT_NEAR(overlap_of(most_changed, b).iou, 0.33, 5e-3);
+  EXPECT_NEAR(overlap_of(most_changed, a).iou, 0.25, 5e-3);
 }
 
 /// The mask of 19.7 % zeros: its structure is in the columns.
@@ -67,6 +76,7 @@ TEST_P(OverlapGolden, ChangesUnderTheMask) {
   EXPECT_NEAR(sums.squares.sqrt().mean().item<double>(), 12.72, 5e-3);
   EXPECT_NEAR(sums.squares_at_zeros.sqrt().mean().item<double>(), 8.09, 5e-3);
   EXPECT_NEAR((sums.squares_at_zeros / sums.squares).mean().item<double>(), 0.41, 5e-3);
+  EXPECT_NEAR(zeros_share(keep), 0.197, 5e-4);  // as much energy would lie there by chance
   auto const zeros = static_cast<double>(keep.numel()) * zeros_share(keep);
   EXPECT_NEAR((sums.sizes_at_zeros / zeros).mean().item<double>(), 0.009955, 5e-6);
   EXPECT_NEAR(((sums.sizes - sums.sizes_at_zeros) / (static_cast<double>(keep.numel()) - zeros)).mean().item<double>(), 0.005557,

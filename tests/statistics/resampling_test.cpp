@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <set>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -44,6 +45,24 @@ TEST(Resampling, OfSeedsTooIsWiderWhereSeedsDiffer) {
   auto const over_facts = deviation(Resampling(400, 1, {}, resamples_of_intervals).means({{1, scores.by_fact()}}).front());
   EXPECT_LT(over_facts, 0.01);
   EXPECT_NEAR(over_both, 0.3, 0.12);  // 1 / sqrt(10), of ten seeds drawn once
+}
+
+TEST(Resampling, OfBothVariesAsTheirEffectsDo) {
+  // The means of all resamples of facts and seeds vary by the variance of the facts' means over facts, of the seeds' over seeds,
+  // and of what is left over both: the three parts of a draw do not hang together (Owen 2007, section 3).
+  for (auto const& [facts, seeds] : {std::pair<std::size_t, std::size_t>{3, 2}, {7, 3}, {40, 5}}) {
+    auto const scores = random_scores(facts, seeds, 1, 0.5, 0.7);
+    auto const of_facts = scores.by_fact();
+    std::vector<double> of_seeds(seeds, 0.0), rest;
+    for (std::size_t i = 0; i < scores.values.size(); ++i) of_seeds[i % seeds] += scores.values[i] / static_cast<double>(facts);
+    for (std::size_t i = 0; i < scores.values.size(); ++i)
+      rest.push_back(scores.values[i] - of_facts[i / seeds] - of_seeds[i % seeds]);
+    double variance = 0;
+    for (auto const& part : {of_facts, of_seeds, rest})
+      variance += deviation(part) * deviation(part) / static_cast<double>(part.size());
+    auto const means = Resampling(facts, seeds, {}, 40000).means({scores}).front();
+    EXPECT_NEAR(deviation(means) / std::sqrt(variance), 1, 0.015) << facts << " facts, " << seeds << " seeds";
+  }
 }
 
 TEST(Resampling, DrawsFactsOfAClusterTogether) {

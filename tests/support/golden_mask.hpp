@@ -3,9 +3,12 @@
 #include "support/golden.hpp"
 #include "support/golden_fact.hpp"
 #include <onemask/edit/edit.hpp>
+#include <onemask/mask/baselines.hpp>
 
 #include <map>
 #include <vector>
+
+#include <ATen/CPUGeneratorImpl.h>
 
 namespace onemask::test {
 
@@ -35,5 +38,18 @@ struct GoldenEdits {
     }
   }
 };
+
+/// Mean |ΔW| over the edits of `shared` that its masks were trained on, [out, in].
+inline at::Tensor golden_delta_magnitude(Golden const& golden) {
+  constexpr std::int64_t trained_on = 99;
+  auto const factors = golden.tensors("mask_edits_train.safetensors");
+  return mean_delta_magnitude(factors.tensor("v").narrow(0, 0, trained_on).unsqueeze(1),
+                              factors.tensor("u").narrow(0, 0, trained_on).unsqueeze(1));
+}
+
+/// The numbers from 0 to 1 that independent programs draw random masks by, [out, in]: PyTorch's of seed 0, drawn as [in, out].
+inline at::Tensor golden_draws(std::int64_t out, std::int64_t in) {
+  return at::rand({in, out}, at::detail::createCPUGenerator(0), at::kFloat).t();
+}
 
 }  // namespace onemask::test
