@@ -5,8 +5,11 @@
 #include <onemask/report/curve.hpp>
 #include <onemask/report/export.hpp>
 #include <onemask/report/matrix.hpp>
+#include <onemask/report/page.hpp>
 #include <onemask/report/plot.hpp>
 #include <onemask/report/read.hpp>
+#include <onemask/report/took.hpp>
+#include <onemask/store/study_file.hpp>
 
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
@@ -46,16 +49,28 @@ CommandResult curve(po::variables_map const& values, ResultOptions const& option
   return printed(options, curve_document(study, curves), curve_table(study, curves));
 }
 
+/// The page and the figures, beside the tables.
+void write_page(po::variables_map const& values, ResultOptions const& options, std::filesystem::path const& file) {
+  auto study = read_study_file(file);
+  if (options.took) add_took(study);
+  if (values.contains("html")) write_file_atomically(values["html"].as<std::string>(), to_html(study, options.table));
+  if (values.contains("figures")) write_figures(study, values["figures"].as<std::string>());
+}
+
 CommandResult report(po::variables_map const& values) {
   auto const options = result_options_of(values);
   auto const file = study_file_of(values);
   if (values.contains("matrix") && values.contains("curve")) throw UserError("--matrix and --curve are two reports; choose one.");
   if (options.took && (values.contains("matrix") || values.contains("curve")))
     throw UserError("--took adds to the tables; --matrix and --curve print none of them. Leave one of them out.");
+  bool const with_page = values.contains("html") || values.contains("figures");
+  if (with_page && (values.contains("matrix") || values.contains("curve")))
+    throw UserError("--html and --figures show matrices and curves without --matrix and --curve; leave these out.");
   if (values.contains("matrix")) return matrix(values, options, file);
   if (values.contains("columns") || !values["split"].as<std::string>().empty())
     throw UserError("--columns and --split belong to --matrix METRIC; add it, or leave them out.");
   if (values.contains("curve")) return curve(values, options, file);
+  if (values.contains("html") || values.contains("figures")) write_page(values, options, file);
   auto output = format_results(file, options);
   if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), to_svg(read_results(file)));
   return {std::move(output)};
@@ -70,6 +85,7 @@ Command report_command() {
                   "  onemask report results/study\n"
                   "  onemask report results/study --by-relation --per-mask\n"
                   "  onemask report results/study --plot study.svg\n"
+                  "  onemask report results/study --html study.html --figures figures\n"
                   "  onemask report results/study --csv > summary.csv\n"
                   "  onemask report results/study --curve --plot curve.svg\n"
                   "  onemask report results/study --matrix rsr --columns relation --plot heat.svg\n",
@@ -81,7 +97,11 @@ Command report_command() {
   command.options->add_options()  //
       ("plot", po::value<std::string>()->value_name("FILE"),
        "draw RSR with its intervals into an SVG file; with --curve over zeros and KL, with --matrix as a heat map")  //
-      ("curve", "print RSR and damage over the share of zeros instead, and the area under RSR")                      //
+      ("html", po::value<std::string>()->value_name("FILE"),
+       "also write everything as one page: tables, figures, a page for every fact")  //
+      ("figures", po::value<std::string>()->value_name("DIR"),
+       "also write every figure as SVG and PDF, with its data as CSV")                           //
+      ("curve", "print RSR and damage over the share of zeros instead, and the area under RSR")  //
       ("matrix", po::value<std::string>()->value_name("METRIC"),
        "print a matrix instead: a row for every mask, a column for what it is scored on")  //
       ("columns", po::value<std::string>()->value_name("C"),
