@@ -5,9 +5,11 @@
 #include <onemask/report/curve.hpp>
 #include <onemask/report/export.hpp>
 #include <onemask/report/matrix.hpp>
+#include <onemask/report/page.hpp>
 #include <onemask/report/plot.hpp>
 #include <onemask/report/read.hpp>
 #include <onemask/report/tracing.hpp>
+#include <onemask/store/study_file.hpp>
 
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
@@ -56,6 +58,14 @@ CommandResult tracing(po::variables_map const& values, ResultOptions const& opti
   return printed(options, tracing_document(study), tracing_table(study));
 }
 
+/// The page and the figures, beside the tables.
+void write_page(po::variables_map const& values, ResultOptions const& options, std::filesystem::path const& file) {
+  auto study = read_study_file(file);
+  add_rows(study, options, file);
+  if (values.contains("html")) write_file_atomically(values["html"].as<std::string>(), to_html(study, options.table));
+  if (values.contains("figures")) write_figures(study, values["figures"].as<std::string>());
+}
+
 CommandResult report(po::variables_map const& values) {
   auto const options = result_options_of(values);
   auto const file = study_file_of(values);
@@ -66,13 +76,18 @@ CommandResult report(po::variables_map const& values) {
   if (others.size() > 1) throw UserError(others[0] + " and " + others[1] + " are two reports; choose one.");
   for (auto const* name : {"took", "held-back"}) {
     if (values.contains(name) && !others.empty())
-      throw UserError(std::string("--") + name + " adds to the tables; " + others[0] + " prints none of them. Leave one of them out.");
+      throw UserError(std::string("--") + name + " adds to the tables; " + others[0] +
+                      " prints none of them. Leave one of them out.");
   }
+  bool const with_page = values.contains("html") || values.contains("figures");
+  if (with_page && !others.empty())
+    throw UserError("--html and --figures show all reports at once; leave " + others[0] + " out.");
   if (values.contains("matrix")) return matrix(values, options, file);
   if (values.contains("columns") || !values["split"].as<std::string>().empty())
     throw UserError("--columns and --split belong to --matrix METRIC; add it, or leave them out.");
   if (values.contains("curve")) return curve(values, options, file);
   if (values.contains("tracing")) return tracing(values, options, file);
+  if (with_page) write_page(values, options, file);
   auto output = format_results(file, options);
   if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), to_svg(read_results(file)));
   return {std::move(output)};
@@ -87,6 +102,7 @@ Command report_command() {
                   "  onemask report results/study\n"
                   "  onemask report results/study --by-relation --per-mask\n"
                   "  onemask report results/study --plot study.svg\n"
+                  "  onemask report results/study --html study.html --figures figures\n"
                   "  onemask report results/study --csv > summary.csv\n"
                   "  onemask report results/study --curve --plot curve.svg\n"
                   "  onemask report results/study --tracing --plot tracing.svg\n"
@@ -97,10 +113,13 @@ Command report_command() {
                   [](po::variables_map const& values, Environment const&) { return report(values); }};
   add_result_options(*command.options);
   command.options->add_options()  //
-      (
-          "plot", po::value<std::string>()->value_name("FILE"),
-          "draw RSR with its intervals into an SVG file; with --curve over zeros and KL, with --matrix and --tracing as heat "
-          "maps")                                                                                                              //
+      ("plot", po::value<std::string>()->value_name("FILE"),
+       "draw RSR with its intervals into an SVG file; with --curve over zeros and KL, with --matrix and --tracing as heat "
+       "maps")  //
+      ("html", po::value<std::string>()->value_name("FILE"),
+       "also write everything as one page: tables, figures, a page for every fact")  //
+      ("figures", po::value<std::string>()->value_name("DIR"),
+       "also write every figure as SVG and PDF, with its data as CSV")                                                         //
       ("curve", "print RSR and damage over the share of zeros instead, and the area under RSR")                                //
       ("tracing", "print what causal tracing found instead: effects of restored states over layers and places in the prompt")  //
       ("matrix", po::value<std::string>()->value_name("METRIC"),

@@ -62,11 +62,14 @@ std::filesystem::path study_file_of(po::variables_map const& values) {
   return file;
 }
 
-std::string format_results(std::filesystem::path const& study_file, ResultOptions const& options) {
-  bool const whole_training = options.held_back || publishes_whole_training(study_file);
-  auto study = read_results(study_file, options.took, whole_training);
+void add_rows(StudyFile& study, ResultOptions const& options, std::filesystem::path const& study_file) {
   if (options.took) add_took(study);
-  if (whole_training) add_whole_training(study);
+  if (options.held_back || publishes_whole_training(study_file)) add_whole_training(study);
+}
+
+std::string format_results(std::filesystem::path const& study_file, ResultOptions const& options) {
+  auto study = read_results(study_file, options.took, options.held_back || publishes_whole_training(study_file));
+  add_rows(study, options, study_file);
   if (auto const* data = std::get_if<DataFormat>(&options.format))
     return *data == DataFormat::json ? to_json(study) : to_csv(study);
   return laid_out(make_document(study, options.table), std::get<DocumentFormat>(options.format));

@@ -16,6 +16,10 @@ YAML::Node parse_yaml(std::string const& text, std::string const& name) {
   }
 }
 
+YamlValue yaml_of(std::string const& text, std::string const& name) {
+  return parse_yaml(text, name);
+}
+
 std::pair<std::string, std::string> key_and_value(std::string const& text, char const* option) {
   auto const equals = text.find('=');
   if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {

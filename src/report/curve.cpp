@@ -1,6 +1,7 @@
 #include "report/cells.hpp"
 #include "report/fact_scores.hpp"
 #include "report/paired_scores.hpp"
+#include "report/plot_blocks.hpp"
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
 #include <onemask/core/error.hpp>
@@ -135,7 +136,7 @@ Curve curve_of(Summary const& summary, FactScores const* scores, SizedKinds cons
 
 }  // namespace
 
-std::vector<Curve> curves_of(StudyFile const& study) {
+std::vector<Curve> curves_if_any(StudyFile const& study) {
   Summary const summary(study);
   std::optional<FactScores> scores;
   if (study.tables.contains("metrics") && study.tables.contains("facts")) scores.emplace(study, FactScores::Of::rsr);
@@ -148,7 +149,13 @@ std::vector<Curve> curves_of(StudyFile const& study) {
       }
     }
   }
-  if (std::none_of(curves.begin(), curves.end(), [](auto const& curve) { return curve.planned > 1; }))
+  bool const any = std::any_of(curves.begin(), curves.end(), [](auto const& curve) { return curve.planned > 1; });
+  return any ? curves : std::vector<Curve>{};
+}
+
+std::vector<Curve> curves_of(StudyFile const& study) {
+  auto curves = curves_if_any(study);
+  if (curves.empty())
     throw UserError(
         "The study has no masks of several sizes, through which a curve could be drawn. Give mask.zeros a list of shares; the "
         "masks are not trained again.");

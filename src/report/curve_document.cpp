@@ -1,5 +1,5 @@
 #include "report/cells.hpp"
-#include "report/picture.hpp"
+#include "report/plot_blocks.hpp"
 #include "report/study_parts.hpp"
 #include <onemask/report/curve.hpp>
 
@@ -139,10 +139,11 @@ Table curve_table(StudyFile const& study, std::vector<Curve> const& curves) {
            {"area_n", area_n}}};
 }
 
-std::string curve_picture(StudyFile const& study, std::vector<Curve> const& curves) {
+std::vector<LinePanel> curve_panels(std::vector<Curve> const& curves) {
   std::vector<LinePanel> panels;
   by_heading(curves, [&](auto const& heading, auto const& of) {
-    LinePanel over_zeros{heading + ": RSR over the share of zeros", " %", {}}, over_kl{heading + ": RSR over KL", "", {}};
+    LinePanel over_zeros{heading + ": RSR over the share of zeros", " %", {}, "zeros", "RSR"},
+        over_kl{heading + ": RSR over KL", "", {}, "KL(original || model), nats", "RSR"};
     for (auto const& curve : of) {
       if (curve.points.size() < 2) continue;
       PictureLine zeros{curve.kind, curve.label, {}}, kl = zeros;
@@ -157,10 +158,14 @@ std::string curve_picture(StudyFile const& study, std::vector<Curve> const& curv
     panels.push_back(std::move(over_zeros));
     panels.push_back(std::move(over_kl));
   });
+  return panels;
+}
+
+std::string curve_picture(StudyFile const& study, std::vector<Curve> const& curves) {
   return line_picture(title_of(study),
                       "RSR: share of prompts after which the true object is likelier than the new one. Bands: 95 % interval. "
                       "KL(original || model) in nats.",
-                      panels);
+                      curve_panels(curves));
 }
 
 }  // namespace onemask

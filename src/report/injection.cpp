@@ -335,6 +335,15 @@ class InjectionStory {
   StudyFile const& study_;
 };
 
+std::string heading_of_edits(std::vector<InjectionKind> const& kinds, std::string const& edits) {
+  return "Editing under a mask, split " + kinds.front().split + (edits.empty() ? "" : ", " + edits);
+}
+
+/// Which kind of models has the colour of a mask.
+std::string colour_kind(std::string const& mask) {
+  return mask == no_mask ? to_string(ConditionKind::edited) : mask == "trained" ? to_string(ConditionKind::mask) : mask;
+}
+
 }  // namespace
 
 std::vector<DocumentBlock> injection_blocks(StudyFile const& study, bool per_mask) {
@@ -364,8 +373,23 @@ std::vector<DocumentBlock> injection_blocks(StudyFile const& study, bool per_mas
         add_row(table, "  " + model.point, cells_of(kinds, one, std::nullopt), longest_label);
       }
     }
-    blocks.push_back(
-        {"Editing under a mask, split " + kinds.front().split + (edits.empty() ? "" : ", " + edits), std::move(table), ""});
+    blocks.push_back({heading_of_edits(kinds, edits), std::move(table), ""});
+  }
+  return blocks;
+}
+
+std::vector<BarBlock> injection_bars(StudyFile const& study) {
+  auto const kinds = read_kinds(study);
+  std::vector<BarBlock> blocks;
+  for (auto const& edits : edits_of(kinds)) {
+    BarBlock block{heading_of_edits(kinds, edits), {}, "ES"};
+    for (auto const& kind : kinds) {
+      auto const value = kind.edits != edits || kind.variant == "unedited" ? std::nullopt : estimate(kind, success);
+      if (!value) continue;
+      auto const label = label_of(kind) + mean_of(kind.models.size(), scored_models(kind).size());
+      block.rows.push_back({colour_kind(kind.mask), label + ", n " + counts(*value), *value});
+    }
+    blocks.push_back(std::move(block));
   }
   return blocks;
 }

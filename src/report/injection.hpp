@@ -1,5 +1,6 @@
 #pragma once
 
+#include "report/picture.hpp"
 #include <onemask/report/document.hpp>
 #include <onemask/store/study_file.hpp>
 
@@ -14,6 +15,9 @@ namespace onemask {
 /// For every way of editing a table with a line for each mask and variant: the mean over masks that differ in their seed alone,
 /// and with `per_mask` each of these.
 std::vector<DocumentBlock> injection_blocks(StudyFile const& study, bool per_mask);
+
+/// ES of these lines as bars, a block for each table.
+std::vector<BarBlock> injection_bars(StudyFile const& study);
 
 /// What was found in words, a paragraph for each way of editing and setting of the masks.
 std::vector<std::string> injection_findings(StudyFile const& study);

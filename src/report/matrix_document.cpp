@@ -1,7 +1,6 @@
 #include "report/cells.hpp"
-#include "report/fact_metrics.hpp"
+#include "report/matrix_picture.hpp"
 #include "report/summary.hpp"
-#include "report/svg_page.hpp"
 #include <onemask/report/matrix.hpp>
 
 #include <algorithm>
@@ -10,19 +9,6 @@
 
 namespace onemask {
 namespace {
-
-bool is_share(MatrixRequest const& request) {
-  return fact_metric(request.metric, PromptKind::rewrite).yes_no;
-}
-
-std::string shown(double value, bool share) {
-  return share ? percent(value) : number(value, 3);
-}
-
-std::string title_of(TransferMatrix const& matrix, MatrixRequest const& request) {
-  return request.metric + (is_share(request) ? " %" : "") + (request.split.empty() ? "" : ", split " + request.split) +
-         (matrix.edits.empty() ? "" : ", " + matrix.edits);
-}
 
 /// What all rows begin with, up to and with a '=': "mask.train_relations=".
 std::string common_key(std::vector<std::string> const& rows) {
@@ -35,6 +21,7 @@ std::string common_key(std::vector<std::string> const& rows) {
 /// Each row has its means, and under them the intervals. A cell that is not of all planned facts says of how many.
 TextTable table_of(TransferMatrix const& matrix, bool share) {
   TextTable table;
+  table.set_heading(2);
   auto const key = common_key(matrix.rows);
   std::vector<std::string> head{key.empty() ? "mask" : key.substr(0, key.size() - 1)}, counts_of{"n"};
   for (std::size_t column = 0; column < matrix.columns.size(); ++column) {
@@ -49,7 +36,7 @@ TextTable table_of(TransferMatrix const& matrix, bool share) {
     std::vector<std::string> means{matrix.rows[row].substr(key.size())}, intervals{""};
     for (auto const& [value, at_home] : matrix.cells[row]) {
       auto const partial = value && value->n != value->planned ? fmt::format(" n {}", value->n) : "";
-      means.push_back(value ? shown(value->mean, share) + (at_home ? "*" : "") + partial : "-");
+      means.push_back(value ? shown_mean(value->mean, share) + (at_home ? "*" : "") + partial : "-");
       intervals.push_back(!value  ? ""
                           : share ? number(100 * value->low, 0) + "-" + number(100 * value->high, 0)
                                   : number(value->low, 2) + "-" + number(value->high, 2));
@@ -65,7 +52,7 @@ std::string mean_over(std::vector<Estimate> const& cells, char const* which, boo
   if (cells.empty()) return "";
   auto const mean = mean_of(cells);
   return fmt::format("Mean over {} {} {}: {} [{}, {}].\n", cells.size(), cells.size() == 1 ? "cell" : "cells", which,
-                     shown(mean.mean, share), shown(mean.low, share), shown(mean.high, share));
+                     shown_mean(mean.mean, share), shown_mean(mean.low, share), shown_mean(mean.high, share));
 }
 
 std::string means_of(TransferMatrix const& matrix, MatrixColumns columns, bool share) {
@@ -125,53 +112,6 @@ Table matrix_table(MatrixReport const& report) {
            {"high", high},
            {"n", n},
            {"planned", planned}}};
-}
-
-std::string matrix_picture(MatrixReport const& report) {
-  constexpr double cell_width = 64, cell_height = 28;
-  bool const share = is_share(report.request);
-  SvgPage page;
-  page.text(SvgPage::margin, 32, report.title, " class=\"title\"");
-  page.text(SvgPage::margin, 54, "A row is a mask, a column what it is scored on. Frame: where it was trained.");
-  double y = 74;
-  for (auto const& matrix : report.matrices) {
-    double least = 0, most = share ? 1 : 0;
-    std::size_t longest = 0, tallest = 0;
-    for (auto const& row : matrix.cells) {
-      for (auto const& cell : row) {
-        if (cell.value) least = std::min(least, cell.value->mean), most = std::max(most, cell.value->mean);
-      }
-    }
-    for (auto const& row : matrix.rows) longest = std::max(longest, characters(row));
-    for (auto const& column : matrix.columns) tallest = std::max(tallest, characters(column));
-    auto const left = 2 * SvgPage::margin + SvgPage::letter_width * static_cast<double>(longest);
-    page.text(SvgPage::margin, y + 14, title_of(matrix, report.request), " class=\"block\"");
-    // Long names of columns stand upright.
-    bool const upright = SvgPage::letter_width * static_cast<double>(tallest) > cell_width;
-    y += 24 + (upright ? SvgPage::letter_width * static_cast<double>(tallest) : 20);
-    for (std::size_t c = 0; c < matrix.columns.size(); ++c) {
-      auto const x = left + cell_width * (static_cast<double>(c) + 0.5);
-      auto const turned = fmt::format(" transform=\"rotate(-90 {:.2f} {:.2f})\"", x + 4, y - 6);
-      page.text(upright ? x + 4 : x, y - 6, matrix.columns[c], upright ? turned : " text-anchor=\"middle\"");
-    }
-    for (std::size_t r = 0; r < matrix.rows.size(); ++r, y += cell_height) {
-      page.text(left - 8, y + cell_height / 2 + 4, matrix.rows[r], " text-anchor=\"end\"");
-      for (std::size_t c = 0; c < matrix.columns.size(); ++c) {
-        auto const& [value, at_home] = matrix.cells[r][c];
-        if (!value) continue;
-        auto const x = left + cell_width * static_cast<double>(c);
-        auto const height_of_colour = most > least ? (value->mean - least) / (most - least) : 0.0;
-        page.rect(x + 1, y + 1, cell_width - 2, cell_height - 2, "mask",
-                  fmt::format(" fill-opacity=\"{:.2f}\"", height_of_colour));
-        if (at_home)
-          page.rect(x + 1, y + 1, cell_width - 2, cell_height - 2, "frame", " style=\"fill:none;stroke:#d55e00;stroke-width:2\"");
-        page.text(x + cell_width / 2, y + cell_height / 2 + 4, shown(value->mean, share),
-                  std::string(" text-anchor=\"middle\"") + (height_of_colour > 0.6 ? " style=\"fill:#ffffff\"" : ""));
-      }
-    }
-    y += 24;
-  }
-  return page.whole(0, y, report.title);
 }
 
 }  // namespace onemask

@@ -152,9 +152,10 @@ class PatchingStory {
     }
     auto const masked = rsr(edits.find(ConditionKind::mask, settings), group);
     if (!masked || of.patch != AttentionPatch{ConditionKind::edited, ConditionKind::mask}) return "";
-    return clear && gain > 0 ? "So of the " + share_of_facts(masked->mean - of.own.mean) + " of the facts that the mask gives back, " +
-                                   share_of_facts(gain) + " come by its attention alone"
-                             : "So there is no sign that the mask acts through attention";
+    return clear && gain > 0
+               ? "So of the " + share_of_facts(masked->mean - of.own.mean) + " of the facts that the mask gives back, " +
+                     share_of_facts(gain) + " come by its attention alone"
+               : "So there is no sign that the mask acts through attention";
   }
 
   StudyFile const& study_;

@@ -1,7 +1,6 @@
 #include "report/picture.hpp"
 
 #include "report/cells.hpp"
-#include "report/svg_page.hpp"
 #include <onemask/report/text_table.hpp>
 
 #include <algorithm>
@@ -16,58 +15,53 @@ namespace {
 
 // Lengths in pixels.
 constexpr double scale = 400, value_width = 190;
-constexpr auto margin = SvgPage::margin, letter_width = SvgPage::letter_width;
+constexpr auto margin = Drawing::margin, letter_width = Drawing::letter_width;
 constexpr double row_height = 24, bar_height = 14, cap_height = 8;
 constexpr double panel_height = 240, dot = 2.5, sample = 24;
+constexpr double title_height = 24;  // of a block
+constexpr TextLook middle{TextAnchor::middle}, right_aligned{TextAnchor::end}, bold{TextAnchor::begin, TextWeight::bold};
 
-/// Draws below each other what is given to it.
-class Picture : public SvgPage {
- public:
-  /// Bars begin right of labels of so many characters.
-  explicit Picture(std::size_t label) : left_(2 * margin + letter_width * static_cast<double>(label)) {}
+/// A drawing with a scale of shares, which begins right of labels of so many characters.
+struct Plot {
+  Plot(Drawing& to, std::size_t label) : drawing(to), left(2 * margin + letter_width * static_cast<double>(label)) {}
 
-  double left() const { return left_; }
   /// Where a share lies; one beyond the scale at its end.
-  double position(double share) const { return left_ + scale * std::clamp(share, 0.0, 1.0); }
+  double position(double share) const { return left + scale * std::clamp(share, 0.0, 1.0); }
+  void finish(double height) const { drawing.set_size(left + scale + value_width, height); }
 
-  void bar(double y, double share, std::string const& kind) { rect(left_, y, position(share) - left_, bar_height, kind); }
-
-  std::string whole(double height, std::string const& title) const {
-    return SvgPage::whole(left_ + scale + value_width, height, title);
-  }
-
- private:
-  double left_;
+  Drawing& drawing;
+  double left;
 };
 
 /// The scale below a block that began at `top`.
-void add_axis(Picture& picture, double top, double bottom) {
+void add_axis(Plot const& plot, double top, double bottom) {
   for (int tick = 0; tick <= 100; tick += 20) {
-    auto const x = picture.position(tick / 100.0);
-    picture.line(x, top, x, bottom, "grid");
-    picture.text(x, bottom + 16, fmt::format("{} %", tick), " text-anchor=\"middle\"");
+    auto const x = plot.position(tick / 100.0);
+    plot.drawing.line(x, top, x, bottom, true);
+    plot.drawing.text(x, bottom + 16, fmt::format("{} %", tick), middle);
   }
 }
 
-void add_row(Picture& picture, double top, BarRow const& row) {
-  auto const middle = top + row_height / 2, low = picture.position(row.value.low), high = picture.position(row.value.high);
-  picture.text(picture.left() - 8, middle + 4, row.label, " text-anchor=\"end\"");
-  picture.bar(middle - bar_height / 2, row.value.mean, row.kind);
-  picture.line(low, middle, high, middle, "whisker");
-  for (auto const x : {low, high}) picture.line(x, middle - cap_height / 2, x, middle + cap_height / 2, "whisker");
-  picture.text(picture.left() + scale + 12, middle + 4, percent(row.value.mean) + " % " + interval(row.value));
+void add_row(Plot const& plot, double top, BarRow const& row) {
+  auto& drawing = plot.drawing;
+  auto const at = top + row_height / 2, low = plot.position(row.value.low), high = plot.position(row.value.high);
+  drawing.text(plot.left - 8, at + 4, row.label, right_aligned);
+  drawing.rectangle(plot.left, at - bar_height / 2, plot.position(row.value.mean) - plot.left, bar_height, row.kind);
+  drawing.line(low, at, high, at, false);
+  for (auto const x : {low, high}) drawing.line(x, at - cap_height / 2, x, at + cap_height / 2, false);
+  drawing.text(plot.left + scale + 12, at + 4, percent(row.value.mean) + " % " + interval(row.value));
 }
 
 /// Returns the block's end.
-double add_block(Picture& picture, double top, BarBlock const& block) {
-  picture.text(margin, top + 14, block.title, " class=\"block\"");
-  auto y = top + 24;
-  add_axis(picture, y, y + row_height * static_cast<double>(block.rows.size()));
+double add_bars(Plot const& plot, double top, BarBlock const& block) {
+  add_axis(plot, top, top + row_height * static_cast<double>(block.rows.size()));
   for (auto const& row : block.rows) {
-    add_row(picture, y, row);
-    y += row_height;
+    add_row(plot, top, row);
+    top += row_height;
   }
-  return y + 40;
+  if (block.scale.empty()) return top + 24;
+  plot.drawing.text(plot.position(0.5), top + 34, block.scale, middle);
+  return top + 42;
 }
 
 /// 1, 2 or 5 times a power of ten: at most 6 of it reach `most`.
@@ -80,86 +74,119 @@ double tick_of(double most) {
 }
 
 /// Lines of one kind follow each other in other strokes.
-std::string stroke_of(std::size_t earlier) {
-  return earlier == 0 ? "" : fmt::format(" stroke-dasharray=\"{} 3\"", 12 / earlier + 1);
+std::vector<double> dash_of(std::size_t earlier) {
+  if (earlier == 0) return {};
+  return {static_cast<double>(12 / earlier + 1), 3};
 }
 
 /// Returns the panel's end.
-double add_panel(Picture& picture, double top, LinePanel const& panel) {
-  picture.text(margin, top + 14, panel.title, " class=\"block\"");
-  auto const begin = top + 24, end = begin + panel_height;
+double add_lines(Plot const& plot, double begin, LinePanel const& panel) {
+  auto& drawing = plot.drawing;
+  auto const end = begin + panel_height;
   double most = 0;
   for (auto const& line : panel.lines) {
     for (auto const& [x, y] : line.points) most = std::max(most, x);
   }
   if (!(most > 0)) most = 1;
-  auto const across = [&](double x) { return picture.position(x / most); };
+  auto const across = [&](double x) { return plot.position(x / most); };
   auto const up = [&](double share) { return end - panel_height * std::clamp(share, 0.0, 1.0); };
   for (int percentage = 0; percentage <= 100; percentage += 20) {
     auto const y = up(percentage / 100.0);
-    picture.line(picture.left(), y, picture.left() + scale, y, "grid");
-    picture.text(picture.left() - 8, y + 4, fmt::format("{} %", percentage), " text-anchor=\"end\"");
+    drawing.line(plot.left, y, plot.left + scale, y, true);
+    drawing.text(plot.left - 8, y + 4, fmt::format("{} %", percentage), right_aligned);
   }
   auto const step = tick_of(most);
   for (int tick = 0; tick * step <= most * (1 + 1e-9); ++tick) {
     auto const x = across(tick * step);
-    picture.line(x, begin, x, end, "grid");
-    picture.text(x, end + 16, fmt::format("{:.4g}{}", tick * step, panel.unit), " text-anchor=\"middle\"");
+    drawing.line(x, begin, x, end, true);
+    drawing.text(x, end + 16, fmt::format("{:.4g}{}", tick * step, panel.unit), middle);
   }
+  drawing.text(plot.position(0.5), end + 34, panel.across, middle);
+  drawing.text(margin + 4, (begin + end) / 2, panel.up, {TextAnchor::middle, TextWeight::plain, true});
   std::map<std::string, std::size_t> earlier;
   auto legend = begin + 4;
   for (auto const& line : panel.lines) {
-    std::vector<std::pair<double, double>> middle, band;
+    std::vector<std::pair<double, double>> places, band;
     for (auto const& [x, y] : line.points) {
-      middle.emplace_back(across(x), up(y.mean));
+      places.emplace_back(across(x), up(y.mean));
       band.emplace_back(across(x), up(y.low));
+      if (!line.is_connected) drawing.line(across(x), up(y.low), across(x), up(y.high), false);
     }
     for (auto point = line.points.rbegin(); point != line.points.rend(); ++point)
       band.emplace_back(across(point->x), up(point->y.high));
-    auto const stroke = stroke_of(earlier[line.kind]++);
-    picture.path(band, line.kind + " band", "", true);
-    picture.path(middle, line.kind + " curve", stroke);
-    for (auto const& [x, y] : middle) picture.circle(x, y, dot, line.kind);
-    auto const right = picture.left() + scale + 12;
-    picture.path({{right, legend}, {right + sample, legend}}, line.kind + " curve", stroke);
-    picture.text(right + sample + 8, legend + 4, line.label);
+    auto const right = plot.left + scale + 12;
+    if (line.is_connected) {
+      auto const dash = dash_of(earlier[line.kind]++);
+      drawing.band(band, line.kind);
+      drawing.path(places, line.kind, dash);
+      drawing.path({{right, legend}, {right + sample, legend}}, line.kind, dash);
+    } else {
+      drawing.circle(right + sample / 2, legend, 2 * dot, line.kind);
+    }
+    for (auto const& [x, y] : places) drawing.circle(x, y, line.is_connected ? dot : 2 * dot, line.kind);
+    drawing.text(right + sample + 8, legend + 4, line.label);
     legend += 20;
   }
-  return std::max(end, legend) + 40;
+  return std::max(end + 42, legend + 8);
 }
 
-/// A picture with its title and the line below it; the content begins at `y`.
-Picture titled(std::size_t label, std::string const& title, std::string const& explanation, bool empty, double& y) {
-  Picture picture(label);
-  picture.text(margin, 32, title, " class=\"title\"");
-  picture.text(margin, 54, explanation);
-  y = 74;
-  if (empty) {
-    picture.text(margin, y + 14, "Nothing is scored yet.");
-    y += 34;
+std::size_t longest_label(std::vector<BarBlock> const& blocks) {
+  std::size_t longest = 0;
+  for (auto const& block : blocks) {
+    for (auto const& row : block.rows) longest = std::max(longest, characters(row.label));
   }
-  return picture;
+  return longest;
+}
+
+constexpr std::size_t share_characters = 6;  // "100 %"
+
+/// A title and a line below it; returns where the content begins.
+double add_title(Drawing& drawing, std::string const& title, std::string const& explanation, bool empty) {
+  drawing.text(margin, 32, title, {TextAnchor::begin, TextWeight::title});
+  drawing.text(margin, 54, explanation);
+  if (!empty) return 74;
+  drawing.text(margin, 88, "Nothing is scored yet.");
+  return 108;
+}
+
+/// Blocks below each other, each with its title.
+template <class Block, class Add>
+std::string picture_of(std::string const& title, std::string const& explanation, std::vector<Block> const& blocks,
+                       std::size_t label, Add const& add) {
+  Drawing drawing;
+  Plot const plot(drawing, label);
+  auto y = add_title(drawing, title, explanation, blocks.empty());
+  for (auto const& block : blocks) {
+    drawing.text(margin, y + 14, block.title, bold);
+    y = add(plot, y + title_height, block) + 16;
+  }
+  plot.finish(y);
+  return svg_of(drawing, title);
 }
 
 }  // namespace
 
 std::string bar_picture(std::string const& title, std::string const& explanation, std::vector<BarBlock> const& blocks) {
-  std::size_t longest = 40;  // leaves room for the line under the title
-  for (auto const& block : blocks) {
-    for (auto const& row : block.rows) longest = std::max(longest, characters(row.label));
-  }
-  double y = 0;
-  auto picture = titled(longest, title, explanation, blocks.empty(), y);
-  for (auto const& block : blocks) y = add_block(picture, y, block);
-  return picture.whole(y, title);
+  constexpr std::size_t least = 40;  // leaves room for the line under the title
+  return picture_of(title, explanation, blocks, std::max(least, longest_label(blocks)), add_bars);
 }
 
 std::string line_picture(std::string const& title, std::string const& explanation, std::vector<LinePanel> const& panels) {
-  constexpr std::size_t numbers = 6;  // "100 %"
-  double y = 0;
-  auto picture = titled(numbers, title, explanation, panels.empty(), y);
-  for (auto const& panel : panels) y = add_panel(picture, y, panel);
-  return picture.whole(y, title);
+  return picture_of(title, explanation, panels, share_characters, add_lines);
+}
+
+Drawing drawing_of(BarBlock const& block) {
+  Drawing drawing;
+  Plot const plot(drawing, longest_label({block}));
+  plot.finish(add_bars(plot, 8, block));
+  return drawing;
+}
+
+Drawing drawing_of(LinePanel const& panel) {
+  Drawing drawing;
+  Plot const plot(drawing, share_characters);
+  plot.finish(add_lines(plot, 8, panel));
+  return drawing;
 }
 
 }  // namespace onemask

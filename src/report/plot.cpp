@@ -1,32 +1,29 @@
 #include "report/cells.hpp"
-#include "report/picture.hpp"
+#include "report/plot_blocks.hpp"
 #include "report/study_parts.hpp"
-#include "report/summary.hpp"
 #include <onemask/report/plot.hpp>
 
 #include <vector>
 
 namespace onemask {
-namespace {
 
-std::vector<BarRow> rows_of(Summary const& summary, EditedModels const& edits, Group const& group) {
-  std::vector<BarRow> rows;
+BarBlock rsr_bars(Summary const& summary, EditedModels const& edits, Group const& group) {
+  BarBlock block{heading_of(group.split, edits.edits), {}, "RSR"};
   for (auto const& kind : edits.kinds) {
     auto const value = summary.mean(kind, group, "rewrite", "rsr");
     if (!value) continue;
-    rows.push_back({to_string(kind.kind), label_of(kind, summary.scored(kind, group).size()) + ", n " + counts(*value), *value});
+    block.rows.push_back(
+        {to_string(kind.kind), label_of(kind, summary.scored(kind, group).size()) + ", n " + counts(*value), *value});
   }
-  return rows;
+  return block;
 }
-
-}  // namespace
 
 std::string to_svg(StudyFile const& study) {
   Summary const summary(study);
   std::vector<BarBlock> blocks;
   for (auto const& group : summary.splits()) {
     for (auto const& edits : summary.edits()) {
-      blocks.push_back({heading_of(group.split, edits.edits), rows_of(summary, edits, group)});
+      blocks.push_back(rsr_bars(summary, edits, group));
     }
   }
   return bar_picture(title_of(study),

@@ -393,7 +393,6 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   study.moments = read_moments(root.section("moments"), base);
   study.evaluation = read_evaluation(root.section("evaluation"));
   study.perplexity = read_perplexity(root.section("perplexity"), base);
-  root.read("peer_compatible", study.peer_compatible);
   root.has("sweep");
   StudyPoint point;
   point.edit = read_edit(root.section("edit"), base, edit);

@@ -1,7 +1,7 @@
 #include "report/example_study.hpp"
+#include "report/is_xml.hpp"
 #include <onemask/report/plot.hpp>
 
-#include <cstdio>
 #include <regex>
 
 #include <gmock/gmock.h>
@@ -18,15 +18,6 @@ std::vector<std::string> all_of(std::string const& text, std::string const& patt
   std::vector<std::string> found;
   for (std::sregex_iterator match(text.begin(), text.end(), expression), end; match != end; ++match) found.push_back((*match)[1]);
   return found;
-}
-
-/// Whether Python reads the text as XML.
-bool is_xml(std::string const& text) {
-  auto* const python = ::popen(
-      "'" ONEMASK_PYTHON "' -c 'import sys, xml.dom.minidom as m; m.parseString(sys.stdin.buffer.read())' 2> /dev/null", "w");
-  if (python == nullptr) return false;
-  bool const written = std::fwrite(text.data(), 1, text.size(), python) == text.size();
-  return ::pclose(python) == 0 && written;
 }
 
 TEST(Plot, BarsAndWhiskersAreAsLongAsTheNumbersSay) {

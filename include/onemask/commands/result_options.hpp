@@ -3,6 +3,7 @@
 #include <onemask/commands/command.hpp>
 #include <onemask/core/names.hpp>
 #include <onemask/report/table.hpp>
+#include <onemask/store/study_file.hpp>
 
 #include <array>
 #include <filesystem>
@@ -28,6 +29,9 @@ ResultOptions result_options_of(po::variables_map const& values);
 
 /// The study.h5 in the operand RUN. Throws UserError where either is missing.
 std::filesystem::path study_file_of(po::variables_map const& values);
+
+/// Adds the rows that the options ask for to what was read from `study_file`, with the columns that they need.
+void add_rows(StudyFile& study, ResultOptions const& options, std::filesystem::path const& study_file);
 
 /// The results of a study in one of the formats.
 std::string format_results(std::filesystem::path const& study_file, ResultOptions const& options);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <onemask/core/yaml_value.hpp>
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +14,8 @@ namespace onemask {
 
 /// Throws UserError "NAME is not valid YAML: …".
 YAML::Node parse_yaml(std::string const& text, std::string const& name);
+/// The same for those who do not use yaml-cpp.
+YamlValue yaml_of(std::string const& text, std::string const& name);
 
 /// The two sides of "key=value", as the command line's `option` takes them; UserError for another form.
 std::pair<std::string, std::string> key_and_value(std::string const& text, char const* option);

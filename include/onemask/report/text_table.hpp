@@ -13,11 +13,16 @@ class TextTable {
 
   std::vector<std::vector<std::string>> const& rows() const { return rows_; }
 
+  /// How many of the first rows say what the columns are; 1 unless set.
+  void set_heading(std::size_t rows) { heading_ = rows; }
+  std::size_t heading() const { return heading_; }
+
   /// Every line ends in '\n'.
   std::string text() const;
 
  private:
   std::vector<std::vector<std::string>> rows_;
+  std::size_t heading_ = 1;
 };
 
 /// Of sentences.

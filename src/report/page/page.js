@@ -1,0 +1,349 @@
+'use strict';
+// What a report does beyond being read: tables are sorted and saved, facts are searched, and each has a page (#fact-N).
+(() => {
+  const element = (name, properties = {}, ...content) => {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(properties)) {
+      if (key in made) made[key] = value;
+      else made.setAttribute(key, value);
+    }
+    made.append(...content);
+    return made;
+  };
+
+  // ---- tables ----
+
+  const numberIn = (text) => {
+    const found = /^[\s[]*(-?\d+(\.\d+)?(e[+-]?\d+)?)/.exec(text);
+    return found ? Number(found[1]) : NaN;
+  };
+  const textOf = (row, column) => (row.cells[column] ? row.cells[column].textContent.trim() : '');
+  const isMissing = (text) => text === '' || text === '-';
+
+  /** Rows of a body in units that stay together: a row and those that belong to it. */
+  const unitsOf = (body) => {
+    const units = [];
+    for (const row of body.rows) {
+      if (row.className === 'heading') continue;
+      if (row.className === 'child' && units.length > 0) units[units.length - 1].push(row);
+      else units.push([row]);
+    }
+    return units;
+  };
+
+  /** Numbers by size, else texts; what is missing comes last in both directions. */
+  const comparison = (texts, direction) => {
+    const there = texts.filter((text) => !isMissing(text));
+    const numeric = there.every((text) => !Number.isNaN(numberIn(text)));
+    const collator = new Intl.Collator('en', {numeric: true});
+    return (a, b) => {
+      if (isMissing(a) || isMissing(b)) return Number(isMissing(a)) - Number(isMissing(b));
+      return direction * (numeric ? numberIn(a) - numberIn(b) : collator.compare(a, b));
+    };
+  };
+
+  const sortTable = (table, column, direction) => {
+    for (const body of table.tBodies) {
+      const units = unitsOf(body).map((rows) => ({rows, text: textOf(rows[0], column)}));
+      const compare = comparison(units.map((unit) => unit.text), direction);
+      units.sort((a, b) => compare(a.text, b.text));
+      for (const unit of units) body.append(...unit.rows);
+    }
+  };
+
+  /** Makes a head's cell sort; numbers begin with the largest. `sort(column, direction)` does it. */
+  const addSorting = (heads, sort, initial) => {
+    heads.forEach((head, column) => {
+      const button = element('button', {type: 'button'});
+      button.append(...head.childNodes);
+      head.append(button);
+      head.setAttribute('aria-sort', 'none');
+      button.addEventListener('click', () => {
+        const up = head.getAttribute('aria-sort') === 'descending' || (head.getAttribute('aria-sort') === 'none' && column === 0);
+        for (const other of heads) other.setAttribute('aria-sort', 'none');
+        head.setAttribute('aria-sort', up ? 'ascending' : 'descending');
+        sort(column, up ? 1 : -1);
+      });
+      if (initial === column) head.setAttribute('aria-sort', 'ascending');
+    });
+  };
+
+  const csvField = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const csvOf = (table) =>
+    [...table.rows]
+      .map((row) => [...row.cells].map((cell) => csvField([...cell.childNodes].map((node) => node.textContent).filter(Boolean).join(' ').trim())).join(','))
+      .join('\n') + '\n';
+
+  const save = (name, content) => {
+    const link = element('a', {download: name, href: 'data:text/csv;charset=utf-8,' + encodeURIComponent(content)});
+    document.body.append(link);
+    link.click();
+    link.remove();
+  };
+
+  const furnish = (table) => {
+    if (table.tHead && table.tHead.rows.length > 0) {
+      addSorting([...table.tHead.rows[0].cells], (column, direction) => sortTable(table, column, direction));
+    }
+    const name = table.caption.textContent || 'table';
+    const button = element('button', {type: 'button', 'aria-label': `CSV: ${name}`}, 'CSV');
+    button.addEventListener('click', () => save(name.replace(/[^\p{L}\p{N}]+/gu, '-') + '.csv', csvOf(table)));
+    table.closest('.scroll').after(element('p', {className: 'save'}, button));
+  };
+  document.querySelectorAll('table.data').forEach(furnish);
+
+  // ---- facts ----
+
+  const source = document.getElementById('fact-data');
+  if (!source) return;
+  const data = JSON.parse(source.textContent);
+  const count = data.prompt.length;
+  const pageSize = 50;
+
+  const share = (value) => {
+    if (value === null || value === undefined) return '-';
+    if (value >= 0.0005) return `${(100 * value).toFixed(1)} %`;
+    return value === 0 ? '0' : value.toExponential(0);
+  };
+  const probability = (list, fact) => (list[fact] === null ? null : Math.exp(list[fact] / 1000));
+  const scaled = (list, fact, unit, digits) => (!list || list[fact] === null ? '-' : (list[fact] / unit).toFixed(digits));
+  const plain = (list, fact) => (!list || list[fact] === null ? '-' : String(list[fact]));
+  const yesNo = (value) => (value === null || value === undefined ? '-' : value ? 'yes' : 'no');
+  const labelOf = (model) => model.label + (model.set ? ` (${model.set})` : '');
+  const restored = (model, fact) => {
+    if (!model || model.lp_true[fact] === null || model.lp_new[fact] === null) return null;
+    return model.lp_true[fact] > model.lp_new[fact];
+  };
+
+  const state = {text: '', split: '', relation: '', outcome: '', model: Math.max(0, data.models.findIndex((model) => model.kind === 'mask')),
+                 column: 0, direction: 1, page: 0, order: []};
+  const haystack = data.prompt.map((prompt, fact) =>
+    [prompt, data.subject[fact], data.true[fact], data.new[fact], data.case[fact], data.relations[data.relation[fact]]].join('\n').toLowerCase());
+
+  const columns = [
+    {name: 'case', value: (fact) => data.case[fact]},
+    {name: 'split', text: true, value: (fact) => data.splits[data.split[fact]]},
+    {name: 'relation', text: true, value: (fact) => data.relations[data.relation[fact]]},
+    {name: 'prompt', text: true, value: (fact) => data.prompt[fact]},
+    {name: 'true object', text: true, value: (fact) => data.true[fact]},
+    {name: 'new object', text: true, value: (fact) => data.new[fact]},
+  ];
+  const current = () => data.models[state.model];
+  if (data.models.length > 0) {
+    columns.push(
+      {name: 'P(true)', value: (fact) => probability(current().lp_true, fact), show: share},
+      {name: 'P(new)', value: (fact) => probability(current().lp_new, fact), show: share},
+      {name: 'true preferred', value: (fact) => { const is = restored(current(), fact); return is === null ? null : Number(is); }, show: yesNo},
+      {name: 'KL', value: (fact) => (current().kl[fact] === null ? null : current().kl[fact] / 1000), show: (value) => (value === null ? '-' : value.toFixed(3))});
+  }
+
+  const passes = (fact) => {
+    if (state.split !== '' && data.split[fact] !== Number(state.split)) return false;
+    if (state.relation !== '' && data.relation[fact] !== Number(state.relation)) return false;
+    if (state.outcome === 'true' && restored(current(), fact) !== true) return false;
+    if (state.outcome === 'new' && restored(current(), fact) !== false) return false;
+    return state.text.toLowerCase().split(/\s+/).every((word) => haystack[fact].includes(word));
+  };
+
+  const arrange = () => {
+    state.order = [];
+    for (let fact = 0; fact < count; ++fact) if (passes(fact)) state.order.push(fact);
+    const {value, text} = columns[state.column];
+    const keys = new Map(state.order.map((fact) => [fact, value(fact)]));
+    const collator = new Intl.Collator('en', {numeric: true});
+    state.order.sort((a, b) => {
+      const x = keys.get(a), y = keys.get(b);
+      if (x === null || y === null) return Number(x === null) - Number(y === null) || a - b;
+      return state.direction * (text ? collator.compare(x, y) : x - y) || a - b;
+    });
+    state.page = 0;
+  };
+
+  const list = document.getElementById('fact-list');
+  const body = element('tbody');
+  const said = element('p', {role: 'status', id: 'fact-count'});
+  const back = element('button', {type: 'button', className: 'plain'}, 'Previous facts');
+  const on = element('button', {type: 'button', className: 'plain'}, 'Next facts');
+
+  const cellOf = (column, fact) => {
+    const value = column.value(fact);
+    const text = column.show ? column.show(value) : String(value);
+    const cell = element('td', {dir: 'auto'});
+    if (column.text) cell.className = column.name === 'prompt' ? 'prompt' : 'text';
+    if (column.name === 'prompt') cell.append(element('a', {href: `#fact-${fact}`}, text));
+    else cell.append(text);
+    if (column.name === 'true preferred' && value !== null) cell.className = value ? 'yes' : 'no';
+    return cell;
+  };
+
+  const show = () => {
+    const first = state.page * pageSize, last = Math.min(first + pageSize, state.order.length);
+    body.replaceChildren(...state.order.slice(first, last).map((fact) => {
+      const row = element('tr');
+      row.append(...columns.map((column) => cellOf(column, fact)));
+      return row;
+    }));
+    said.textContent = state.order.length === 0 ? `None of ${count} facts.`
+      : `Facts ${first + 1} to ${last} of ${state.order.length}` + (state.order.length < count ? `, chosen from ${count}.` : '.');
+    back.disabled = state.page === 0;
+    on.disabled = last >= state.order.length;
+  };
+  const update = () => { arrange(); show(); };
+
+  const choice = (label, key, options) => {
+    const select = element('select', {id: `fact-${key}`});
+    select.append(...options.map(([value, text]) => element('option', {value}, text)));
+    select.value = String(state[key]);
+    select.addEventListener('change', () => {
+      state[key] = key === 'model' ? Number(select.value) : select.value;
+      update();
+    });
+    return element('label', {}, label, select);
+  };
+
+  const search = element('input', {type: 'search', id: 'fact-search', autocomplete: 'off'});
+  let waiting = 0;
+  search.addEventListener('input', () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { state.text = search.value; update(); }, 80);
+  });
+  const controls = element('div', {className: 'controls'}, element('label', {}, 'Search', search));
+  const names = (texts) => [['', 'all'], ...texts.map((text, number) => [String(number), text])];
+  if (data.splits.length > 1) controls.append(choice('Split', 'split', names(data.splits)));
+  if (data.relations.length > 1) controls.append(choice('Relation', 'relation', names(data.relations)));
+  if (data.models.length > 0) {
+    controls.append(choice('Model', 'model', data.models.map((model, number) => [String(number), labelOf(model)])),
+                    choice('Preferred object', 'outcome', [['', 'any'], ['true', 'the true one'], ['new', 'the new one']]));
+  }
+  const heads = columns.map((column) => element('th', {scope: 'col', className: column.text ? 'text' : ''}, column.name));
+  addSorting(heads, (column, direction) => { state.column = column; state.direction = direction; update(); }, 0);
+  const headRow = element('tr');
+  headRow.append(...heads);
+  const table = element('table', {id: 'fact-table'}, element('caption', {}, 'Facts, with their scores on the rewrite prompt under the chosen model'),
+                        element('thead', {}, headRow), body);
+  back.addEventListener('click', () => { --state.page; show(); });
+  on.addEventListener('click', () => { ++state.page; show(); });
+  list.append(controls, said, element('div', {className: 'scroll', role: 'group', tabIndex: 0, 'aria-label': 'List of facts'}, table),
+              element('p', {className: 'controls'}, back, on));
+  update();
+
+  // ---- the page of a fact ----
+
+  const view = document.getElementById('fact');
+
+  /** Groups of rows, by their heading; "" where there is one group. */
+  const tableOf = (caption, head, groups) => {
+    const made = element('table', {className: 'data'}, element('caption', {}, caption));
+    const line = element('tr');
+    line.append(...head.map((name) => element('th', {scope: 'col'}, name)));
+    made.append(element('thead', {}, line));
+    for (const [heading, rows] of groups) {
+      const content = element('tbody');
+      if (heading) content.append(element('tr', {className: 'heading'}, element('th', {scope: 'rowgroup', colSpan: head.length}, heading)));
+      for (const [label, ...cells] of rows) {
+        const row = element('tr', {}, element('th', {scope: 'row'}, label));
+        row.append(...cells.map((cell) => (cell instanceof Node ? cell : element('td', {}, cell))));
+        content.append(row);
+      }
+      made.append(content);
+    }
+    const box = element('div', {className: 'scroll', role: 'group', tabIndex: 0, 'aria-label': caption}, made);
+    const whole = element('div', {}, box);
+    furnish(made);
+    return whole;
+  };
+
+  const barsOf = (pTrue, pNew) => {
+    const cell = element('td', {className: 'bars', 'aria-hidden': 'true'});
+    for (const [name, value] of [['true', pTrue], ['new', pNew]]) {
+      const bar = element('span', {className: `bar ${name}`});
+      bar.style.width = `${(7 * (value || 0)).toFixed(2)}rem`;
+      cell.append(bar);
+    }
+    return cell;
+  };
+
+  const answer = (value) => element('td', {className: value === null ? '' : value ? 'yes' : 'no'}, yesNo(value));
+
+  /** Rows for models, grouped by the way of editing. */
+  const byEdits = (rowsOf) => {
+    const groups = new Map();
+    for (const model of data.models) {
+      const rows = rowsOf(model);
+      if (rows.length > 0) groups.set(model.set, [...(groups.get(model.set) || []), ...rows]);
+    }
+    return [...groups];
+  };
+
+  const rewriteTable = (fact) => tableOf(
+    'After the rewrite prompt', ['model', 'zeros %', 'P(true)', 'P(new)', 'true, new', 'true preferred', 'rank of true', 'rank of new', 'KL', 'top-1 changed'],
+    byEdits((model) => {
+      if (model.lp_true[fact] === null) return [];
+      const pTrue = probability(model.lp_true, fact), pNew = probability(model.lp_new, fact);
+      return [[model.label, model.zeros === null ? '-' : (model.zeros / 100).toFixed(1), share(pTrue), share(pNew), barsOf(pTrue, pNew),
+              answer(restored(model, fact)), plain(model.rank_true, fact), plain(model.rank_new, fact), scaled(model.kl, fact, 1000, 3),
+              yesNo(model.changed[fact])]];
+    }));
+
+  const otherTables = (fact) => {
+    const kinds = [...new Set(data.models.flatMap((model) => (model.kinds || []).map((of) => of.kind)))];
+    const tables = kinds.map((kind) => [kind, byEdits((model) => (model.kinds || []).filter((of) => of.kind === kind && of.prompts[fact] > 0).map((of) =>
+      [model.label, `${of.restored[fact]}/${of.prompts[fact]}`, scaled(of.p_true, fact, 100, 2), scaled(of.p_new, fact, 100, 2)]))]);
+    return tables.filter(([, groups]) => groups.length > 0).map(([kind, groups]) =>
+      tableOf(`After ${kind} prompts`, ['model', 'P(true) > P(new), of prompts', 'mean P(true) %', 'mean P(new) %'], groups));
+  };
+
+  const editTable = (fact) => {
+    const rows = data.edits.map((of) => [
+      of.set || 'the edit', yesNo(of.known?.[fact]), yesNo(of.took?.[fact]), yesNo(of.took_top1?.[fact]), plain(of.layer, fact), plain(of.steps, fact),
+      scaled(of.loss, fact, 1000, 3), of.p_new && of.p_new[fact] !== null ? share(of.p_new[fact] / 1000) : '-', scaled(of.delta_norm, fact, 1000, 1),
+      of.failure?.[fact] || '']);
+    return tableOf('Edits', ['way of editing', 'known before', 'took', 'took, top-1', 'layer', 'steps', 'loss', 'P(new) at the end', '|dW|', 'failure'], [['', rows]]);
+  };
+
+  const injectionTable = (fact) => {
+    const rows = (data.injections || []).filter((of) => fact in of.facts).map((of) => {
+      const [lpTrue, lpNew, tokens, norm] = of.facts[fact];
+      const p = (value) => (value === null ? null : Math.exp(value / 1000));
+      return [of.label, share(p(lpTrue)), share(p(lpNew)), tokens === null ? '-' : (tokens / 10).toFixed(0), norm === null ? '-' : (norm / 1000).toFixed(1)];
+    });
+    return rows.length > 0 ? [tableOf('Edited under a mask', ['mask, editing', 'P(true)', 'P(new)', 'tokens of new %', '|dW|'], [['', rows]])] : [];
+  };
+
+  /** Everything that is known of a fact, one part below the other. A further part goes into this list. */
+  const factParts = [editTable, rewriteTable, otherTables, injectionTable];
+
+  const factPage = (fact) => {
+    const heading = element('h2', {id: 'fact-heading', tabIndex: -1, dir: 'auto'}, data.prompt[fact]);
+    const facts = [['case', data.case[fact]], ['split', data.splits[data.split[fact]]], ['relation', data.relations[data.relation[fact]]],
+                   ['subject', data.subject[fact]], ['true object', data.true[fact]], ['new object, which the edit states', data.new[fact]]];
+    const description = element('dl');
+    for (const [name, value] of facts) description.append(element('dt', {}, name), element('dd', {dir: 'auto'}, String(value)));
+    const place = state.order.indexOf(fact);
+    const steps = element('p', {className: 'steps'}, element('a', {href: '#facts'}, 'All facts'));
+    if (place > 0) steps.append(element('a', {href: `#fact-${state.order[place - 1]}`}, 'Fact before'));
+    if (place >= 0 && place + 1 < state.order.length) steps.append(element('a', {href: `#fact-${state.order[place + 1]}`}, 'Fact after'));
+    view.replaceChildren(steps, heading, description, ...factParts.flatMap((part) => part(fact)));
+  };
+
+  const title = document.title;
+  const route = () => {
+    const found = /^#fact-(\d+)$/.exec(location.hash);
+    const fact = found ? Number(found[1]) : NaN;
+    const one = fact < count;
+    const was = !view.hidden;
+    document.body.classList.toggle('one-fact', one);
+    view.hidden = !one;
+    if (one) {
+      factPage(fact);
+      document.title = `${data.prompt[fact]} – ${title}`;
+      window.scrollTo(0, 0);
+      document.getElementById('fact-heading').focus();
+    } else {
+      document.title = title;
+      if (was && location.hash) document.querySelector(CSS.escape ? `#${CSS.escape(location.hash.slice(1))}` : location.hash)?.scrollIntoView();
+    }
+  };
+  window.addEventListener('hashchange', route);
+  route();
+})();
