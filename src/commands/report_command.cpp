@@ -2,6 +2,7 @@
 #include <onemask/commands/result_options.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/report/analysis.hpp>
 #include <onemask/report/curve.hpp>
 #include <onemask/report/export.hpp>
 #include <onemask/report/matrix.hpp>
@@ -46,16 +47,28 @@ CommandResult curve(po::variables_map const& values, ResultOptions const& option
   return printed(options, curve_document(study, curves), curve_table(study, curves));
 }
 
+/// What happens inside of the models.
+CommandResult analysis(po::variables_map const& values, ResultOptions const& options, std::filesystem::path const& file) {
+  if (options.table.by_relation || options.table.per_mask)
+    throw UserError("--analysis is of whole splits and of means over seeds; leave out --by-relation and --per-mask.");
+  if (values.contains("plot")) throw UserError("--analysis has no plot; leave out --plot, or print its numbers with --csv.");
+  auto const study = read_analyses(file);
+  auto const made = make_analysis(study);
+  return printed(options, analysis_document(study, made), analysis_cells(study, made));
+}
+
 CommandResult report(po::variables_map const& values) {
   auto const options = result_options_of(values);
   auto const file = study_file_of(values);
-  if (values.contains("matrix") && values.contains("curve")) throw UserError("--matrix and --curve are two reports; choose one.");
-  if (options.took && (values.contains("matrix") || values.contains("curve")))
-    throw UserError("--took adds to the tables; --matrix and --curve print none of them. Leave one of them out.");
+  auto const others = values.count("matrix") + values.count("curve") + values.count("analysis");
+  if (others > 1) throw UserError("--matrix, --curve and --analysis are different reports; choose one.");
+  if (options.took && others > 0)
+    throw UserError("--took adds to the tables; --matrix, --curve and --analysis print none of them. Leave one of them out.");
   if (values.contains("matrix")) return matrix(values, options, file);
   if (values.contains("columns") || !values["split"].as<std::string>().empty())
     throw UserError("--columns and --split belong to --matrix METRIC; add it, or leave them out.");
   if (values.contains("curve")) return curve(values, options, file);
+  if (values.contains("analysis")) return analysis(values, options, file);
   auto output = format_results(file, options);
   if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), to_svg(read_results(file)));
   return {std::move(output)};
@@ -72,6 +85,7 @@ Command report_command() {
                   "  onemask report results/study --plot study.svg\n"
                   "  onemask report results/study --csv > summary.csv\n"
                   "  onemask report results/study --curve --plot curve.svg\n"
+                  "  onemask report results/study --analysis\n"
                   "  onemask report results/study --matrix rsr --columns relation --plot heat.svg\n",
                   1,
                   false,
@@ -82,6 +96,8 @@ Command report_command() {
       ("plot", po::value<std::string>()->value_name("FILE"),
        "draw RSR with its intervals into an SVG file; with --curve over zeros and KL, with --matrix as a heat map")  //
       ("curve", "print RSR and damage over the share of zeros instead, and the area under RSR")                      //
+      ("analysis",
+       "print what happens inside of the models instead: contributions, attention to the subject, the logit lens")  //
       ("matrix", po::value<std::string>()->value_name("METRIC"),
        "print a matrix instead: a row for every mask, a column for what it is scored on")  //
       ("columns", po::value<std::string>()->value_name("C"),

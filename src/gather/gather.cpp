@@ -1,3 +1,4 @@
+#include "gather/analysis_tables.hpp"
 #include "gather/gather_tables.hpp"
 #include <onemask/core/build_info.hpp>
 #include <onemask/core/error.hpp>
@@ -73,6 +74,7 @@ class Gatherer {
     write_scores();
     write_perplexity();
     write_injections();
+    write_analyses();
     write_result("facts", facts_table(plan_));
     if (!plan_.known.empty()) write_result("known", known_table(plan_, source_.study));
     count_done(plan_.moments, [](auto const& moment) { return moment.second; });
@@ -308,6 +310,20 @@ class Gatherer {
     }
     write_result("injections", injections_table(plan_, zeros_));
     write_result("injection_scores", injection_scores_table(rows));
+  }
+
+  void write_analyses() {
+    if (plan_.analyses.empty()) return;
+    AnalysisTables tables(writer_, plan_, source_.study);
+    for (std::size_t t = 0; t < plan_.analyses.size(); ++t) {
+      auto const& key = plan_.analyses[t].key;
+      auto const result = read(key, analysis_from_bytes);
+      if (!result) continue;
+      ++done_;
+      if (!tables.fits(t, *result)) refuse(key, "facts or models");
+      tables.add(t, *result);
+    }
+    checksums_.merge(tables.close(zeros_));
   }
 
   GatherSource const& source_;

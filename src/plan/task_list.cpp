@@ -17,8 +17,8 @@
 namespace onemask {
 namespace {
 
-constexpr std::array<char const*, task_kinds> id_prefixes{"moments",    "null space", "edit",        "solve",    "mask",
-                                                          "evaluation", "perplexity", "masked edit", "injection"};
+constexpr std::array<char const*, task_kinds> id_prefixes{"moments",    "null space", "edit",        "solve",     "mask",
+                                                          "evaluation", "perplexity", "masked edit", "injection", "analysis"};
 
 constexpr auto nobody = std::numeric_limits<std::uint32_t>::max();
 
@@ -41,6 +41,7 @@ class Lister {
       evaluations();
       perplexity();
       injections();
+      analyses();
     }
     invariant(list_.planned.size() == list_.graph.tasks.size(), "of ", list_.graph.tasks.size(), " tasks, ", list_.planned.size(),
               " are planned");
@@ -228,6 +229,23 @@ class Lister {
     }
   }
 
+  /// Facts of a task are looked at under every mask; what is below the edits is shared.
+  void analyses() {
+    std::map<std::pair<std::size_t, std::vector<std::size_t>>, std::uint32_t> affinities;
+    // Behind those of the evaluation and of perplexity.
+    auto const taken = plan_.evaluations.size() + plan_.text_models.size() + plan_.text_tasks.size() + 2;
+    for (std::size_t t = 0; t < plan_.analyses.size(); ++t) {
+      auto const& task = plan_.analyses[t];
+      Tasks makers;
+      for (auto fact : task.facts) makers.push_back(makers_[task.set][fact]);
+      Tasks after{join(std::move(makers))};
+      if (task.mask >= 0) after.push_back(trained_[static_cast<std::size_t>(task.mask)]);
+      auto const id = add_once(TaskKind::analysis, t, std::move(after));
+      auto const next = number(taken + affinities.size());
+      list_.graph.tasks[id].affinity = affinities.try_emplace({task.set, task.facts}, next).first->second;
+    }
+  }
+
   Plan const& plan_;
   Study const& study_;
   TaskRates const& rates_;
@@ -243,7 +261,7 @@ class Lister {
 std::array<std::string, task_kinds> const& kind_names() {
   static std::array<std::string, task_kinds> const names{"second moments", "null spaces", "edits",      "batch edits",
                                                          "masks",          "evaluation",  "perplexity", "edits under masks",
-                                                         "injection"};
+                                                         "injection",      "analysis"};
   return names;
 }
 
@@ -271,6 +289,10 @@ std::string task_id(Plan const& plan, PlannedTask task) {
       auto const& own = plan.injections[index];
       return fmt::format("{}/{}/{}/{}/{}/{}", kind, own.set, own.mask, to_string(own.kind),
                          own.sequential ? "sequential" : "single", own.facts.front());
+    }
+    case TaskKind::analysis: {
+      auto const& own = plan.analyses[index];
+      return fmt::format("{}/{}/{}/{}", kind, own.set, own.mask, own.facts.front());
     }
   }
   throw std::logic_error("a task of no kind");
@@ -316,6 +338,8 @@ std::vector<std::string> objects_of(Plan const& plan, PlannedTask task) {
     }
     case TaskKind::injection:
       return {plan.injections[index].key};
+    case TaskKind::analysis:
+      return {plan.analyses[index].key};
   }
   throw std::logic_error("a task of no kind");
 }
@@ -364,6 +388,8 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
     }
     case TaskKind::injection:
       return static_cast<double>(plan.injections[index].facts.size() * plan.injections[index].variants.size());
+    case TaskKind::analysis:
+      return static_cast<double>(plan.analyses[index].facts.size() * plan.analyses[index].models().size());
   }
   throw std::logic_error("a task of no kind");
 }

@@ -251,6 +251,7 @@ std::vector<StudyKey> study_keys() {
       .fields<MaskOptions>("mask")
       .fields<EvaluationPlan>("evaluation")
       .fields<InjectionOptions>("inject")
+      .fields<AnalysisOptions>("analysis")
       .fields<PerplexityOptions>("perplexity")
       .key("published.source", "", FieldType::text, "where the figures stand")
       .key("published.figures", "", "a list of figures", figures_schema(),

@@ -266,6 +266,28 @@ InjectionOptions read_injection(YamlSection section, Study const& study, EditMet
   return inject;
 }
 
+/// What is looked at inside of models of a split's facts.
+AnalysisOptions read_analysis(YamlSection section, Study const& study) {
+  AnalysisOptions analysis;
+  read_fields(section, analysis);
+  section.finish();
+  auto const& splits = study.facts;
+  if (std::none_of(splits.begin(), splits.end(), [&](auto const& s) { return s.split == analysis.split; }))
+    throw section.fault("split", "is '" + analysis.split + "', but 'facts' has no such split");
+  if (!analysis.contributions) {
+    for (auto const& [key, asked] :
+         {std::pair("sources", analysis.sources), std::pair("inner_units", analysis.inner_units > 0)}) {
+      if (asked) throw section.fault(key, "is a part of 'contributions', which is off; turn both on, or both off");
+    }
+  }
+  if (analysis.heads && !analysis.contributions && !analysis.attention)
+    throw section.fault("heads", "is a part of 'contributions' and 'attention', which are off; turn one of them on");
+  bool const asks = analysis.contributions || analysis.attention || analysis.traces || analysis.dimensions > 0 ||
+                    analysis.maps != MapDetail::none;
+  if (!asks) throw section.fault("", "asks for nothing; turn something on, or remove the section");
+  return analysis;
+}
+
 PerplexityOptions read_perplexity(YamlSection section, std::filesystem::path const& base) {
   PerplexityOptions perplexity;
   read_fields(section, perplexity);
@@ -330,6 +352,7 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   if (!root.value("mask").is("none")) read_mask(root.section("mask"), point, study);
   point.masked = study.masks;
   if (root.has("inject")) study.inject = read_injection(root.section("inject"), study, point.edit.hparams.method);
+  if (root.has("analysis")) study.analysis = read_analysis(root.section("analysis"), study);
   auto const& moments = study.moments;
   if (needs_moments(point.edit.hparams) && moments.text.empty() && moments.ids.empty() && moments.files.empty()) {
     throw UserError(

@@ -80,6 +80,7 @@ std::string with_defaults(Study const& study) {
   }
   add_fields(document["evaluation"], study.evaluation);
   if (study.inject) add_fields(document["inject"], *study.inject);
+  if (study.analysis) add_fields(document["analysis"], *study.analysis);
   if (study.perplexity.asked()) add_fields(document["perplexity"], study.perplexity);
   if (!swept.empty()) document["sweep"] = sweep;
   std::ostringstream text;

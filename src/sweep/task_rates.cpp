@@ -21,6 +21,7 @@ std::array<double, task_kinds> guessed(ModelConfig const& model, bool on_gpu) {
   operations[static_cast<std::size_t>(TaskKind::perplexity)] = token + logits;
   operations[static_cast<std::size_t>(TaskKind::masked_edit)] = operations[static_cast<std::size_t>(TaskKind::edit)];
   operations[static_cast<std::size_t>(TaskKind::injection)] = operations[static_cast<std::size_t>(TaskKind::evaluation)];
+  operations[static_cast<std::size_t>(TaskKind::analysis)] = 12 * token + 2 * static_cast<double>(model.layers) * logits;
   for (auto& each : operations) each /= speed;
   return operations;
 }

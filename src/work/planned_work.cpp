@@ -52,6 +52,7 @@ class PlannedWork : public TaskRunner {
     if (kind == TaskKind::evaluation) work_ = make_evaluation_work(context_);
     if (kind == TaskKind::perplexity) work_ = make_perplexity_work(context_);
     if (kind == TaskKind::injection) work_ = make_injection_work(context_);
+    if (kind == TaskKind::analysis) work_ = make_analysis_work(context_);
     kind_ = kind;
     return *work_;
   }

@@ -23,9 +23,10 @@ enum class TaskKind : std::uint32_t {
   evaluation,
   perplexity,
   masked_edit,
-  injection
+  injection,
+  analysis
 };
-constexpr std::size_t task_kinds = 9;
+constexpr std::size_t task_kinds = 10;
 /// As in tables and messages: "second moments", "edits" …
 std::array<std::string, task_kinds> const& kind_names();
 
@@ -42,7 +43,8 @@ TaskKind kind_of_id(std::string const& id);
 /// The keys that are in the store when it is done.
 std::vector<std::string> objects_of(Plan const& plan, PlannedTask task);
 /// How much work it is, in units of its kind: tokens (second moments, perplexity), fact-steps (edits, also under masks),
-/// facts (batch edits), fact-epochs (masks), prompts under a condition (evaluation, injection), layers (null spaces).
+/// facts (batch edits), fact-epochs (masks), prompts under a condition (evaluation, injection, analysis), layers (null
+/// spaces).
 double units_of(Plan const& plan, Study const& study, PlannedTask task);
 
 /// Seconds that a unit of work of each kind takes on one rank.

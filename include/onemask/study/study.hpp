@@ -1,6 +1,7 @@
 #pragma once
 
 #include <onemask/data/split.hpp>
+#include <onemask/settings/analysis_options.hpp>
 #include <onemask/settings/edit_options.hpp>
 #include <onemask/settings/evaluation_options.hpp>
 #include <onemask/settings/injection_options.hpp>
@@ -67,7 +68,8 @@ struct Study {
   int ranks_per_mask = 0;             ///< 0: as many as give every mask a group, at least 1
   MomentsOptions moments;             ///< the text for second moments
   EvaluationPlan evaluation;
-  std::optional<InjectionOptions> inject;  ///< facts that are edited under masks; nothing: none are
+  std::optional<InjectionOptions> inject;   ///< facts that are edited under masks; nothing: none are
+  std::optional<AnalysisOptions> analysis;  ///< what is looked at inside of the models; nothing: no model is
   PerplexityOptions perplexity;
   Published published;
   bool peer_compatible = false;
