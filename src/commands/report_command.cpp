@@ -2,6 +2,7 @@
 #include <onemask/commands/result_options.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/report/analysis.hpp>
 #include <onemask/report/curve.hpp>
 #include <onemask/report/export.hpp>
 #include <onemask/report/matrix.hpp>
@@ -66,11 +67,21 @@ void write_page(po::variables_map const& values, ResultOptions const& options, s
   if (values.contains("figures")) write_figures(study, values["figures"].as<std::string>());
 }
 
+/// What happens inside of the models.
+CommandResult analysis(po::variables_map const& values, ResultOptions const& options, std::filesystem::path const& file) {
+  if (options.table.by_relation || options.table.per_mask)
+    throw UserError("--analysis is of whole splits and of means over seeds; leave out --by-relation and --per-mask.");
+  if (values.contains("plot")) throw UserError("--analysis has no plot; leave out --plot, or print its numbers with --csv.");
+  auto const study = read_analyses(file);
+  auto const made = make_analysis(study);
+  return printed(options, analysis_document(study, made), analysis_cells(study, made));
+}
+
 CommandResult report(po::variables_map const& values) {
   auto const options = result_options_of(values);
   auto const file = study_file_of(values);
   std::vector<std::string> others;  // reports in place of the tables
-  for (auto const* name : {"matrix", "curve", "tracing"}) {
+  for (auto const* name : {"matrix", "curve", "tracing", "analysis"}) {
     if (values.contains(name)) others.push_back(std::string("--") + name);
   }
   if (others.size() > 1) throw UserError(others[0] + " and " + others[1] + " are two reports; choose one.");
@@ -87,6 +98,7 @@ CommandResult report(po::variables_map const& values) {
     throw UserError("--columns and --split belong to --matrix METRIC; add it, or leave them out.");
   if (values.contains("curve")) return curve(values, options, file);
   if (values.contains("tracing")) return tracing(values, options, file);
+  if (values.contains("analysis")) return analysis(values, options, file);
   if (with_page) write_page(values, options, file);
   auto output = format_results(file, options);
   if (values.contains("plot")) write_file_atomically(values["plot"].as<std::string>(), to_svg(read_results(file)));
@@ -106,6 +118,7 @@ Command report_command() {
                   "  onemask report results/study --csv > summary.csv\n"
                   "  onemask report results/study --curve --plot curve.svg\n"
                   "  onemask report results/study --tracing --plot tracing.svg\n"
+                  "  onemask report results/study --analysis\n"
                   "  onemask report results/study --matrix rsr --columns relation --plot heat.svg\n",
                   1,
                   false,
@@ -119,9 +132,10 @@ Command report_command() {
       ("html", po::value<std::string>()->value_name("FILE"),
        "also write everything as one page: tables, figures, a page for every fact")  //
       ("figures", po::value<std::string>()->value_name("DIR"),
-       "also write every figure as SVG and PDF, with its data as CSV")                                                         //
-      ("curve", "print RSR and damage over the share of zeros instead, and the area under RSR")                                //
-      ("tracing", "print what causal tracing found instead: effects of restored states over layers and places in the prompt")  //
+       "also write every figure as SVG and PDF, with its data as CSV")                                                          //
+      ("curve", "print RSR and damage over the share of zeros instead, and the area under RSR")                                 //
+      ("tracing", "print what causal tracing found instead: effects of restored states over layers and places in the prompt")   //
+      ("analysis", "print what happens inside of the models instead: contributions, attention to the subject, the logit lens")  //
       ("matrix", po::value<std::string>()->value_name("METRIC"),
        "print a matrix instead: a row for every mask, a column for what it is scored on")  //
       ("columns", po::value<std::string>()->value_name("C"),

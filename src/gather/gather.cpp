@@ -1,3 +1,4 @@
+#include "gather/analysis_tables.hpp"
 #include "gather/gather_tables.hpp"
 #include <onemask/core/build_info.hpp>
 #include <onemask/core/error.hpp>
@@ -75,6 +76,7 @@ class Gatherer {
     write_perplexity();
     write_injections();
     write_tracing();
+    write_analyses();
     write_result("facts", facts_table(plan_));
     if (!plan_.known.empty()) write_result("known", known_table(plan_, source_.study));
     count_done(plan_.moments, [](auto const& moment) { return moment.second; });
@@ -342,6 +344,20 @@ class Gatherer {
     std::vector<FactTrace> traces;
     for (auto const fact : plan_.traced) traces.push_back(unrestored[fact]);
     write_result("tracing_facts", tracing_facts_table(plan_.traced, traces));
+  }
+
+  void write_analyses() {
+    if (plan_.analyses.empty()) return;
+    AnalysisTables tables(writer_, plan_, source_.study);
+    for (std::size_t t = 0; t < plan_.analyses.size(); ++t) {
+      auto const& key = plan_.analyses[t].key;
+      auto const result = read(key, analysis_from_bytes);
+      if (!result) continue;
+      ++done_;
+      if (!tables.fits(t, *result)) refuse(key, "facts or models");
+      tables.add(t, *result);
+    }
+    checksums_.merge(tables.close(zeros_));
   }
 
   GatherSource const& source_;

@@ -1,3 +1,4 @@
+#include "plan/plan_analyses.hpp"
 #include "plan/plan_edits.hpp"
 #include "plan/plan_injections.hpp"
 #include "plan/plan_scores.hpp"
@@ -198,7 +199,7 @@ std::size_t Plan::tasks() const {
   auto const made = std::count_if(injections.begin(), injections.end(), [](auto const& task) { return task.makes_edits(); });
   return moments.size() + null_spaces.size() + edits.size() + solves.size() + masks.size() + evaluations.size() +
          text_tasks.size() + static_cast<std::size_t>(made) + masked_values.size() + masked_solves.size() + injections.size() +
-         tracings.size();
+         tracings.size() + analyses.size();
 }
 
 std::vector<std::size_t> Plan::conditions_of(std::size_t set, std::ptrdiff_t mask) const {
@@ -303,6 +304,7 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
   plan_perplexity(study.perplexity, text, fingerprints, plan);
   plan_injections(study, plan);
   plan_tracing(study, fingerprints, plan);
+  plan_analyses(study, fingerprints, plan);
   Hasher hasher;
   for (auto const& set : plan.sets) {
     invariant(set.keys.size() == plan.facts.size(), "of ", plan.facts.size(), " facts, ", set.keys.size(), " have an edit");
@@ -317,6 +319,7 @@ Plan make_plan(Study const& study, SelectedFacts selected, Fingerprints const& f
   for (auto const& task : plan.text_tasks) hasher.text(task.key);
   for (auto const& task : plan.injections) hasher.text(task.key);
   for (auto const& task : plan.tracings) hasher.text(task.key);
+  for (auto const& task : plan.analyses) hasher.text(task.key);
   plan.id = hasher.hex();
   return plan;
 }

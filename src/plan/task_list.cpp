@@ -17,9 +17,9 @@
 namespace onemask {
 namespace {
 
-constexpr std::array<char const*, task_kinds> id_prefixes{"moments",       "null space",   "edit",       "solve",
-                                                          "mask",          "evaluation",   "perplexity", "masked edit",
-                                                          "masked values", "masked solve", "injection",  "tracing"};
+constexpr std::array<char const*, task_kinds> id_prefixes{
+    "moments",     "null space",    "edit",         "solve",     "mask",    "evaluation", "perplexity",
+    "masked edit", "masked values", "masked solve", "injection", "tracing", "analysis"};
 
 constexpr auto nobody = std::numeric_limits<std::uint32_t>::max();
 
@@ -43,6 +43,7 @@ class Lister {
       perplexity();
       injections();
       tracing();
+      analyses();
     }
     invariant(list_.planned.size() == list_.graph.tasks.size(), "of ", list_.graph.tasks.size(), " tasks, ", list_.planned.size(),
               " are planned");
@@ -256,6 +257,23 @@ class Lister {
       list_.graph.tasks[add(TaskKind::tracing, t, {})].affinity = number(taken + plan_.tracings[t].facts.front() + 1);
   }
 
+  /// Facts of a task are looked at under every mask; what is below the edits is shared.
+  void analyses() {
+    std::map<std::pair<std::size_t, std::vector<std::size_t>>, std::uint32_t> affinities;
+    // Behind those of the evaluation, of perplexity and of tracing.
+    auto const taken = plan_.evaluations.size() + plan_.text_models.size() + plan_.text_tasks.size() + plan_.facts.size() + 2;
+    for (std::size_t t = 0; t < plan_.analyses.size(); ++t) {
+      auto const& task = plan_.analyses[t];
+      Tasks makers;
+      for (auto fact : task.facts) makers.push_back(makers_[task.set][fact]);
+      Tasks after{join(std::move(makers))};
+      if (task.mask >= 0) after.push_back(trained_[static_cast<std::size_t>(task.mask)]);
+      auto const id = add_once(TaskKind::analysis, t, std::move(after));
+      auto const next = number(taken + affinities.size());
+      list_.graph.tasks[id].affinity = affinities.try_emplace({task.set, task.facts}, next).first->second;
+    }
+  }
+
   Plan const& plan_;
   Study const& study_;
   TaskRates const& rates_;
@@ -281,7 +299,8 @@ std::array<std::string, task_kinds> const& kind_names() {
                                                          "values under masks",
                                                          "batch edits under masks",
                                                          "injection",
-                                                         "tracing"};
+                                                         "tracing",
+                                                         "analysis"};
   return names;
 }
 
@@ -322,6 +341,10 @@ std::string task_id(Plan const& plan, PlannedTask task) {
     case TaskKind::tracing: {
       auto const& own = plan.tracings[index];
       return fmt::format("{}/{}/{}", kind, name_of(trace_kind_names, own.kind), own.facts.front());
+    }
+    case TaskKind::analysis: {
+      auto const& own = plan.analyses[index];
+      return fmt::format("{}/{}/{}/{}", kind, own.set, own.mask, own.facts.front());
     }
   }
   throw std::logic_error("a task of no kind");
@@ -373,6 +396,8 @@ std::vector<std::string> objects_of(Plan const& plan, PlannedTask task) {
       return {plan.injections[index].key};
     case TaskKind::tracing:
       return {plan.tracings[index].key};
+    case TaskKind::analysis:
+      return {plan.analyses[index].key};
   }
   throw std::logic_error("a task of no kind");
 }
@@ -429,6 +454,8 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
       return static_cast<double>(plan.injections[index].facts.size() * plan.injections[index].variants.size());
     case TaskKind::tracing:
       return static_cast<double>(plan.tracings[index].facts.size()) * study.tracing->samples;
+    case TaskKind::analysis:
+      return static_cast<double>(plan.analyses[index].facts.size() * plan.analyses[index].models().size());
   }
   throw std::logic_error("a task of no kind");
 }

@@ -256,6 +256,7 @@ std::vector<StudyKey> study_keys() {
       .fields<EvaluationPlan>("evaluation")
       .fields<InjectionOptions>("inject")
       .fields<TracingOptions>("tracing")
+      .fields<AnalysisOptions>("analysis")
       .fields<PerplexityOptions>("perplexity")
       .key("published.source", "", FieldType::text, "where the figures stand")
       .key("published.figures", "", "a list of figures", figures_schema(),

@@ -128,6 +128,7 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
   if (!overrides.masks) {
     document["mask"] = "none";
     document.remove("inject");
+    document.remove("analysis");
     if (auto evaluation = document["evaluation"]; evaluation.IsMap()) evaluation.remove("consensus");
     drop_mask_keys(sweep);
   }
@@ -187,6 +188,11 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
     throw UserError("The study " + name +
                     ": 'inject' edits facts under trained masks and under others of their size, but the study trains none. Train "
                     "a mask, or remove the section.");
+  }
+  if (study.analysis && !study.masks && document["analysis"]["dimensions"] && study.analysis->dimensions > 0) {
+    throw UserError("The study " + name +
+                    ": 'analysis.dimensions' are those with most zeros in a mask, but the study trains none. Train a mask, or "
+                    "remove the key.");
   }
   std::ostringstream resolved;
   document.remove("sweep");

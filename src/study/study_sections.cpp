@@ -310,7 +310,7 @@ TracingOptions read_tracing(YamlSection section, std::vector<FactSelection> cons
 
 /// A study that edits nothing: all else is of edited models.
 void refuse_more_than_tracing(YamlSection& root, Study const& study) {
-  for (auto const* key : {"mask", "inject", "evaluation", "perplexity", "moments", "published", "sweep"}) {
+  for (auto const* key : {"mask", "inject", "analysis", "evaluation", "perplexity", "moments", "published", "sweep"}) {
     if (root.has(key) && !root.value(key).is("none"))
       throw root.fault(key, "is of edits, but the study makes none (edit: none); remove one of the two");
   }
@@ -318,6 +318,26 @@ void refuse_more_than_tracing(YamlSection& root, Study const& study) {
     throw root.fault("edit",
                      "is none, and there is no section 'tracing', so the study would do nothing; edit facts, or trace them");
   }
+}
+
+/// What is looked at inside of models of a split's facts.
+AnalysisOptions read_analysis(YamlSection section, Study const& study) {
+  AnalysisOptions analysis;
+  read_fields(section, analysis);
+  section.finish();
+  require_split(section, study.facts, analysis.split);
+  if (!analysis.contributions) {
+    for (auto const& [key, asked] :
+         {std::pair("sources", analysis.sources), std::pair("inner_units", analysis.inner_units > 0)}) {
+      if (asked) throw section.fault(key, "is a part of 'contributions', which is off; turn both on, or both off");
+    }
+  }
+  if (analysis.heads && !analysis.contributions && !analysis.attention)
+    throw section.fault("heads", "is a part of 'contributions' and 'attention', which are off; turn one of them on");
+  bool const asks = analysis.contributions || analysis.attention || analysis.traces || analysis.dimensions > 0 ||
+                    analysis.maps != MapDetail::none;
+  if (!asks) throw section.fault("", "asks for nothing; turn something on, or remove the section");
+  return analysis;
 }
 
 PerplexityOptions read_perplexity(YamlSection section, std::filesystem::path const& base) {
@@ -400,6 +420,7 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   point.masked = study.masks;
   study.published = read_published(root.section("published"), published_splits(study, point.training.split), file);
   if (root.has("inject")) study.inject = read_injection(root.section("inject"), study, point.edit);
+  if (root.has("analysis")) study.analysis = read_analysis(root.section("analysis"), study);
   auto const& moments = study.moments;
   if (needs_moments(point.edit.hparams) && moments.text.empty() && moments.ids.empty() && moments.files.empty()) {
     throw UserError(

@@ -72,6 +72,7 @@ void add_edits(YAML::Node document, Study const& study, std::vector<std::string>
   }
   add_fields(document["evaluation"], study.evaluation);
   if (study.inject) add_fields(document["inject"], *study.inject);
+  if (study.analysis) add_fields(document["analysis"], *study.analysis);
   if (study.perplexity.asked()) add_fields(document["perplexity"], study.perplexity);
 }
 

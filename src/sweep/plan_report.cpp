@@ -63,6 +63,21 @@ double bytes_of(PlannedTask task, Study const& study, OpenRun const& run) {
       constexpr double places = static_cast<double>(trace_place_names.size()), real = 8;
       return overhead + static_cast<double>(plan.tracings[task.index].facts.size()) * (places * layers + 4) * real;
     }
+    case TaskKind::analysis: {
+      auto const& options = *study.analysis;
+      auto const layers = static_cast<double>(run.model->config().layers), heads = static_cast<double>(run.model->config().heads);
+      auto const places = static_cast<double>(options.places.size());
+      double numbers = options.contributions ? places * 4 * layers : 0;
+      if (options.contributions && options.heads) numbers += places * 2 * layers * heads;
+      constexpr double tokens_of_a_prompt = 10;  // about
+      if (options.sources) numbers += places * 2 * layers * tokens_of_a_prompt * (options.heads ? heads : 1);
+      if (options.attention) numbers += 11 * layers * (options.heads ? 1 + heads : 1);
+      if (options.traces) numbers += 6 * places * layers;
+      if (options.maps != MapDetail::none) numbers += 12 * layers;
+      if (options.maps == MapDetail::facts) numbers += 3 * layers * tokens_of_a_prompt;
+      if (plan.analyses[task.index].mask >= 0) numbers += 4 * places * layers * options.dimensions;
+      return overhead + number * numbers * units_of(plan, study, task) + (options.inner_units > 0 ? 6 * 8 * inner * places : 0);
+    }
   }
   return 0;
 }

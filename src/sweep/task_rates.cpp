@@ -25,6 +25,7 @@ std::array<double, task_kinds> guessed(ModelConfig const& model, bool on_gpu) {
   operations[static_cast<std::size_t>(TaskKind::injection)] = operations[static_cast<std::size_t>(TaskKind::evaluation)];
   // Eight places and all layers to restore, each of which runs about four tokens through half of the model.
   operations[static_cast<std::size_t>(TaskKind::tracing)] = 8 * static_cast<double>(model.layers) * (2 * token + logits);
+  operations[static_cast<std::size_t>(TaskKind::analysis)] = 12 * token + 2 * static_cast<double>(model.layers) * logits;
   for (auto& each : operations) each /= speed;
   return operations;
 }

@@ -55,6 +55,7 @@ class PlannedWork : public TaskRunner {
     if (kind == TaskKind::perplexity) work_ = make_perplexity_work(context_);
     if (kind == TaskKind::injection) work_ = make_injection_work(context_);
     if (kind == TaskKind::tracing) work_ = make_tracing_work(context_);
+    if (kind == TaskKind::analysis) work_ = make_analysis_work(context_);
     kind_ = kind;
     return *work_;
   }

@@ -26,5 +26,6 @@ std::unique_ptr<TaskWork> make_evaluation_work(WorkContext const& context);
 std::unique_ptr<TaskWork> make_perplexity_work(WorkContext const& context);
 std::unique_ptr<TaskWork> make_injection_work(WorkContext const& context);
 std::unique_ptr<TaskWork> make_tracing_work(WorkContext const& context);
+std::unique_ptr<TaskWork> make_analysis_work(WorkContext const& context);
 
 }  // namespace onemask

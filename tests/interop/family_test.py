@@ -78,9 +78,11 @@ class Logits(unittest.TestCase):
             self.tokenizer.save(str(Path(folder, "tokenizer.json")))
             # Otherwise the kind of model would say that texts begin with a token.
             Path(folder, "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
-            result = onemask(
-                "predict", "--model", folder, "--device", "cpu", "--top", str(config.vocab_size), "--json", *PROMPTS
-            )
+            self.compare(folder, model, config)
+
+    def compare(self, folder: str, model: torch.nn.Module, config: transformers.PretrainedConfig) -> None:
+        """The model in the folder with the program's own computation of it."""
+        result = onemask("predict", "--model", folder, "--device", "cpu", "--top", str(config.vocab_size), "--json", *PROMPTS)
         self.assertEqual(result.returncode, 0, result.stderr)
         answers = [json.loads(line) for line in result.stdout.splitlines()]
         self.assertEqual(len(answers), len(PROMPTS))

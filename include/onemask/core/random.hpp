@@ -32,7 +32,8 @@ class RandomStream {
 /// What a stream is for, so that equal seeds do not meet.
 namespace stream {
 inline constexpr std::uint64_t split = 1, templates = 2, mask_init = 3, batch_order = 4, baseline = 5, bootstrap = 6,
-                               weight_init = 7, pretraining = 8, probes = 9, text_facts = 10, tracing_noise = 11;
+                               weight_init = 7, pretraining = 8, probes = 9, text_facts = 10, tracing_noise = 11,
+                               analysed_facts = 12, analysed_dimensions = 13;
 }
 
 }  // namespace onemask

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <onemask/data/candidates.hpp>
+#include <onemask/plan/analysis_task.hpp>
 #include <onemask/plan/finished_edits.hpp>
 #include <onemask/plan/injection.hpp>
 #include <onemask/plan/tracing.hpp>
@@ -148,10 +149,11 @@ struct Plan {
   std::vector<MaskedSolveTask> masked_solves;
   /// By set, then mask (none first), its kind, sequence, facts.
   std::vector<InjectionTask> injections;
-  std::vector<std::size_t> traced;    ///< facts that are traced
-  std::vector<TracingTask> tracings;  ///< by facts, then kind
-  std::string id;                ///< hash of all keys
-  std::int64_t out = 0, in = 0;  ///< sizes of a layer's second projection
+  std::vector<std::size_t> traced;     ///< facts that are traced
+  std::vector<TracingTask> tracings;   ///< by facts, then kind
+  std::vector<AnalysisTask> analyses;  ///< by set, then mask (none first), then facts
+  std::string id;                      ///< hash of all keys
+  std::int64_t out = 0, in = 0;        ///< sizes of a layer's second projection
 
   std::size_t tasks() const;
   /// Places in `conditions` of those that an EvaluationTask of this set and mask scores, in order. Such a group must exist.

@@ -26,9 +26,10 @@ enum class TaskKind : std::uint32_t {
   masked_values,
   masked_solve,
   injection,
-  tracing
+  tracing,
+  analysis
 };
-constexpr std::size_t task_kinds = 12;
+constexpr std::size_t task_kinds = 13;
 /// As in tables and messages: "second moments", "edits" …
 std::array<std::string, task_kinds> const& kind_names();
 
@@ -45,9 +46,8 @@ TaskKind kind_of_id(std::string const& id);
 /// The keys that are in the store when it is done.
 std::vector<std::string> objects_of(Plan const& plan, PlannedTask task);
 /// How much work it is, in units of its kind: tokens (second moments, perplexity), fact-steps (edits and values, also under
-/// masks), facts (batch edits, also under masks), fact-epochs (masks), prompts under a condition (evaluation, injection),
-/// samples of facts (tracing), layers
-/// (null spaces).
+/// masks), facts (batch edits, also under masks), fact-epochs (masks), prompts under a condition (evaluation, injection,
+/// analysis), samples of facts (tracing), layers (null spaces).
 double units_of(Plan const& plan, Study const& study, PlannedTask task);
 
 /// Seconds that a unit of work of each kind takes on one rank.

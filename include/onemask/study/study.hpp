@@ -1,6 +1,7 @@
 #pragma once
 
 #include <onemask/data/split.hpp>
+#include <onemask/settings/analysis_options.hpp>
 #include <onemask/settings/edit_options.hpp>
 #include <onemask/settings/evaluation_options.hpp>
 #include <onemask/settings/injection_options.hpp>
@@ -66,13 +67,14 @@ struct Study {
   int ranks_per_mask = 0;            ///< 0: as many as give every mask a group, at least 1
   MomentsOptions moments;            ///< the text for second moments
   EvaluationPlan evaluation;
-  std::optional<InjectionOptions> inject;  ///< facts that are edited under masks; nothing: none are
-  std::optional<TracingOptions> tracing;   ///< facts that are traced in the unedited model; nothing: none are
+  std::optional<InjectionOptions> inject;   ///< facts that are edited under masks; nothing: none are
+  std::optional<TracingOptions> tracing;    ///< facts that are traced in the unedited model; nothing: none are
+  std::optional<AnalysisOptions> analysis;  ///< what is looked at inside of the models; nothing: no model is
   PerplexityOptions perplexity;
   Published published;
   bool peer_compatible = false;
   std::vector<StudyPoint> points;  ///< none where nothing is edited
-  std::string resolved;  ///< the study with all overrides, as YAML
+  std::string resolved;            ///< the study with all overrides, as YAML
 
   /// The splits that masks are trained on, in the order of `facts`.
   std::vector<std::string> training_splits() const;
