@@ -16,10 +16,12 @@ namespace onemask {
 namespace {
 
 /// The prompts of a fact that some task reads.
-std::vector<std::string> prompts_of(SplitFact const& item, Study const& study) {
+std::vector<std::string> prompts_of(SplitFact const& item, Study const& study, Plan const& plan) {
   auto evaluation = study.evaluation;
-  bool const trained = study.masks && (item.split == study.train_split || item.split == validation_split);
-  evaluation.paraphrases = evaluation.paraphrases || trained;
+  bool const trains =
+      std::any_of(plan.masks.begin(), plan.masks.end(), [](auto const& mask) { return mask.options.paraphrases; });
+  bool const trained = item.split == study.train_split || item.split == validation_split;
+  evaluation.paraphrases = evaluation.paraphrases || (trains && trained);
   std::vector<std::string> prompts;
   for (auto const kind : evaluation.kinds()) {
     auto const more = fact_prompts(item.fact, kind);
@@ -46,7 +48,7 @@ void check_facts(Study const& study, Plan const& plan, Tokenizer const& tokenize
   }
   for (auto const& item : plan.facts) {
     auto const object = longest_object(item.fact, tokenizer);
-    for (auto const& prompt : prompts_of(item, study)) {
+    for (auto const& prompt : prompts_of(item, study, plan)) {
       auto const tokens = encode_prompt(tokenizer, prompt, study.peer_compatible).size();
       require_positions_of_fact(item.fact.case_id, prompt, tokens, object, config.positions);
     }
