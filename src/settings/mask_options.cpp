@@ -94,6 +94,8 @@ Fields<MaskOptions> const& fields_of<MaskOptions>() {
                    [](Mask const& options) {
                      return options.cover == Cover::both ? "" : " cover " + name_of(cover_names, options.cover);
                    }),
+      flag("paraphrases", &Mask::paraphrases, "train on each fact's paraphrases beside its rewrite prompt")
+          .in_line(mask, [](Mask const& options) { return options.paraphrases ? "" : " rewrite prompts"; }),
       number("threshold", &Mask::threshold, between(0, 1), "", "an entry is kept where the mask is at least this")
           .enter(Enters::scores)
           .use_for([](Mask const& options) { return !options.zeros; }),

@@ -44,7 +44,9 @@ void check_facts(Study const& study, Plan const& plan, Tokenizer const& tokenize
   for (auto const& set : plan.sets) {
     if (seen.emplace(set.templates, set.options.hparams.fact_token).second) sets.push_back(&set);
   }
-  auto const training = study.training_splits();
+  bool const trained =
+      std::any_of(plan.masks.begin(), plan.masks.end(), [](auto const& mask) { return mask.options.paraphrases; });
+  auto const training = trained ? study.training_splits() : std::vector<std::string>();  // on paraphrases
   for (auto const& item : plan.facts) {
     if (sets.empty()) break;  // nothing is edited, so nothing is scored
     auto const object = longest_object(item.fact, tokenizer);

@@ -77,7 +77,12 @@ bool train(WorkContext const& run, MaskTask const& task, TrainingSet const& fact
 class Trainee {
  public:
   Trainee(WorkContext const& run, MaskTask const& task)
-      : run_(run), set_(task.set), layers_(task.options.layers), of_(task.training), held_back_(task.held_back) {
+      : run_(run),
+        set_(task.set),
+        layers_(task.options.layers),
+        paraphrases_(task.options.paraphrases),
+        of_(task.training),
+        held_back_(task.held_back) {
     StoredResults results(run.objects, run.plan);
     with_remedy_for_memory(remedy_for_training_set(task, task.training.size()), [&] {
       std::vector<std::pair<std::string, MaskedModel>> models;  // by their object, in the order of the first facts
@@ -90,7 +95,8 @@ class Trainee {
   }
 
   bool serves(MaskTask const& task) const {
-    return task.set == set_ && task.options.layers == layers_ && task.training == of_ && task.held_back == held_back_;
+    return task.set == set_ && task.options.layers == layers_ && task.options.paraphrases == paraphrases_ &&
+           task.training == of_ && task.held_back == held_back_;
   }
   TrainingSet const& facts() const { return *facts_; }
 
@@ -105,9 +111,10 @@ class Trainee {
       auto const key = set.in_batches ? set.keys[index] : "";
       auto found = std::find_if(models.begin(), models.end(), [&](auto const& model) { return model.first == key; });
       if (found == models.end()) found = models.insert(models.end(), {key, {model_of(key, results), {}}});
+      auto fact = run_.plan.facts[index].fact;
+      if (!paraphrases_) fact.paraphrase_prompts.clear();
       (found->second.*member)
-          .push_back(make_mask_fact(run_.tokenizer, run_.plan.facts[index].fact, edit, run_.study.peer_compatible,
-                                    run_.model.config().positions));
+          .push_back(make_mask_fact(run_.tokenizer, fact, edit, run_.study.peer_compatible, run_.model.config().positions));
     }
   }
 
@@ -120,6 +127,7 @@ class Trainee {
   WorkContext const& run_;
   std::size_t set_;
   std::vector<int> layers_;
+  bool paraphrases_;
   std::vector<std::size_t> of_, held_back_;
   std::vector<std::unique_ptr<CausalLM>> edited_;
   std::optional<TrainingSet> facts_;

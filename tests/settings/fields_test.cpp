@@ -45,6 +45,9 @@ TEST(MaskFields, TheLineThatNamesMasksIsKept) {
             "0.10000000000000001 tau 6 3 restoration nll 3 sparsity 0.10000000000000001 9.9999999999999995e-07 60 distillation "
             "3.2552012360472671 cosine 1.642967087192555 4.3014348053695191 validation 0.10000000000000001 space 1 layer 3 layer "
             "5");
+  other = {};
+  other.paraphrases = false;
+  EXPECT_EQ(describe(other), describe(MaskOptions{}) + " rewrite prompts");
 }
 
 TEST(MaskFields, ValuesAreReadExactly) {

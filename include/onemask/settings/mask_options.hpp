@@ -25,6 +25,7 @@ inline constexpr std::array<Named<TemperatureSchedule>, 2> temperature_schedule_
 struct MaskOptions {
   std::vector<int> layers;    ///< masked ones among the edited, ascending; empty: the highest
   Cover cover = Cover::both;  ///< what the soft mask is put on while it is trained
+  bool paraphrases = true;    ///< train on the paraphrases of a fact beside its rewrite prompt
   int epochs = 301;
   int batch = 50;        ///< facts per optimizer step
   int micro_batch = 10;  ///< facts per unit of work; part of the result's bits, as is `batch`
