@@ -63,7 +63,7 @@ class AnalysisStory {
       if (*of->p < error_rate && of->value.mean > 0) rises.emplace_back(row.label, *of);
     }
     if (changed == 0) return "";
-    auto const whom = facts_text(study_, table->split, facts);
+    auto const whom = facts_text(train_split_of(study_), table->split, facts);
     if (rises.empty()) {
       return fmt::format("On {} the last token attends no more to the subject's last token after the edit in any of {} layers. ",
                          whom, changed);

@@ -134,8 +134,8 @@ class PatchingStory {
                          : clear && of.test.difference < 0 ? "less than"
                                                            : "not clearly other than";
     return "With " + name_of_attention(of.patch) + ", " + name_of_model(of.patch.model) + (one ? " prefers" : " prefer") +
-           " the true object for " + share_text(of.value) + " of " + facts_text(study_, group.split, of.value) + ", " + verdict +
-           " with " + (one ? "its" : "their") + " own (" + share_text(of.own) + ")";
+           " the true object for " + share_text(of.value) + " of " + facts_text(train_split_of(study_), group.split, of.value) +
+           ", " + verdict + " with " + (one ? "its" : "their") + " own (" + share_text(of.own) + ")";
   }
 
   /// What a patch of all attention says of overattention.

@@ -1,7 +1,7 @@
 #include "report/cells.hpp"
 #include "report/phrases.hpp"
 #include "report/study_parts.hpp"
-#include "report/svg_page.hpp"
+#include "report/tracing_picture.hpp"
 #include <onemask/report/tracing.hpp>
 
 #include <algorithm>
@@ -10,24 +10,6 @@
 
 namespace onemask {
 namespace {
-
-std::string words_of_place(TracePlace place) {
-  auto name = name_of(trace_place_names, place);
-  std::replace(name.begin(), name.end(), '_', ' ');
-  return name;
-}
-
-/// What is restored: "the MLPs of 10 layers".
-std::string words_of_kind(TraceKind kind, StudyFile const& study) {
-  if (kind == TraceKind::state) return "the residual stream";
-  auto const window = need_attribute(study, "tracing_window");
-  return (kind == TraceKind::mlp ? "the MLPs of " : "the attention of ") + window + (window == "1" ? " layer" : " layers");
-}
-
-/// Where, relative to the layer that a number is of.
-char const* preposition_of(TraceKind kind) {
-  return kind == TraceKind::state ? "behind" : "around";
-}
 
 /// "12.3 [10.1, 14.5]", in points.
 std::string points_of_effect(Estimate const& value) {
@@ -105,8 +87,8 @@ std::vector<std::string> tracing_findings(StudyFile const& study) {
   auto text = fmt::format(
       "Causal tracing of {}: {}the first token of the true object has a probability of {}, and of {} where noise ({} times the "
       "standard deviation of the subjects' embeddings) corrupts the subject",
-      facts_text(study, report.split(), *clean), so_far_text.empty() ? "" : so_far_text + ", ", share_text(*clean),
-      share_text(*corrupted), need_attribute(study, "tracing_noise"));
+      facts_text(train_split_of(study), report.split(), *clean), so_far_text.empty() ? "" : so_far_text + ", ",
+      share_text(*clean), share_text(*corrupted), need_attribute(study, "tracing_noise"));
   text += sentence_of_peak(report, study, TraceKind::mlp, TracePlace::subject_last);
   text += sentence_of_peak(report, study, TraceKind::attention, TracePlace::last_token);
   text += sentence_of_peak(report, study, TraceKind::state, TracePlace::subject_last);
@@ -156,44 +138,6 @@ Table tracing_table(StudyFile const& study) {
            {"high", high},
            {"n", n},
            {"planned", planned}}};
-}
-
-std::string tracing_picture(StudyFile const& study) {
-  constexpr double left = 150, height = 22, widest = 640;
-  TracingReport const report(study);
-  SvgPage page;
-  page.text(SvgPage::margin, 32, title_of(study), " class=\"title\"");
-  page.text(SvgPage::margin, 54,
-            "Effect of restoring a state on P(true object), over layers; the darkest of each map is its largest.");
-  auto const width = std::min(40.0, widest / std::max(1, report.layers()));
-  double y = 74;
-  for (auto const& kind : report.kinds()) {
-    double most = 0;
-    for (auto const& [place, layers] : kind.effects) {
-      for (int layer = 0; layer < report.layers(); ++layer)
-        most = std::max(most, report.effect(kind, place, layer).value_or(Estimate{}).mean);
-    }
-    page.text(SvgPage::margin, y + 14,
-              words_of_kind(kind.kind, study).substr(4) + " " + preposition_of(kind.kind) + " each layer, at most " +
-                  percent(most) + " points",
-              " class=\"block\"");
-    y += 24;
-    for (auto const& [place, name] : trace_place_names) {
-      page.text(left - 8, y + height / 2 + 4, words_of_place(place), " text-anchor=\"end\"");
-      for (int layer = 0; layer < report.layers(); ++layer) {
-        auto const value = report.effect(kind, place, layer);
-        if (!value) continue;
-        auto const strength = most > 0 ? std::clamp(value->mean / most, 0.0, 1.0) : 0.0;
-        page.rect(left + width * layer, y + 1, width - 1, height - 2, "mask", fmt::format(" fill-opacity=\"{:.2f}\"", strength));
-      }
-      y += height;
-    }
-    auto const step = std::max(1, static_cast<int>(24 / width) + (width < 24 ? 1 : 0));
-    for (int layer = 0; layer < report.layers(); layer += step)
-      page.text(left + width * (layer + 0.5), y + 14, std::to_string(layer), " text-anchor=\"middle\"");
-    y += 34;
-  }
-  return page.whole(left + width * report.layers() + SvgPage::margin, y, title_of(study));
 }
 
 }  // namespace onemask
