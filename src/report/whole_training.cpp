@@ -17,11 +17,11 @@
 namespace onemask {
 namespace {
 
-struct Wanted {
+struct WantedMean {
   char const* metric;
   PromptKind prompts;
 };
-constexpr std::array<Wanted, 5> all_wanted{{{"rsr", PromptKind::rewrite},
+constexpr std::array<WantedMean, 5> all_wanted{{{"rsr", PromptKind::rewrite},
                                             {"kl", PromptKind::rewrite},
                                             {"top1_changed", PromptKind::rewrite},
                                             {"success", PromptKind::rewrite},
@@ -30,7 +30,7 @@ constexpr std::array<Wanted, 5> all_wanted{{{"rsr", PromptKind::rewrite},
 /// A condition's scores of the facts.
 struct Row {
   std::string condition;
-  Wanted of;
+  WantedMean of;
   std::int64_t planned;
   std::vector<double> values;
   Interval interval{std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
