@@ -37,6 +37,7 @@ LLAMA_SIZES = (
     "max_position_embeddings"
 ).split()
 CONFIGS = {
+    "gpt2": {**GPT2, "n_layer": 12, "n_embd": 768, "n_head": 12, "n_positions": 1024, "vocab_size": 50257},
     "gpt2-xl": {**GPT2, "n_layer": 48, "n_embd": 1600, "n_head": 25, "n_positions": 1024, "vocab_size": 50257},
     "llama-3.2-3b": {
         **LLAMA,
@@ -48,7 +49,7 @@ CONFIGS = {
     "tiny-llama": {**LLAMA, **dict(zip(LLAMA_SIZES, (3, 32, 4, 2, 8, 64, 4200, 128)))},
 }
 # The edited layer and the steps of a search, as in res/hparams/rome.
-EDITED = {"gpt2-xl": (17, 20), "llama-3.2-3b": (5, 25), "tiny-gpt2": (1, 5), "tiny-llama": (1, 5)}
+EDITED = {"gpt2": (5, 20), "gpt2-xl": (17, 20), "llama-3.2-3b": (5, 25), "tiny-gpt2": (1, 5), "tiny-llama": (1, 5)}
 WORK = {"facts": 400, "edit_batch": 32, "mask_facts": 50, "evaluated_facts": 64}
 TINY_WORK = {"facts": 12, "edit_batch": 4, "mask_facts": 10, "evaluated_facts": 6}
 

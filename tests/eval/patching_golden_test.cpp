@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <chrono>
-#include <cstdio>
 
 namespace onemask::test {
 namespace {
@@ -99,32 +97,6 @@ TEST_P(PatchingGolden, EveryPatchIsThatOfTheCpu) {
   for (std::size_t i = 0; i < here.size(); ++i) {
     EXPECT_TRUE(within(tolerance::divergence, std::abs(here[i].kl - expected[i].kl)))
         << conditions[static_cast<std::size_t>(here[i].condition)].name;
-  }
-}
-
-TEST_P(PatchingGolden, ZZTimes) {
-  std::vector<EvaluationFact> facts;
-  for (std::size_t f = 0; f < 16; ++f) facts.push_back({static_cast<std::int64_t>(f), &edits_.facts[f], &edits_.edits[f]});
-  for (bool const paraphrases : {false, true}) {
-    std::vector<PromptKind> kinds{PromptKind::rewrite};
-    if (paraphrases) kinds.push_back(PromptKind::paraphrase), kinds.push_back(PromptKind::neighborhood);
-    FactScorer const scorer(*model_, words_, edits_.layer, facts, {.kinds = kinds});
-    auto const time = [&](std::vector<std::string> const& names) {
-      std::vector<Condition> conditions;
-      for (auto const& name : names) conditions.push_back(under(name));
-      double best = 1e9;
-      for (int i = 0; i < 7; ++i) {
-        auto const start = std::chrono::steady_clock::now();
-        (void)scorer.score(conditions);
-        best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-      }
-      return best / static_cast<double>(names.size()) * 1e3;
-    };
-    std::printf("edited %.1f mask %.1f\n", time({"edited", "edited", "edited", "edited"}), time({"mask", "mask", "mask"}));
-    std::printf("lone all %.1f last %.1f subject %.1f\n", time({"edited+attention(original)"}), time({"edited+attention(original) at last"}), time({"edited+attention(original) at subject"}));
-    std::printf("four %.1f\n", time({"edited+attention(original)", "original+attention(edited)", "edited+attention(original) at last", "edited+attention(original) at subject"}));
-    std::printf("masked one %.1f three %.1f\n", time({"edited+attention(mask)"}), time({"mask+attention(edited)", "mask+attention(original)", "edited+attention(mask)"}));
-    std::printf("all 18: %.1f\n", time(patch_names()));
   }
 }
 

@@ -194,11 +194,14 @@ TEST_F(InjectionPlan, WhatModelsUnderAMaskWaitFor) {
     auto const [kind, index] = list.planned[t];
     std::vector<TaskKind> before;
     for (auto const task : list.graph.tasks[t].after) before.push_back(list.planned[task].kind);
-    if (kind == TaskKind::masked_values) EXPECT_THAT(before, ElementsAre(TaskKind::mask));
-    if (kind == TaskKind::masked_solve) EXPECT_THAT(before, testing::Contains(TaskKind::masked_values));
-    if (kind == TaskKind::masked_solve) EXPECT_THAT(before, testing::Contains(TaskKind::moments));
-    if (kind == TaskKind::injection)
+    if (kind == TaskKind::masked_values) {
+      EXPECT_THAT(before, ElementsAre(TaskKind::mask));
+    } else if (kind == TaskKind::masked_solve) {
+      EXPECT_THAT(before, testing::Contains(TaskKind::masked_values));
+      EXPECT_THAT(before, testing::Contains(TaskKind::moments));
+    } else if (kind == TaskKind::injection) {
       EXPECT_THAT(before, ElementsAre(planned.injections[index].under.mask < 0 ? TaskKind::batch_edit : TaskKind::masked_solve));
+    }
     auto const id = task_id(planned, {kind, index});
     EXPECT_TRUE(ids.insert(id).second) << id;
     EXPECT_EQ(kind_of_id(id), kind) << id;
