@@ -16,7 +16,7 @@ struct KindColour {
   char const* light;
   char const* dark;  ///< null: the same
 };
-constexpr std::array<KindColour, 11> colours{{{"original", "#8a8a8a", "#999999"},
+constexpr std::array<KindColour, 12> colours{{{"original", "#8a8a8a", "#999999"},
                                               {"edited", "#d55e00", nullptr},
                                               {"mask", "#0072b2", "#3d9be0"},
                                               {"random", "#cc79a7", nullptr},
@@ -26,7 +26,8 @@ constexpr std::array<KindColour, 11> colours{{{"original", "#8a8a8a", "#999999"}
                                               {"dropped", "#000000", "#f0e442"},
                                               {"pruned", "#b3742d", nullptr},
                                               {"bottom_rank", "#7a4fa3", "#a684c9"},
-                                              {"shrunk", "#6b8e23", nullptr}}};
+                                              {"shrunk", "#6b8e23", nullptr},
+                                              {"patched", "#882255", "#c0639c"}}};
 
 }  // namespace
 

@@ -13,6 +13,7 @@
 namespace onemask::test {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 /// Of 20 facts, traced in a model of three layers, the first `traced`. P is 0.5 clean and 0.1 corrupted; `effect` gives what
@@ -109,7 +110,7 @@ TEST(TracingReports, WordsSayWhereFactsAre) {
       "in 95 % of resamples): 20.0 points [20.0, 20.0]. Restoring the attention of 10 layers at the prompt's "
       "last token brings back most around layer 2 (layer 2 in 95 % of resamples): 30.0 points [30.0, 30.0]. Restoring the "
       "residual stream at the subject's last token brings back most behind layer 0 (layers 0 to 1 in 95 % of "
-      "resamples): 20.0 points [12.0, 30.0].");
+      "resamples): 20.0 points [12.0, 28.0].");  // of 20 facts 6 to 14 with 0.4: the middle 95 % of the binomial
 }
 
 TEST(TracingReports, APartialStudySaysSo) {
@@ -143,7 +144,7 @@ TEST(TracingReports, EveryFormatHasIt) {
   EXPECT_THAT(format_table(study), HasSubstr("Causal tracing of the 20 held-out facts"));
   auto const picture = tracing_picture(study);
   EXPECT_THAT(picture, HasSubstr("subject last"));
-  EXPECT_THAT(picture, HasSubstr("fill-opacity=\"1.00\""));
+  EXPECT_THAT(picture, AllOf(HasSubstr("fill-opacity=\"0.75\""), HasSubstr("20 points")));
   EXPECT_EQ(picture, tracing_picture(study));
 }
 
