@@ -55,9 +55,9 @@ TEST_F(TracePrompts, ATokenThatReachesOutOfTheSubjectIsOneOfItsTokens) {
 }
 
 TEST_F(TracePrompts, ThePlaceIsThatOfTheTemplate) {
-  // The subject's text stands before it as well.
+  // The subject's text stands before it as well: i s _ i s
   auto const twice = prompt(traced_fact("is {}", "is"));
-  EXPECT_EQ(twice.subject, 2);
+  EXPECT_EQ(twice.subject, 3);
   EXPECT_EQ(twice.after, 5);
 }
 

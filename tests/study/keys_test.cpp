@@ -111,7 +111,7 @@ TEST(StudyKeys, DefaultsAreValuesAndNotTheirDescriptions) {
   auto const& sections = schema["properties"];
   EXPECT_EQ(sections["evaluation"]["properties"]["baselines"]["default"],
             nlohmann::json::array({"random", "magnitude", "delta_magnitude"}));
-  EXPECT_FALSE(sections["edit"]["properties"]["templates"].contains("default"));
+  EXPECT_FALSE(sections["edit"]["anyOf"][1]["properties"]["templates"].contains("default"));
   EXPECT_FALSE(sections["mask"]["anyOf"][1]["properties"]["methods"].contains("default"));
   EXPECT_EQ(sections["mask"]["anyOf"][1]["properties"]["layers"]["default"], "last");
 }
