@@ -55,7 +55,7 @@ TEST(FigureFiles, EveryFigureIsSvgPdfAndCsv) {
 }
 
 TEST(FigureFiles, DataHaveARowForEveryBarPointAndCell) {
-  for (auto const& figure : figures_of(invented_study(study_of_relations()))) {
+  for (auto const& figure : figures_of(invented_study(study_of_relations()), {})) {
     std::set<std::string> kinds;
     std::size_t marks = 0;
     for (auto const& shape : figure.drawing.shapes()) {
@@ -70,7 +70,7 @@ TEST(FigureFiles, DataHaveARowForEveryBarPointAndCell) {
 }
 
 TEST(FigureFiles, AFigureIsNoWiderThanAPage) {
-  for (auto const& figure : figures_of(invented_study(study_of_relations()))) {
+  for (auto const& figure : figures_of(invented_study(study_of_relations()), {})) {
     auto const scale = paper_scale(figure.drawing);
     EXPECT_LE(scale * figure.drawing.width(), 504.01);
     EXPECT_LE(scale * Drawing::text_size, 8.01);
