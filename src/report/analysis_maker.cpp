@@ -48,8 +48,8 @@ NumbersOfModels common(std::vector<NumbersOfFacts> models, NumbersOfFacts const&
 
 }  // namespace
 
-AnalysisTable AnalysisMaker::begin(std::string const& quantity, std::string const& place, std::string const& rows_of,
-                                   Show show, Draw draw) const {
+AnalysisTable AnalysisMaker::begin(std::string const& quantity, std::string const& place, std::string const& rows_of, Show show,
+                                   Draw draw) const {
   AnalysisTable table{group_.split, group_.edits, group_.settings, place, quantity, rows_of, {}};
   table.percent = show == Show::shares;
   table.is_drawn = draw == Draw::yes;

@@ -158,8 +158,8 @@ class Insides {
     finish("traces");
   }
 
-  /// Of every place of a prompt and layer the distance to the unedited model and the log-odds, in hundredths, and the attention of
-  /// the last token, in thousandths.
+  /// Of every place of a prompt and layer the distance to the unedited model and the log-odds, in hundredths, and the attention
+  /// of the last token, in thousandths.
   void add_maps() {
     if (!study_.tables.contains("fact_maps") || !study_.tables.contains("analyses")) return;
     auto const [first, layers] = layers_of("fact_maps");

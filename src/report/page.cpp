@@ -72,7 +72,8 @@ std::string patching_section(PageContext const& context) {
   return html.empty() ? "" : html_definitions(patching_definition) + html;
 }
 
-/// Figures, then the tables of a report that stands alone, without the sentences that are among what was found, and its definitions.
+/// Figures, then the tables of a report that stands alone, without the sentences that are among what was found, and its
+/// definitions.
 std::string laboratory_section(PageContext const& context, FigurePlace place, Document document) {
   auto const definitions = document.blocks.back().sentences;
   std::erase_if(document.blocks, [](auto const& block) { return block.table.rows().empty(); });
@@ -148,8 +149,8 @@ std::optional<YamlValue> settings_of(StudyFile const& study) {
 
 std::string to_html(StudyFile const& study, TableOptions const& options) {
   auto const analysis = analysis_if_any(study);
-  PageContext const context{study,    Summary(study),              report_parts(study, options),
-                            analysis, figures_of(study, analysis), settings_of(study)};
+  PageContext const context{
+      study, Summary(study), report_parts(study, options), analysis, figures_of(study, analysis), settings_of(study)};
   std::string links, body;
   for (auto const& [id, heading, content] : sections) {
     auto const html = content(context);

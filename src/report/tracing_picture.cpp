@@ -51,8 +51,7 @@ std::string tracing_picture(StudyFile const& study) {
   TracingReport const report(study);
   Drawing drawing;
   drawing.text(Drawing::margin, 32, title_of(study), {TextAnchor::begin, TextWeight::title});
-  drawing.text(Drawing::margin, 54,
-               "Effect of restoring a state on P(true object), over layers.");
+  drawing.text(Drawing::margin, 54, "Effect of restoring a state on P(true object), over layers.");
   double y = 74;
   for (auto const& kind : report.kinds()) {
     drawing.text(Drawing::margin, y + 14,
