@@ -73,6 +73,11 @@ if [[ $(id -u) == 0 && ! -d /run/systemd/system ]] && ! command -v sbatch >/dev/
   install_slurm || echo "bootstrap: slurm-wlm and munge cannot be installed; tests that need them are skipped." >&2
 fi
 
+# Tests open reports in a browser (100 MB), and are skipped where there is none.
+if [[ $(id -u) == 0 ]] && ! command -v chromium-headless-shell chromium google-chrome >/dev/null; then
+  apt_install chromium-headless-shell || echo "bootstrap: chromium-headless-shell cannot be installed; tests that open reports are skipped." >&2
+fi
+
 # What LibTorch needs to compute on CPUs: its CPU libraries are linked to two of NVIDIA's, of 5 MB.
 cpu_wheels=("$(grep '^torch==' "$here/requirements.txt")" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
 
@@ -121,6 +126,7 @@ install_extra() { # NAME WHAT
   fi
 }
 install_extra statistics "scipy, polars or DuckDB"
+install_extra page axe-core
 # Tests hold adapters against PEFT, which needs Python's torch, so only beside CUDA.
 if [[ $cuda == 1 ]]; then install_extra peft PEFT; fi
 echo "$venv"

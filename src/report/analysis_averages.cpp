@@ -85,7 +85,8 @@ void AnalysisMaker::maps() {
     auto const& values = rows.values<double>(column);
     for (auto const* kind : group_.kinds) {
       if (kind->kind == ConditionKind::original && !shown_of_original) continue;
-      auto table = begin(std::string(quantity) + ", " + label_of_kind(kind->kind), "", "after layer", Show::numbers);
+      auto const draw = kind->kind == ConditionKind::original_masked ? Draw::no : Draw::yes;
+      auto table = begin(std::string(quantity) + ", " + label_of_kind(kind->kind), "", "after layer", Show::numbers, draw);
       table.columns = {"subject's first", "subject's last", "behind the subject", "last"};
       std::vector<std::string> const places{"subject_first", "subject_last", "after_subject", "last"};
       std::map<std::int64_t, std::vector<std::optional<AnalysisCell>>> by_layer;

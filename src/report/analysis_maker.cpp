@@ -48,10 +48,11 @@ NumbersOfModels common(std::vector<NumbersOfFacts> models, NumbersOfFacts const&
 
 }  // namespace
 
-AnalysisTable AnalysisMaker::begin(std::string const& quantity, std::string const& place, std::string const& rows_of,
-                                   Show show) const {
+AnalysisTable AnalysisMaker::begin(std::string const& quantity, std::string const& place, std::string const& rows_of, Show show,
+                                   Draw draw) const {
   AnalysisTable table{group_.split, group_.edits, group_.settings, place, quantity, rows_of, {}};
   table.percent = show == Show::shares;
+  table.is_drawn = draw == Draw::yes;
   return table;
 }
 
@@ -83,6 +84,7 @@ void AnalysisMaker::add(AnalysisTable table, AnalysisNumbers const& numbers, std
     if (kind->kind == ConditionKind::original && !of_original) continue;
     kinds.push_back(kind);
     table.columns.push_back(label_of(*kind, numbers, rows));
+    table.kinds.push_back(kind->kind);
   }
   for (auto const& row : rows) {
     AnalysisTable::Row cells{row.label, {}};
@@ -109,8 +111,8 @@ void AnalysisMaker::contributions(AnalysisNumbers const& numbers) {
       return all;
     };
     auto const show = [&](std::string const& what, std::string const& rows_of, std::vector<NumberRow> const& rows,
-                          Value const& value) {
-      add(begin(what, words_of_place(place), rows_of, Show::numbers), numbers, rows, value);
+                          Value const& value, Draw draw = Draw::no) {
+      add(begin(what, words_of_place(place), rows_of, Show::numbers, draw), numbers, rows, value);
     };
     show("contributions to new less true", "part",
          {{"embedding", {keys("embedding", -1)}},
@@ -122,7 +124,7 @@ void AnalysisMaker::contributions(AnalysisNumbers const& numbers) {
     for (auto const& [part, word] : {std::pair("attention", "attention"), std::pair("mlp", "MLP")}) {
       std::vector<NumberRow> rows;
       for (auto const layer : layers) rows.push_back({std::to_string(layer), {keys(part, layer)}});
-      show(std::string(word) + " to new less true", "layer", rows, less_true);
+      show(std::string(word) + " to new less true", "layer", rows, less_true, Draw::yes);
       show(std::string(word) + " to new", "layer", rows, of_new);
       show(std::string(word) + " to true", "layer", rows, of_true);
     }
@@ -134,10 +136,10 @@ void AnalysisMaker::traces(AnalysisNumbers const& numbers) {
     std::vector<NumberRow> rows;
     for (auto const layer : layers_of(numbers, 1))
       rows.push_back({layer < 0 ? "embedding" : std::to_string(layer), {{place, std::to_string(layer)}}});
-    auto const show = [&](char const* what, Show as, Value const& value) {
-      add(begin(what, words_of_place(place), "after layer", as), numbers, rows, value);
+    auto const show = [&](char const* what, Show as, Value const& value, Draw draw = Draw::yes) {
+      add(begin(what, words_of_place(place), "after layer", as, draw), numbers, rows, value);
     };
-    show("logit of new less true so far", Show::numbers, less_true);
+    show("logit of new less true so far", Show::numbers, less_true, Draw::no);
     show("log-odds of new over true, logit lens", Show::numbers, [](auto const& n) { return n[3] - n[2]; });
     show("true object likeliest, logit lens", Show::shares, [](auto const& n) { return n[4] == 1; });
     show("new object likeliest, logit lens", Show::shares, [](auto const& n) { return n[5] == 1; });
@@ -151,8 +153,8 @@ void AnalysisMaker::attention(AnalysisNumbers const& numbers) {
     layers.push_back({std::to_string(layer), "-1"});
     rows.push_back({std::to_string(layer), {layers.back()}});
   }
-  auto const table = [&](char const* what, Show as) { return begin(what, "", "layer", as); };
-  add(table("attention to the subject's last token, mean over heads", Show::shares), numbers, rows, column(0));
+  auto const table = [&](char const* what, Show as, Draw draw = Draw::no) { return begin(what, "", "layer", as, draw); };
+  add(table("attention to the subject's last token, mean over heads", Show::shares, Draw::yes), numbers, rows, column(0));
   add(table("attention to the subject's last token, largest head", Show::shares), numbers, rows, column(1));
   add(table("attention to all of the subject, mean over heads", Show::shares), numbers, rows, column(2));
   drift(numbers, rows, column(0));
@@ -176,11 +178,12 @@ std::vector<NumbersOfFacts> AnalysisMaker::drift_of(AnalysisNumbers const& numbe
 
 /// Wilcoxon's test in every layer that changes, Holm's correction over them.
 void AnalysisMaker::drift(AnalysisNumbers const& numbers, std::vector<NumberRow> const& rows, Value const& value) {
-  auto table = begin(drift_name, "", "layer", Show::shares);
+  auto table = begin(drift_name, "", "layer", Show::shares, Draw::yes);
   for (auto const& row : rows) table.rows.push_back({row.label, {}});
   for (auto const* kind : group_.kinds) {
     if (kind->kind == ConditionKind::original) continue;
     table.columns.push_back(label_of(*kind, numbers, rows));
+    table.kinds.push_back(kind->kind);
     std::vector<double> p;
     std::vector<std::size_t> tested;
     for (std::size_t r = 0; r < rows.size(); ++r) {

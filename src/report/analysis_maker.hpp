@@ -35,8 +35,10 @@ class AnalysisMaker {
     std::vector<Keys> keys;
   };
   enum class Show { numbers, shares };
+  enum class Draw { no, yes };
 
-  AnalysisTable begin(std::string const& quantity, std::string const& place, std::string const& rows_of, Show show) const;
+  AnalysisTable begin(std::string const& quantity, std::string const& place, std::string const& rows_of, Show show,
+                      Draw draw = Draw::no) const;
   std::string label_of(AnalysedKind const& kind, AnalysisNumbers const& numbers, std::vector<NumberRow> const& rows) const;
   std::vector<NumbersOfFacts> numbers_of(AnalysisNumbers const& numbers, AnalysedKind const& kind, std::vector<Keys> const& keys,
                                          Value const& value) const;

@@ -1,16 +1,19 @@
 #include "report/figure.hpp"
 
+#include "report/analysis_picture.hpp"
 #include "report/cells.hpp"
 #include "report/injection.hpp"
 #include "report/matrix_picture.hpp"
 #include "report/plot_blocks.hpp"
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
+#include "report/tracing_picture.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/report/curve.hpp>
 #include <onemask/report/matrix.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <optional>
 #include <utility>
@@ -21,6 +24,28 @@ namespace onemask {
 namespace {
 
 constexpr char const* meaning_of_rsr = "RSR: share of prompts after which the true object is likelier than the new one.";
+
+/// What is shown beside models with the attention of others.
+constexpr std::array patched_models{ConditionKind::original, ConditionKind::edited, ConditionKind::mask, ConditionKind::patched};
+
+/// Rows with this text in a column.
+Table rows_where(Table const& table, char const* column, std::string const& text) {
+  auto const& texts = table.values<std::string>(column);
+  Table rows;
+  for (auto const& [name, values] : table.columns) {
+    std::visit(
+        [&](auto const& all) {
+          auto kept = all;
+          kept.clear();
+          for (std::size_t row = 0; row < texts.size(); ++row) {
+            if (texts[row] == text) kept.push_back(all[row]);
+          }
+          rows.columns.emplace_back(name, std::move(kept));
+        },
+        values);
+  }
+  return rows;
+}
 
 /// Letters, digits and single hyphens.
 std::string file_word(std::string const& text) {
@@ -109,7 +134,8 @@ std::optional<MatrixReport> matrix_if_any(StudyFile const& study, std::optional<
 
 class FigureMaker {
  public:
-  explicit FigureMaker(StudyFile const& study) : study_(study), summary_(study), curves_(curves_if_any(study)) {}
+  FigureMaker(StudyFile const& study, AnalysisReport const& analysis)
+      : study_(study), analysis_(analysis), summary_(study), curves_(curves_if_any(study)) {}
 
   std::vector<ReportFigure> make() && {
     for (auto const& group : summary_.splits()) {
@@ -123,6 +149,11 @@ class FigureMaker {
           "ES: share of rewrite prompts with P(new) > P(true). Whiskers: 95 % interval.", drawing_of(block),
           data_of(block, "es"));
     }
+    for (auto const& group : summary_.splits()) {
+      for (auto const& edits : summary_.edits()) add_patches(edits, group);
+    }
+    add_tracing();
+    add_analysis();
     return std::move(figures_);
   }
 
@@ -141,7 +172,8 @@ class FigureMaker {
   }
 
   void add_split(EditedModels const& edits, Group const& group) {
-    auto const bars = rsr_bars(summary_, edits, group);
+    auto bars = rsr_bars(summary_, edits, group);
+    std::erase_if(bars.rows, is_patched);  // these have a figure of their own
     if (bars.rows.empty()) return;
     add(FigurePlace::splits, name_of_split("rsr", group.split, edits.edits), bars.title, "RSR: " + bars.title,
         std::string(meaning_of_rsr) + " Whiskers: 95 % interval.", drawing_of(bars), data_of(bars, "rsr"));
@@ -184,7 +216,50 @@ class FigureMaker {
     }
   }
 
+  static bool is_patched(BarRow const& row) { return row.kind == to_string(ConditionKind::patched); }
+
+  /// Models with the attention of others, beside those that they are made of.
+  void add_patches(EditedModels const& edits, Group const& group) {
+    auto bars = rsr_bars(summary_, edits, group);
+    if (std::none_of(bars.rows.begin(), bars.rows.end(), is_patched)) return;
+    std::erase_if(bars.rows, [](auto const& row) {
+      return std::none_of(patched_models.begin(), patched_models.end(), [&](auto kind) { return row.kind == to_string(kind); });
+    });
+    add(FigurePlace::patching, name_of_split("patched", group.split, edits.edits), bars.title, "RSR: " + bars.title,
+        std::string(meaning_of_rsr) + " X+attention(Y): the model X with the attention of the model Y. Whiskers: 95 % interval.",
+        drawing_of(bars), data_of(bars, "rsr"));
+  }
+
+  void add_tracing() {
+    if (!study_.tables.contains("tracing")) return;
+    TracingReport const report(study_);
+    auto const all = tracing_table(study_);
+    for (auto const& kind : report.kinds()) {
+      auto const name = name_of(trace_kind_names, kind.kind);
+      auto data = rows_where(all, "kind", name);
+      data.columns.erase(data.columns.begin());  // the status, which all figures get
+      add(FigurePlace::tracing, "tracing-" + name, report.split(),
+          "Restoring " + words_of_kind(kind.kind, study_) + " " + preposition_of(kind.kind) + " each layer; split " +
+              report.split(),
+          "What that adds to the probability of the true object's first token behind a corrupted subject: mean over facts.",
+          drawing_of(report, kind), std::move(data));
+    }
+  }
+
+  void add_analysis() {
+    for (auto const& table : analysis_.tables) {
+      if (!table.is_drawn) continue;
+      auto data = analysis_cells(study_, {{table}, {}});
+      data.columns.erase(data.columns.begin());
+      auto const title = title_of(table);
+      add(FigurePlace::analysis, file_word("inside-" + title), title, title,
+          table.kinds.empty() ? "Mean over facts, by place in the prompt." : "Mean over facts. Bands: 95 % interval.",
+          drawing_of(table), std::move(data));
+    }
+  }
+
   StudyFile const& study_;
+  AnalysisReport const& analysis_;
   Summary summary_;
   std::vector<Curve> curves_;
   std::vector<ReportFigure> figures_;
@@ -208,8 +283,12 @@ std::vector<MatrixReport> matrices_of(StudyFile const& study) {
   return reports;
 }
 
-std::vector<ReportFigure> figures_of(StudyFile const& study) {
-  return FigureMaker(study).make();
+AnalysisReport analysis_if_any(StudyFile const& study) {
+  return study.tables.contains("analyses") ? make_analysis(study) : AnalysisReport();
+}
+
+std::vector<ReportFigure> figures_of(StudyFile const& study, AnalysisReport const& analysis) {
+  return FigureMaker(study, analysis).make();
 }
 
 }  // namespace onemask

@@ -10,7 +10,7 @@ std::vector<std::string> write_figures(StudyFile const& study, std::filesystem::
   make_folder(folder);
   std::vector<std::string> names;
   std::string captions;
-  for (auto const& figure : figures_of(study)) {
+  for (auto const& figure : figures_of(study, analysis_if_any(study))) {
     auto const write = [&](char const* ending, std::string const& content) {
       write_file_atomically(folder / (figure.name + ending), content);
     };

@@ -3,11 +3,13 @@
 #include "report/markup.hpp"
 #include "report/page_context.hpp"
 #include "report/page_parts.hpp"
+#include "report/patching.hpp"
 #include "report/plot_blocks.hpp"
 #include "report/study_parts.hpp"
 #include <onemask/core/yaml_document.hpp>
 #include <onemask/report/overlap.hpp>
 #include <onemask/report/page.hpp>
+#include <onemask/report/tracing.hpp>
 
 #include <algorithm>
 #include <array>
@@ -26,7 +28,9 @@ std::string figures_at(PageContext const& context, FigurePlace place) {
 
 std::string found_section(PageContext const& context) {
   std::string html;
-  for (auto const& finding : context.parts.findings) html += html_paragraph(finding);
+  for (auto const* findings : {&context.parts.findings, &context.analysis.findings}) {
+    for (auto const& finding : *findings) html += html_paragraph(finding);
+  }
   return html.empty() ? html_paragraph("Nothing is scored yet.") : html;
 }
 
@@ -61,6 +65,29 @@ std::string matrices_section(PageContext const& context) {
 
 std::string injection_section(PageContext const& context) {
   return figures_at(context, FigurePlace::injection) + html_blocks(context.parts.injection);
+}
+
+std::string patching_section(PageContext const& context) {
+  auto const html = figures_at(context, FigurePlace::patching);
+  return html.empty() ? "" : html_definitions(patching_definition) + html;
+}
+
+/// Figures, then the tables of a report that stands alone, without the sentences that are among what was found, and its
+/// definitions.
+std::string laboratory_section(PageContext const& context, FigurePlace place, Document document) {
+  auto const definitions = document.blocks.back().sentences;
+  std::erase_if(document.blocks, [](auto const& block) { return block.table.rows().empty(); });
+  return html_definitions(definitions) + figures_at(context, place) + html_details("All tables", html_blocks(document.blocks));
+}
+
+std::string tracing_section(PageContext const& context) {
+  if (!context.study.tables.contains("tracing")) return "";
+  return laboratory_section(context, FigurePlace::tracing, tracing_document(context.study));
+}
+
+std::string analysis_section(PageContext const& context) {
+  if (context.analysis.tables.empty()) return "";
+  return laboratory_section(context, FigurePlace::analysis, analysis_document(context.study, context.analysis));
 }
 
 std::string comparisons_section(PageContext const& context) {
@@ -98,6 +125,9 @@ constexpr std::array sections{PageSection{"warnings", "Warnings", warnings_secti
                               PageSection{"curves", "Curves over the size of masks", curves_section},
                               PageSection{"matrices", "Masks by what they are scored on", matrices_section},
                               PageSection{"injection", "Editing under a mask", injection_section},
+                              PageSection{"patching", "Attention of other models", patching_section},
+                              PageSection{"tracing", "Causal tracing", tracing_section},
+                              PageSection{"inside", "Inside of the models", analysis_section},
                               PageSection{"comparisons", "Comparisons", comparisons_section},
                               PageSection{"perplexity", "Perplexity", perplexity_section},
                               PageSection{"overlap", "Which weights masks delete", overlap_section},
@@ -118,7 +148,9 @@ std::optional<YamlValue> settings_of(StudyFile const& study) {
 }  // namespace
 
 std::string to_html(StudyFile const& study, TableOptions const& options) {
-  PageContext const context{study, Summary(study), report_parts(study, options), figures_of(study), settings_of(study)};
+  auto const analysis = analysis_if_any(study);
+  PageContext const context{
+      study, Summary(study), report_parts(study, options), analysis, figures_of(study, analysis), settings_of(study)};
   std::string links, body;
   for (auto const& [id, heading, content] : sections) {
     auto const html = content(context);

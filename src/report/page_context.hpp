@@ -17,6 +17,7 @@ struct PageContext {
   StudyFile const& study;
   Summary summary;
   ReportParts parts;
+  AnalysisReport analysis;
   std::vector<ReportFigure> figures;
   std::optional<YamlValue> settings;  ///< the study's YAML
 };

@@ -1,3 +1,4 @@
+#include "report/fact_insides.hpp"
 #include "report/markup.hpp"
 #include "report/page_context.hpp"
 #include "report/page_parts.hpp"
@@ -23,7 +24,7 @@ using Json = nlohmann::ordered_json;
 
 /// Scores of facts that a page holds, in bytes: those of a fact under a model after its rewrite prompt, and after each other
 /// kind.
-constexpr std::size_t most_bytes = 14'000'000, bytes_of_rewrite = 30, bytes_of_kind = 16;
+constexpr std::size_t most_bytes = 11'000'000, bytes_of_rewrite = 30, bytes_of_kind = 16;
 
 Json whole(double value, double unit) {
   auto const scaled = value * unit;
@@ -76,6 +77,7 @@ class FactData {
     add_edits(data);
     auto const left_out = add_scores(data);
     add_injections(data);
+    add_insides(study_, facts_, data);
     return {std::move(data), left_out};
   }
 
@@ -264,7 +266,10 @@ std::string facts_section(PageContext const& context) {
   auto const& tables = context.study.tables;
   if (!tables.contains("facts") || !need_table(context.study, "facts").find("subject")) return "";
   auto const [data, left_out] = FactData(context).make();
-  std::string html = html_paragraph("Every fact has a page with its probabilities under every model.");
+  std::string html = html_paragraph("Every fact has a page with its probabilities under every model" +
+                                    std::string(data.contains("traces") || data.contains("tracing") || data.contains("maps")
+                                                    ? ", and what happens inside of the models."
+                                                    : "."));
   if (left_out > 0)
     html +=
         html_paragraph(fmt::format("This page holds the scores under {} of {} models; the table 'metrics' of study.h5 has all.",

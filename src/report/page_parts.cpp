@@ -161,6 +161,10 @@ std::string html_paragraph(std::string const& text) {
   return "<p>" + escaped_markup(text) + "</p>\n";
 }
 
+std::string html_details(std::string const& summary, std::string const& content) {
+  return "<details>\n<summary>" + escaped_markup(summary) + "</summary>\n" + content + "</details>\n";
+}
+
 std::string html_list(std::vector<std::string> const& items) {
   return "<ul>\n" + join(items, "", [](auto const& item) { return "<li>" + escaped_markup(item) + "</li>\n"; }) + "</ul>\n";
 }

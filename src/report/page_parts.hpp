@@ -26,6 +26,9 @@ std::string html_definitions(std::string const& lines);
 
 std::string html_paragraph(std::string const& text);
 
+/// What is only seen when it is opened, or printed.
+std::string html_details(std::string const& summary, std::string const& content);
+
 /// A list of texts.
 std::string html_list(std::vector<std::string> const& items);
 

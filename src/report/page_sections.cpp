@@ -230,9 +230,12 @@ std::string asked_section(PageContext const& context) {
   std::string html;
   if (context.study.tables.contains("facts") && need_table(context.study, "facts").find("subject")) {
     auto const checkpoint = context.settings ? context.settings->at("model").at("checkpoint").text() : "";
-    html +=
-        html_paragraph("The study edits " + facts_in_words(context) + (checkpoint.empty() ? "" : " in the model " + checkpoint) +
-                       ", and asks how often a model prefers the true object of a fact to the one that the edit states.");
+    auto const facts = facts_in_words(context) + (checkpoint.empty() ? "" : " in the model " + checkpoint);
+    bool const edits = !context.settings || !context.settings->at("edit").is("none");
+    html += html_paragraph(
+        edits ? "The study edits " + facts +
+                    ", and asks how often a model prefers the true object of a fact to the one that the edit states."
+              : "The study looks at " + facts + ", and asks where the model keeps them. Nothing is edited.");
   }
   if (!context.summary.edits().empty()) html += html_paragraph("Models that are scored: " + models_in_words(context) + ".");
   if (!context.settings) return html;
@@ -253,7 +256,7 @@ std::string provenance_section(PageContext const& context) {
     if (auto const hash = study.attributes.find("results_sha256"); hash != study.attributes.end())
       html += html_paragraph("Equal results have the attribute results_sha256 " + hash->second +
                              ", on any number of ranks of one kind of machine.");
-    html += "<details><summary>The study file</summary>\n<pre>" + escaped_lines(source) + "</pre>\n</details>\n";
+    html += html_details("The study file", "<pre>" + escaped_lines(source) + "</pre>\n");
   }
   html += "<h3>Program and inputs</h3>\n";
   TextTable attributes;

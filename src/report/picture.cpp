@@ -73,6 +73,42 @@ double tick_of(double most) {
   return 10 * power;
 }
 
+/// What a scale reaches over, and the step between its ticks.
+struct ScaleRange {
+  double low, high, step;
+
+  double share(double value) const { return (value - low) / (high - low); }
+  std::vector<double> ticks() const {
+    std::vector<double> all;
+    auto const first = std::ceil(low / step - 1e-9), last = std::floor(high / step + 1e-9);
+    for (double tick = first; tick <= last; ++tick) all.push_back(tick * step + 0.0);  // not -0
+    return all;
+  }
+};
+
+/// From the smallest number, or 0, to the largest.
+ScaleRange range_across(LinePanel const& panel) {
+  double low = 0, high = 0;
+  for (auto const& line : panel.lines) {
+    for (auto const& [x, y] : line.points) low = std::min(low, x), high = std::max(high, x);
+  }
+  if (!(high > low)) high = low + 1;
+  auto const step = tick_of(high - low);
+  return {low, high, panel.whole ? std::max(1.0, step) : step};
+}
+
+/// Whole steps around 0 and all intervals, where not all shares are shown.
+ScaleRange range_up(LinePanel const& panel) {
+  if (panel.scale == UpScale::all_shares) return {0, 1, 0.2};
+  double low = 0, high = 0;
+  for (auto const& line : panel.lines) {
+    for (auto const& [x, y] : line.points) low = std::min({low, y.low, y.mean}), high = std::max({high, y.high, y.mean});
+  }
+  if (!(high > low)) high = low + 1;
+  auto const step = tick_of(high - low);
+  return {std::floor(low / step) * step, std::ceil(high / step) * step, step};
+}
+
 /// Lines of one kind follow each other in other strokes.
 std::vector<double> dash_of(std::size_t earlier) {
   if (earlier == 0) return {};
@@ -83,23 +119,18 @@ std::vector<double> dash_of(std::size_t earlier) {
 double add_lines(Plot const& plot, double begin, LinePanel const& panel) {
   auto& drawing = plot.drawing;
   auto const end = begin + panel_height;
-  double most = 0;
-  for (auto const& line : panel.lines) {
-    for (auto const& [x, y] : line.points) most = std::max(most, x);
+  auto const numbers = range_across(panel), heights = range_up(panel);
+  auto const across = [&](double x) { return plot.position(numbers.share(x)); };
+  auto const up = [&](double y) { return end - panel_height * std::clamp(heights.share(y), 0.0, 1.0); };
+  for (auto const tick : heights.ticks()) {
+    drawing.line(plot.left, up(tick), plot.left + scale, up(tick), true);
+    auto const label = panel.scale == UpScale::numbers ? fmt::format("{:.4g}", tick) : fmt::format("{:.4g} %", 100 * tick);
+    drawing.text(plot.left - 8, up(tick) + 4, label, right_aligned);
   }
-  if (!(most > 0)) most = 1;
-  auto const across = [&](double x) { return plot.position(x / most); };
-  auto const up = [&](double share) { return end - panel_height * std::clamp(share, 0.0, 1.0); };
-  for (int percentage = 0; percentage <= 100; percentage += 20) {
-    auto const y = up(percentage / 100.0);
-    drawing.line(plot.left, y, plot.left + scale, y, true);
-    drawing.text(plot.left - 8, y + 4, fmt::format("{} %", percentage), right_aligned);
-  }
-  auto const step = tick_of(most);
-  for (int tick = 0; tick * step <= most * (1 + 1e-9); ++tick) {
-    auto const x = across(tick * step);
+  for (auto const tick : numbers.ticks()) {
+    auto const x = across(tick);
     drawing.line(x, begin, x, end, true);
-    drawing.text(x, end + 16, fmt::format("{:.4g}{}", tick * step, panel.unit), middle);
+    drawing.text(x, end + 16, fmt::format("{:.4g}{}", tick, panel.unit), middle);
   }
   drawing.text(plot.position(0.5), end + 34, panel.across, middle);
   drawing.text(margin + 4, (begin + end) / 2, panel.up, {TextAnchor::middle, TextWeight::plain, true});
@@ -138,7 +169,7 @@ std::size_t longest_label(std::vector<BarBlock> const& blocks) {
   return longest;
 }
 
-constexpr std::size_t share_characters = 6;  // "100 %"
+constexpr std::size_t share_characters = 6, number_characters = 8;  // "100 %", "-0.025"
 
 /// A title and a line below it; returns where the content begins.
 double add_title(Drawing& drawing, std::string const& title, std::string const& explanation, bool empty) {
@@ -184,7 +215,7 @@ Drawing drawing_of(BarBlock const& block) {
 
 Drawing drawing_of(LinePanel const& panel) {
   Drawing drawing;
-  Plot const plot(drawing, share_characters);
+  Plot const plot(drawing, panel.scale == UpScale::all_shares ? share_characters : number_characters);
   plot.finish(add_lines(plot, 8, panel));
   return drawing;
 }

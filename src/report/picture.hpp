@@ -22,7 +22,7 @@ struct BarBlock {
   std::string scale = "";  ///< what the lengths are
 };
 
-/// A point of a line: a share, with its interval, over some number.
+/// A point of a line: a mean with its interval, over some number.
 struct LinePoint {
   double x;
   Estimate y;
@@ -36,12 +36,17 @@ struct PictureLine {
   bool is_connected = true;
 };
 
-/// Lines over one scale of numbers from 0 on, and of shares from 0 to 100 %.
+/// What the upper scale of a panel shows: all shares from 0 to 100 %; or as much as there is, of shares or of numbers.
+enum class UpScale { all_shares, shares, numbers };
+
+/// Lines over one scale of numbers from 0 on, or from below where there are any.
 struct LinePanel {
   std::string title;
   std::string unit;  ///< behind the numbers
   std::vector<PictureLine> lines;
   std::string across, up;  ///< what the two scales are
+  UpScale scale = UpScale::all_shares;
+  bool whole = false;  ///< the numbers are whole, as those of layers
 };
 
 /// An SVG picture of blocks below each other, which follows the reader's light or dark mode. Equal blocks give equal bytes.

@@ -8,7 +8,8 @@
 
 namespace onemask {
 
-/// What a report says of a study, part by part, for all of its forms. Where nothing is scored yet, only stages and findings have some.
+/// What a report says of a study, part by part, for all of its forms. Where nothing is scored yet, only stages and findings have
+/// some.
 struct ReportParts {
   std::vector<DocumentBlock> splits;  ///< RSR and the quality of edits: a heading begins a split and a way of editing
   std::vector<DocumentBlock> injection, perplexity, published;

@@ -63,6 +63,9 @@ TracingReport::TracingReport(StudyFile const& study) {
     effects[static_cast<std::size_t>(layer[row])].push_back(probability[row] - known->second);
   }
   std::sort(kinds_.begin(), kinds_.end(), [](auto const& a, auto const& b) { return a.kind < b.kind; });
+  for (auto& traced : kinds_) {
+    for (auto const& [place, effects] : traced.effects) traced.means[place] = means(effects);
+  }
 }
 
 std::optional<Estimate> TracingReport::mean(std::vector<double> const& values) const {
@@ -72,10 +75,28 @@ std::optional<Estimate> TracingReport::mean(std::vector<double> const& values) c
   return Estimate{scores.mean(), low, high, std::ssize(values), planned_};
 }
 
+/// Layers of the same facts are resampled together, which is quicker and gives the same.
+std::vector<std::optional<Estimate>> TracingReport::means(std::vector<std::vector<double>> const& layers) const {
+  auto const facts = layers.front().size();
+  bool const alike = facts > 0 && std::all_of(layers.begin(), layers.end(), [&](auto const& l) { return l.size() == facts; });
+  std::vector<std::optional<Estimate>> all;
+  if (!alike) {
+    for (auto const& values : layers) all.push_back(mean(values));
+    return all;
+  }
+  std::vector<SeededScores> scores;
+  for (auto const& values : layers) scores.push_back({1, values});
+  auto resampled = Resampling(facts, 1, {}, resamples_of_intervals).means(scores);
+  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+    auto const [low, high] = percentile_interval(std::move(resampled[layer]));
+    all.push_back(Estimate{scores[layer].mean(), low, high, std::ssize(layers[layer]), planned_});
+  }
+  return all;
+}
+
 std::optional<Estimate> TracingReport::effect(TracedKind const& kind, TracePlace place, int layer) const {
-  auto const found = kind.effects.find(place);
-  if (found == kind.effects.end()) return std::nullopt;
-  return mean(found->second[static_cast<std::size_t>(layer)]);
+  auto const found = kind.means.find(place);
+  return found == kind.means.end() ? std::nullopt : found->second[static_cast<std::size_t>(layer)];
 }
 
 std::optional<TracingPeak> TracingReport::peak(TraceKind kind, TracePlace place) const {

@@ -14,9 +14,7 @@ std::string words_of_kind(TraceKind kind, StudyFile const& study);
 /// Where, relative to the layer that a number is of.
 char const* preposition_of(TraceKind kind);
 
-/// A heat map of effects over places and layers, without a title; the darkest cell is the largest effect.
+/// A heat map of effects over places and layers, without a title.
 Drawing drawing_of(TracingReport const& report, TracedKind const& kind);
-/// The largest effect of the kind, a share.
-double largest_effect(TracingReport const& report, TracedKind const& kind);
 
 }  // namespace onemask

@@ -61,7 +61,7 @@ def setUpModule() -> None:
         pages[run.name] = report(run)
     if MODEL.exists():
         one_way = "edit.hparams=../hparams/rome/world-gpt2.yaml"
-        sweep("quickstart", "--limit", "2")
+        sweep("quickstart", "--limit", "2", "--set", "analysis={maps: facts}")
         sweep("relation_by_relation", "--limit", "4", "--sweep", one_way, "--sweep", "mask.train_relations=[W01],[W02]", "--sweep", "mask.seed=0")  # fmt: skip
 
 
@@ -202,12 +202,26 @@ class Pages(unittest.TestCase):
         self.assertTrue(browser.evaluate("document.getElementById('fact').hidden"))
         self.assert_clean("plain")
 
+    def test_a_fact_shows_what_happens_inside_of_models(self):
+        browser = self.opened("insides", "#fact-3")
+        headings = browser.evaluate("[...document.querySelectorAll('#fact h3')].map((heading) => heading.textContent)")
+        self.assertEqual(headings, ["Causal tracing", "Logit lens", "Maps"])
+        figures = browser.evaluate("[...document.querySelectorAll('#fact .pictures')].map((of) => of.querySelectorAll('figure svg title').length)")
+        self.assertEqual(figures, [3, 12, 17])  # kinds of states; models and places; maps, none of the unedited model's distance to itself
+        browser.evaluate("document.querySelectorAll('#fact details')[1].open = true; new Promise((resolve) => setTimeout(resolve, 100))")
+        rows = browser.evaluate("[...document.querySelectorAll('#fact details')[1].querySelectorAll('tbody tr')].map((row) => row.textContent)")
+        self.assertEqual(len(rows), 12 * 7)
+        self.assertTrue(rows[0].startswith("uneditedlast tokenembedding-"), rows[0])
+        self.opened("insides", "#fact-20")  # not looked into
+        self.assertEqual(self.browser.evaluate("document.querySelectorAll('#fact h3').length"), 0)
+        self.assert_clean("insides")
+
     def test_axe_finds_no_serious_fault(self):
         source = axe_source()
         if not source:
             self.skipTest("there is no axe-core; launch/bootstrap.sh installs it.")
         rules = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'best-practice'], resultTypes: ['violations']}"
-        for name in given | {"plain", "partial", "relations", "sizes", "quickstart"} & set(pages):
+        for name in given | {"plain", "partial", "relations", "sizes", "insides", "quickstart"} & set(pages):
             for window, look in WINDOWS.items():
                 for fragment in ["", "#fact-3"]:
                     browser = self.opened(name, fragment, **look)

@@ -55,7 +55,7 @@ TEST(FigureFiles, EveryFigureIsSvgPdfAndCsv) {
 }
 
 TEST(FigureFiles, DataHaveARowForEveryBarPointAndCell) {
-  for (auto const& figure : figures_of(invented_study(study_of_relations()))) {
+  for (auto const& figure : figures_of(invented_study(study_of_relations()), {})) {
     std::set<std::string> kinds;
     std::size_t marks = 0;
     for (auto const& shape : figure.drawing.shapes()) {
@@ -69,8 +69,29 @@ TEST(FigureFiles, DataHaveARowForEveryBarPointAndCell) {
   }
 }
 
+TEST(FigureFiles, WhatIsFoundInsideOfModelsHasFigures) {
+  auto const study = invented_study(study_of_insides());
+  auto const analysis = analysis_if_any(study);
+  std::set<std::string> names;
+  for (auto const& figure : figures_of(study, analysis)) {
+    names.insert(figure.name);
+    EXPECT_GT(figure.data.rows(), 0U) << figure.name;
+    EXPECT_EQ(figure.data.columns.front().first, "status");
+    EXPECT_NE(figure.data.columns[1].first, "status");
+    EXPECT_TRUE(is_xml(svg_of(figure.drawing, figure.title, figure.caption, SvgForm::paper))) << figure.name;
+  }
+  for (auto const* name :
+       {"patched-train", "patched-heldout", "tracing-state", "tracing-mlp", "tracing-attention",
+        "inside-MLP-to-new-less-true-last-token-split-heldout", "inside-Attention-of-the-last-token-edited-mask-split-heldout"})
+    EXPECT_TRUE(names.contains(name)) << name;
+}
+
+TEST(FigureFiles, EveryKindOfModelHasAColour) {
+  for (auto const& [kind, name] : condition_kind_names) EXPECT_NE(colour_of(name), "") << name;
+}
+
 TEST(FigureFiles, AFigureIsNoWiderThanAPage) {
-  for (auto const& figure : figures_of(invented_study(study_of_relations()))) {
+  for (auto const& figure : figures_of(invented_study(study_of_insides()), analysis_if_any(invented_study(study_of_insides())))) {
     auto const scale = paper_scale(figure.drawing);
     EXPECT_LE(scale * figure.drawing.width(), 504.01);
     EXPECT_LE(scale * Drawing::text_size, 8.01);

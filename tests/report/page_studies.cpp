@@ -14,6 +14,7 @@ int main(int count, char** words) {
                                                                  {"partial", {.partial = true}},
                                                                  {"relations", test::study_of_relations()},
                                                                  {"sizes", test::study_of_sizes()},
+                                                                 {"insides", test::study_of_insides()},
                                                                  {"many", test::study_of_many_facts()}};
   for (auto const& [name, study] : studies) {
     auto const folder = std::filesystem::path(words[1]) / name;

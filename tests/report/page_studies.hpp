@@ -1,5 +1,6 @@
 #pragma once
 
+#include "report/page_insides.hpp"
 #include <onemask/store/study_file.hpp>
 
 #include <algorithm>
@@ -25,6 +26,8 @@ struct InventedStudy {
   std::vector<double> zeros{0.1};         ///< of the masks, by settings
   std::size_t paraphrases = 2;
   bool partial = false;
+  std::int64_t inside = 0;  ///< facts that are traced and looked into, the first
+  bool patched = false;     ///< there is a model with the attention of another
 };
 
 /// Puts a study with the splits train and heldout together.
@@ -73,6 +76,7 @@ class InventedStudyMaker {
                                    {"set", std::vector<std::string>(names_.size())},
                                    {"settings", settings_},
                                    {"point", points_},
+                                   {"variant", variants()},
                                    {"zeros", shares_}}};
     auto const rows = facts_.size();
     study.tables["metrics"] = {{{"fact", facts_},
@@ -99,6 +103,7 @@ class InventedStudyMaker {
                                           {"tasks", std::vector<std::int64_t>{10}},
                                           {"done_before", std::vector<std::int64_t>{0}},
                                           {"ranks", std::vector<std::int64_t>{2}}}};
+    if (of_.inside > 0) InventedInsides(study, of_.inside).add();
     return study;
   }
 
@@ -119,6 +124,7 @@ class InventedStudyMaker {
   void add_models() {
     add_model("original", "original", "", "", 0);
     add_model("edited", "edited", "", "", 0);
+    if (of_.patched) add_model("edited+attention(original)", "patched", "", "", 0);
     for (std::size_t i = 0; i < of_.settings.size(); ++i) {
       for (auto const* kind : {"mask", "random", "magnitude", "delta_magnitude"}) {
         for (auto const* seed : {"0", "1"}) {
@@ -127,6 +133,12 @@ class InventedStudyMaker {
         }
       }
     }
+  }
+
+  std::vector<std::string> variants() const {
+    std::vector<std::string> all;
+    for (std::size_t i = 0; i < names_.size(); ++i) all.push_back(kinds_[i] == "patched" ? names_[i] : "");
+    return all;
   }
 
   void add_model(std::string const& name, std::string const& kind, std::string const& settings, std::string const& point,
@@ -214,6 +226,10 @@ inline InventedStudy study_of_relations() {
 }
 inline InventedStudy study_of_sizes() {
   return {.settings = {"mask.zeros=0.05", "mask.zeros=0.1", "mask.zeros=0.2"}, .zeros = {0.05, 0.1, 0.2}};
+}
+/// With what happens inside of the models, and attention of others.
+inline InventedStudy study_of_insides() {
+  return {.inside = 12, .patched = true};
 }
 /// Ten models.
 inline InventedStudy study_of_many_facts() {

@@ -108,6 +108,36 @@ TEST(Page, IsSmallWithManyFacts) {
   EXPECT_THAT(page_section(html, "facts"), Not(HasSubstr("This page holds the scores")));
 }
 
+TEST(Page, ShowsWhatHappensInsideOfModels) {
+  auto const html = to_html(invented_study(study_of_insides()));
+  EXPECT_THAT(page_section(html, "patching"),
+              AllOf(HasSubstr("<figure id=\"patched-train\">"), HasSubstr("<b>X+attention(Y):</b>")));
+  EXPECT_THAT(page_section(html, "splits"), HasSubstr("edited+attention(original)"));
+  EXPECT_THAT(page_section(html, "tracing"), AllOf(HasSubstr("<figure id=\"tracing-mlp\">"),
+                                                   HasSubstr("Restoring the MLPs of 3 layers around each layer; split"),
+                                                   HasSubstr("<summary>All tables</summary>")));
+  EXPECT_THAT(
+      page_section(html, "inside"),
+      AllOf(HasSubstr("id=\"inside-Attention-to-new-less-true-last-token-split-heldout\""),
+            HasSubstr("id=\"inside-Log-odds-of-new-over-true-logit-lens-subject-s-last-token-split-heldout\""),
+            HasSubstr("id=\"inside-Drift-of-attention-to-the-subject-s-last-token-split-heldout\""),
+            HasSubstr("id=\"inside-Distance-to-the-unedited-model-edited-split-heldout\""), HasSubstr("Logit lens: final norm")));
+  auto const found = read_text(page_section(html, "found"));
+  EXPECT_THAT(found, AllOf(HasSubstr("Causal tracing of the 12"), HasSubstr("the last token attends more")));
+  auto const data = html.substr(html.find("id=\"fact-data\""));
+  EXPECT_THAT(data, AllOf(HasSubstr("\"label\":\"edited + mask, mask.seed=0\""),
+                          HasSubstr("\"tracing\":{\"first\":0,\"layers\":6"), HasSubstr("\"traces\":{\"first\":-1,\"layers\":7"),
+                          HasSubstr("\"maps\":{\"first\":-1,\"layers\":7"), Not(HasSubstr("\"left_out\""))));
+}
+
+TEST(Page, HoldsAsMuchOfTheInsidesOfManyFactsAsFits) {
+  auto study = study_of_many_facts();
+  study.inside = 2000;
+  auto const html = to_html(invented_study(study));
+  EXPECT_LT(html.size(), 20'000'000U);
+  EXPECT_THAT(html, HasSubstr("\"left_out\":{"));
+}
+
 TEST(PageParts, RowsAreLabelledHeadedAndContinued) {
   TextTable table;
   table.add({"model", "value"});

@@ -102,15 +102,14 @@ TEST(TracingReports, ThePeakIsALayerWithAnInterval) {
 TEST(TracingReports, WordsSayWhereFactsAre) {
   auto const said = tracing_findings(traced_study(20, usual_effect));
   ASSERT_EQ(said.size(), 1U);
-  EXPECT_EQ(
-      said[0],
-      "Causal tracing of the 20 held-out facts: the first token of the true object has a probability of 50 % [50, 50], and "
-      "of 10 % [10, 10] where noise (3 times the standard deviation of the subjects' embeddings) corrupts the subject. "
-      "Restoring the MLPs of 10 layers at the subject's last token brings back most around layer 1 (layer 1 "
-      "in 95 % of resamples): 20.0 points [20.0, 20.0]. Restoring the attention of 10 layers at the prompt's "
-      "last token brings back most around layer 2 (layer 2 in 95 % of resamples): 30.0 points [30.0, 30.0]. Restoring the "
-      "residual stream at the subject's last token brings back most behind layer 0 (layers 0 to 1 in 95 % of "
-      "resamples): 20.0 points [12.0, 28.0].");  // of 20 facts 6 to 14 with 0.4: the middle 95 % of the binomial
+  EXPECT_EQ(said[0],
+            "Causal tracing of the 20 held-out facts: the first token of the true object has a probability of 50 % [50, 50], and "
+            "of 10 % [10, 10] where noise (3 times the standard deviation of the subjects' embeddings) corrupts the subject. "
+            "Restoring the MLPs of 10 layers at the subject's last token brings back most around layer 1 (layer 1 "
+            "in 95 % of resamples): 20.0 points [20.0, 20.0]. Restoring the attention of 10 layers at the prompt's "
+            "last token brings back most around layer 2 (layer 2 in 95 % of resamples): 30.0 points [30.0, 30.0]. Restoring the "
+            "residual stream at the subject's last token brings back most behind layer 0 (layers 0 to 1 in 95 % of "
+            "resamples): 20.0 points [12.0, 28.0].");  // of 20 facts 6 to 14 with 0.4: the middle 95 % of the binomial
 }
 
 TEST(TracingReports, APartialStudySaysSo) {

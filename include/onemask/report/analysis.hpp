@@ -2,6 +2,7 @@
 
 #include <onemask/report/document.hpp>
 #include <onemask/report/estimate.hpp>
+#include <onemask/settings/condition_kind.hpp>
 #include <onemask/store/study_file.hpp>
 
 #include <filesystem>
@@ -31,6 +32,8 @@ struct AnalysisTable {
   std::vector<Row> rows = {};
   bool percent = false;  ///< shares
   int decimals = 2;      ///< of other numbers
+  std::vector<ConditionKind> kinds = {};  ///< of the columns, where they are models
+  bool is_drawn = false;                  ///< whether a report has a figure of it, too
 };
 
 /// What is found inside of the models of a study (docs/analysis.md).

@@ -18,6 +18,7 @@ struct TracedKind {
   TraceKind kind;
   /// By place and layer, of the facts whose prompts have the place.
   std::map<TracePlace, std::vector<std::vector<double>>> effects;
+  std::map<TracePlace, std::vector<std::optional<Estimate>>> means = {};  ///< of each of them
 };
 
 /// The layer around which restoring helps most, on average over facts.
@@ -51,6 +52,7 @@ class TracingReport {
 
  private:
   std::optional<Estimate> mean(std::vector<double> const& values) const;
+  std::vector<std::optional<Estimate>> means(std::vector<std::vector<double>> const& layers) const;
 
   int layers_ = 0;
   std::int64_t planned_ = 0;

@@ -92,6 +92,8 @@
   };
   document.querySelectorAll('table.data').forEach(furnish);
 
+  window.addEventListener('beforeprint', () => document.querySelectorAll('details').forEach((box) => { box.open = true; }));
+
   // ---- facts ----
 
   const source = document.getElementById('fact-data');
@@ -310,8 +312,135 @@
     return rows.length > 0 ? [tableOf('Edited under a mask', ['mask, editing', 'P(true)', 'P(new)', 'tokens of new %', '|dW|'], [['', rows]])] : [];
   };
 
+  // ---- what happens inside of the models while they read a fact ----
+
+  const drawn = (name, attributes, ...content) => {
+    const made = document.createElementNS('http://www.w3.org/2000/svg', name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...content);
+    return made;
+  };
+  const written = (x, y, anchor, text) => drawn('text', {x, y, 'text-anchor': anchor}, text);
+  const pictured = (caption, width, height, ...shapes) => element('figure', {},
+    drawn('svg', {viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', class: 'small'}, drawn('title', {}, caption), ...shapes),
+    element('figcaption', {dir: 'auto'}, caption));
+  const layerName = (layer) => (layer < 0 ? 'embedding' : String(layer));
+
+  /** Marks of about `count` layers below a picture; `place` of a layer's number from 0. */
+  const layerMarks = (of, y, place, count) => {
+    const marks = [];
+    const step = Math.max(1, Math.ceil(of.layers / count));
+    for (let at = of.first < 0 ? -of.first : 0; at < of.layers; at += step) marks.push(written(place(at), y, 'middle', String(of.first + at)));
+    return marks;
+  };
+
+  /** Lines of [values, class] over layers. */
+  const linesOver = (caption, of, lines) => {
+    const width = 300, height = 170, left = 44, right = width - 8, top = 8, bottom = height - 34;
+    const there = lines.flatMap(([values]) => values.filter((value) => value !== null));
+    const least = Math.min(0, ...there), most = Math.max(0, ...there);
+    const x = (at) => left + (right - left) * (of.layers > 1 ? at / (of.layers - 1) : 0.5);
+    const y = (value) => bottom - (bottom - top) * (value - least) / (most - least || 1);
+    const shapes = [];
+    for (let mark = 0; mark <= 4; ++mark) {
+      const value = least + (most - least) * mark / 4;
+      shapes.push(drawn('line', {class: 'grid', x1: left, x2: right, y1: y(value), y2: y(value)}), written(left - 6, y(value) + 4, 'end', value.toFixed(1)));
+    }
+    for (const [values, name] of lines) {
+      const points = values.map((value, at) => (value === null ? null : `${x(at).toFixed(1)},${y(value).toFixed(1)}`)).filter(Boolean);
+      shapes.push(drawn('polyline', {class: `line ${name}`, points: points.join(' ')}));
+    }
+    return pictured(caption, width, height, ...shapes, ...layerMarks(of, bottom + 16, x, 7), written((left + right) / 2, height - 4, 'middle', 'after layer'));
+  };
+
+  /** Cells by row and layer; the darkest is `most` from 0, those below 0 have the other colour. */
+  const cellsOver = (caption, of, names, cells, most, across) => {
+    const cell = Math.max(8, Math.min(20, Math.floor(320 / of.layers))), high = 15;
+    const left = 12 + 7 * Math.max(...names.map((name) => name.length)), bottom = 6 + high * names.length;
+    const shapes = names.map((name, row) => written(left - 6, 6 + high * row + 11, 'end', name));
+    cells.forEach((values, row) => values.forEach((value, at) => {
+      if (value === null) return;
+      const strength = most > 0 ? Math.min(1, Math.abs(value) / most) : 0;
+      shapes.push(drawn('rect', {class: value < 0 ? 'cell new' : 'cell true', x: left + cell * at, y: 6 + high * row, width: cell - 1, height: high - 1,
+                                 'fill-opacity': strength.toFixed(2)}));
+    }));
+    const middle = left + cell * of.layers / 2;
+    return pictured(caption, Math.max(left + cell * of.layers + 8, middle + 50), bottom + 36, ...shapes,
+                    ...layerMarks(of, bottom + 14, (at) => left + cell * (at + 0.5), cell * of.layers / 26), written(middle, bottom + 31, 'middle', across));
+  };
+
+  /** The numbers of pictures, made when they are opened. */
+  const numbersOf = (caption, head, rowsOf) => {
+    const box = element('details', {}, element('summary', {}, `Numbers: ${caption}`));
+    box.addEventListener('toggle', () => box.append(tableOf(caption, head, [['', rowsOf()]])), {once: true});
+    return box;
+  };
+  const part = (heading, text, pictures, numbers) =>
+    [element('h3', {}, heading), element('p', {}, text), element('div', {className: 'pictures'}, ...pictures), numbers];
+  const largest = (lists) => Math.max(0, ...lists.flat(3).filter((value) => value !== null).map(Math.abs));
+  const leftOut = (what) => {
+    const count = data.left_out?.[what];
+    return count ? ` This page leaves out ${count} of them; study.h5 has all.` : '';
+  };
+  const seriesLabel = (series) => series.label + (series.set ? ` (${series.set})` : '');
+  const ofFact = (found, fact) => (found ? found.series.filter((series) => fact in series.facts) : []);
+  const placeName = (place) => ({last: 'last token', subject_last: 'subject\u2019s last token'})[place] || place.replaceAll('_', ' ');
+
+  const tracingPart = (fact) => {
+    const of = data.tracing;
+    if (!of || !(fact in of.facts)) return [];
+    const [clean, corrupted] = of.facts[fact];
+    const names = of.places.map(placeName);
+    const what = {state: 'Restoring the residual stream', mlp: 'Restoring MLPs', attention: 'Restoring attention'};
+    const kinds = of.kinds.filter((kind) => fact in kind.facts);
+    const effect = (kind) => kind.facts[fact].map((layers) => layers.map((value) => (value === null ? null : value - corrupted)));
+    const text = `The first token of the true object has a probability of ${share(clean / 1000)}, and of ${share(corrupted / 1000)} behind a ` +
+      `corrupted subject. Cells show how much of it comes back where a state is restored.${leftOut('tracing')}`;
+    return part('Causal tracing', text,
+      kinds.map((kind) => cellsOver(`${what[kind.name] || kind.name}; darkest: ${(largest(effect(kind)) / 10).toFixed(1)} points`, of, names, effect(kind),
+                                    largest(effect(kind)), 'layer')),
+      numbersOf('Causal tracing', ['restored', 'place', 'layer', 'effect, points'], () => kinds.flatMap((kind) => effect(kind).flatMap((layers, place) =>
+        layers.flatMap((value, at) => (value === null ? [] : [[kind.name, names[place], layerName(of.first + at), (value / 10).toFixed(1)]]))))));
+  };
+
+  const tracePart = (fact) => {
+    const of = data.traces, all = ofFact(of, fact);
+    if (all.length === 0) return [];
+    const nats = (values) => values.map((value) => (value === null ? null : value / 100));
+    const key = element('span', {className: 'key'}, element('span', {className: 'bar true'}), ' true object, whole line; ', element('span', {className: 'bar new'}), ' new object, dashes');
+    const made = part('Logit lens', `log P [nats] of the first token of both objects after each layer.${leftOut('traces')} `,
+      all.map((series) => linesOver(`${seriesLabel(series)}; ${placeName(series.place)}`, of,
+                                    [[nats(series.facts[fact][0]), 'true'], [nats(series.facts[fact][1]), 'new']])),
+      numbersOf('Logit lens', ['model', 'place', 'after layer', 'log P(true)', 'log P(new)', 'rank of true', 'rank of new'], () => all.flatMap((series) => {
+        const [lpTrue, lpNew, rankTrue, rankNew] = series.facts[fact];
+        return lpTrue.map((_, at) => [seriesLabel(series), placeName(series.place), layerName(of.first + at), scaled(lpTrue, at, 100, 2), scaled(lpNew, at, 100, 2),
+                                      plain(rankTrue, at), plain(rankNew, at)]);
+      })));
+    made[1].append(key);
+    return made;
+  };
+
+  const mapPart = (fact) => {
+    const of = data.maps, all = ofFact(of, fact);
+    if (all.length === 0) return [];
+    const names = (series) => series.facts[fact][0].map((_, position) => `token ${position}`);
+    const quantities = [['Distance to the unedited model', 100, 2], ['Log-odds of new over true, logit lens', 100, 2], ['Attention of the last token', 10, 1]];
+    const pictures = quantities.flatMap(([name, unit, digits], which) => {
+      const shown = all.filter((series) => largest([series.facts[fact][which]]) > 0);
+      const most = largest(shown.map((series) => series.facts[fact][which]));
+      return shown.map((series) => cellsOver(`${name}; ${seriesLabel(series)}; darkest: ${(most / unit).toFixed(digits)}${which === 2 ? ' %' : ''}`, of,
+                                             names(series), series.facts[fact][which].map((layers) => layers.map((value) => (which === 1 && value !== null ? -value : value))), most, 'after layer'));
+    });
+    return part('Maps', `Every token of the prompt, from 0, after each layer. Log-odds are blue where the true object is likelier, orange where the new one is.${leftOut('maps')}`, pictures,
+      numbersOf('Maps', ['model', 'token', 'after layer', 'distance', 'log-odds of new over true', 'attention of the last token %'], () => all.flatMap((series) => {
+        const [distance, odds, attention] = series.facts[fact];
+        return distance.flatMap((layers, position) => layers.map((_, at) => [seriesLabel(series), String(position), layerName(of.first + at),
+          scaled(layers, at, 100, 2), scaled(odds[position], at, 100, 2), scaled(attention[position], at, 10, 1)]));
+      })));
+  };
+
   /** Everything that is known of a fact, one part below the other. A further part goes into this list. */
-  const factParts = [editTable, rewriteTable, otherTables, injectionTable];
+  const factParts = [editTable, rewriteTable, otherTables, injectionTable, tracingPart, tracePart, mapPart];
 
   const factPage = (fact) => {
     const heading = element('h2', {id: 'fact-heading', tabIndex: -1, dir: 'auto'}, data.prompt[fact]);
