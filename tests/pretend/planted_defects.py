@@ -39,7 +39,7 @@ NCCL_REDUCER = "src/compute/nccl_reducer.cpp"
 
 DEFECTS = [
     # Tensors in the wrong place
-    Defect("an index stays on the CPU", TWO_WAY, ".add(edit_).add(next_);", ".add(edit_);", "model", "model_waits_test"),
+    Defect("an index stays on the CPU", TWO_WAY, ".add(edit_).add(next_).add(", ".add(edit_).add(", "model", "model_waits_test"),
     Defect("an index of a micro-batch stays on the CPU", TRAINING_SET, ".add(last.tokens).add(edit).to(", ".add(last.tokens).to(",
            "mask", "mask_waits_test"),
     Defect("a mask stays on the CPU", METRICS, "condition.keep.to(model_->device(), model_->dtype())",
