@@ -150,7 +150,7 @@ class Analysis(WorldTest):
         for study, words, sentence in [
             (self.study, ["--set", "analysis.split=west"], "no such split"),
             (unswept, ["--set", "mask=none"], "dimensions.*trains none"),
-            (self.study, ["--set", "facts.heldout.limit=0"], "none of them is edited"),
+            (self.study, ["--set", "facts.heldout.files=train.json", "--set", "facts.heldout.allow_overlap=[case]"], "no facts that are not"),
         ]:
             with self.subTest(words):
                 refused = plan(*words, study=study)
