@@ -9,6 +9,7 @@
 #include <onemask/core/file.hpp>
 #include <onemask/edit/weight_delta.hpp>
 #include <onemask/eval/metrics.hpp>
+#include <onemask/settings/edit_hparams.hpp>
 #include <onemask/settings/evaluation_options.hpp>
 
 #include <algorithm>
@@ -32,8 +33,8 @@ struct Bench {
   Tokenizer tokenizer = Tokenizer::open(model_folder);
   std::vector<Fact> facts = read_counterfact(work_folder / "facts.json");
   int layer = read_edit_hparams(model_folder / "hparams.yaml").layer();
-  std::vector<Edit> edits;
-  at::Tensor keep;
+  std::vector<Edit> edits = {};
+  at::Tensor keep = {};
 
   void draw() {
     auto const& config = model->config();

@@ -2,10 +2,12 @@
 """What happens inside of models: parts that add up, the same bits on any number of ranks, for edits of one fact and of many."""
 
 import random
+import re
 import struct
 import subprocess
 import sys
 import unittest
+from pathlib import Path
 
 from runs import PROGRAM, Results, Run, WorldTest
 
@@ -135,16 +137,23 @@ class Analysis(WorldTest):
         self.assertEqual(parts - {("attention_bias", layer) for layer in range(LAYERS)}, {("attention", 1), ("mlp", 1), ("logit", -1)})
 
     def test_the_plan_shows_the_tasks_and_refuses_what_a_run_would(self):
-        def plan(*words: object) -> subprocess.CompletedProcess:
-            command = [PROGRAM, "plan", self.study, "--out", self.folder / "planned", *words]
+        unswept = self.study.parent / "unswept.yaml"
+        unswept.write_text(re.sub(r"(?m)^sweep:.*\n(?:  .*\n)*", "", self.study.read_text()))
+
+        def plan(*words: object, study: Path = self.study) -> subprocess.CompletedProcess:
+            command = [PROGRAM, "plan", study, "--out", self.folder / "planned", *words]
             return subprocess.run(list(map(str, command)), capture_output=True, text=True)
 
         said = plan()
         self.assertEqual(said.returncode, 0, said.stderr)
         self.assertRegex(said.stdout, r"analysis +6 ")  # two units of 6 facts: without a mask, and of two seeds
-        for words, sentence in [(["--set", "analysis.split=west"], "no such split"), (["--set", "mask=none"], "trains none")]:
+        for study, words, sentence in [
+            (self.study, ["--set", "analysis.split=west"], "no such split"),
+            (unswept, ["--set", "mask=none"], "dimensions.*trains none"),
+            (self.study, ["--set", "facts.heldout.files=train.json", "--set", "facts.heldout.allow_overlap=[case]"], "no facts that are not"),
+        ]:
             with self.subTest(words):
-                refused = plan(*words)
+                refused = plan(*words, study=study)
                 self.assertEqual(refused.returncode, 2)
                 self.assertRegex(" ".join(refused.stderr.split()), sentence)
         without = subprocess.run([PROGRAM, "report", self.folder / "nothing", "--analysis"], capture_output=True, text=True)

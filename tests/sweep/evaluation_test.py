@@ -166,7 +166,6 @@ class Evaluation(WorldTest):
         # Without masks nothing is trained that could know the facts.
         self.ask("plan", study, "--out", self.folder / "unmasked", "--set", "mask=none", "--set", "sweep={}")
 
-
     def test_masks_of_several_splits(self):
         words = ["--set", "mask.validation_share=0.34", "--sweep", "mask.seed=0", "--sweep", "mask.train_split=train,ood"]
         one = self.finished("splits of one", 1, *words)
@@ -175,11 +174,11 @@ class Evaluation(WorldTest):
         self.assertEqual(results.attributes["train_split"], "train, ood")
         trained = dict(zip(results.texts("conditions/name"), results.texts("conditions/train_split")))
         self.assertEqual(trained["edited"], "")
-        self.assertEqual(trained["magnitude (mask.train_split=ood mask.seed=0)"], "ood")
+        self.assertEqual(trained["magnitude (mask.seed=0 mask.train_split=ood)"], "ood")
         planned = {key[:2]: value[2] for key, value in Scores(one.folder).summary.items() if key[2:] == ("all", "rewrite", "rsr")}
         # 7 of the 22 training facts and 2 of 6 others are held back. A mask is scored on its own of them.
         for split, counts in {"train": (15, 15, 15), "ood": (4, 4, 4), "heldout": (6, 6, 6), "validation": (9, 7, 2)}.items():
-            names = ("edited", "mask.train_split=train mask.seed=0", "mask.train_split=ood mask.seed=0")
+            names = ("edited", "mask.seed=0 mask.train_split=train", "mask.seed=0 mask.train_split=ood")
             self.assertEqual(tuple(planned[name, split] for name in names), counts, split)
         matrix = self.ask("report", one.folder, "--matrix", "rsr")
         self.assertIn("Mean over 2 cells at home", matrix)
