@@ -164,8 +164,8 @@ TEST(PageParts, RowsAreLabelledHeadedAndContinued) {
 }
 
 TEST(PageParts, EachTermBeginsAParagraph) {
-  EXPECT_EQ(html_definitions("zeros: share of it. RSR\nis: not one; so\nKL: nats.\n"),
-            "<p><b>zeros:</b> share of it. RSR</p>\n<p><b>is:</b> not one; so</p>\n<p><b>KL:</b> nats.</p>\n");
+  EXPECT_EQ(html_definitions("zeros: share of it, where RSR\nis: not one; so.\nKL: nats.\n"),
+            "<p><b>zeros:</b> share of it, where RSR is: not one; so.</p>\n<p><b>KL:</b> nats.</p>\n");
   EXPECT_EQ(html_definitions("RSR: a share; mean\nover facts.\n"), "<p><b>RSR:</b> a share; mean over facts.</p>\n");
 }
 
