@@ -126,7 +126,7 @@ install_extra() { # NAME WHAT
   fi
 }
 install_extra statistics "scipy, polars or DuckDB"
-install_extra page axe-core
+install_extra report "axe-core or matplotlib"
 # Tests hold adapters against PEFT, which needs Python's torch, so only beside CUDA.
 if [[ $cuda == 1 ]]; then install_extra peft PEFT; fi
 echo "$venv"

@@ -77,7 +77,10 @@ class Insides {
       return analyses.values<std::string>(column)[static_cast<std::size_t>(analysis)];
     };
     auto label = label_of_kind(kind_of(text("kind"), "a row of the table 'analyses'"));
-    if (!text("point").empty()) label += ", " + text("point");
+    auto point = text("point");
+    if (point.starts_with(text("set"))) point.erase(0, text("set").size());  // which is said beside it
+    point.erase(0, point.find_first_not_of(' '));
+    if (!point.empty()) label += ", " + point;
     return {{"label", valid_text(label)}, {"set", valid_text(text("set"))}};
   }
 

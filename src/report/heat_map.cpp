@@ -18,22 +18,28 @@ void add_heat(Drawing& drawing, double x, double y, double width, double value, 
   drawing.rectangle(x, y + 1, width - 1, heat_row - 2, value < 0 ? below_zero : above_zero, strength);
 }
 
-/// What the colours are: five of each side that there is.
+bool has_positive(std::vector<std::optional<double>> const& row) {
+  return std::any_of(row.begin(), row.end(), [](auto const& cell) { return cell.value_or(0) > 0; });
+}
+
+/// What the colours are: up to the strongest, and below 0 as far as there are numbers.
 void add_scale(Drawing& drawing, double x, double y, HeatMap const& map, double most) {
-  bool negative = false;
+  double least = 0;
   for (auto const& row : map.cells) {
-    for (auto const& cell : row) negative = negative || (cell && *cell < 0);
+    for (auto const& cell : row) least = std::min(least, cell.value_or(0));
   }
-  auto const label = [&](double value) { return fmt::format("{:.3g}{}", value, map.unit); };
+  constexpr double faintest = 0.02;  // of the strongest, which can hardly be seen
+  auto const below = most > 0 && -least > faintest * most ? static_cast<int>(std::ceil(-4 * least / most - 1e-9)) : 0;
+  auto const above = least == -most && std::none_of(map.cells.begin(), map.cells.end(), has_positive) ? 0 : 4;
+  auto const label = [&](double value) { return fmt::format("{:.3g}{}", value + 0.0, map.unit); };
   auto const put = [&](std::string const& text) {
     drawing.text(x, y + heat_row / 2 + 4, text);
     x += Drawing::letter_width * static_cast<double>(characters(text)) + 6;
   };
-  put(label(negative ? -most : 0));
-  for (int step = negative ? -4 : 0; step <= 4; ++step, x += heat_sample)
-    add_heat(drawing, x, y, heat_sample, most * step / 4, most);
+  put(label(-most * below / 4));
+  for (int step = -below; step <= above; ++step, x += heat_sample) add_heat(drawing, x, y, heat_sample, most * step / 4, most);
   x += 6;
-  put(label(most));
+  put(label(most * above / 4));
 }
 
 }  // namespace

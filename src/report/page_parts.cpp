@@ -145,14 +145,14 @@ std::string html_figure(ReportFigure const& figure) {
 
 std::string html_definitions(std::string const& lines) {
   std::string html;
-  bool open = false;
+  bool open = false, ended = false;
   for (auto const& line : split_text(lines, '\n')) {
     if (line.empty()) continue;
-    auto const term = term_of(line);
+    auto const term = open && !ended ? "" : term_of(line);  // a sentence that goes on defines nothing
     if (!open || !term.empty()) html += std::string(open ? "</p>\n" : "") + "<p>";
     if (open && term.empty()) html += " ";
     html += (term.empty() ? "" : "<b>" + escaped_markup(term) + "</b>") + escaped_markup(line.substr(term.size()));
-    open = true;
+    open = true, ended = line.ends_with('.');
   }
   return html + (open ? "</p>\n" : "");
 }

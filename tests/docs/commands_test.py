@@ -5,8 +5,8 @@
 
 Fenced blocks marked sh and python are run, each by itself; a yaml block that begins with "# NAME.yaml" becomes that file. Other blocks
 are no commands. `onemask`, `mpirun` and the Python of the tests are on the PATH. `sbatch` is a stand-in that checks the script and the
-files that the study names; downloads come from a server on this machine. A python block is passed over where polars or DuckDB, which
-it imports, is not installed. The environment: ONEMASK_PROGRAM, ONEMASK_MPIRUN, ONEMASK_SOURCE; tests/launch is on the PYTHONPATH. Ends
+files that the study names; downloads come from a server on this machine. A python block is passed over where polars, DuckDB or
+matplotlib, which it imports, is not installed. The environment: ONEMASK_PROGRAM, ONEMASK_MPIRUN, ONEMASK_SOURCE; tests/launch is on the PYTHONPATH. Ends
 with 77, skipped, where the model that ships is not there.
 """
 
@@ -26,7 +26,7 @@ from server import Server
 
 MODEL = "res/models/world-gpt2"
 FENCE = re.compile(r"^```(sh|python|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NOT_INSTALLED = re.compile(r"^ModuleNotFoundError: No module named '(polars|duckdb)'", re.MULTILINE)
+NOT_INSTALLED = re.compile(r"^ModuleNotFoundError: No module named '(polars|duckdb|matplotlib)'", re.MULTILINE)
 YAML_NAME = re.compile(r"# *(\S+\.yaml)\b")
 HUB_MODELS = ["openai-community/gpt2", "openai-community/gpt2-xl"]
 COUNTERFACT = "/counterfact.json"

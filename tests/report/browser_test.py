@@ -207,7 +207,8 @@ class Pages(unittest.TestCase):
         headings = browser.evaluate("[...document.querySelectorAll('#fact h3')].map((heading) => heading.textContent)")
         self.assertEqual(headings, ["Causal tracing", "Logit lens", "Maps"])
         figures = browser.evaluate("[...document.querySelectorAll('#fact .pictures')].map((of) => of.querySelectorAll('figure svg title').length)")
-        self.assertEqual(figures, [3, 12, 17])  # kinds of states; models and places; maps, none of the unedited model's distance to itself
+        # Kinds of states; models at two places; three quantities, without the unedited model's distance to itself.
+        self.assertEqual(figures, [3, 6, 6, 5, 6, 6])
         browser.evaluate("document.querySelectorAll('#fact details')[1].open = true; new Promise((resolve) => setTimeout(resolve, 100))")
         rows = browser.evaluate("[...document.querySelectorAll('#fact details')[1].querySelectorAll('tbody tr')].map((row) => row.textContent)")
         self.assertEqual(len(rows), 12 * 7)

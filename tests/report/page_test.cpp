@@ -1,3 +1,4 @@
+#include "report/fact_insides.hpp"
 #include "report/page_parts.hpp"
 #include "report/page_studies.hpp"
 #include <onemask/report/page.hpp>
@@ -104,7 +105,7 @@ TEST(Page, AStudyWithoutScoresSaysSo) {
 
 TEST(Page, IsSmallWithManyFacts) {
   auto const html = to_html(invented_study(study_of_many_facts()));
-  EXPECT_LT(html.size(), 20'000'000U);
+  EXPECT_LT(html.size(), 15'000'000U);  // leaves room for what happens inside of models
   EXPECT_THAT(page_section(html, "facts"), Not(HasSubstr("This page holds the scores")));
 }
 
@@ -132,10 +133,16 @@ TEST(Page, ShowsWhatHappensInsideOfModels) {
 
 TEST(Page, HoldsAsMuchOfTheInsidesOfManyFactsAsFits) {
   auto study = study_of_many_facts();
-  study.inside = 2000;
-  auto const html = to_html(invented_study(study));
-  EXPECT_LT(html.size(), 20'000'000U);
-  EXPECT_THAT(html, HasSubstr("\"left_out\":{"));
+  study.inside = 1000;
+  nlohmann::ordered_json data;
+  add_insides(invented_study(study), study.facts, data);
+  EXPECT_LT(data.dump().size(), 4'100'000U);
+  EXPECT_EQ(data["tracing"]["kinds"].size(), 3U);
+  auto const kept = data["traces"]["series"].size();
+  EXPECT_GT(kept, 6U);
+  EXPECT_EQ(kept + data["left_out"].value("traces", 0U), 12U);
+  EXPECT_EQ(data["traces"]["series"][5]["place"], "last");  // of all models, before other places
+  EXPECT_GT(data["left_out"]["maps"], 0);
 }
 
 TEST(PageParts, RowsAreLabelledHeadedAndContinued) {
@@ -157,8 +164,8 @@ TEST(PageParts, RowsAreLabelledHeadedAndContinued) {
 }
 
 TEST(PageParts, EachTermBeginsAParagraph) {
-  EXPECT_EQ(html_definitions("zeros: share of it. RSR\nis: not one; so\nKL: nats.\n"),
-            "<p><b>zeros:</b> share of it. RSR</p>\n<p><b>is:</b> not one; so</p>\n<p><b>KL:</b> nats.</p>\n");
+  EXPECT_EQ(html_definitions("zeros: share of it, where RSR\nis: not one; so.\nKL: nats.\n"),
+            "<p><b>zeros:</b> share of it, where RSR is: not one; so.</p>\n<p><b>KL:</b> nats.</p>\n");
   EXPECT_EQ(html_definitions("RSR: a share; mean\nover facts.\n"), "<p><b>RSR:</b> a share; mean over facts.</p>\n");
 }
 

@@ -92,8 +92,6 @@
   };
   document.querySelectorAll('table.data').forEach(furnish);
 
-  window.addEventListener('beforeprint', () => document.querySelectorAll('details').forEach((box) => { box.open = true; }));
-
   // ---- facts ----
 
   const source = document.getElementById('fact-data');
@@ -334,17 +332,24 @@
     return marks;
   };
 
+  /** 1, 2 or 5 times a power of ten, at most 5 of which cover a length. */
+  const stepOf = (length) => {
+    const power = 10 ** Math.floor(Math.log10((length || 1) / 5));
+    return power * ([1, 2, 5].find((times) => length <= 5 * times * power) || 10);
+  };
+
   /** Lines of [values, class] over layers. */
   const linesOver = (caption, of, lines) => {
     const width = 300, height = 170, left = 44, right = width - 8, top = 8, bottom = height - 34;
     const there = lines.flatMap(([values]) => values.filter((value) => value !== null));
-    const least = Math.min(0, ...there), most = Math.max(0, ...there);
+    const step = stepOf(Math.max(0, ...there) - Math.min(0, ...there));
+    const least = step * Math.floor(Math.min(0, ...there) / step), most = step * Math.ceil(Math.max(0, ...there) / step);
     const x = (at) => left + (right - left) * (of.layers > 1 ? at / (of.layers - 1) : 0.5);
     const y = (value) => bottom - (bottom - top) * (value - least) / (most - least || 1);
     const shapes = [];
-    for (let mark = 0; mark <= 4; ++mark) {
-      const value = least + (most - least) * mark / 4;
-      shapes.push(drawn('line', {class: 'grid', x1: left, x2: right, y1: y(value), y2: y(value)}), written(left - 6, y(value) + 4, 'end', value.toFixed(1)));
+    for (let mark = Math.round(least / step); mark <= Math.round(most / step); ++mark) {
+      const at = y(mark * step);
+      shapes.push(drawn('line', {class: 'grid', x1: left, x2: right, y1: at, y2: at}), written(left - 6, at + 4, 'end', String(Number((mark * step).toPrecision(6)))));
     }
     for (const [values, name] of lines) {
       const points = values.map((value, at) => (value === null ? null : `${x(at).toFixed(1)},${y(value).toFixed(1)}`)).filter(Boolean);
@@ -375,8 +380,15 @@
     box.addEventListener('toggle', () => box.append(tableOf(caption, head, [['', rowsOf()]])), {once: true});
     return box;
   };
-  const part = (heading, text, pictures, numbers) =>
-    [element('h3', {}, heading), element('p', {}, text), element('div', {className: 'pictures'}, ...pictures), numbers];
+  /** Pictures by their heading, "" for none. */
+  const part = (heading, text, groups, numbers) =>
+    [element('h3', {}, heading), element('p', {}, text),
+     ...groups.flatMap(([name, pictures]) => [...(name ? [element('h4', {dir: 'auto'}, name)] : []), element('div', {className: 'pictures'}, ...pictures)]), numbers];
+  const inGroups = (list, nameOf, pictureOf) => {
+    const groups = new Map();
+    for (const item of list) groups.set(nameOf(item), [...(groups.get(nameOf(item)) || []), pictureOf(item)]);
+    return [...groups];
+  };
   const largest = (lists) => Math.max(0, ...lists.flat(3).filter((value) => value !== null).map(Math.abs));
   const leftOut = (what) => {
     const count = data.left_out?.[what];
@@ -397,8 +409,8 @@
     const text = `The first token of the true object has a probability of ${share(clean / 1000)}, and of ${share(corrupted / 1000)} behind a ` +
       `corrupted subject. Cells show how much of it comes back where a state is restored.${leftOut('tracing')}`;
     return part('Causal tracing', text,
-      kinds.map((kind) => cellsOver(`${what[kind.name] || kind.name}; darkest: ${(largest(effect(kind)) / 10).toFixed(1)} points`, of, names, effect(kind),
-                                    largest(effect(kind)), 'layer')),
+      [['', kinds.map((kind) => cellsOver(`${what[kind.name] || kind.name}; darkest: ${(largest(effect(kind)) / 10).toFixed(1)} points`, of, names, effect(kind),
+                                    largest(effect(kind)), 'layer'))]],
       numbersOf('Causal tracing', ['restored', 'place', 'layer', 'effect, points'], () => kinds.flatMap((kind) => effect(kind).flatMap((layers, place) =>
         layers.flatMap((value, at) => (value === null ? [] : [[kind.name, names[place], layerName(of.first + at), (value / 10).toFixed(1)]]))))));
   };
@@ -409,8 +421,8 @@
     const nats = (values) => values.map((value) => (value === null ? null : value / 100));
     const key = element('span', {className: 'key'}, element('span', {className: 'bar true'}), ' true object, whole line; ', element('span', {className: 'bar new'}), ' new object, dashes');
     const made = part('Logit lens', `log P [nats] of the first token of both objects after each layer.${leftOut('traces')} `,
-      all.map((series) => linesOver(`${seriesLabel(series)}; ${placeName(series.place)}`, of,
-                                    [[nats(series.facts[fact][0]), 'true'], [nats(series.facts[fact][1]), 'new']])),
+      inGroups(all, (series) => placeName(series.place) + (series.set ? `; ${series.set}` : ''),
+               (series) => linesOver(series.label, of, [[nats(series.facts[fact][0]), 'true'], [nats(series.facts[fact][1]), 'new']])),
       numbersOf('Logit lens', ['model', 'place', 'after layer', 'log P(true)', 'log P(new)', 'rank of true', 'rank of new'], () => all.flatMap((series) => {
         const [lpTrue, lpNew, rankTrue, rankNew] = series.facts[fact];
         return lpTrue.map((_, at) => [seriesLabel(series), placeName(series.place), layerName(of.first + at), scaled(lpTrue, at, 100, 2), scaled(lpNew, at, 100, 2),
@@ -425,13 +437,13 @@
     if (all.length === 0) return [];
     const names = (series) => series.facts[fact][0].map((_, position) => `token ${position}`);
     const quantities = [['Distance to the unedited model', 100, 2], ['Log-odds of new over true, logit lens', 100, 2], ['Attention of the last token', 10, 1]];
-    const pictures = quantities.flatMap(([name, unit, digits], which) => {
+    const groups = quantities.flatMap(([name, unit, digits], which) => {
       const shown = all.filter((series) => largest([series.facts[fact][which]]) > 0);
       const most = largest(shown.map((series) => series.facts[fact][which]));
-      return shown.map((series) => cellsOver(`${name}; ${seriesLabel(series)}; darkest: ${(most / unit).toFixed(digits)}${which === 2 ? ' %' : ''}`, of,
-                                             names(series), series.facts[fact][which].map((layers) => layers.map((value) => (which === 1 && value !== null ? -value : value))), most, 'after layer'));
+      return inGroups(shown, (series) => `${name}${series.set ? `; ${series.set}` : ''}; darkest: ${(most / unit).toFixed(digits)}${which === 2 ? ' %' : ''}`,
+                      (series) => cellsOver(series.label, of, names(series), series.facts[fact][which].map((layers) => layers.map((value) => (which === 1 && value !== null ? -value : value))), most, 'after layer'));
     });
-    return part('Maps', `Every token of the prompt, from 0, after each layer. Log-odds are blue where the true object is likelier, orange where the new one is.${leftOut('maps')}`, pictures,
+    return part('Maps', `Every token of the prompt, from 0, after each layer. Log-odds are blue where the true object is likelier, orange where the new one is.${leftOut('maps')}`, groups,
       numbersOf('Maps', ['model', 'token', 'after layer', 'distance', 'log-odds of new over true', 'attention of the last token %'], () => all.flatMap((series) => {
         const [distance, odds, attention] = series.facts[fact];
         return distance.flatMap((layers, position) => layers.map((_, at) => [seriesLabel(series), String(position), layerName(of.first + at),
