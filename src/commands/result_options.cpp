@@ -64,7 +64,12 @@ std::filesystem::path study_file_of(po::variables_map const& values) {
 
 void add_rows(StudyFile& study, ResultOptions const& options, std::filesystem::path const& study_file) {
   if (options.took) add_took(study);
-  if (options.held_back || publishes_whole_training(study_file)) add_whole_training(study);
+  bool const wanted = options.held_back || publishes_whole_training(study_file);
+  if (wanted && !add_whole_training(study) && options.held_back) {
+    throw UserError(
+        "--held-back shows training facts together with those held back from training, but the study trains masks on none or on "
+        "several splits. Leave it out.");
+  }
 }
 
 std::string format_results(std::filesystem::path const& study_file, ResultOptions const& options) {

@@ -12,9 +12,12 @@
 namespace onemask {
 namespace {
 
-/// The facts of the split, or some of them drawn at random, ascending.
+/// The facts of the split that are edited in some way, or some of them drawn at random, ascending.
 std::vector<std::size_t> analysed_facts(AnalysisOptions const& options, Plan const& plan) {
-  auto const all = plan.facts_of(options.split);
+  auto all = plan.facts_of(options.split);
+  std::erase_if(all, [&](auto fact) {
+    return std::none_of(plan.sets.begin(), plan.sets.end(), [&](auto const& set) { return set.edits(fact); });
+  });
   auto const wanted = static_cast<std::size_t>(options.facts);
   if (wanted == 0 || wanted >= all.size()) return all;
   auto const order = RandomStream({stream::analysed_facts, all.size()}).permutation(all.size());
@@ -39,6 +42,7 @@ std::string settings_key(Study const& study, Fingerprints const& fingerprints) {
 std::string task_key(AnalysisTask const& task, std::string const& settings, Plan const& plan) {
   Hasher hasher;
   hasher.text(settings);
+  for (auto const layer : plan.sets[task.set].options.hparams.layers) hasher.integer(layer);  // of which there are inner units
   for (auto const fact : task.facts) {
     auto const& record = plan.facts[fact].fact;
     // Facts of one edited model share its key.

@@ -51,9 +51,12 @@ class PatchingStory {
   std::vector<std::string> tell() const {
     std::vector<std::string> paragraphs;
     for (auto const& edits : summary_.edits()) {
-      for (auto const& group : groups(edits)) {
-        add(paragraph(edits, group, std::nullopt), paragraphs);
-        for (auto const& settings : settings_of_masks(edits)) add(paragraph(edits, group, settings), paragraphs);
+      auto const settings = settings_of_masks(edits);
+      for (auto const& group : summary_.splits()) {
+        if (tells_of(edits, group, std::nullopt)) add(paragraph(edits, group, std::nullopt), paragraphs);
+        for (auto const& each : settings) {
+          if (tells_of(edits, group, each)) add(paragraph(edits, group, each), paragraphs);
+        }
       }
     }
     return paragraphs;
@@ -64,20 +67,26 @@ class PatchingStory {
     if (!paragraph.empty()) paragraphs.push_back(std::move(paragraph));
   }
 
-  /// Splits without the one that masks are trained on, where there are others.
-  std::vector<Group> groups(EditedModels const& edits) const {
-    auto const scored = [&](Group const& group) {
-      return std::any_of(edits.kinds.begin(), edits.kinds.end(), [&](auto const& kind) {
-        return kind.kind == ConditionKind::patched && summary_.mean(kind, group, "rewrite", "rsr");
-      });
+  /// Whether the split is one that the masks were not trained on, or there is no such split.
+  bool tells_of(EditedModels const& edits, Group const& group, std::optional<std::string> const& settings) const {
+    auto const is_of = [&](ModelKind const& kind) {
+      auto const patch = kind.kind == ConditionKind::patched ? patch_of(kind.variant) : std::nullopt;
+      return patch && belongs_to_mask(*patch) == settings.has_value() && (!settings || kind.settings == *settings);
     };
-    std::vector<Group> all, unseen;
-    for (auto const& group : summary_.splits()) {
-      if (group.split == validation_split || !scored(group)) continue;
-      all.push_back(group);
-      if (group.split != train_split_of(study_)) unseen.push_back(group);
-    }
-    return unseen.empty() ? all : unseen;
+    auto const is_scored = [&](Group const& other) {
+      return other.split != validation_split && std::any_of(edits.kinds.begin(), edits.kinds.end(), [&](auto const& kind) {
+               return is_of(kind) && summary_.mean(kind, other, "rewrite", "rsr");
+             });
+    };
+    auto const is_trained_on = [&](Group const& other) {
+      if (!settings) return is_training_split(study_, other.split);
+      return std::any_of(edits.kinds.begin(), edits.kinds.end(),
+                         [&](auto const& kind) { return is_of(kind) && kind.train_split == other.split; });
+    };
+    auto const splits = summary_.splits();
+    return is_scored(group) && (!is_trained_on(group) || std::none_of(splits.begin(), splits.end(), [&](auto const& other) {
+             return is_scored(other) && !is_trained_on(other);
+           }));
   }
 
   /// Masks that patches are scored with.

@@ -53,8 +53,9 @@ TracingReport::TracingReport(StudyFile const& study) {
   for (auto const each : layer) layers_ = std::max(layers_, static_cast<int>(each) + 1);
   for (std::size_t row = 0; row < table.rows(); ++row) {
     auto const known = corrupted.find(of[row]);
-    if (known == corrupted.end() || layer[row] < 0)
+    if (std::find(fact.begin(), fact.end(), of[row]) == fact.end() || layer[row] < 0)
       throw UserError("The study file's table 'tracing' has a row of no fact of its table 'tracing_facts', or of no layer.");
+    if (known == corrupted.end()) continue;  // its probabilities are no numbers, as where a narrow type overflows
     auto const kind = checked(kinds[row], trace_kind_names, "kind");
     auto found = std::find_if(kinds_.begin(), kinds_.end(), [&](auto const& other) { return other.kind == kind; });
     if (found == kinds_.end()) found = kinds_.insert(kinds_.end(), {kind, {}});
@@ -126,7 +127,13 @@ std::optional<TracingPeak> TracingReport::peak(TraceKind kind, TracePlace place)
 }
 
 TracingPeak TracingReport::layer_to_edit() const {
-  if (auto const found = peak(TraceKind::mlp, TracePlace::subject_last)) return *found;
+  if (auto const found = peak(TraceKind::mlp, TracePlace::subject_last)) {
+    if (found->effect.low > 0) return *found;
+    throw UserError(
+        "Restoring MLPs at the subject's last token brings back nothing that is clear in any layer, so the study names no layer "
+        "to "
+        "edit. Trace more facts, or more samples of each.");
+  }
   throw UserError(
       "The study has traced no MLPs at the subject's last token, which name a layer to edit. Trace the kind 'mlp' "
       "(tracing.kinds), or let the run go on.");

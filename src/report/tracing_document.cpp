@@ -61,6 +61,11 @@ std::string sentence_of_peak(TracingReport const& report, StudyFile const& study
   auto const layers = found->low == found->high ? fmt::format("layer {} in 95 % of resamples", found->low)
                                                 : fmt::format("layers {} to {} in 95 % of resamples", found->low, found->high);
   auto const where = place == TracePlace::subject_last ? "the subject's last token" : "the prompt's last token";
+  if (found->effect.low <= 0) {
+    return fmt::format(". Restoring {} at {} brings back nothing that is clear in any layer (at most {} points [{}, {}])",
+                       words_of_kind(kind, study), where, number(100 * found->effect.mean, 1), number(100 * found->effect.low, 1),
+                       number(100 * found->effect.high, 1));
+  }
   return fmt::format(". Restoring {} at {} brings back most {} layer {} ({}): {} points [{}, {}]", words_of_kind(kind, study),
                      where, preposition_of(kind), found->layer, layers, number(100 * found->effect.mean, 1),
                      number(100 * found->effect.low, 1), number(100 * found->effect.high, 1));

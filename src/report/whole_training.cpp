@@ -22,10 +22,10 @@ struct WantedMean {
   PromptKind prompts;
 };
 constexpr std::array<WantedMean, 5> all_wanted{{{"rsr", PromptKind::rewrite},
-                                            {"kl", PromptKind::rewrite},
-                                            {"top1_changed", PromptKind::rewrite},
-                                            {"success", PromptKind::rewrite},
-                                            {"rsr", PromptKind::paraphrase}}};
+                                                {"kl", PromptKind::rewrite},
+                                                {"top1_changed", PromptKind::rewrite},
+                                                {"success", PromptKind::rewrite},
+                                                {"rsr", PromptKind::paraphrase}}};
 
 /// A condition's scores of the facts.
 struct Row {
@@ -99,14 +99,14 @@ bool publishes_whole_training(std::filesystem::path const& study_file) {
   return std::any_of(splits.begin(), splits.end(), [](auto const& split) { return split.ends_with(and_validation); });
 }
 
-void add_whole_training(StudyFile& study) {
+bool add_whole_training(StudyFile& study) {
   FactScores const scores(study, FactScores::Of::changes);
   auto const split = train_split_of(study);
   std::vector<std::size_t> facts;
   for (std::size_t fact = 0; fact < scores.splits().size(); ++fact) {
     if (scores.splits()[fact] == split || scores.splits()[fact] == validation_split) facts.push_back(fact);
   }
-  if (std::find(scores.splits().begin(), scores.splits().end(), split) == scores.splits().end()) return;
+  if (std::find(scores.splits().begin(), scores.splits().end(), split) == scores.splits().end()) return false;
   auto const planned = planned_facts(need_table(study, "summary"), split);
   std::vector<Row> rows;
   Summary const summary(study);
@@ -127,6 +127,7 @@ void add_whole_training(StudyFile& study) {
   }
   add_intervals(rows);
   study.tables[whole_training_table] = table_of(rows, split);
+  return true;
 }
 
 }  // namespace onemask

@@ -3,6 +3,10 @@
 
 namespace onemask {
 
+bool asks_for_models(AnalysisOptions const& options) {
+  return options.contributions || options.attention || options.traces || options.maps != MapDetail::none;
+}
+
 template <>
 Fields<AnalysisOptions> const& fields_of<AnalysisOptions>() {
   using Analysis = AnalysisOptions;

@@ -101,6 +101,18 @@ void check_overlaps(Study const& study, std::string const& name) {
   }
 }
 
+/// Facts held back belong to a split that masks are trained on. Without masks, as in a part of a study, any split may be it.
+void check_published(Study const& study, std::string const& name) {
+  auto const trained = study.training_splits();
+  for (auto const& figure : study.published.figures) {
+    if (!study.masks || !figure.split.ends_with(and_validation)) continue;
+    auto const split = figure.split.substr(0, figure.split.size() - std::string_view(and_validation).size());
+    if (std::find(trained.begin(), trained.end(), split) != trained.end()) continue;
+    throw UserError("The study " + name + ": a published figure is of '" + figure.split +
+                    "', but no mask is trained on the split '" + split + "'. Masks are trained on: " + join(trained, ", ") + ".");
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> Study::training_splits() const {
@@ -120,7 +132,7 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
   override_values(document, overrides.set);
   if (overrides.limit) limit_splits(document["facts"], *overrides.limit);
   auto sweep = read_sweep(document, overrides, name);
-  if (auto const edit = document["edit"]; edit && edit.IsScalar() && !sweep.empty()) {
+  if (auto const edit = document["edit"]; edit && edit.IsScalar() && edit.Scalar() == "none" && !sweep.empty()) {
     throw UserError("The study " + name + " sweeps '" + sweep.front().keys.front() +
                     "', but it makes no edits (edit: none). Remove one of the two.");
   }
@@ -194,6 +206,12 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
                     ": 'analysis.dimensions' are those with most zeros in a mask, but the study trains none. Train a mask, or "
                     "remove the key.");
   }
+  if (study.analysis && !study.masks && !asks_for_models(*study.analysis)) {
+    throw UserError("The study " + name +
+                    ": 'analysis' asks for nothing but dimensions that masks cut, and the study trains none. Turn something on, "
+                    "or remove the section.");
+  }
+  check_published(study, name);
   std::ostringstream resolved;
   document.remove("sweep");
   for (auto const& [keys, values] : sweep) {

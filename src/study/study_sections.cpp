@@ -308,11 +308,13 @@ TracingOptions read_tracing(YamlSection section, std::vector<FactSelection> cons
   return tracing;
 }
 
-/// A study that edits nothing: all else is of edited models.
+/// A study that edits nothing: all else is of edited models, but for the batches in which known facts are found.
 void refuse_more_than_tracing(YamlSection& root, Study const& study) {
   for (auto const* key : {"mask", "inject", "analysis", "evaluation", "perplexity", "moments", "published", "sweep"}) {
-    if (root.has(key) && !root.value(key).is("none"))
-      throw root.fault(key, "is of edits, but the study makes none (edit: none); remove one of the two");
+    if (!root.has(key) || root.value(key).is("none")) continue;
+    bool const is_for_known =
+        key == std::string_view("evaluation") && root.section(key).keys() == std::vector<std::string>{"batch"};
+    if (!is_for_known) throw root.fault(key, "is of edits, but the study makes none (edit: none); remove one of the two");
   }
   if (!study.tracing) {
     throw root.fault("edit",
@@ -334,8 +336,7 @@ AnalysisOptions read_analysis(YamlSection section, Study const& study) {
   }
   if (analysis.heads && !analysis.contributions && !analysis.attention)
     throw section.fault("heads", "is a part of 'contributions' and 'attention', which are off; turn one of them on");
-  bool const asks = analysis.contributions || analysis.attention || analysis.traces || analysis.dimensions > 0 ||
-                    analysis.maps != MapDetail::none;
+  bool const asks = asks_for_models(analysis) || analysis.dimensions > 0;
   if (!asks) throw section.fault("", "asks for nothing; turn something on, or remove the section");
   return analysis;
 }
@@ -352,12 +353,12 @@ PerplexityOptions read_perplexity(YamlSection section, std::filesystem::path con
   return perplexity;
 }
 
-/// The names of splits that figures may be of. Without masks, as in a part of a study, any split may be the one trained on.
-std::vector<std::string> published_splits(Study const& study, std::string const& train_split) {
+/// The names of splits that figures may be of. Which ones masks are trained on is known with the whole sweep.
+std::vector<std::string> published_splits(Study const& study) {
   std::vector<std::string> names{validation_split, every_split};
   for (auto const& selection : study.facts) {
     names.push_back(selection.split);
-    if (!study.masks || selection.split == train_split) names.push_back(selection.split + and_validation);
+    names.push_back(selection.split + and_validation);
   }
   return names;
 }
@@ -407,6 +408,7 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   study.masks = false;
   if (root.value("edit").is("none")) {
     refuse_more_than_tracing(root, study);
+    study.evaluation = read_evaluation(root.section("evaluation"));
     root.finish();
     return study;
   }
@@ -418,7 +420,7 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   point.edit = read_edit(root.section("edit"), base, edit);
   if (!root.value("mask").is("none")) read_mask(root.section("mask"), point, study);
   point.masked = study.masks;
-  study.published = read_published(root.section("published"), published_splits(study, point.training.split), file);
+  study.published = read_published(root.section("published"), published_splits(study), file);
   if (root.has("inject")) study.inject = read_injection(root.section("inject"), study, point.edit);
   if (root.has("analysis")) study.analysis = read_analysis(root.section("analysis"), study);
   auto const& moments = study.moments;

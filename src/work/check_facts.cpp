@@ -44,9 +44,11 @@ void check_facts(Study const& study, Plan const& plan, Tokenizer const& tokenize
   for (auto const& set : plan.sets) {
     if (seen.emplace(set.templates, set.options.hparams.fact_token).second) sets.push_back(&set);
   }
-  bool const trained =
-      std::any_of(plan.masks.begin(), plan.masks.end(), [](auto const& mask) { return mask.options.paraphrases; });
-  auto const training = trained ? study.training_splits() : std::vector<std::string>();  // on paraphrases
+  std::vector<std::string> training;  // splits, on whose paraphrases masks are trained
+  for (auto const& mask : plan.masks) {
+    bool const known = std::find(training.begin(), training.end(), mask.split) != training.end();
+    if (mask.options.paraphrases && !known) training.push_back(mask.split);
+  }
   for (auto const& item : plan.facts) {
     if (sets.empty()) break;  // nothing is edited, so nothing is scored
     auto const object = longest_object(item.fact, tokenizer);

@@ -45,7 +45,8 @@ class TracingReport {
   std::optional<Estimate> effect(TracedKind const& kind, TracePlace place, int layer) const;
   /// Nothing where the kind was not restored, or no prompt has the place.
   std::optional<TracingPeak> peak(TraceKind kind, TracePlace place) const;
-  /// Where ROME looks for the layer to edit: MLPs at the subject's last token. Throws UserError where there is none.
+  /// Where ROME looks for the layer to edit: MLPs at the subject's last token. Throws UserError where there is none,
+  /// or its interval reaches 0.
   TracingPeak layer_to_edit() const;
   double deviation() const { return deviation_; }  ///< of the noise
   std::string const& split() const { return split_; }

@@ -36,6 +36,9 @@ struct AnalysisOptions {
   MapDetail maps = MapDetail::none;
 };
 
+/// Whether anything but dimensions is asked for, which takes a mask.
+bool asks_for_models(AnalysisOptions const& options);
+
 template <>
 Fields<AnalysisOptions> const& fields_of<AnalysisOptions>();
 
