@@ -68,8 +68,8 @@ struct MaskTask {
   std::uint64_t seed = 0;
   std::vector<std::size_t> training = {};   ///< facts that it is trained on, ascending
   std::vector<std::size_t> held_back = {};  ///< and those that it is tried on after every epoch
-  /// By fact: those of its split that are neither, and those held back from other splits, which are not scored under it; empty
-  /// of a consensus.
+  /// By fact: those of its split that are neither, and those held back from other splits, which are not scored under it; empty:
+  /// none.
   std::vector<bool> left_out = {};
   std::vector<std::size_t> members =
       {};                ///< of a consensus, which is not trained: places in Plan::masks of those it is the mean of
