@@ -153,6 +153,7 @@ void AnalysisMaker::attention(AnalysisNumbers const& numbers) {
     layers.push_back({std::to_string(layer), "-1"});
     rows.push_back({std::to_string(layer), {layers.back()}});
   }
+  if (rows.empty()) return;  // nothing is analysed yet
   auto const table = [&](char const* what, Show as, Draw draw = Draw::no) { return begin(what, "", "layer", as, draw); };
   add(table("attention to the subject's last token, mean over heads", Show::shares, Draw::yes), numbers, rows, column(0));
   add(table("attention to the subject's last token, largest head", Show::shares), numbers, rows, column(1));

@@ -47,7 +47,7 @@ Table rows_where(Table const& table, char const* column, std::string const& text
   return rows;
 }
 
-/// Letters, digits and single hyphens.
+/// Letters, digits and single hyphens; of long texts the beginning, as names of files are limited.
 std::string file_word(std::string const& text) {
   std::string word;
   for (char const letter : text) {
@@ -57,6 +57,8 @@ std::string file_word(std::string const& text) {
       word += '-';
     }
   }
+  constexpr std::size_t longest = 100;
+  if (word.size() > longest) word.resize(longest);
   while (word.ends_with('-')) word.pop_back();
   return word;
 }
@@ -145,7 +147,7 @@ class FigureMaker {
     for (auto const& report : matrices_of(study_)) add_matrices(report);
     for (auto const& block : injection_bars(study_)) {
       if (block.rows.empty()) continue;
-      add(FigurePlace::injection, "injection", block.title, block.title,
+      add(FigurePlace::injection, "edits-under-masks", block.title, block.title,
           "ES: share of rewrite prompts with P(new) > P(true). Whiskers: 95 % interval.", drawing_of(block),
           data_of(block, "es"));
     }
