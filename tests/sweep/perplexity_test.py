@@ -10,7 +10,7 @@ import sys
 import unittest
 import xml.etree.ElementTree as ElementTree
 
-from batch_edit_test import HPARAMS
+from tiny_world import MEMIT_HPARAMS
 from runs import MPIRUN, PROGRAM, Results, Run, WorldTest
 
 
@@ -27,7 +27,7 @@ class Perplexity(WorldTest):
         choice = random.Random(5)
         words = ["".join(choice.choices("abcdefghijklmnopqrstuvwxyz", k=choice.randint(1, 8))) for _ in range(4000)]
         (world / "corpus.txt").write_text("\n\n".join(" ".join(words[first : first + 15]) for first in range(0, 4000, 15)))
-        (world / "memit.yaml").write_text(HPARAMS)
+        (world / "memit.yaml").write_text(MEMIT_HPARAMS)
         text = cls.study.read_text().replace("  hparams: hparams.yaml\n", "").replace("0..2", "0..1")
         cls.study.write_text(text + "  edit.hparams: [hparams.yaml, memit.yaml]\nmoments: {text: corpus.txt, tokens: 2000}\n"
                              "perplexity: {text: corpus.txt, tokens: 9000, segment: 64, stride: 32}\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy
 
-from batch_edit_test import HPARAMS as MEMIT
+from tiny_world import MEMIT_HPARAMS as MEMIT
 from provenance_test import maker_of
 from runs import MPIRUN, PROGRAM, Run, WorldTest
 
