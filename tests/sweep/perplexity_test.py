@@ -10,8 +10,8 @@ import sys
 import unittest
 import xml.etree.ElementTree as ElementTree
 
-from tiny_world import MEMIT_HPARAMS
 from runs import MPIRUN, PROGRAM, Results, Run, WorldTest
+from tiny_world import MEMIT_HPARAMS
 
 
 def numbers(results: Results, name: str) -> list:
