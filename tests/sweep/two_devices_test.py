@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy
 
-from tiny_world import MEMIT_HPARAMS as MEMIT
 from provenance_test import maker_of
 from runs import MPIRUN, PROGRAM, Run, WorldTest
+from tiny_world import MEMIT_HPARAMS as MEMIT
 
 PRETEND = {"LD_PRELOAD": os.environ["ONEMASK_PRETEND"]}
 TF32 = {"TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1"}  # by which LibTorch multiplies float32 matrices inexactly
