@@ -1,6 +1,7 @@
 #include "study/study_sections.hpp"
 #include "study/sweep_axes.hpp"
 #include <onemask/core/error.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/core/yaml_document.hpp>
