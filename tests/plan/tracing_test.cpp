@@ -122,7 +122,10 @@ TEST_F(TracingPlan, WhatIsRefused) {
   EXPECT_THAT(said("edit: none\ntracing: {noise: 0}\n"), HasSubstr("'tracing.noise' must be a positive number"));
   EXPECT_THAT(said("edit: none\ntracing: {kinds: [mlps]}\n"), HasSubstr("names 'mlps'; known are state, mlp, attention"));
   EXPECT_THAT(said("edit: none\ntracing: {kinds: [state], window: 3}\n"), HasSubstr("'tracing.window' is of the kinds mlp"));
-  EXPECT_THAT(said("edit: none\nmask: {epochs: 2}\ntracing: {}\n"), HasSubstr("'mask' is of edits, but the study makes none"));
+  for (std::string const section : {"mask", "inject", "analysis", "evaluation", "perplexity", "moments"}) {
+    EXPECT_THAT(said("edit: none\ntracing: {}\n" + section + ": {}\n"),
+                HasSubstr("'" + section + "' is of edits, but the study makes none"));
+  }
   EXPECT_EQ(said("edit: none\nmask: none\ntracing: {}\n"), "");
   EXPECT_THAT(said("edit: none\ntracing: {}\n", {"edit.v_lr=1,2"}), HasSubstr("sweeps 'edit.v_lr', but it makes no edits"));
   write_study(nothing_edited);
