@@ -131,6 +131,15 @@ TEST(Page, ShowsWhatHappensInsideOfModels) {
                           HasSubstr("\"maps\":{\"first\":-1,\"layers\":7"), Not(HasSubstr("\"left_out\""))));
 }
 
+TEST(Page, ARunInProgressMayHaveNothingOfTheInsidesYet) {
+  auto study = invented_study({.partial = true});
+  InventedInsides(study, 0).add();
+  auto const html = to_html(study);
+  EXPECT_THAT(page_section(html, "inside"), "");
+  EXPECT_THAT(page_section(html, "tracing"), HasSubstr("No fact is traced yet."));
+  EXPECT_THAT(html.substr(html.find("id=\"fact-data\"")), AllOf(Not(HasSubstr("\"traces\"")), Not(HasSubstr("\"maps\":"))));
+}
+
 TEST(Page, HoldsAsMuchOfTheInsidesOfManyFactsAsFits) {
   auto study = study_of_many_facts();
   study.inside = 1000;
