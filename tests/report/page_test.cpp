@@ -123,6 +123,7 @@ TEST(Page, ShowsWhatHappensInsideOfModels) {
             HasSubstr("id=\"inside-Log-odds-of-new-over-true-logit-lens-subject-s-last-token-split-heldout\""),
             HasSubstr("id=\"inside-Drift-of-attention-to-the-subject-s-last-token-split-heldout\""),
             HasSubstr("id=\"inside-Distance-to-the-unedited-model-edited-split-heldout\""), HasSubstr("Logit lens: final norm")));
+  EXPECT_THAT(page_section(html, "warnings"), HasSubstr("Only 12 facts are traced"));
   auto const found = read_text(page_section(html, "found"));
   EXPECT_THAT(found, AllOf(HasSubstr("Causal tracing of the 12"), HasSubstr("the last token attends more")));
   auto const data = html.substr(html.find("id=\"fact-data\""));
