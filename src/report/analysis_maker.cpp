@@ -40,6 +40,13 @@ std::vector<std::string> places_of(AnalysisNumbers const& numbers) {
   return places;
 }
 
+/// A run in progress may have none.
+bool has_numbers(AnalysisTable const& table) {
+  return std::any_of(table.rows.begin(), table.rows.end(), [](auto const& row) {
+    return std::any_of(row.cells.begin(), row.cells.end(), [](auto const& cell) { return cell.has_value(); });
+  });
+}
+
 /// Facts that others lack too, taken from models.
 NumbersOfModels common(std::vector<NumbersOfFacts> models, NumbersOfFacts const& others) {
   for (auto& model : models) std::erase_if(model, [&](auto const& item) { return !others.contains(item.first); });
@@ -203,6 +210,7 @@ void AnalysisMaker::drift(AnalysisNumbers const& numbers, std::vector<NumberRow>
     auto const adjusted = holm(p);
     for (std::size_t i = 0; i < tested.size(); ++i) table.rows[tested[i]].cells.back()->p = adjusted[i];
   }
+  if (!has_numbers(table)) return;
   report_.tables.push_back(table);
   removed(numbers, rows, value, table);
 }
@@ -270,7 +278,7 @@ void AnalysisMaker::shift(AnalysisNumbers const& numbers, std::vector<Keys> cons
       row.cells.push_back(estimate ? std::optional(AnalysisCell{*estimate}) : std::nullopt);
     }
   }
-  report_.tables.push_back(std::move(table));
+  if (has_numbers(table)) report_.tables.push_back(std::move(table));
 }
 
 }  // namespace onemask

@@ -57,8 +57,8 @@ std::string file_word(std::string const& text) {
       word += '-';
     }
   }
-  constexpr std::size_t longest = 100;
-  if (word.size() > longest) word.resize(longest);
+  constexpr std::size_t longest_word = 160;  // names of files have at most 255 letters
+  word.resize(std::min(word.size(), longest_word));
   while (word.ends_with('-')) word.pop_back();
   return word;
 }

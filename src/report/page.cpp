@@ -82,6 +82,7 @@ std::string laboratory_section(PageContext const& context, FigurePlace place, Do
 
 std::string tracing_section(PageContext const& context) {
   if (!context.study.tables.contains("tracing")) return "";
+  if (tracing_findings(context.study).empty()) return html_paragraph("No fact is traced yet.");
   return laboratory_section(context, FigurePlace::tracing, tracing_document(context.study));
 }
 

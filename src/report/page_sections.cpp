@@ -82,6 +82,11 @@ void warn_of_facts(PageContext const& context, std::vector<std::string>& warning
       warnings.push_back(fmt::format(
           "Split {} has {} facts: with so few, intervals are wide and tests find only large differences.", split, facts));
   }
+  if (context.study.tables.contains("tracing_facts")) {
+    auto const traced = need_table(context.study, "tracing_facts").rows();
+    if (traced < static_cast<std::size_t>(few_facts))
+      warnings.push_back(fmt::format("Only {} are traced: their intervals are wide.", counted(traced, "fact")));
+  }
   if (!context.settings) return;
   auto const splits = context.settings->at("facts");
   for (auto const& split : splits.keys()) {
@@ -142,7 +147,11 @@ std::string models_in_words(PageContext const& context) {
       if (std::find(labels.begin(), labels.end(), kind.label) == labels.end()) labels.push_back(kind.label);
     }
   }
-  return join(labels, "; ");
+  constexpr std::size_t most_labels = 16;
+  if (labels.size() <= most_labels) return join(labels, "; ");
+  auto const more = labels.size() - most_labels;
+  labels.resize(most_labels);
+  return join(labels, "; ") + fmt::format("; and {} more", more);
 }
 
 std::string description(TextTable const& table) {

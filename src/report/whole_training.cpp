@@ -17,20 +17,20 @@
 namespace onemask {
 namespace {
 
-struct WantedMean {
+struct WantedMetric {
   char const* metric;
   PromptKind prompts;
 };
-constexpr std::array<WantedMean, 5> all_wanted{{{"rsr", PromptKind::rewrite},
-                                                {"kl", PromptKind::rewrite},
-                                                {"top1_changed", PromptKind::rewrite},
-                                                {"success", PromptKind::rewrite},
-                                                {"rsr", PromptKind::paraphrase}}};
+constexpr std::array<WantedMetric, 5> all_wanted{{{"rsr", PromptKind::rewrite},
+                                                  {"kl", PromptKind::rewrite},
+                                                  {"top1_changed", PromptKind::rewrite},
+                                                  {"success", PromptKind::rewrite},
+                                                  {"rsr", PromptKind::paraphrase}}};
 
 /// A condition's scores of the facts.
 struct Row {
   std::string condition;
-  WantedMean of;
+  WantedMetric of;
   std::int64_t planned;
   std::vector<double> values;
   Interval interval{std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};

@@ -138,4 +138,5 @@ class Browser:
         file.write_bytes(b64decode(taken["data"]))
 
     def print(self, file: Path) -> None:
+        self.send("Emulation.setEmulatedMedia", media="", features=[])
         file.write_bytes(b64decode(self.send("Page.printToPDF", printBackground=True)["data"]))

@@ -47,10 +47,16 @@ def report(run: Path) -> Path:
     return page
 
 
-def sweep(name: str, *words: str) -> None:
-    """The report of a small run of the study that ships."""
+def real_model() -> Path | None:
+    """SmolLM2, where launch/get_smollm2.sh has fetched it."""
+    cache = os.environ.get("ONEMASK_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onemask"
+    return next((file.parent for file in Path(cache).glob("SmolLM2-135M-Instruct-*/model.safetensors")), None)
+
+
+def sweep(name: str, *words: str, study: str = "quickstart") -> None:
+    """The report of a small run of a study that ships."""
     run = Path(folder.name) / name
-    subprocess.run([PROGRAM, "sweep", str(SOURCE / "res/studies/quickstart.yaml"), "--out", str(run), "--set", "mask.epochs=2", *words],
+    subprocess.run([PROGRAM, "sweep", str(SOURCE / f"res/studies/{study}.yaml"), "--out", str(run), "--set", "mask.epochs=2", *words],
                    check=True, capture_output=True, timeout=300)  # fmt: skip
     pages[name] = report(run)
 
@@ -63,6 +69,11 @@ def setUpModule() -> None:
         one_way = "edit.hparams=../hparams/rome/world-gpt2.yaml"
         sweep("quickstart", "--limit", "2", "--set", "analysis={maps: facts}")
         sweep("relation_by_relation", "--limit", "4", "--sweep", one_way, "--sweep", "mask.train_relations=[W01],[W02]", "--sweep", "mask.seed=0")  # fmt: skip
+    if model := real_model():
+        quick = ["edit.mom2_adjustment=false", "edit.v_num_grad_steps=3", "perplexity.tokens=64", "analysis={}", f"model.checkpoint={model}"]
+        all_known = [f"facts.{split}.known=none" for split in ["train", "heldout", "ood"]]
+        settings = [word for setting in quick + all_known for word in ["--set", setting]]
+        sweep("real_model", "--limit", "1", *settings, "--sweep", "mask.seed=0", study="smollm2")
 
 
 class Pages(unittest.TestCase):
@@ -222,7 +233,7 @@ class Pages(unittest.TestCase):
         if not source:
             self.skipTest("there is no axe-core; launch/bootstrap.sh installs it.")
         rules = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'best-practice'], resultTypes: ['violations']}"
-        for name in given | {"plain", "partial", "relations", "sizes", "insides", "quickstart"} & set(pages):
+        for name in given | {"plain", "partial", "relations", "sizes", "insides", "quickstart", "real_model"} & set(pages):
             for window, look in WINDOWS.items():
                 for fragment in ["", "#fact-3"]:
                     browser = self.opened(name, fragment, **look)

@@ -10,12 +10,14 @@ int main(int count, char** words) {
     std::cerr << "usage: page_studies FOLDER\n";
     return 2;
   }
+  auto many = test::study_of_many_facts();
+  many.inside = 300;  // as much as a page holds
   std::pair<char const*, test::InventedStudy> const studies[] = {{"plain", {}},
                                                                  {"partial", {.partial = true}},
                                                                  {"relations", test::study_of_relations()},
                                                                  {"sizes", test::study_of_sizes()},
                                                                  {"insides", test::study_of_insides()},
-                                                                 {"many", test::study_of_many_facts()}};
+                                                                 {"many", many}};
   for (auto const& [name, study] : studies) {
     auto const folder = std::filesystem::path(words[1]) / name;
     std::filesystem::create_directories(folder);

@@ -123,12 +123,22 @@ TEST(Page, ShowsWhatHappensInsideOfModels) {
             HasSubstr("id=\"inside-Log-odds-of-new-over-true-logit-lens-subject-s-last-token-split-heldout\""),
             HasSubstr("id=\"inside-Drift-of-attention-to-the-subject-s-last-token-split-heldout\""),
             HasSubstr("id=\"inside-Distance-to-the-unedited-model-edited-split-heldout\""), HasSubstr("Logit lens: final norm")));
+  EXPECT_THAT(page_section(html, "warnings"), HasSubstr("Only 12 facts are traced"));
   auto const found = read_text(page_section(html, "found"));
   EXPECT_THAT(found, AllOf(HasSubstr("Causal tracing of the 12"), HasSubstr("the last token attends more")));
   auto const data = html.substr(html.find("id=\"fact-data\""));
   EXPECT_THAT(data, AllOf(HasSubstr("\"label\":\"edited + mask, mask.seed=0\""),
                           HasSubstr("\"tracing\":{\"first\":0,\"layers\":6"), HasSubstr("\"traces\":{\"first\":-1,\"layers\":7"),
                           HasSubstr("\"maps\":{\"first\":-1,\"layers\":7"), Not(HasSubstr("\"left_out\""))));
+}
+
+TEST(Page, ARunInProgressMayHaveNothingOfTheInsidesYet) {
+  auto study = invented_study({.partial = true});
+  InventedInsides(study, 0).add();
+  auto const html = to_html(study);
+  EXPECT_THAT(page_section(html, "inside"), "");
+  EXPECT_THAT(page_section(html, "tracing"), HasSubstr("No fact is traced yet."));
+  EXPECT_THAT(html.substr(html.find("id=\"fact-data\"")), AllOf(Not(HasSubstr("\"traces\"")), Not(HasSubstr("\"maps\":"))));
 }
 
 TEST(Page, HoldsAsMuchOfTheInsidesOfManyFactsAsFits) {

@@ -358,7 +358,7 @@
     return pictured(caption, width, height, ...shapes, ...layerMarks(of, bottom + 16, x, 7), written((left + right) / 2, height - 4, 'middle', 'after layer'));
   };
 
-  /** Cells by row and layer; the darkest is `most` from 0, those below 0 have the other colour. */
+  /** Cells by row and layer; the strongest is `most` from 0, those below 0 have the other colour. */
   const cellsOver = (caption, of, names, cells, most, across) => {
     const cell = Math.max(8, Math.min(20, Math.floor(320 / of.layers))), high = 15;
     const left = 12 + 7 * Math.max(...names.map((name) => name.length)), bottom = 6 + high * names.length;
@@ -409,7 +409,7 @@
     const text = `The first token of the true object has a probability of ${share(clean / 1000)}, and of ${share(corrupted / 1000)} behind a ` +
       `corrupted subject. Cells show how much of it comes back where a state is restored.${leftOut('tracing')}`;
     return part('Causal tracing', text,
-      [['', kinds.map((kind) => cellsOver(`${what[kind.name] || kind.name}; darkest: ${(largest(effect(kind)) / 10).toFixed(1)} points`, of, names, effect(kind),
+      [['', kinds.map((kind) => cellsOver(`${what[kind.name] || kind.name}; strongest: ${(largest(effect(kind)) / 10).toFixed(1)} points`, of, names, effect(kind),
                                     largest(effect(kind)), 'layer'))]],
       numbersOf('Causal tracing', ['restored', 'place', 'layer', 'effect, points'], () => kinds.flatMap((kind) => effect(kind).flatMap((layers, place) =>
         layers.flatMap((value, at) => (value === null ? [] : [[kind.name, names[place], layerName(of.first + at), (value / 10).toFixed(1)]]))))));
@@ -440,7 +440,7 @@
     const groups = quantities.flatMap(([name, unit, digits], which) => {
       const shown = all.filter((series) => largest([series.facts[fact][which]]) > 0);
       const most = largest(shown.map((series) => series.facts[fact][which]));
-      return inGroups(shown, (series) => `${name}${series.set ? `; ${series.set}` : ''}; darkest: ${(most / unit).toFixed(digits)}${which === 2 ? ' %' : ''}`,
+      return inGroups(shown, (series) => `${name}${series.set ? `; ${series.set}` : ''}; strongest: ${(most / unit).toFixed(digits)}${which === 2 ? ' %' : ''}`,
                       (series) => cellsOver(series.label, of, names(series), series.facts[fact][which].map((layers) => layers.map((value) => (which === 1 && value !== null ? -value : value))), most, 'after layer'));
     });
     return part('Maps', `Every token of the prompt, from 0, after each layer. Log-odds are blue where the true object is likelier, orange where the new one is.${leftOut('maps')}`, groups,
