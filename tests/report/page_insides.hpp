@@ -135,6 +135,7 @@ class InventedInsides {
     for (std::size_t model = 0; model < models; ++model) {
       for (std::int64_t l = -1; l < layers; ++l) {
         for (auto const* where : {"subject_first", "subject_last", "after_subject", "last"}) {
+          if (facts_ == 0) continue;  // a mean of nothing
           auto const won = towards_true(model, 0, l);
           analysis.push_back(static_cast<std::int64_t>(model)), layer.push_back(l), place.emplace_back(where),
               n.push_back(facts_);
