@@ -456,7 +456,8 @@ TEST_F(StudyTest, FiguresMayBeOfTheTrainingFactsWithThoseHeldBack) {
   unmasked.masks = false;
   EXPECT_EQ(complaint(unmasked), "");
   EXPECT_THAT(complaint({{"mask.train_split=heldout"}, {}, {}}),
-              HasSubstr("known are validation, all, train, heldout, heldout+validation"));
+              HasSubstr("'train+validation', but no mask is trained on the split 'train'. Masks are trained on: heldout."));
+  EXPECT_EQ(complaint({{"facts.heldout.allow_overlap=[case]"}, {"mask.train_split=train,heldout"}, {}}), "");
   EXPECT_THAT(complaint_about(figure("train+validation", "perplexity")), HasSubstr("no perplexity is taken"));
   write_study(study_text);
   EXPECT_THAT(complaint({{"facts.train+validation.files=train.json"}, {}, {}}), HasSubstr("give the split another name"));
