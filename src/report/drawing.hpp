@@ -80,7 +80,7 @@ std::string drawing_style();
 enum class SvgForm {
   page,   ///< on its own, with rules of style and a background
   part,   ///< of a page that has the rules of style
-  paper,  ///< light, without a background, with the typeface of the PDF and in its size
+  paper,  ///< dark on white, with the typeface of the PDF and in its size
 };
 
 /// Equal drawings give equal bytes. Title and description are for screen readers.

@@ -71,7 +71,7 @@ std::string svg_of(Drawing const& drawing, std::string const& title, std::string
   if (form == SvgForm::page) {
     text += "<style>\n" + drawing_style() + "</style>\n<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n";
   } else if (form == SvgForm::paper) {
-    text += "<style>\n" + paper_style() + "</style>\n";
+    text += "<style>\n" + paper_style() + "</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n";
   }
   for (auto const& shape : drawing.shapes()) text += std::visit(SvgWriter{}, shape);
   return text + "</svg>\n";
