@@ -12,11 +12,10 @@ SubjectPrompt make_subject_prompt(Tokenizer const& tokenizer, Fact const& fact, 
   SubjectPrompt prompt{encode_prompt(tokenizer, text, leading_space), 0, 0, {}, {}};
   require_positions_of_fact(fact.case_id, text, prompt.ids.size(), 1, positions);
   auto before = fact.prompt.substr(0, fact.prompt.find("{}"));
-  auto const last = encode_prompt(tokenizer, before + fact.subject, leading_space).size();
+  prompt.subject_last = last_token_of(tokenizer, before + fact.subject, prompt.ids.size(), leading_space);
   // The space before a subject belongs to the subject's token.
   before.erase(before.find_last_not_of(' ') + 1);
   auto const first = encode_prompt(tokenizer, before, leading_space && !before.empty()).size();
-  prompt.subject_last = static_cast<std::int64_t>(std::min(last, prompt.ids.size())) - 1;
   prompt.subject_first = std::min(static_cast<std::int64_t>(first), prompt.subject_last);
   auto const published = [&](std::string const& object) {
     auto const spaceless = tokenizer.encode(object);

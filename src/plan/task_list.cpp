@@ -404,6 +404,9 @@ std::vector<std::string> objects_of(Plan const& plan, PlannedTask task) {
 
 double units_of(Plan const& plan, Study const& study, PlannedTask task) {
   auto const index = task.index;
+  auto const fact_steps = [&](auto const& own) {
+    return static_cast<double>(own.facts.size()) * plan.sets[own.set].options.hparams.v_num_grad_steps;
+  };
   switch (task.kind) {
     case TaskKind::moments:
       return static_cast<double>(study.moments.tokens > 0 ? study.moments.tokens : 1'000'000) *
@@ -440,14 +443,10 @@ double units_of(Plan const& plan, Study const& study, PlannedTask task) {
       auto const pieces = std::max<std::size_t>(1, plan.text_models.front().keys.size());
       return static_cast<double>(plan.text_tokens) / static_cast<double>(pieces);
     }
-    case TaskKind::masked_edit: {
-      auto const& own = plan.injections[index];
-      return static_cast<double>(own.facts.size()) * plan.sets[own.set].options.hparams.v_num_grad_steps;
-    }
-    case TaskKind::masked_values: {
-      auto const& own = plan.masked_values[index];
-      return static_cast<double>(own.facts.size()) * plan.sets[own.set].options.hparams.v_num_grad_steps;
-    }
+    case TaskKind::masked_edit:
+      return fact_steps(plan.injections[index]);
+    case TaskKind::masked_values:
+      return fact_steps(plan.masked_values[index]);
     case TaskKind::masked_solve:
       return static_cast<double>(plan.masked_solves[index].facts.size());
     case TaskKind::injection:
