@@ -19,6 +19,7 @@ Document make_document(StudyFile const& study, TableOptions const& options) {
   add(parts.perplexity);
   add(parts.published);
   for (auto const& finding : parts.findings) say(wrapped(finding, line_width));
+  for (auto const& warning : parts.few_facts) say(wrapped(warning, line_width));
   if (!parts.mixture.empty()) say(wrapped(parts.mixture, line_width));
   say(parts.definitions);
   add(parts.stages);
