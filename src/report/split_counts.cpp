@@ -2,6 +2,7 @@
 
 #include "report/study_parts.hpp"
 #include <onemask/core/reserved_names.hpp>
+#include <onemask/core/text.hpp>
 
 #include <algorithm>
 
@@ -30,8 +31,8 @@ std::vector<std::string> warnings_of_few_facts(StudyFile const& study) {
   std::vector<std::string> warnings;
   for (auto const& [split, scores, facts] : counts_by_split(study)) {
     if (facts > 0 && facts < few_facts)
-      warnings.push_back(fmt::format(
-          "Split {} has {} facts: with so few, intervals are wide and tests find only large differences.", split, facts));
+      warnings.push_back(fmt::format("Split {} has {}: with so few, intervals are wide and tests find only large differences.",
+                                     split, counted(static_cast<std::size_t>(facts), "fact")));
   }
   return warnings;
 }
