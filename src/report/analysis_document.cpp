@@ -64,17 +64,16 @@ constexpr char const* definitions_of_analysis =
     "pull: what the subject's last token adds through attention. Shift: pattern by other probabilities, value by other values,\n"
     "interaction by both. Logit lens: final norm and head at the stream after a layer. Brackets: 95 % interval, bootstrap over\n"
     "facts, and seeds where there are several; p: Wilcoxon's signed-rank test, Holm's correction over the layers that change.\n"
-    "An edit changes the MLP at the subject's last token. What of it arrives at the last token has come through attention of\n"
-    "later layers by construction: that attention carries it there is no finding about its mechanism (docs/analysis.md).\n";
+    "An edit is made at the subject's last token. What of it reaches the last token comes mostly through attention of later\n"
+    "layers, so that attention carries it there says little about its mechanism. The direct part, of the changed MLP there, is\n"
+    "seen in the maps at 'last' behind the edited layer (docs/analysis.md).\n";
 
 }  // namespace
 
 Document analysis_document(StudyFile const& study, AnalysisReport const& report) {
   Document document{status_line(study), {}};
   for (auto const& table : report.tables) document.blocks.push_back(block_of(table));
-  std::string sentences;
-  for (auto const& finding : report.findings) sentences += wrapped(finding, line_width);
-  if (!sentences.empty()) document.blocks.push_back({"", {}, sentences});
+  for (auto const& finding : report.findings) document.blocks.push_back({"", {}, wrapped(finding, line_width)});
   document.blocks.push_back({"", {}, definitions_of_analysis});
   return document;
 }

@@ -3,6 +3,7 @@
 #include "report/cells.hpp"
 #include "report/phrases.hpp"
 #include "report/summary.hpp"
+#include <onemask/core/text.hpp>
 #include <onemask/statistics/paired_tests.hpp>
 
 #include <algorithm>
@@ -22,6 +23,7 @@ class AnalysisStory {
   std::string tell() const {
     auto text = drift() + shift() + contributions();
     if (text.empty()) return text;
+    text.pop_back();  // the space behind the last sentence
     auto const& like = *tables_.front();
     std::string before = so_far(study_);
     for (auto const& name : {like.edits, like.settings}) {
@@ -52,35 +54,50 @@ class AnalysisStory {
   std::string drift() const {
     auto const* const table = find(drift_name);
     if (table == nullptr) return "";
-    std::vector<std::pair<std::string, AnalysisCell>> rises;
-    std::int64_t changed = 0;
-    Estimate facts{};
+    std::vector<std::pair<std::string, AnalysisCell>> tested, rises;
     for (auto const& row : table->rows) {
       auto const* const of = cell(*table, row.label, ConditionKind::edited);
       if (of == nullptr || !of->p) continue;
-      ++changed;
-      facts = of->value;
+      tested.emplace_back(row.label, *of);
       if (*of->p < error_rate && of->value.mean > 0) rises.emplace_back(row.label, *of);
     }
-    if (changed == 0) return "";
-    auto const whom = facts_text(train_split_of(study_), table->split, facts);
+    if (tested.empty()) return "";
+    auto const by_mean = [](auto const& a, auto const& b) { return a.second.value.mean < b.second.value.mean; };
+    auto const& of = rises.empty() ? tested : rises;
+    auto const& [layer, cell_of_most] = *std::max_element(of.begin(), of.end(), by_mean);
+    auto const& most = cell_of_most.value;
+    auto const whom = facts_text(train_split_of(study_), table->split, most);
+    auto const points = fmt::format("{} points [{}, {}]", percent(most.mean), percent(most.low), percent(most.high));
     if (rises.empty()) {
-      return fmt::format("On {} the last token attends no more to the subject's last token after the edit in any of {} layers. ",
-                         whom, changed);
+      return fmt::format(
+                 "On {} the last token's attention to the subject's last token is not clearly more after the edit in any of {}; "
+                 "the "
+                 "largest drift is {}, in layer {}. ",
+                 whom, counted(tested.size(), "layer"), points, layer) +
+             too_few(most.n, tested.size());
     }
-    auto const most = std::max_element(rises.begin(), rises.end(),
-                                       [](auto const& a, auto const& b) { return a.second.value.mean < b.second.value.mean; });
     auto text = fmt::format(
         "On {} the last token attends more to the subject's last token after the edit in {} of the {} layers that the edit "
-        "reaches, "
-        "most in layer {}, by {} points [{}, {}]",
-        whom, rises.size(), changed, most->first, percent(most->second.value.mean), percent(most->second.value.low),
-        percent(most->second.value.high));
+        "reaches, most in layer {}, by {}",
+        whom, rises.size(), tested.size(), layer, points);
     auto const* const removed = find(removed_name);
     auto const* const all =
         removed == nullptr ? nullptr : cell(*removed, rises.size() > 1 ? all_of_them : rises.front().first, ConditionKind::mask);
-    if (all != nullptr) text += "; the mask removes " + share_text(all->value) + " of it";
+    if (all == nullptr) return text + ". ";
+    std::vector<std::string> layers;
+    for (auto const& each : rises) layers.push_back(each.first);
+    text += fmt::format("; {} {}{} the mask removes {} of it", layers.size() > 1 ? "over layers" : "in layer",
+                        enumeration(layers), layers.size() > 1 ? " together" : "", share_text(all->value));
+    if (all->value.low > 1) text += ", more than the edit brought: it lowers attention to the subject in general";
     return text + ". ";
+  }
+
+  /// Where no drift of so few facts, in so many layers, could be found: all of one sign have 2/2^n, and Holm multiplies it.
+  static std::string too_few(std::int64_t n, std::size_t layers) {
+    auto const smallest = std::min(1.0, std::ldexp(2.0 * static_cast<double>(layers), -static_cast<int>(n)));
+    return smallest < error_rate ? ""
+                                 : fmt::format("n = {} is too few for this test: its smallest p is {} over {}. ", n,
+                                               p_text(smallest), counted(layers, "layer"));
   }
 
   /// What of the edit's way through attention is the pattern, what is the value.

@@ -17,10 +17,10 @@ RsrTest compare_rsr(Summary const& summary, FactScores const* scores, ModelKind 
     auto const paired = pair_scores(*scores, {a.kind, a.models}, {b.kind, b.models}, fact_metric("rsr", PromptKind::rewrite),
                                     PromptKind::rewrite, wanted);
     auto const n = paired ? std::ssize(paired->facts) : 0;
-    if (n > 0 && n == of_a.n && n == of_b.n) return {difference, p_of_yes_no(*paired)};
+    if (n > 0 && n == of_a.n && n == of_b.n) return {difference, p_of_yes_no(*paired), interval_of_yes_no(*paired)};
   }
   bool const apart = of_a.low > of_b.high || of_a.high < of_b.low;
-  return {difference, apart ? 0.0 : 1.0};
+  return {difference, apart ? 0.0 : 1.0, std::nullopt};
 }
 
 }  // namespace onemask

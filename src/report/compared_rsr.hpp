@@ -2,6 +2,9 @@
 
 #include "report/fact_scores.hpp"
 #include "report/summary.hpp"
+#include <onemask/statistics/proportion.hpp>
+
+#include <optional>
 
 namespace onemask {
 
@@ -9,6 +12,7 @@ namespace onemask {
 struct RsrTest {
   double difference;  ///< of the first from the second
   double p;
+  std::optional<Interval> interval = {};  ///< 95 % of the difference, where both are scored on the same facts
 };
 
 /// Of the same facts where both are scored on all that either has (McNemar's of one model each, else the bootstrap over facts and

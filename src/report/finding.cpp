@@ -111,7 +111,10 @@ class Narrator {
       names.push_back(what + " (" + name + share_text(*other) + ")");
       tests.push_back(compare_rsr(summary_, scores_ ? &*scores_ : nullptr, mask, *kind, group));
     };
-    if (best != nullptr) {
+    if (baselines > 1 && rsr(best, group)->mean == 0) {
+      names.emplace_back("the baselines (no baseline gives back any)");
+      tests.push_back(compare_rsr(summary_, scores_ ? &*scores_ : nullptr, mask, *best, group));
+    } else if (best != nullptr) {
       compare_with(best, baselines > 1 ? "the best baseline" : "the baseline",
                    label_of_kind(best->kind).substr(std::string("edited + ").size()) + ", ");
     }

@@ -1,6 +1,7 @@
 #include "report/markup.hpp"
 #include "report/page_context.hpp"
 #include "report/page_parts.hpp"
+#include "report/split_counts.hpp"
 #include "report/study_parts.hpp"
 #include <onemask/core/reserved_names.hpp>
 #include <onemask/core/text.hpp>
@@ -14,37 +15,6 @@
 
 namespace onemask {
 namespace {
-
-constexpr std::int64_t few_facts = 30;
-
-/// Scores of facts that are there, and those that are planned.
-struct ScoreCounts {
-  std::int64_t n = 0, planned = 0;
-};
-
-/// Of rewrite prompts under all models, by split, in the order of the file; and the facts planned of each split.
-struct SplitCounts {
-  std::string split;
-  ScoreCounts scores;
-  std::int64_t facts = 0;
-};
-
-std::vector<SplitCounts> counts_by_split(StudyFile const& study) {
-  std::vector<SplitCounts> counts;
-  auto const& table = need_table(study, "summary");
-  auto const text = [&](char const* column, std::size_t row) -> auto const& {
-    return table.values<std::string>(column)[row];
-  };
-  for (std::size_t row = 0; row < table.rows(); ++row) {
-    if (text("metric", row) != "rsr" || text("prompts", row) != "rewrite" || text("relation", row) != every_relation) continue;
-    auto found = std::find_if(counts.begin(), counts.end(), [&](auto const& of) { return of.split == text("split", row); });
-    if (found == counts.end()) found = counts.insert(counts.end(), {text("split", row), {}, 0});
-    auto const planned = table.values<std::int64_t>("planned")[row];
-    found->scores.n += table.values<std::int64_t>("n")[row], found->scores.planned += planned;
-    found->facts = std::max(found->facts, planned);
-  }
-  return counts;
-}
 
 void warn_of_parts(PageContext const& context, std::vector<std::string>& warnings) {
   if (need_status(context.study) != "PARTIAL") return;
@@ -77,11 +47,7 @@ void warn_of_failures(PageContext const& context, std::vector<std::string>& warn
 }
 
 void warn_of_facts(PageContext const& context, std::vector<std::string>& warnings) {
-  for (auto const& [split, scores, facts] : counts_by_split(context.study)) {
-    if (facts > 0 && facts < few_facts)
-      warnings.push_back(fmt::format(
-          "Split {} has {} facts: with so few, intervals are wide and tests find only large differences.", split, facts));
-  }
+  for (auto const& warning : context.parts.few_facts) warnings.push_back(warning);
   if (context.study.tables.contains("tracing_facts")) {
     auto const traced = need_table(context.study, "tracing_facts").rows();
     if (traced < static_cast<std::size_t>(few_facts))

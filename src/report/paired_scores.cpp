@@ -112,4 +112,9 @@ double p_of_yes_no(PairedScores const& scores) {
                      scores.facts.size());
 }
 
+Interval interval_of_yes_no(PairedScores const& scores) {
+  if (auto const counts = paired_counts(scores); counts && scores.seeds == 1) return paired_share_difference(*counts);
+  return interval_of_mean(scores.difference(), resamples_of_p);
+}
+
 }  // namespace onemask

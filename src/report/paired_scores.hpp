@@ -40,5 +40,7 @@ std::optional<PairedCounts> paired_counts(PairedScores const& scores);
 
 /// Of a difference of yes/no scores: McNemar's where there is one seed, else that of the bootstrap over facts and seeds.
 double p_of_yes_no(PairedScores const& scores);
+/// 95 % of the same difference: Newcombe's where there is one seed, else that of the bootstrap over facts and seeds.
+Interval interval_of_yes_no(PairedScores const& scores);
 
 }  // namespace onemask

@@ -13,6 +13,8 @@
 #include <optional>
 #include <utility>
 
+#include <fmt/core.h>
+
 namespace onemask {
 namespace {
 
@@ -51,11 +53,12 @@ class PatchingStory {
   std::vector<std::string> tell() const {
     std::vector<std::string> paragraphs;
     for (auto const& edits : summary_.edits()) {
-      auto const settings = settings_of_masks(edits);
-      for (auto const& group : summary_.splits()) {
-        if (tells_of(edits, group, std::nullopt)) add(paragraph(edits, group, std::nullopt), paragraphs);
-        for (auto const& each : settings) {
-          if (tells_of(edits, group, each)) add(paragraph(edits, group, each), paragraphs);
+      std::vector<std::optional<std::string>> all{std::nullopt};
+      for (auto const& settings : settings_of_masks(edits)) all.emplace_back(settings);
+      for (auto const& settings : all) {
+        for (auto const& group : summary_.splits()) {
+          if (!tells_of(edits, group, settings)) continue;
+          if (auto text = paragraph(edits, group, settings); !text.empty()) paragraphs.push_back(std::move(text));
         }
       }
     }
@@ -63,11 +66,8 @@ class PatchingStory {
   }
 
  private:
-  static void add(std::string paragraph, std::vector<std::string>& paragraphs) {
-    if (!paragraph.empty()) paragraphs.push_back(std::move(paragraph));
-  }
-
-  /// Whether the split is one that the masks were not trained on, or there is no such split.
+  /// Of patches without a mask, every scored split. Of others, whether the split is one that the masks were not trained on, or
+  /// there is no such split.
   bool tells_of(EditedModels const& edits, Group const& group, std::optional<std::string> const& settings) const {
     auto const is_of = [&](ModelKind const& kind) {
       auto const patch = kind.kind == ConditionKind::patched ? patch_of(kind.variant) : std::nullopt;
@@ -79,14 +79,13 @@ class PatchingStory {
              });
     };
     auto const is_trained_on = [&](Group const& other) {
-      if (!settings) return is_training_split(study_, other.split);
       return std::any_of(edits.kinds.begin(), edits.kinds.end(),
                          [&](auto const& kind) { return is_of(kind) && kind.train_split == other.split; });
     };
     auto const splits = summary_.splits();
-    return is_scored(group) && (!is_trained_on(group) || std::none_of(splits.begin(), splits.end(), [&](auto const& other) {
-             return is_scored(other) && !is_trained_on(other);
-           }));
+    return is_scored(group) && (!settings || !is_trained_on(group) ||
+                                std::none_of(splits.begin(), splits.end(),
+                                             [&](auto const& other) { return is_scored(other) && !is_trained_on(other); }));
   }
 
   /// Masks that patches are scored with.
@@ -147,24 +146,33 @@ class PatchingStory {
            ", " + verdict + " with " + (one ? "its" : "their") + " own (" + share_text(of.own) + ")";
   }
 
+  /// "So no difference can be told from n = 10 facts: 40 points [-5, 71]"
+  static std::string no_difference(PatchedRsr const& of) {
+    auto const points = [](double value) { return number(100 * value, 0); };
+    auto text = fmt::format("So no difference can be told from n = {} facts: {} points", std::min(of.value.n, of.own.n),
+                            points(of.test.difference));
+    auto const& interval = of.test.interval;
+    return interval ? text + fmt::format(" [{}, {}]", points(interval->low), points(interval->high)) : text;
+  }
+
   /// What a patch of all attention says of overattention.
   std::string conclusion(EditedModels const& edits, PatchedRsr const& of, Group const& group, std::string const& settings,
                          bool clear) const {
+    if (!clear) return no_difference(of);
     auto const gain = of.test.difference;
     if (of.patch == AttentionPatch{ConditionKind::edited, ConditionKind::original}) {
-      return clear && gain > 0 ? "So the edits of " + share_of_facts(gain) + " of the facts need the attention that they bring"
-                               : "So there is no sign that the edits need the attention that they bring";
+      return gain > 0 ? "So the edits of " + share_of_facts(gain) + " of the facts need the attention that they bring"
+                      : "So there is no sign that the edits need the attention that they bring";
     }
     if (of.patch == AttentionPatch{ConditionKind::original, ConditionKind::edited}) {
-      return clear && gain < 0 ? "So that attention alone loses " + share_of_facts(-gain) + " of the facts"
-                               : "So there is no sign that this attention alone makes an edit";
+      return gain < 0 ? "So that attention alone loses " + share_of_facts(-gain) + " of the facts"
+                      : "So there is no sign that this attention alone makes an edit";
     }
     auto const masked = rsr(edits.find(ConditionKind::mask, settings), group);
     if (!masked || of.patch != AttentionPatch{ConditionKind::edited, ConditionKind::mask}) return "";
-    return clear && gain > 0
-               ? "So of the " + share_of_facts(masked->mean - of.own.mean) + " of the facts that the mask gives back, " +
-                     share_of_facts(gain) + " come by its attention alone"
-               : "So there is no sign that the mask acts through attention";
+    return gain > 0 ? "The mask gives back " + share_of_facts(masked->mean - of.own.mean) +
+                          " of the facts more than no mask, its attention alone " + share_of_facts(gain)
+                    : "So there is no sign that the mask acts through attention";
   }
 
   StudyFile const& study_;

@@ -23,10 +23,6 @@ std::string train_split_of(StudyFile const& study) {
   return train == study.attributes.end() ? "train" : train->second;
 }
 
-bool is_training_split(StudyFile const& study, std::string const& split) {
-  return (", " + train_split_of(study) + ", ").find(", " + split + ", ") != std::string::npos;
-}
-
 std::string facts_text(std::string const& train_split, std::string const& split, Estimate const& value) {
   auto const count =
       value.n == value.planned ? fmt::format("the {}", value.n) : fmt::format("{} of the {}", value.n, value.planned);

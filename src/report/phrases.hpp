@@ -16,8 +16,6 @@ std::string share_text(Estimate const& value);
 std::string enumeration(std::vector<std::string> const& parts);
 /// The split that the study's masks are trained on; where it is swept, all of them: "train, other".
 std::string train_split_of(StudyFile const& study);
-/// Whether masks are trained on the split.
-bool is_training_split(StudyFile const& study, std::string const& split);
 /// "the 30 held-out facts", "20 of the 30 held-out facts"
 std::string facts_text(std::string const& train_split, std::string const& split, Estimate const& value);
 /// "so far (PARTIAL: 3 of 14 tasks)"; "" of a study that is complete.

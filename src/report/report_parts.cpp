@@ -9,6 +9,7 @@
 #include "report/perplexity.hpp"
 #include "report/published.hpp"
 #include "report/quality.hpp"
+#include "report/split_counts.hpp"
 #include "report/study_parts.hpp"
 #include "report/summary.hpp"
 #include <onemask/core/reserved_names.hpp>
@@ -99,6 +100,7 @@ ReportParts report_parts(StudyFile const& study, TableOptions const& options) {
   if (with_whole_training) summary.add(need_table(study, whole_training_table));
   parts.stages = stage_times(study);
   parts.findings = findings(study);
+  parts.few_facts = warnings_of_few_facts(study);
   if (summary.groups().empty()) return parts;
   bool several = false, with_variants = false, with_patches = false;
   std::vector<char const*> quality_definitions;

@@ -14,9 +14,10 @@ struct ReportParts {
   std::vector<DocumentBlock> splits;  ///< RSR and the quality of edits: a heading begins a split and a way of editing
   std::vector<DocumentBlock> injection, perplexity, published;
   std::vector<std::string> findings;
-  std::string mixture;                ///< of kinds of machines, in a sentence; "" of one kind
-  std::string definitions;            ///< of the columns, in lines
-  std::vector<DocumentBlock> stages;  ///< wall times
+  std::vector<std::string> few_facts;  ///< warnings of splits with few, in sentences
+  std::string mixture;                 ///< of kinds of machines, in a sentence; "" of one kind
+  std::string definitions;             ///< of the columns, in lines
+  std::vector<DocumentBlock> stages;   ///< wall times
 };
 
 /// Throws UserError like make_document.

@@ -1,5 +1,6 @@
 #include "report/report_parts.hpp"
 #include "report/study_parts.hpp"
+#include <onemask/core/text.hpp>
 #include <onemask/report/table.hpp>
 #include <onemask/report/text_table.hpp>
 
@@ -19,6 +20,7 @@ Document make_document(StudyFile const& study, TableOptions const& options) {
   add(parts.perplexity);
   add(parts.published);
   for (auto const& finding : parts.findings) say(wrapped(finding, line_width));
+  say(join(parts.few_facts, "", [](auto const& warning) { return wrapped(warning, line_width); }));
   if (!parts.mixture.empty()) say(wrapped(parts.mixture, line_width));
   say(parts.definitions);
   add(parts.stages);

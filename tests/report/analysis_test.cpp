@@ -3,6 +3,9 @@
 #include <onemask/report/analysis.hpp>
 
 #include <cmath>
+#include <functional>
+#include <type_traits>
+#include <variant>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -221,6 +224,72 @@ TEST(AnalysisReports, TracesDimensionsAndMaps) {
   EXPECT_NEAR(cell_of(table_of(report, "distance to the unedited model, edited + mask"), "0", "last").value.mean, 0.2, 1e-12);
 }
 
+/// The first facts of a study whose attention to the subject's last token is `alpha` of model, fact and layer.
+StudyFile with_attention(std::int64_t facts, std::function<double(std::int64_t, std::int64_t, std::int64_t)> const& alpha) {
+  auto study = AnalysedStudy().file();
+  auto const& all = study.tables["attention"];
+  Table kept = all;
+  auto const &models = all.values<std::int64_t>("analysis"), &fact = all.values<std::int64_t>("fact"),
+             &layers = all.values<std::int64_t>("layer");
+  for (auto& [name, column] : kept.columns) {
+    std::visit(
+        [&, &name = name](auto& values) {
+          auto const before = values;
+          values.clear();
+          for (std::size_t row = 0; row < before.size(); ++row) {
+            if (fact[row] >= facts) continue;
+            if constexpr (std::is_same_v<decltype(before), Numbers const>) {
+              values.push_back(name == "alpha" ? alpha(models[row], fact[row], layers[row]) : before[row]);
+            } else {
+              values.push_back(before[row]);
+            }
+          }
+        },
+        column);
+  }
+  study.tables["attention"] = kept;
+  return study;
+}
+
+TEST(AnalysisReports, ADriftThatIsNotClear) {
+  auto const wavering = [](std::int64_t model, std::int64_t fact, std::int64_t layer) {  // down and up in turn
+    return 0.5 + (model == 1 && layer == 1 ? (fact % 2 == 0 ? -1 : 1) * (0.1 + 0.01 * static_cast<double>(fact)) : 0);
+  };
+  auto const text = make_analysis(with_attention(30, wavering)).findings.at(0);
+  EXPECT_THAT(text,
+              HasSubstr("On the 30 held-out facts the last token's attention to the subject's last token is not clearly more "
+                        "after the edit in any of 1 layer; the largest drift is 0.5 points ["));
+  EXPECT_THAT(text, HasSubstr("], in layer 1. Attention of the last token"));
+}
+
+TEST(AnalysisReports, TooFewFactsForTheTestOfDrift) {
+  auto const rising = [](std::int64_t model, std::int64_t fact, std::int64_t layer) {
+    return 0.5 + (model == 1 && layer == 1 ? 0.1 + 0.01 * static_cast<double>(fact) : 0);
+  };
+  EXPECT_THAT(make_analysis(with_attention(5, rising)).findings.at(0),
+              HasSubstr("in any of 1 layer; the largest drift is 12.0 points [10.8, 13.2], in layer 1. n = 5 is too few for this "
+                        "test: its smallest p is 0.062 over 1 layer. "));
+  EXPECT_THAT(make_analysis(with_attention(6, rising)).findings.at(0), HasSubstr("attends more to the subject's last token"));
+  auto const in_both_layers = [&](auto model, auto fact, auto) { return rising(model, fact, 1); };
+  EXPECT_THAT(make_analysis(with_attention(6, in_both_layers)).findings.at(0), HasSubstr("n = 6 is too few for this test"));
+}
+
+TEST(AnalysisReports, AMaskThatLowersAttentionInGeneral) {
+  auto const below = [](std::int64_t model, std::int64_t fact, std::int64_t) {
+    return 0.5 + (model == 1 ? 0.1 : model == 2 ? -0.03 : model == 4 ? -0.01 : 0) * (1 + 0.01 * static_cast<double>(fact));
+  };
+  EXPECT_THAT(make_analysis(with_attention(30, below)).findings.at(0),
+              HasSubstr("; over layers 0 and 1 together the mask removes 120 % [110, 130] of it, more than the edit brought: it "
+                        "lowers attention to the subject in general. "));
+}
+
+TEST(AnalysisReports, FindingsOfWaysOfEditingStandApart) {
+  auto study = AnalysedStudy().file();
+  auto report = make_analysis(study);
+  report.findings = {"One.", "Two."};
+  EXPECT_THAT(to_text(analysis_document(study, report)), HasSubstr("\n\nOne.\n\nTwo.\n\n"));
+}
+
 TEST(AnalysisReports, InWordsAndInEveryForm) {
   auto study = AnalysedStudy().file();
   auto const report = make_analysis(study);
@@ -229,13 +298,15 @@ TEST(AnalysisReports, InWordsAndInEveryForm) {
       report.findings[0],
       HasSubstr("On the 30 held-out facts the last token attends more to the subject's last token after the edit in 1 of the 1 "
                 "layers that the edit reaches, most in layer 1, by 30.3 points ["));
-  EXPECT_THAT(report.findings[0], HasSubstr("the mask removes 50 % [40, 60] of it"));
+  EXPECT_THAT(report.findings[0], HasSubstr("; in layer 1 the mask removes 50 % [40, 60] of it. "));
+  EXPECT_EQ(report.findings[0].back(), '.');
   EXPECT_THAT(report.findings[0], HasSubstr("4.00 logits [4.00, 4.00]: 2.50 by other values alone, -0.25 by other probabilities "
                                             "alone, 1.75 by both together"));
   EXPECT_THAT(report.findings[0], HasSubstr("attention and MLPs add -2.00 and 1.00 (unedited), 3.00 and 1.00 (edited) and"));
   auto const text = to_text(analysis_document(study, report));
   EXPECT_THAT(text, HasSubstr("Drift of attention to the subject's last token (split heldout, n 30/30)\n"));
-  EXPECT_THAT(text, HasSubstr("by construction"));
+  EXPECT_THAT(text, HasSubstr("What of it reaches the last token comes mostly through attention of later\nlayers"));
+  EXPECT_THAT(text, HasSubstr("The direct part, of the changed MLP there, is\nseen in the maps at 'last'"));
   auto const cells = analysis_cells(study, report);
   EXPECT_GT(cells.rows(), 50U);
   EXPECT_EQ(cells.values<std::string>("status").front(), "COMPLETE");

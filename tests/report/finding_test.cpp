@@ -52,6 +52,20 @@ TEST(Finding, MoreThanTheBestBaseline) {
             "without it).");
 }
 
+TEST(Finding, NoBaselineGivesBackAny) {
+  StudyMaker study;
+  for (auto const* name : {"edited", "mask"}) study.condition(name, name);
+  study.condition("random (mask)", "random"), study.condition("delta (mask)", "delta_magnitude");
+  study.rsr("edited", "heldout", 0, 0, 0, 100), study.rsr("mask", "heldout", 0.4, 0.3, 0.5, 100);
+  study.rsr("random (mask)", "heldout", 0, 0, 0, 100);
+  auto single = study;
+  study.rsr("delta (mask)", "heldout", 0, 0, 0, 100);
+  EXPECT_THAT(
+      only(study.file()),
+      HasSubstr("held-out facts, more than the baselines (no baseline gives back any) and more than no mask (0 % [0, 0])"));
+  EXPECT_THAT(only(single.file()), HasSubstr("held-out facts, more than the baseline (random, 0 % [0, 0]) and"));
+}
+
 TEST(Finding, NoBetterWhereTheIntervalsMeet) {
   auto study = one_mask();
   study.rsr("delta (mask)", "heldout", 0.69, 0.67, 0.71, 100);

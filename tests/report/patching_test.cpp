@@ -9,10 +9,13 @@
 namespace onemask::test {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
+using testing::StartsWith;
 
 /// Models with the attention of others on 100 held-out facts, and the same with their own.
 StudyFile patched_study(double with_edited_attention = 0.99) {
@@ -39,23 +42,45 @@ StudyFile patched_study(double with_edited_attention = 0.99) {
   return file;
 }
 
+std::string without_a_mask(std::string const& facts) {
+  return "Attention: With the attention of the unedited model, the edited models prefer the true object for 48 % [43, 53] of "
+         "the " +
+         facts +
+         ", more than with their own (3 % [-2, 8]). So the edits of 45 % of the facts need the attention that they bring. With "
+         "the attention of the edited models, the unedited model prefers the true object for 99 % [94, 104] of the " +
+         facts +
+         ", not clearly other than with its own (100 % [95, 105]). So no difference can be told from n = " + facts.substr(0, 3) +
+         " facts: -1 points. With the attention of the unedited model from the prompt's last token to the subject, the edited "
+         "models prefer the true object for 44 % [39, 49] of the " +
+         facts + ", more than with their own (3 % [-2, 8]).";
+}
+
 TEST(Patching, WhatTheAttentionOfAnotherModelShows) {
   EXPECT_THAT(
       patching_findings(patched_study()),
       ElementsAre(
-          "Attention: With the attention of the unedited model, the edited models prefer the true object for 48 % [43, 53] of "
-          "the "
-          "100 held-out facts, more than with their own (3 % [-2, 8]). So the edits of 45 % of the facts need the attention that "
-          "they bring. With the attention of the edited models, the unedited model prefers the true object for 99 % [94, 104] of "
-          "the 100 held-out facts, not clearly other than with its own (100 % [95, 105]). So there is no sign that this "
-          "attention "
-          "alone makes an edit. With the attention of the unedited model from the prompt's last token to the subject, the edited "
-          "models prefer the true object for 44 % [39, 49] of the 100 held-out facts, more than with their own (3 % [-2, 8]).",
+          without_a_mask("100 held-out facts"), without_a_mask("300 training facts"),
           "Attention under the mask: With the attention of the models under the mask, the edited models prefer the true object "
-          "for "
-          "18 % [13, 23] of the 100 held-out facts, more than with their own (3 % [-2, 8]). So of the 59 % of the facts that the "
-          "mask gives back, 15 % come by its attention alone. With the attention of the edited models, the models under the mask "
+          "for 18 % [13, 23] of the 100 held-out facts, more than with their own (3 % [-2, 8]). The mask gives back 59 % of the "
+          "facts more than no mask, its attention alone 15 %. With the attention of the edited models, the models under the mask "
           "prefer the true object for 49 % [44, 54] of the 100 held-out facts, less than with their own (62 % [57, 67])."));
+}
+
+TEST(Patching, ParagraphsOfOneMaskStandTogether) {
+  StudyMaker study;
+  study.condition("edited", "edited"), study.condition("first", "patched", "", "mask.k=1");
+  study.condition("second", "patched", "", "mask.k=2");
+  for (auto const* split : {"heldout", "ood"}) {
+    for (auto const* name : {"edited", "first", "second"}) study.rsr(name, split, 0.5, 0.4, 0.6, 100);
+  }
+  auto file = study.file();
+  file.tables["conditions"].columns.emplace_back("variant", Texts{"", "edited+attention(mask)", "edited+attention(mask)"});
+  auto const begins = [](std::string const& mask, std::string const& facts) {
+    return AllOf(StartsWith("Attention under the mask, " + mask + ":"), HasSubstr("of the " + facts));
+  };
+  EXPECT_THAT(patching_findings(file),
+              ElementsAre(begins("mask.k=1", "100 held-out facts"), begins("mask.k=1", "100 facts of 'ood'"),
+                          begins("mask.k=2", "100 held-out facts"), begins("mask.k=2", "100 facts of 'ood'")));
 }
 
 TEST(Patching, AttentionThatLosesFacts) {
@@ -63,17 +88,29 @@ TEST(Patching, AttentionThatLosesFacts) {
               HasSubstr("less than with its own (100 % [95, 105]). So that attention alone loses 30 % of the facts."));
 }
 
-TEST(Patching, ComparesTheSameFacts) {
+/// Forty facts of which the edited models prefer 20, and with the attention of the unedited model so many.
+StudyFile same_facts(std::size_t with_attention) {
   StudyMaker study;
   study.condition("edited", "edited"), study.condition("edited+attention(original)", "patched");
-  study.rsr("edited", "facts", 0.5, 0.35, 0.65, 40), study.rsr("edited+attention(original)", "facts", 0.7, 0.55, 0.85, 40);
+  study.rsr("edited", "facts", 0.5, 0.35, 0.65, 40);
+  auto const share = static_cast<double>(with_attention) / 40;
+  study.rsr("edited+attention(original)", "facts", share, share - 0.15, share + 0.15, 40);
   Integers facts;
   for (std::int64_t fact = 0; fact < 40; ++fact) study.fact("facts"), facts.push_back(fact);
-  study.restored("edited", facts, 20), study.restored("edited+attention(original)", facts, 28);
+  study.restored("edited", facts, 20), study.restored("edited+attention(original)", facts, with_attention);
   auto file = study.file();
   file.tables["conditions"].columns.emplace_back("variant", Texts{"", "edited+attention(original)"});
+  return file;
+}
+
+TEST(Patching, ComparesTheSameFacts) {
   // 8 facts more, none fewer: p = 2/256, though the intervals meet
-  EXPECT_THAT(patching_findings(file).front(), HasSubstr("of the 40 facts of 'facts', more than with their own"));
+  EXPECT_THAT(patching_findings(same_facts(28)).front(), HasSubstr("of the 40 facts of 'facts', more than with their own"));
+  // 5 facts more, none fewer: p = 2/32
+  EXPECT_THAT(patching_findings(same_facts(25)).front(),
+              AllOf(HasSubstr("not clearly other than with their own (50 % [35, 65]). So no difference can be told from n = 40 "
+                              "facts: 12 points ["),
+                    EndsWith("]."), Not(HasSubstr("no sign"))));
 }
 
 TEST(Patching, HasRowsOfItsOwnAndADefinition) {
