@@ -119,8 +119,8 @@ CommandResult run_tune(po::variables_map const& values, Environment const& envir
   TuneOptions options;
   agree(environment.world(), [&] {
     require_one_run(environment.world());
-    options = tune_options_of(values);
     study = study_for(values, method_of(values));
+    options = tune_options_of(values);
   });
   auto const outcome = tune_study(environment, study, options);
   auto const& ending = outcome.ending;
