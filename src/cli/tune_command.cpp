@@ -1,6 +1,7 @@
 #include "cli/compute_commands.hpp"
 #include "cli/study_options.hpp"
 #include <onemask/comm/agree.hpp>
+#include <onemask/commands/result_options.hpp>
 #include <onemask/core/error.hpp>
 #include <onemask/core/names.hpp>
 #include <onemask/core/text.hpp>
@@ -48,8 +49,12 @@ std::string shell_word(std::string const& word) {
 
 /// Where the run of a study that traces facts finds them.
 TracedLayer traced_layer(std::filesystem::path const& run) {
-  TracingReport const report(read_results(std::filesystem::is_directory(run) ? run / "study.h5" : run));
-  return {report.layer_to_edit().layer, report.layers()};
+  try {
+    TracingReport const report(read_results(study_file_in(run)));
+    return {report.layer_to_edit().layer, report.layers()};
+  } catch (UserError const& e) {
+    throw UserError("--tracing " + run.string() + ": " + e.what());
+  }
 }
 
 /// What decides the choice, but for the budget.
@@ -114,8 +119,8 @@ CommandResult run_tune(po::variables_map const& values, Environment const& envir
   TuneOptions options;
   agree(environment.world(), [&] {
     require_one_run(environment.world());
-    options = tune_options_of(values);
     study = study_for(values, method_of(values));
+    options = tune_options_of(values);
   });
   auto const outcome = tune_study(environment, study, options);
   auto const& ending = outcome.ending;
@@ -141,7 +146,8 @@ Command tune_command() {
       "Begins with the hparams file of the study, or with usual values where it names none. After any interruption the\n"
       "same command continues.",
       "  onemask tune study.yaml --method rome --out results/tune\n"
-      "  mpirun -n 8 onemask tune study.yaml --method memit --out results/tune --budget 40m --hparams memit.yaml\n",
+      "  mpirun -n 8 onemask tune study.yaml --method memit --out results/tune --budget 40m --hparams memit.yaml\n"
+      "  onemask tune study.yaml --method rome --out results/tune --tracing results/traced\n",
       1,
       true,
       no_options(),

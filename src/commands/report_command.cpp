@@ -77,8 +77,18 @@ CommandResult analysis(po::variables_map const& values, ResultOptions const& opt
   return printed(options, analysis_document(study, made), analysis_cells(study, made));
 }
 
+/// Before anything is computed.
+void require_folder(po::variables_map const& values, char const* option) {
+  if (!values.contains(option)) return;
+  auto const folder = std::filesystem::absolute(values[option].as<std::string>()).parent_path();
+  std::error_code unreadable;
+  if (!std::filesystem::is_directory(folder, unreadable))
+    throw UserError(std::string("--") + option + ": there is no folder '" + folder.string() + "'. Make it first.");
+}
+
 CommandResult report(po::variables_map const& values) {
   auto const options = result_options_of(values);
+  for (auto const* option : {"html", "plot"}) require_folder(values, option);
   auto const file = study_file_of(values);
   std::vector<std::string> others;  // reports in place of the tables
   for (auto const* name : {"matrix", "curve", "tracing", "analysis"}) {

@@ -1,10 +1,13 @@
 #include <onemask/commands/result_options.hpp>
 #include <onemask/core/error.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/report/export.hpp>
 #include <onemask/report/read.hpp>
 #include <onemask/report/took.hpp>
 #include <onemask/report/whole_training.hpp>
+
+#include <algorithm>
 
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
@@ -15,6 +18,17 @@ namespace {
 
 std::string all_formats() {
   return all_names(document_format_names) + ", " + all_names(data_format_names);
+}
+
+void require_held_back(StudyFile const& study) {
+  auto const facts = study.tables.find("facts");
+  if (facts == study.tables.end()) return;
+  auto const& splits = facts->second.values<std::string>("split");
+  if (std::find(splits.begin(), splits.end(), validation_split) == splits.end()) {
+    throw UserError(
+        "--held-back shows training facts together with those held back from training, but the study holds none back "
+        "(mask.validation_share). Leave it out.");
+  }
 }
 
 }  // namespace
@@ -55,8 +69,13 @@ ResultOptions result_options_of(po::variables_map const& values) {
 }
 
 std::filesystem::path study_file_of(po::variables_map const& values) {
-  auto file = std::filesystem::path(only_operand(values, "RUN, the folder of a run,")) / "study.h5";
+  return study_file_in(only_operand(values, "RUN, the folder of a run,"));
+}
+
+std::filesystem::path study_file_in(std::filesystem::path const& run) {
   std::error_code unreadable;
+  if (std::filesystem::is_regular_file(run, unreadable)) return run;
+  auto file = run / "study.h5";
   if (!std::filesystem::exists(file, unreadable))
     throw UserError("There is no file '" + file.string() + "'; 'onemask gather' writes it from the results of a run so far.");
   return file;
@@ -70,6 +89,7 @@ void add_rows(StudyFile& study, ResultOptions const& options, std::filesystem::p
         "--held-back shows training facts together with those held back from training, but the study trains masks on none or on "
         "several splits. Leave it out.");
   }
+  if (options.held_back) require_held_back(study);
 }
 
 std::string format_results(std::filesystem::path const& study_file, ResultOptions const& options) {

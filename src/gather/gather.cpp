@@ -109,7 +109,7 @@ class Gatherer {
     if (auto const& tracing = source_.study.tracing) {
       attributes["tracing_noise"] = fmt::format("{}", tracing->noise);
       attributes["tracing_samples"] = std::to_string(tracing->samples);
-      attributes["tracing_window"] = std::to_string(tracing->window);
+      attributes["tracing_window"] = std::to_string(window_of(*tracing, plan_.layers));
     }
     attributes["study"] = source_.study.resolved;
     attributes["plan"] = plan_.id;

@@ -30,7 +30,7 @@ void plan_tracing(Study const& study, Fingerprints const& fingerprints, Plan& pl
     for (auto const kind : options.kinds) {
       Hasher hasher;
       hasher.text(settings).text(name_of(trace_kind_names, kind));
-      if (kind != TraceKind::state) hasher.integer(options.window);
+      if (kind != TraceKind::state) hasher.integer(options.window.value_or(0));  // 0: as the model has layers
       for (auto const fact : facts) {
         auto const& record = plan.facts[fact].fact;
         hasher.integer(record.case_id).text(record.prompt).text(record.subject).text(record.target_true);

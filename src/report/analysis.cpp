@@ -11,7 +11,8 @@ StudyFile read_analyses(std::filesystem::path const& study_file) {
   auto study = read_study_file(study_file, {"analyses", "contributions", "attention", "traces", "dimensions", "maps"});
   if (!study.tables.contains("analyses")) {
     throw UserError(study_file.string() +
-                    " has nothing of the inside of models: the study has no section 'analysis'. Add it and run the study again.");
+                    " has nothing of the inside of models: the study has no section 'analysis'. Add it and run the study "
+                    "into another folder, with --objects RUN/objects, where what is done already is found.");
   }
   return study;
 }

@@ -24,7 +24,9 @@ Value checked(std::int64_t number, std::array<Named<Value>, count> const& names,
 
 TracingReport::TracingReport(StudyFile const& study) {
   if (!study.tables.contains("tracing"))
-    throw UserError("The study traces no facts: it has no table 'tracing'. Add a section 'tracing' to the study and run it.");
+    throw UserError(
+        "The study traces no facts: it has no table 'tracing'. Add a section 'tracing' to it and run the study into another "
+        "folder, with --objects RUN/objects, where what is done already is found.");
   auto const& facts = need_table(study, "tracing_facts");
   auto const& fact = facts.values<std::int64_t>("fact");
   auto const& noise = facts.values<double>("noise");

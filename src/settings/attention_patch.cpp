@@ -50,6 +50,8 @@ std::string read_patches(std::vector<AttentionPatch>& patches, YamlValue const& 
       if (!patch && name.starts_with(fmt::format("{0}+attention({0})", model.name)))
         return fmt::format("names '{}', a model with attention of its own; name two different models", name);
     }
+    if (!patch && name.find("unedited") != std::string::npos)
+      return fmt::format("names '{}'; the unedited model is called original here", name);
     if (!patch) {
       return fmt::format(
           "names '{}'; a model with the attention of another is written MODEL+attention(OTHER), both of {}, and behind it "

@@ -4,14 +4,26 @@
 #include <algorithm>
 
 namespace onemask {
+namespace {
+
+bool has_windows(TracingOptions const& options) {
+  return std::any_of(options.kinds.begin(), options.kinds.end(), [](auto kind) { return kind != TraceKind::state; });
+}
+
+}  // namespace
+
+int window_of(TracingOptions const& options, int layers) {
+  return options.window.value_or(std::clamp(layers / 3, 1, 10));
+}
+
+bool has_all_layers(TracingOptions const& options, int layers) {
+  return layers > 1 && has_windows(options) && window_of(options, layers) >= 2 * layers - 1;
+}
 
 template <>
 Fields<TracingOptions> const& fields_of<TracingOptions>() {
   using Tracing = TracingOptions;
   constexpr auto scores = Enters::scores;
-  auto const has_windows = [](Tracing const& tracing) {
-    return std::any_of(tracing.kinds.begin(), tracing.kinds.end(), [](auto kind) { return kind != TraceKind::state; });
-  };
   static Fields<Tracing> const fields{
       any_value(FieldType::text, "split", &Tracing::split, "whose facts are traced").enter(scores),
       number("facts", &Tracing::facts, at_least(0), "facts", "only the first so many of the split; 0: all").enter(scores),
@@ -24,7 +36,8 @@ Fields<TracingOptions> const& fields_of<TracingOptions>() {
              "standard deviation of the noise, in units of that of the subjects' token embeddings")
           .in_line(scores, " noise "),
       number("window", &Tracing::window, at_least(1), "layers",
-             "whose MLPs or attentions are restored together, around each layer; it ends where the model does")
+             "whose MLPs or attentions are restored together, around each layer, as far as the model has them; without it a "
+             "third of the layers, at most 10")
           .enter(scores)
           .use_for(has_windows),
       number("seed", &Tracing::seed, {}, "", "of the noise").in_line(scores, " seed "),

@@ -254,8 +254,11 @@ std::vector<StudyKey> study_keys() {
            "ranks that train one mask together; a run of fewer is refused. auto gives every mask a group")
       .fields<MaskOptions>("mask")
       .fields<EvaluationPlan>("evaluation")
+      .key("inject", "", "none", none, "none in place of the section: as if it were not there")
       .fields<InjectionOptions>("inject")
+      .key("tracing", "", "none", none, "none in place of the section: as if it were not there")
       .fields<TracingOptions>("tracing")
+      .key("analysis", "", "none", none, "none in place of the section: as if it were not there")
       .fields<AnalysisOptions>("analysis")
       .fields<PerplexityOptions>("perplexity")
       .key("published.source", "", FieldType::text, "where the figures stand")
@@ -272,8 +275,12 @@ std::string study_schema() {
               {"type", "object"},
               {"properties", Json::object()},
               {"additionalProperties", false}};
+  std::vector<std::string> may_be_none;
   for (auto const& item : study_keys()) {
-    if (item.key == "mask" || item.key == "edit") continue;
+    if (item.values == "none") {
+      may_be_none.push_back(item.key);
+      continue;
+    }
     auto parts = split_text(item.key, '.');
     auto const name = parts.back();
     parts.pop_back();
@@ -289,7 +296,7 @@ std::string study_schema() {
     }
     if (item.required) (*section)["required"].push_back(name);
   }
-  for (auto const* name : {"edit", "mask"}) {
+  for (auto const& name : may_be_none) {
     auto& section = schema["properties"][name];
     section = {{"anyOf", Json::array({{{"const", "none"}}, section})}};
   }

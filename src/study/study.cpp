@@ -1,8 +1,8 @@
 #include "study/study_sections.hpp"
 #include "study/sweep_axes.hpp"
 #include <onemask/core/error.hpp>
-#include <onemask/core/reserved_names.hpp>
 #include <onemask/core/file.hpp>
+#include <onemask/core/reserved_names.hpp>
 #include <onemask/core/text.hpp>
 #include <onemask/core/yaml_document.hpp>
 #include <onemask/study/study.hpp>
@@ -27,6 +27,20 @@ void limit_splits(YAML::Node splits, std::size_t limit) {
     if (!split.second.IsMap()) continue;
     auto const own = split.second["limit"];
     if (!own || own.as<std::size_t>(limit) > limit) split.second["limit"] = limit;
+  }
+}
+
+bool is_none(YAML::Node const& section) {
+  return section && section.IsScalar() && section.Scalar() == "none";
+}
+
+/// Where the study itself says that no masks are trained.
+void refuse_mask_keys(Sweep const& sweep, std::string const& name) {
+  for (auto const& axis : sweep) {
+    for (auto const& key : axis.keys) {
+      if (!key.starts_with("mask.")) continue;
+      throw UserError("The study " + name + " sweeps '" + key + "', but trains no masks (mask: none). Remove one of the two.");
+    }
   }
 }
 
@@ -131,12 +145,16 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
   auto document = parse_yaml(read_file(file), "The study " + name);
   if (!document.IsMap()) throw UserError("The study " + name + " must be a YAML mapping with name, model, facts, edit and mask.");
   override_values(document, overrides.set);
+  for (auto const* section : {"inject", "tracing", "analysis"}) {
+    if (is_none(document[section])) document.remove(section);
+  }
   if (overrides.limit) limit_splits(document["facts"], *overrides.limit);
   auto sweep = read_sweep(document, overrides, name);
-  if (auto const edit = document["edit"]; edit && edit.IsScalar() && edit.Scalar() == "none" && !sweep.empty()) {
+  if (is_none(document["edit"]) && !sweep.empty()) {
     throw UserError("The study " + name + " sweeps '" + sweep.front().keys.front() +
                     "', but it makes no edits (edit: none). Remove one of the two.");
   }
+  if (overrides.masks && is_none(document["mask"])) refuse_mask_keys(sweep, name);
   if (auto mask = document["mask"]; mask.IsMap() && mask["zeros"].IsSequence()) mask.remove("zeros");  // swept
   if (!overrides.masks) {
     document["mask"] = "none";

@@ -4,6 +4,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/json_field.hpp>
 #include <onemask/core/reserved_names.hpp>
+#include <onemask/core/text.hpp>
 #include <onemask/core/yaml_section.hpp>
 #include <onemask/settings/make_field.hpp>
 
@@ -224,6 +225,8 @@ void read_mask(YamlSection section, StudyPoint& point, Study& study) {
   } else if (study.masks || !section.has("layers")) {
     mask.layers = read_masked_layers(section, point.edit.hparams.layers);
   }
+  if (section.value("train_split").is_list())
+    throw section.fault("train_split", "must be a text. To train masks on several splits, sweep mask.train_split");
   section.read("train_split", point.training.split);
   read_training_facts(section, point.training);
   if (section.has("ranks") && section.need<std::string>("ranks") != "auto") {
@@ -254,10 +257,15 @@ EvaluationPlan read_evaluation(YamlSection section) {
   return plan;
 }
 
-/// The key 'split' of a section, which names one of the study's.
+/// What is wrong with a key that names a split of the study; empty where it has it.
+std::string problem_of_split(std::vector<FactSelection> const& splits, std::string const& split) {
+  if (std::any_of(splits.begin(), splits.end(), [&](auto const& s) { return s.split == split; })) return "";
+  return "is '" + split +
+         "', but 'facts' has no such split. It has: " + join(splits, ", ", [](auto const& s) { return s.split; });
+}
+
 void require_split(YamlSection const& section, std::vector<FactSelection> const& splits, std::string const& split) {
-  if (std::none_of(splits.begin(), splits.end(), [&](auto const& s) { return s.split == split; }))
-    throw section.fault("split", "is '" + split + "', but 'facts' has no such split");
+  if (auto const problem = problem_of_split(splits, split); !problem.empty()) throw section.fault("split", problem);
 }
 
 /// Refuses what a way of editing does not do under a mask.
@@ -431,10 +439,8 @@ Study read_sections(YAML::Node const& document, std::string const& file, std::fi
   }
   point.mask.leading_space = study.peer_compatible;
   root.finish();
-  auto const& split = point.training.split;
-  bool const known = std::any_of(study.facts.begin(), study.facts.end(), [&](auto const& s) { return s.split == split; });
-  if (study.masks && !known)
-    throw UserError("The study " + file + ": 'mask.train_split' is '" + split + "', but 'facts' has no such split.");
+  auto const problem = problem_of_split(study.facts, point.training.split);
+  if (study.masks && !problem.empty()) throw UserError("The study " + file + ": 'mask.train_split' " + problem + ".");
   study.points.push_back(std::move(point));
   return study;
 }

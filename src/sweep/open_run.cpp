@@ -89,6 +89,13 @@ void check(Study const& study, CausalLM const& model, Tokenizer const& tokenizer
                     "model has, which are {}.",
                     where, describe(baseline), rank));
   }
+  auto const layers = static_cast<int>(model.config().layers);
+  if (study.tracing && has_all_layers(*study.tracing, layers)) {
+    throw UserError(
+        fmt::format("{}: a window of {} layers (tracing.window) around any layer has all {} layers of this model, so it tells "
+                    "none from another. Choose about a fifth of the layers.",
+                    where, window_of(*study.tracing, layers), layers));
+  }
   for (auto const& point : study.points) {
     for (auto layer : point.edit.hparams.layers) require_layer(model, layer, where);
     require_module(point.edit.hparams, model, where);
@@ -124,6 +131,7 @@ void add_plan(Communicator const& world, Study const& study, SelectedFacts selec
     run.plan = make_plan(study, std::move(selected), run.fingerprints, templates, moments, text, finished);
     run.plan.out = run.model->config().hidden;
     run.plan.in = run.model->config().inner;
+    run.plan.layers = static_cast<int>(run.model->config().layers);
   });
   for (auto const& id : world.all_gather(run.plan.id)) {
     if (id != run.plan.id)

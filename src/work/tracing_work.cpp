@@ -17,7 +17,7 @@ class TracingWork : public TaskWork {
     auto const& options = *run_.study.tracing;
     with_remedy_for_memory("Set tracing.rows or tracing.batch to a smaller number.", [&] {
       if (!trace_ || facts_ != task.facts) prepare(task.facts);
-      run_.objects.put(task.key, to_bytes(trace_->trace(task.kind, options.window, options.rows)));
+      run_.objects.put(task.key, to_bytes(trace_->trace(task.kind, window_of(options, run_.plan.layers), options.rows)));
     });
     return true;
   }

@@ -201,6 +201,7 @@ Work edit_batches(Golden const& golden, Communicator const& world, int lambdas) 
 /// The first golden facts of ROME, traced by every kind of state as a study does it.
 Work trace_facts(Golden const& golden, Communicator const& world, int limit) {
   TracingOptions const options;
+  constexpr int window = 10;  // as the published loop
   std::vector<TracePrompt> prompts;
   auto const reference = golden.json("rome.json");
   for (auto const& record : reference.at("records")) {
@@ -213,7 +214,7 @@ Work trace_facts(Golden const& golden, Communicator const& world, int limit) {
     prompts.push_back(make_trace_prompt(golden.tokenizer, fact, golden.model->config().positions));
   }
   TraceNoise const noise{0, options.samples, options.noise * subject_deviation(*golden.model, prompts)};
-  CausalTrace(*golden.model, {prompts.front()}, noise).trace(TraceKind::state, options.window, options.rows);  // warms up
+  CausalTrace(*golden.model, {prompts.front()}, noise).trace(TraceKind::state, window, options.rows);  // warms up
   auto const ranks = static_cast<std::size_t>(world.size());
   auto const batch = std::min(static_cast<std::size_t>(options.batch), (prompts.size() + ranks - 1) / ranks);
   auto const seconds = timed(world, [&] {
@@ -222,7 +223,7 @@ Work trace_facts(Golden const& golden, Communicator const& world, int limit) {
       auto const begin = prompts.begin() + static_cast<std::ptrdiff_t>(first);
       auto const count = static_cast<std::ptrdiff_t>(std::min(batch, prompts.size() - first));
       CausalTrace const trace(*golden.model, {begin, begin + count}, noise);
-      for (auto const kind : options.kinds) trace.trace(kind, options.window, options.rows);
+      for (auto const kind : options.kinds) trace.trace(kind, window, options.rows);
     }
   });
   return {seconds, prompts.size() * options.kinds.size()};

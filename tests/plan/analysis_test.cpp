@@ -48,6 +48,7 @@ TEST_F(AnalysisPlan, HeldOutFactsInUnitsWithoutAndUnderTheMask) {
   EXPECT_THAT(planned.analyses[3].models(), ElementsAre(ConditionKind::mask, ConditionKind::original_masked));
   EXPECT_EQ(planned.tasks(), planned.edits.size() + planned.masks.size() + planned.evaluations.size() + 4);
   EXPECT_EQ(plan(with_set({"mask=none"})).analyses.size(), 2U);
+  EXPECT_EQ(plan(with_set({"analysis=none"})).analyses.size(), 0U);
 }
 
 TEST_F(AnalysisPlan, StudiesWithoutTheSectionKeepTheirNames) {
@@ -129,7 +130,7 @@ TEST_F(AnalysisPlan, FactsThatAMaskIsNotScoredOnAreLeftOut) {
 TEST_F(AnalysisPlan, WhatIsRefused) {
   write_study(with_analysis);
   auto const refused = [&](std::vector<std::string> const& set) { return complaint({set, {}, {}}); };
-  EXPECT_THAT(refused({"analysis.split=ood"}), HasSubstr("'analysis.split' is 'ood', but 'facts' has no such split"));
+  EXPECT_THAT(refused({"analysis.split=ood"}), HasSubstr("'analysis.split' is 'ood', but 'facts' has no such split. It has: train, heldout."));
   EXPECT_THAT(refused({"analysis.places=[]"}), HasSubstr("must name at least one of last, subject_last"));
   EXPECT_THAT(refused({"analysis.place=last"}), HasSubstr("Did you mean 'places'?"));
   EXPECT_THAT(refused({"analysis.maps=all"}), HasSubstr("known are none, mean, facts"));

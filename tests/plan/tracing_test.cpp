@@ -103,13 +103,29 @@ TEST_F(TracingPlan, DefaultsAreWrittenDown) {
   plan();
   auto const text = with_defaults(study_);
   EXPECT_THAT(text, HasSubstr("edit: none"));
-  EXPECT_THAT(text, HasSubstr("window: 10"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("window")));  // as the model has layers
   EXPECT_THAT(text, testing::Not(HasSubstr("mask")));
   write_study(text);
   auto const again = read();
   EXPECT_EQ(again.tracing->samples, 10);
-  plan({"tracing.kinds=[state]"});
-  EXPECT_THAT(with_defaults(study_), testing::Not(HasSubstr("window")));
+  plan({"tracing.window=4"});
+  EXPECT_THAT(with_defaults(study_), HasSubstr("window: 4"));
+}
+
+TEST_F(TracingPlan, AWindowHasAThirdOfTheLayersUnlessGiven) {
+  TracingOptions options;
+  for (auto const& [layers, window] : {std::pair(1, 1), {2, 1}, {6, 2}, {12, 4}, {30, 10}, {48, 10}}) {
+    EXPECT_EQ(window_of(options, layers), window) << layers;
+    EXPECT_FALSE(has_all_layers(options, layers)) << layers;
+  }
+  options.window = 11;
+  EXPECT_EQ(window_of(options, 48), 11);
+  EXPECT_TRUE(has_all_layers(options, 6));  // from 2 - 5 to 2 + 5 for instance
+  options.window = 10;
+  EXPECT_FALSE(has_all_layers(options, 6));  // the last layer's begins with layer 0, but the first one's ends before the last
+  EXPECT_TRUE(has_all_layers(options, 5));
+  options.kinds = {TraceKind::state};
+  EXPECT_FALSE(has_all_layers(options, 5));
 }
 
 TEST_F(TracingPlan, WhatIsRefused) {
@@ -117,7 +133,8 @@ TEST_F(TracingPlan, WhatIsRefused) {
     return complaint_of_text(facts_alone + lines, sweep);
   };
   EXPECT_THAT(said("edit: none\n"), HasSubstr("'edit' is none, and there is no section 'tracing'"));
-  EXPECT_THAT(said("edit: none\ntracing: {split: ood}\n"), HasSubstr("'tracing.split' is 'ood', but 'facts' has no such split"));
+  EXPECT_THAT(said("edit: none\ntracing: {split: ood}\n"), HasSubstr("'tracing.split' is 'ood', but 'facts' has no such split. It has: train, heldout."));
+  EXPECT_THAT(said("edit: none\ntracing: none\n"), HasSubstr("there is no section 'tracing'"));
   EXPECT_THAT(said("edit: none\ntracing: {window: 0}\n"), HasSubstr("'tracing.window' must be at least 1"));
   EXPECT_THAT(said("edit: none\ntracing: {noise: 0}\n"), HasSubstr("'tracing.noise' must be a positive number"));
   EXPECT_THAT(said("edit: none\ntracing: {kinds: [mlps]}\n"), HasSubstr("names 'mlps'; known are state, mlp, attention"));

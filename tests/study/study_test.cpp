@@ -137,6 +137,10 @@ TEST_F(StudyTest, OverridesThatAreNone) {
   EXPECT_THAT(complaint({{"name.sub=3"}, {}, {}}), HasSubstr("not a section"));
   EXPECT_THAT(complaint({{"mask.epochs=[1"}, {}, {}}), HasSubstr("YAML"));
   EXPECT_THAT(complaint({{"mask=5"}, {}, {}}), HasSubstr("mapping"));
+  EXPECT_THAT(complaint({{"mask=none"}, {"mask.seed=0..1"}, {}}),
+              HasSubstr("sweeps 'mask.seed', but trains no masks (mask: none). Remove one of the two."));
+  EXPECT_THAT(complaint({{"mask.train_split=[train, heldout]"}, {}, {}}),
+              HasSubstr("'mask.train_split' must be a text. To train masks on several splits, sweep mask.train_split."));
 }
 
 TEST_F(StudyTest, TwoSweptKeysGiveEveryPair) {
@@ -598,6 +602,7 @@ TEST_F(StudyTest, ModelsWithTheAttentionOfOthers) {
            {"[edit+attention(original)]",
             "names 'edit+attention(original)'; a model with the attention of another is written "
             "MODEL+attention(OTHER), both of original, edited, mask"},
+           {"[edited+attention(unedited)]", "names 'edited+attention(unedited)'; the unedited model is called original here"},
            {"[edited+attention(random)]", "both of original, edited, mask"},
            {"[edited+attention(original) at first]", "' at last' or ' at subject'"},
            {"[edited+attention(edited)]", "names 'edited+attention(edited)', a model with attention of its own; name two"},

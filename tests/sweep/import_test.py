@@ -114,6 +114,9 @@ class ImportTest(WorldTest):
                 imported = file["edits/object"].asstr()[0]
         self.assertEqual(len(digests), 1)
         self.assertIn("imported", self.expect(self.start(PROGRAM, "report", run)).stdout)
+        refused = self.start(PROGRAM, "report", run, "--held-back")
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("the study holds none back (mask.validation_share)", " ".join(refused.stderr.split()))
         self.expect(self.export(self.folder / "again", imported, "--adapter", objects=run / "objects"))
         first, again = (folder / "adapter_model.safetensors" for folder in (self.world / "adapters" / str(self.case_ids[0]), self.folder / "again"))
         self.assertEqual(first.read_bytes(), again.read_bytes())

@@ -72,6 +72,17 @@ class Tracing(WorldTest):
         for words in (["--curve"], ["--by-relation"], ["--took"]):
             refused = subprocess.run([PROGRAM, "report", self.folder / "reported", "--tracing", *words], capture_output=True, text=True)
             self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertEqual(self.report("reported/study.h5", "--tracing", "--json"), self.report("reported", "--tracing", "--json"))
+        for words, sentence in [
+            (["--analysis"], "Add it and run the study into another folder, with --objects RUN/objects"),
+            (["--html", self.folder / "absent" / "page.html"], "--html: there is no folder '.*absent'. Make it first"),
+            (["--plot", self.folder / "absent" / "plot.svg"], "--plot: there is no folder '.*absent'. Make it first"),
+        ]:
+            with self.subTest(words):
+                command = [PROGRAM, "report", self.folder / "reported", *words]
+                refused = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+                self.assertEqual(refused.returncode, 2, refused.stderr)
+                self.assertRegex(" ".join(refused.stderr.split()), sentence)
 
     def test_what_is_done_is_not_done_again(self):
         self.run_on(self.alone, 1, "first", "--set", "tracing.kinds=[mlp]")
@@ -88,7 +99,11 @@ class Tracing(WorldTest):
         said = plan()
         self.assertEqual(said.returncode, 0, said.stderr)
         self.assertRegex(said.stdout, r"tracing +6 ")
-        for setting, sentence in [("tracing.split=west", "no such split"), ("tracing.window=0", "must be at least 1")]:
+        for setting, sentence in [
+            ("tracing.split=west", "no such split"),
+            ("tracing.window=0", "must be at least 1"),
+            ("tracing.window=5", "a window of 5 layers .tracing.window. around any layer has all 3 layers"),
+        ]:
             with self.subTest(setting):
                 refused = plan("--set", setting)
                 self.assertEqual(refused.returncode, 2)

@@ -111,6 +111,7 @@ class Tunes(WorldTest):
         traced = self.folder / "traced"
         self.expect_ends(Start(0, "sweep", self.study.parent / "traced.yaml", "--out", traced), 0)
         words = self.words("near", "--budget", "54edits")
+        self.assertRegex(self.expect_ends(Start(0, *words, "--tracing", self.folder / "nothing"), 2), "--tracing .*nothing: There is no file")
         self.expect_ends(Start(0, *words, "--tracing", traced), 0)
         ladder = json.loads((self.folder / "near" / "ladder.json").read_text())
         rows = json.loads(subprocess.run([PROGRAM, "report", traced, "--tracing", "--json"], capture_output=True, check=True).stdout)
@@ -119,7 +120,7 @@ class Tunes(WorldTest):
         self.assertIn(f"--tracing {traced}", (self.folder / "near" / "hparams.yaml").read_text())
         self.assertRegex(self.expect_ends(Start(0, *words), 2), "differs in the peak of causal tracing .--tracing.: 'layer [0-2]', here 'none'")
         study = self.folder / "near" / "rung-1"
-        self.assertRegex(self.expect_ends(Start(0, *words, "--tracing", study), 2), "The study traces no facts")
+        self.assertRegex(self.expect_ends(Start(0, *words, "--tracing", study), 2), f"--tracing {study}: The study traces no facts")
 
     def test_what_is_refused(self):
         world, run = self.study.parent, self.folder / "refused"

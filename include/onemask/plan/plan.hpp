@@ -154,6 +154,7 @@ struct Plan {
   std::vector<AnalysisTask> analyses;  ///< by set, then mask (none first), then facts
   std::string id;                      ///< hash of all keys
   std::int64_t out = 0, in = 0;        ///< sizes of a layer's second projection
+  int layers = 0;                      ///< of the model
 
   std::size_t tasks() const;
   /// Places in `conditions` of those that an EvaluationTask of this set and mask scores, in order. Such a group must exist.

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,13 +34,19 @@ struct TracingOptions {
   std::string split = "heldout";
   int facts = 0;  ///< the first so many of the split; 0: all
   std::vector<TraceKind> kinds = {TraceKind::state, TraceKind::mlp, TraceKind::attention};
-  int samples = 10;  ///< of the noise, for each fact
-  double noise = 3;  ///< its standard deviation, in units of that of the subjects' token embeddings
-  int window = 10;   ///< layers whose MLPs or attentions are restored together
+  int samples = 10;           ///< of the noise, for each fact
+  double noise = 3;           ///< its standard deviation, in units of that of the subjects' token embeddings
+  std::optional<int> window;  ///< layers whose MLPs or attentions are restored together; see window_of
   std::uint64_t seed = 0;
   int batch = 8;   ///< facts of a task
   int rows = 128;  ///< restored runs that are computed at once
 };
+
+/// The window in a model of so many layers: where none is given, a third of them, at least 1 and at most the published 10.
+int window_of(TracingOptions const& options, int layers);
+
+/// Whether the window around every layer has all layers of the model, so that nothing tells one layer from another.
+bool has_all_layers(TracingOptions const& options, int layers);
 
 template <>
 Fields<TracingOptions> const& fields_of<TracingOptions>();
