@@ -139,7 +139,7 @@ class Tunes(WorldTest):
         refused("900 probe facts are wanted, but of the 60 facts", facts=900)
         refused("exists.yaml' .--hparams. exists already", "--hparams", world / "exists.yaml")
         refused("no section 'moments'", method="memit")
-        refused("nowhere.h5.: No such file", "--tracing", world / "nowhere.h5")
+        refused("nowhere.h5: There is no file", "--tracing", world / "nowhere.h5")
         refused("--hparams. is a folder", "--hparams", world, "--overwrite")
         refused("edits in several ways", "--set", "sweep={edit.v_lr: [1, 2]}")
         refused("has no edits by memit .--method.: its sweep sets edit.method to others", "--set", "sweep={edit.method: [rome, r-rome]}",
