@@ -130,7 +130,8 @@ TEST_F(AnalysisPlan, FactsThatAMaskIsNotScoredOnAreLeftOut) {
 TEST_F(AnalysisPlan, WhatIsRefused) {
   write_study(with_analysis);
   auto const refused = [&](std::vector<std::string> const& set) { return complaint({set, {}, {}}); };
-  EXPECT_THAT(refused({"analysis.split=ood"}), HasSubstr("'analysis.split' is 'ood', but 'facts' has no such split. It has: train, heldout."));
+  EXPECT_THAT(refused({"analysis.split=ood"}),
+              HasSubstr("'analysis.split' is 'ood', but 'facts' has no such split. It has: train, heldout."));
   EXPECT_THAT(refused({"analysis.places=[]"}), HasSubstr("must name at least one of last, subject_last"));
   EXPECT_THAT(refused({"analysis.place=last"}), HasSubstr("Did you mean 'places'?"));
   EXPECT_THAT(refused({"analysis.maps=all"}), HasSubstr("known are none, mean, facts"));

@@ -246,7 +246,8 @@ TEST_F(InjectionPlan, ModelsHoldFactsThatAMaskIsNotScoredOn) {
 TEST_F(InjectionPlan, WhatIsRefused) {
   using testing::HasSubstr;
   write_study(with_section);
-  EXPECT_THAT(complaint({{"inject.split=ood"}, {}, {}}), HasSubstr("'inject.split' is 'ood', but 'facts' has no such split. It has: train, heldout."));
+  EXPECT_THAT(complaint({{"inject.split=ood"}, {}, {}}),
+              HasSubstr("'inject.split' is 'ood', but 'facts' has no such split. It has: train, heldout."));
   EXPECT_EQ(complaint({{"inject=none", "mask=none"}, {}, {}}), "");
   EXPECT_THAT(complaint({{"mask=none"}, {}, {}}), HasSubstr("'inject' edits facts under trained masks"));
   EXPECT_THAT(complaint({{"inject.masks=[]"}, {}, {}}), HasSubstr("must name at least one of trained, random"));

@@ -133,7 +133,8 @@ TEST_F(TracingPlan, WhatIsRefused) {
     return complaint_of_text(facts_alone + lines, sweep);
   };
   EXPECT_THAT(said("edit: none\n"), HasSubstr("'edit' is none, and there is no section 'tracing'"));
-  EXPECT_THAT(said("edit: none\ntracing: {split: ood}\n"), HasSubstr("'tracing.split' is 'ood', but 'facts' has no such split. It has: train, heldout."));
+  EXPECT_THAT(said("edit: none\ntracing: {split: ood}\n"),
+              HasSubstr("'tracing.split' is 'ood', but 'facts' has no such split. It has: train, heldout."));
   EXPECT_THAT(said("edit: none\ntracing: none\n"), HasSubstr("there is no section 'tracing'"));
   EXPECT_THAT(said("edit: none\ntracing: {window: 0}\n"), HasSubstr("'tracing.window' must be at least 1"));
   EXPECT_THAT(said("edit: none\ntracing: {noise: 0}\n"), HasSubstr("'tracing.noise' must be a positive number"));

@@ -106,8 +106,8 @@ class Tunes(WorldTest):
 
     def test_it_begins_where_tracing_finds_facts(self):
         (self.study.parent / "traced.yaml").write_text(
-            MEMIT_STUDY[: MEMIT_STUDY.index("moments:")] + "edit: none\ntracing: {split: train, facts: 4, samples: 2, kinds: [mlp], window: 1}\n"
-        )
+            MEMIT_STUDY[: MEMIT_STUDY.index("moments:")] + "edit: none\ntracing: {split: train, facts: 3, samples: 1, seed: 3, kinds: [mlp], window: 1}\n"
+        )  # the model is random and knows nothing: with most seeds no layer brings back anything that is clear
         traced = self.folder / "traced"
         self.expect_ends(Start(0, "sweep", self.study.parent / "traced.yaml", "--out", traced), 0)
         words = self.words("near", "--budget", "54edits")
@@ -119,6 +119,9 @@ class Tunes(WorldTest):
         self.assertEqual(ladder["peak"], max(last, key=last.get))
         self.assertIn(f"--tracing {traced}", (self.folder / "near" / "hparams.yaml").read_text())
         self.assertRegex(self.expect_ends(Start(0, *words), 2), "differs in the peak of causal tracing .--tracing.: 'layer [0-2]', here 'none'")
+        unclear = self.folder / "unclear"
+        self.expect_ends(Start(0, "sweep", self.study.parent / "traced.yaml", "--out", unclear, "--set", "tracing.seed=1"), 0)
+        self.assertRegex(self.expect_ends(Start(0, *words, "--tracing", unclear), 2), "--tracing .*unclear: .* names no layer to edit")
         study = self.folder / "near" / "rung-1"
         self.assertRegex(self.expect_ends(Start(0, *words, "--tracing", study), 2), f"--tracing {study}: The study traces no facts")
 
