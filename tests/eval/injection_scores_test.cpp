@@ -53,7 +53,8 @@ TEST_F(InjectionScores, AreThoseOfTheEvaluation) {
   std::vector<EvaluationFact> evaluated;
   for (std::size_t f = 0; f < facts_.size(); ++f) evaluated.push_back({static_cast<std::int64_t>(f), &facts_[f], &edits_[f]});
   std::vector<Condition> const conditions{{"original", false, keep}, {"edited", true, {}}, {"mask", true, keep}};
-  auto const rows = evaluate(*model_, Tokenizer::open(folder_.path()), 1, evaluated, conditions, {.kinds = {PromptKind::rewrite}});
+  auto const rows =
+      evaluate(*model_, Tokenizer::open(folder_.path()), 1, evaluated, conditions, {.kinds = {PromptKind::rewrite}});
   std::vector<double> const norms(facts_.size(), 1);
   std::vector<std::vector<InjectionScore>> const found{prompts().score(*masked), prompts().score(edits_, norms, {}),
                                                        prompts().score(edits_, norms, keep)};

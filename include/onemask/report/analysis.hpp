@@ -30,8 +30,8 @@ struct AnalysisTable {
     std::vector<std::optional<AnalysisCell>> cells;  ///< by column
   };
   std::vector<Row> rows = {};
-  bool percent = false;  ///< shares
-  int decimals = 2;      ///< of other numbers
+  bool percent = false;                   ///< shares
+  int decimals = 2;                       ///< of other numbers
   std::vector<ConditionKind> kinds = {};  ///< of the columns, where they are models
   bool is_drawn = false;                  ///< whether a report has a figure of it, too
 };
