@@ -68,10 +68,9 @@ std::string svg_of(Drawing const& drawing, std::string const& title, std::string
   std::string text = "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" class=\"figure\" viewBox=\"0 0 " + number(width, 2) +
                      " " + number(height, 2) + "\"" + size + ">\n<title>" + escaped_markup(title) + "</title>\n";
   if (!description.empty()) text += "<desc>" + escaped_markup(description) + "</desc>\n";
-  if (form == SvgForm::page) {
-    text += "<style>\n" + drawing_style() + "</style>\n<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n";
-  } else if (form == SvgForm::paper) {
-    text += "<style>\n" + paper_style() + "</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n";
+  if (form != SvgForm::part) {
+    text += "<style>\n" + (form == SvgForm::page ? drawing_style() : paper_style()) +
+            "</style>\n<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n";
   }
   for (auto const& shape : drawing.shapes()) text += std::visit(SvgWriter{}, shape);
   return text + "</svg>\n";
