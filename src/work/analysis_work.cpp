@@ -1,3 +1,4 @@
+#include "work/masked_model.hpp"
 #include "work/memory_setting.hpp"
 #include "work/planned_masks.hpp"
 #include "work/stored_results.hpp"
@@ -5,8 +6,6 @@
 #include <onemask/analysis/model_analysis.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/random.hpp>
-#include <onemask/edit/weight_delta.hpp>
-#include <onemask/mask/shared_mask.hpp>
 
 #include <algorithm>
 #include <map>
@@ -95,13 +94,10 @@ class AnalysisWork : public TaskWork {
       if (masked) held.change.mask = keep.to(run_.model.device(), run_.model.dtype());
       return held;
     }
-    std::map<int, at::Tensor> weights;
-    if (held.edited) weights = edited_weights(run_.model, results_.batch_edit(group.edited)->deltas);
-    if (masked) {
-      auto const& layers = run_.plan.masks[static_cast<std::size_t>(task.mask)].options.layers;
-      weights = masked_projections(run_.model, std::move(weights), layers, keep);
-    }
-    held.own = run_.model.with_projections(std::move(weights));
+    auto const edit = held.edited ? results_.batch_edit(group.edited) : nullptr;
+    held.own =
+        masked ? masked_model(run_.model, edit.get(), run_.plan.masks[static_cast<std::size_t>(task.mask)].options.layers, keep)
+               : masked_model(run_.model, edit.get(), {}, {});
     return held;
   }
 

@@ -1,5 +1,6 @@
 #include "work/import_edits.hpp"
 #include "work/injected_model.hpp"
+#include "work/masked_model.hpp"
 #include "work/planned_masks.hpp"
 #include "work/stored_results.hpp"
 #include "work/task_work.hpp"

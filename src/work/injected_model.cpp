@@ -1,15 +1,6 @@
 #include "work/injected_model.hpp"
 
-#include <onemask/mask/shared_mask.hpp>
-
 namespace onemask {
-
-std::unique_ptr<CausalLM> masked_model(CausalLM const& model, BatchEdit const* edit, std::vector<int> const& layers,
-                                       at::Tensor const& keep) {
-  auto weights = edit != nullptr ? edited_weights(model, edit->deltas) : std::map<int, at::Tensor>();
-  if (keep.defined()) weights = masked_projections(model, std::move(weights), layers, keep);
-  return model.with_projections(std::move(weights));
-}
 
 InjectedModel::InjectedModel(WorkContext const& run, StoredResults const& results, std::size_t task, at::Tensor const& keep)
     : original_(run.model), keep_(keep.defined() ? keep.to(run.model.device()) : keep) {

@@ -11,11 +11,6 @@
 
 namespace onemask {
 
-/// The model with a mask [layers * out, in], true = kept, on the edited matrices of its layers, and with a batch edit before it,
-/// if there is one: (W + ΔW) ∘ M there. An undefined mask is none.
-std::unique_ptr<CausalLM> masked_model(CausalLM const& model, BatchEdit const* edit, std::vector<int> const& layers,
-                                       at::Tensor const& keep);
-
 /// The model that the facts of an injection task are edited in one by one: W ∘ M in the place of the edited matrix W, in a
 /// sequence (W + ΔW_1 + ΔW_2 + …) ∘ M with all edits so far. The sum is in float32.
 class InjectedModel {

@@ -1,4 +1,5 @@
 #include "work/injected_model.hpp"
+#include "work/masked_model.hpp"
 #include "work/memory_setting.hpp"
 #include "work/planned_masks.hpp"
 #include "work/stored_results.hpp"

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """What happens inside of models: parts that add up, the same bits on any number of ranks, for edits of one fact and of many."""
 
-import random
 import re
 import struct
 import subprocess
@@ -10,6 +9,7 @@ import unittest
 from pathlib import Path
 
 from runs import PROGRAM, Results, Run, WorldTest
+from tiny_world import MEMIT_HPARAMS, write_corpus
 
 SECTION = """\
 analysis:
@@ -18,20 +18,6 @@ analysis:
   inner_units: 3
   dimensions: 2
   maps: facts
-"""
-MEMIT = """\
-alg_name: MEMIT
-layers: [0, 1]
-fact_token: subject_last
-v_num_grad_steps: 8
-v_lr: 0.5
-v_loss_layer: 2
-v_weight_decay: 0.5
-clamp_norm_factor: 2
-kl_factor: 0.0625
-mom2_adjustment: true
-mom2_update_weight: 0.5
-context_template_length_params: [[4, 2]]
 """
 LAYERS, HEADS, INNER = 3, 2, 128
 
@@ -56,10 +42,8 @@ class Analysis(WorldTest):
         world = cls.study.parent
         text = cls.study.read_text().replace("0..2", "0..1").replace("init_mean: 0.3", "init_mean: 0.2").replace("batch: 8\n  neigh", "batch: 4\n  neigh")
         cls.study.write_text(text + SECTION)
-        choice = random.Random(5)
-        words = ["".join(choice.choices("abcdefghijklmnopqrstuvwxyz", k=choice.randint(1, 8))) for _ in range(900)]
-        (world / "corpus.txt").write_text("\n\n".join(" ".join(words[first : first + 15]) for first in range(0, 900, 15)))
-        (world / "memit.yaml").write_text(MEMIT)
+        write_corpus(world / "corpus.txt")
+        (world / "memit.yaml").write_text(MEMIT_HPARAMS)
         cls.batch_study = world / "batch.yaml"
         cls.batch_study.write_text(cls.study.read_text().replace("hparams.yaml", "memit.yaml") + "moments: {text: corpus.txt, tokens: 2000}\n")
 
