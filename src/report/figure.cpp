@@ -2,6 +2,7 @@
 
 #include "report/analysis_picture.hpp"
 #include "report/cells.hpp"
+#include "report/estimate_columns.hpp"
 #include "report/injection.hpp"
 #include "report/matrix_picture.hpp"
 #include "report/plot_blocks.hpp"
@@ -65,37 +66,31 @@ std::string file_word(std::string const& text) {
 
 Table data_of(BarBlock const& block, char const* metric) {
   std::vector<std::string> model, kind;
-  std::vector<double> mean, low, high;
-  std::vector<std::int64_t> n, planned;
+  EstimateColumns estimates;
   for (auto const& row : block.rows) {
     auto const note = ", n " + counts(row.value);
     model.push_back(row.label.ends_with(note) ? row.label.substr(0, row.label.size() - note.size()) : row.label);
     kind.push_back(row.kind);
-    mean.push_back(row.value.mean), low.push_back(row.value.low), high.push_back(row.value.high);
-    n.push_back(row.value.n), planned.push_back(row.value.planned);
+    estimates.add(row.value);
   }
-  return {{{"model", model}, {"kind", kind}, {metric, mean}, {"low", low}, {"high", high}, {"n", n}, {"planned", planned}}};
+  Table table{{{"model", model}, {"kind", kind}}};
+  estimates.append_to(table, metric);
+  return table;
 }
 
 Table data_of(LinePanel const& panel) {
   std::vector<std::string> model, kind;
-  std::vector<double> kl, mean, low, high;
-  std::vector<std::int64_t> n, planned;
+  std::vector<double> kl;
+  EstimateColumns estimates;
   for (auto const& line : panel.lines) {
     for (auto const& [x, y] : line.points) {
       model.push_back(line.label), kind.push_back(line.kind), kl.push_back(x);
-      mean.push_back(y.mean), low.push_back(y.low), high.push_back(y.high);
-      n.push_back(y.n), planned.push_back(y.planned);
+      estimates.add(y);
     }
   }
-  return {{{"model", model},
-           {"kind", kind},
-           {"kl", kl},
-           {"rsr", mean},
-           {"low", low},
-           {"high", high},
-           {"n", n},
-           {"planned", planned}}};
+  Table table{{{"model", model}, {"kind", kind}, {"kl", kl}}};
+  estimates.append_to(table, "rsr");
+  return table;
 }
 
 /// What is restored over what is damaged, a point for every kind of model. Variants of one kind, such as the ranks of a

@@ -1,6 +1,7 @@
 #include "report/injection.hpp"
 
 #include "report/cells.hpp"
+#include "report/estimate_columns.hpp"
 #include "report/fact_metrics.hpp"
 #include "report/paired_scores.hpp"
 #include "report/phrases.hpp"
@@ -409,29 +410,20 @@ std::vector<std::string> injection_findings(StudyFile const& study) {
 
 Table injection_summary(StudyFile const& study) {
   std::vector<std::string> condition, split, metrics;
-  std::vector<double> mean, low, high;
-  std::vector<std::int64_t> n, planned;
+  EstimateColumns estimates;
   for (auto const& kind : read_kinds(study)) {
     for (auto const& metric : {success, success_by_sum, token_accuracy, p_new, known, update_norm}) {
       auto const value = estimate(kind, metric);
       if (!value) continue;
       condition.push_back(label_of(kind) + (kind.edits.empty() ? "" : ", " + kind.edits));
       split.push_back(kind.split), metrics.emplace_back(metric.name);
-      mean.push_back(value->mean), low.push_back(value->low), high.push_back(value->high);
-      n.push_back(value->n), planned.push_back(value->planned);
+      estimates.add(*value);
     }
   }
   std::vector<std::string> const relation(condition.size(), every_relation), prompts(condition.size(), "rewrite");
-  return {{{"condition", condition},
-           {"split", split},
-           {"relation", relation},
-           {"prompts", prompts},
-           {"metric", metrics},
-           {"mean", mean},
-           {"low", low},
-           {"high", high},
-           {"n", n},
-           {"planned", planned}}};
+  Table table{{{"condition", condition}, {"split", split}, {"relation", relation}, {"prompts", prompts}, {"metric", metrics}}};
+  estimates.append_to(table);
+  return table;
 }
 
 }  // namespace onemask

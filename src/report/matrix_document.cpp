@@ -1,4 +1,5 @@
 #include "report/cells.hpp"
+#include "report/estimate_columns.hpp"
 #include "report/matrix_picture.hpp"
 #include "report/summary.hpp"
 #include <onemask/report/matrix.hpp>
@@ -85,8 +86,8 @@ Document matrix_document(MatrixReport const& report) {
 
 Table matrix_table(MatrixReport const& report) {
   std::vector<std::string> status, set, mask, column, metric, split;
-  std::vector<std::int64_t> at_home, n, planned;
-  std::vector<double> mean, low, high;
+  std::vector<std::int64_t> at_home;
+  EstimateColumns estimates;
   for (auto const& matrix : report.matrices) {
     for (std::size_t r = 0; r < matrix.rows.size(); ++r) {
       for (std::size_t c = 0; c < matrix.columns.size(); ++c) {
@@ -95,23 +96,19 @@ Table matrix_table(MatrixReport const& report) {
         status.push_back(report.status), set.push_back(matrix.edits), mask.push_back(matrix.rows[r]);
         column.push_back(matrix.columns[c]), metric.push_back(report.request.metric), split.push_back(report.request.split);
         at_home.push_back(cell.at_home ? 1 : 0);
-        mean.push_back(cell.value->mean), low.push_back(cell.value->low), high.push_back(cell.value->high);
-        n.push_back(cell.value->n), planned.push_back(cell.value->planned);
+        estimates.add(*cell.value);
       }
     }
   }
-  return {{{"status", status},
-           {"set", set},
-           {"mask", mask},
-           {name_of(matrix_columns_names, *report.request.columns), column},
-           {"scored_split", split},
-           {"metric", metric},
-           {"at_home", at_home},
-           {"mean", mean},
-           {"low", low},
-           {"high", high},
-           {"n", n},
-           {"planned", planned}}};
+  Table table{{{"status", status},
+               {"set", set},
+               {"mask", mask},
+               {name_of(matrix_columns_names, *report.request.columns), column},
+               {"scored_split", split},
+               {"metric", metric},
+               {"at_home", at_home}}};
+  estimates.append_to(table);
+  return table;
 }
 
 }  // namespace onemask

@@ -78,21 +78,15 @@ std::optional<Estimate> TracingReport::mean(std::vector<double> const& values) c
   return Estimate{scores.mean(), low, high, std::ssize(values), planned_};
 }
 
-/// Layers of the same facts are resampled together, which is quicker and gives the same.
 std::vector<std::optional<Estimate>> TracingReport::means(std::vector<std::vector<double>> const& layers) const {
-  auto const facts = layers.front().size();
-  bool const alike = facts > 0 && std::all_of(layers.begin(), layers.end(), [&](auto const& l) { return l.size() == facts; });
-  std::vector<std::optional<Estimate>> all;
-  if (!alike) {
-    for (auto const& values : layers) all.push_back(mean(values));
-    return all;
-  }
   std::vector<SeededScores> scores;
   for (auto const& values : layers) scores.push_back({1, values});
-  auto resampled = Resampling(facts, 1, {}, resamples_of_intervals).means(scores);
+  auto const intervals = intervals_of_means(scores);
+  std::vector<std::optional<Estimate>> all(layers.size());
   for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-    auto const [low, high] = percentile_interval(std::move(resampled[layer]));
-    all.push_back(Estimate{scores[layer].mean(), low, high, std::ssize(layers[layer]), planned_});
+    if (layers[layer].empty()) continue;
+    auto const [low, high] = intervals[layer];
+    all[layer] = Estimate{scores[layer].mean(), low, high, std::ssize(layers[layer]), planned_};
   }
   return all;
 }

@@ -1,4 +1,5 @@
 #include "report/cells.hpp"
+#include "report/estimate_columns.hpp"
 #include "report/phrases.hpp"
 #include "report/study_parts.hpp"
 #include "report/tracing_picture.hpp"
@@ -118,13 +119,12 @@ Document tracing_document(StudyFile const& study) {
 Table tracing_table(StudyFile const& study) {
   TracingReport const report(study);
   std::vector<std::string> status, kinds, places;
-  std::vector<std::int64_t> layers, n, planned;
-  std::vector<double> mean, low, high;
+  std::vector<std::int64_t> layers;
+  EstimateColumns estimates;
   auto const add = [&](std::string const& kind, std::string const& place, int layer, std::optional<Estimate> const& value) {
     if (!value) return;
     status.push_back(need_status(study)), kinds.push_back(kind), places.push_back(place), layers.push_back(layer);
-    mean.push_back(value->mean), low.push_back(value->low), high.push_back(value->high);
-    n.push_back(value->n), planned.push_back(value->planned);
+    estimates.add(*value);
   };
   add("clean", "", -1, report.clean());
   add("corrupted", "", -1, report.corrupted());
@@ -134,15 +134,9 @@ Table tracing_table(StudyFile const& study) {
         add(name_of(trace_kind_names, kind.kind), name, layer, report.effect(kind, place, layer));
     }
   }
-  return {{{"status", status},
-           {"kind", kinds},
-           {"place", places},
-           {"layer", layers},
-           {"mean", mean},
-           {"low", low},
-           {"high", high},
-           {"n", n},
-           {"planned", planned}}};
+  Table table{{{"status", status}, {"kind", kinds}, {"place", places}, {"layer", layers}}};
+  estimates.append_to(table);
+  return table;
 }
 
 }  // namespace onemask

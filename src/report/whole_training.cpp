@@ -1,3 +1,4 @@
+#include "report/estimate_columns.hpp"
 #include "report/fact_scores.hpp"
 #include "report/phrases.hpp"
 #include "report/study_parts.hpp"
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -33,7 +33,7 @@ struct Row {
   WantedMetric of;
   std::int64_t planned;
   std::vector<double> values;
-  Interval interval{std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
+  Interval interval = {};
 };
 
 using Planned = std::map<std::tuple<std::string, std::string, std::string>, std::int64_t>;
@@ -53,41 +53,30 @@ Planned planned_facts(Table const& summary, std::string const& split) {
   return planned;
 }
 
-/// Rows of as many facts share the resamples.
 void add_intervals(std::vector<Row>& rows) {
-  std::map<std::size_t, std::vector<Row*>> by_facts;
-  for (auto& row : rows) {
-    if (!row.values.empty()) by_facts[row.values.size()].push_back(&row);
-  }
-  for (auto const& [facts, some] : by_facts) {
-    std::vector<SeededScores> scores;
-    for (auto const* row : some) scores.push_back({1, row->values});
-    auto means = Resampling(facts, 1, {}, resamples_of_intervals).means(scores);
-    for (std::size_t i = 0; i < some.size(); ++i) some[i]->interval = percentile_interval(std::move(means[i]));
-  }
+  std::vector<SeededScores> scores;
+  for (auto const& row : rows) scores.push_back({1, row.values});
+  auto const intervals = intervals_of_means(scores);
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i].interval = intervals[i];
 }
 
 Table table_of(std::vector<Row> const& rows, std::string const& split) {
   std::vector<std::string> condition, prompts, metric;
-  std::vector<double> mean, low, high;
-  std::vector<std::int64_t> n, planned;
+  EstimateColumns estimates;
   for (auto const& row : rows) {
     condition.push_back(row.condition), prompts.push_back(name_of(prompt_kind_names, row.of.prompts));
     metric.emplace_back(row.of.metric);
-    mean.push_back(row.values.empty() ? row.interval.low : SeededScores{1, row.values}.mean());
-    low.push_back(row.interval.low), high.push_back(row.interval.high);
-    n.push_back(std::ssize(row.values)), planned.push_back(row.planned);
+    auto const [low, high] = row.interval;
+    estimates.add(
+        {row.values.empty() ? low : SeededScores{1, row.values}.mean(), low, high, std::ssize(row.values), row.planned});
   }
-  return {{{"condition", condition},
-           {"split", std::vector<std::string>(rows.size(), split + and_validation)},
-           {"relation", std::vector<std::string>(rows.size(), every_relation)},
-           {"prompts", prompts},
-           {"metric", metric},
-           {"mean", mean},
-           {"low", low},
-           {"high", high},
-           {"n", n},
-           {"planned", planned}}};
+  Table table{{{"condition", condition},
+               {"split", std::vector<std::string>(rows.size(), split + and_validation)},
+               {"relation", std::vector<std::string>(rows.size(), every_relation)},
+               {"prompts", prompts},
+               {"metric", metric}}};
+  estimates.append_to(table);
+  return table;
 }
 
 }  // namespace

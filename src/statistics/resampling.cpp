@@ -6,7 +6,9 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <numeric>
+#include <utility>
 
 namespace onemask {
 namespace {
@@ -89,6 +91,22 @@ Interval percentile_interval(std::vector<double> resampled) {
 
 Interval interval_of_mean(SeededScores const& scores, std::size_t resamples) {
   return percentile_interval(Resampling(scores.facts(), scores.seeds, {}, resamples).means({scores}).front());
+}
+
+std::vector<Interval> intervals_of_means(std::vector<SeededScores> const& scores) {
+  constexpr auto none = std::numeric_limits<double>::quiet_NaN();
+  std::vector<Interval> intervals(scores.size(), {none, none});
+  std::map<std::size_t, std::vector<std::size_t>> by_facts;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (!scores[i].values.empty()) by_facts[scores[i].facts()].push_back(i);
+  }
+  for (auto const& [facts, some] : by_facts) {
+    std::vector<SeededScores> alike;
+    for (auto const i : some) alike.push_back(scores[i]);
+    auto means = Resampling(facts, 1, {}, resamples_of_intervals).means(alike);
+    for (std::size_t k = 0; k < some.size(); ++k) intervals[some[k]] = percentile_interval(std::move(means[k]));
+  }
+  return intervals;
 }
 
 double bootstrap_p(std::vector<double> const& resampled, std::size_t independent) {

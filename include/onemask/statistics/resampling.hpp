@@ -50,6 +50,10 @@ Interval percentile_interval(std::vector<double> resampled);
 /// Of the mean, by bootstrap over facts, or over facts and seeds together.
 Interval interval_of_mean(SeededScores const& scores, std::size_t resamples = resamples_of_intervals);
 
+/// The same of many models of single columns. Those of as many facts share the resamples, which is quicker and gives the same.
+/// NaN where there are no values.
+std::vector<Interval> intervals_of_means(std::vector<SeededScores> const& scores);
+
 /// Two-sided p of a difference from its resampled values: twice the share that is not on the one side of 0, with one more
 /// resample counted there, so at least 2 / (resamples + 1); and at least what a sign test of so many independent facts, or
 /// clusters of them, can give.
