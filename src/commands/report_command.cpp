@@ -62,7 +62,7 @@ CommandResult tracing(po::variables_map const& values, ResultOptions const& opti
 /// The page and the figures, beside the tables.
 void write_page(po::variables_map const& values, ResultOptions const& options, std::filesystem::path const& file) {
   auto study = read_study_file(file);
-  add_rows(study, options, file);
+  add_rows(study, options);
   if (values.contains("html")) write_file_atomically(values["html"].as<std::string>(), to_html(study, options.table));
   if (values.contains("figures")) write_figures(study, values["figures"].as<std::string>());
 }

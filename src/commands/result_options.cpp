@@ -81,9 +81,9 @@ std::filesystem::path study_file_in(std::filesystem::path const& run) {
   return file;
 }
 
-void add_rows(StudyFile& study, ResultOptions const& options, std::filesystem::path const& study_file) {
+void add_rows(StudyFile& study, ResultOptions const& options) {
   if (options.took) add_took(study);
-  bool const wanted = options.held_back || publishes_whole_training(study_file);
+  bool const wanted = options.held_back || publishes_whole_training(study);
   if (wanted && !add_whole_training(study) && options.held_back) {
     throw UserError(
         "--held-back shows training facts together with those held back from training, but the study trains masks on none or on "
@@ -93,8 +93,9 @@ void add_rows(StudyFile& study, ResultOptions const& options, std::filesystem::p
 }
 
 std::string format_results(std::filesystem::path const& study_file, ResultOptions const& options) {
-  auto study = read_results(study_file, options.took, options.held_back || publishes_whole_training(study_file));
-  add_rows(study, options, study_file);
+  bool const with_changes = options.held_back || publishes_whole_training(read_study_file(study_file, {"published"}));
+  auto study = read_results(study_file, options.took, with_changes);
+  add_rows(study, options);
   if (auto const* data = std::get_if<DataFormat>(&options.format))
     return *data == DataFormat::json ? to_json(study) : to_csv(study);
   return laid_out(make_document(study, options.table), std::get<DocumentFormat>(options.format));

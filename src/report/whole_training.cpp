@@ -81,8 +81,7 @@ Table table_of(std::vector<Row> const& rows, std::string const& split) {
 
 }  // namespace
 
-bool publishes_whole_training(std::filesystem::path const& study_file) {
-  auto const study = read_study_file(study_file, {"published"});
+bool publishes_whole_training(StudyFile const& study) {
   if (!study.tables.contains("published")) return false;
   auto const& splits = need_table(study, "published").values<std::string>("split");
   return std::any_of(splits.begin(), splits.end(), [](auto const& split) { return split.ends_with(and_validation); });

@@ -32,8 +32,8 @@ std::filesystem::path study_file_of(po::variables_map const& values);
 /// The study.h5 of a run, which is named by its folder or by the file itself. Throws UserError where it is missing.
 std::filesystem::path study_file_in(std::filesystem::path const& run);
 
-/// Adds the rows that the options ask for to what was read from `study_file`, with the columns that they need.
-void add_rows(StudyFile& study, ResultOptions const& options, std::filesystem::path const& study_file);
+/// Adds the rows that the options ask for to a study that was read with the columns that they need.
+void add_rows(StudyFile& study, ResultOptions const& options);
 
 /// The results of a study in one of the formats.
 std::string format_results(std::filesystem::path const& study_file, ResultOptions const& options);

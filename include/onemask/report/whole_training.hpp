@@ -2,13 +2,11 @@
 
 #include <onemask/store/study_file.hpp>
 
-#include <filesystem>
-
 namespace onemask {
 
-/// Whether the study has published figures of its training facts together with those held back from training. Throws what
-/// read_study_file throws.
-bool publishes_whole_training(std::filesystem::path const& study_file);
+/// Whether the study has published figures of its training facts together with those held back from training. Throws UserError
+/// where their table lacks a column.
+bool publishes_whole_training(StudyFile const& study);
 
 /// Adds rows as of the table "summary" for the split "train+validation": all facts that a mask chose its training facts among, as
 /// others count them. Of every condition RSR, KL, top-1 changed and success on rewrite prompts, and RSR on paraphrases, with the
