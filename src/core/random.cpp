@@ -39,10 +39,9 @@ double RandomStream::normal() {
 
 std::uint64_t RandomStream::below(std::uint64_t bound) {
   invariant(bound > 0, "a random number below 0 is asked for");
-  // 2^64 mod bound values are one draw too many for some results: they are drawn again.
-  std::uint64_t const excess = (0 - bound) % bound;
+  // 2^64 mod bound values, less than the bound, are one draw too many for some results: they are drawn again.
   std::uint64_t drawn = bits();
-  while (drawn < excess) drawn = bits();
+  while (drawn < bound && drawn < (0 - bound) % bound) drawn = bits();
   return drawn % bound;
 }
 

@@ -77,9 +77,17 @@ ProjectionProduct EditedProducts::by_edit(PerEdit const& product) const {
   };
 }
 
-ProjectionProduct EditedProducts::without_components(FactBaseline const& baseline) const {
-  auto const count = static_cast<std::int64_t>(*baseline.what.amount);
-  auto const vectors = baseline.spectrum->top(left_, right_, count).to(model_.device(), model_.dtype());
+/// As many as a baseline may ask for, whatever is asked for: then a baseline has the same bits in every study.
+at::Tensor EditedProducts::components(LayerSpectrum const& spectrum) {
+  if (!components_.defined()) {
+    auto const count = std::min<std::int64_t>(most_components, left_.size(2));
+    components_ = spectrum.top(left_, right_, count).to(model_.device(), model_.dtype());
+  }
+  return components_;
+}
+
+ProjectionProduct EditedProducts::without_components(FactBaseline const& baseline) {
+  auto const vectors = components(*baseline.spectrum).narrow(2, 0, static_cast<std::int64_t>(*baseline.what.amount));
   return by_edit([this, vectors](std::size_t edit, at::Tensor const& key) {
     auto const e = static_cast<std::int64_t>(edit);
     auto const whole = edited(key, at::full({key.size(0)}, e, key.options().dtype(at::kLong)), left_, right_);

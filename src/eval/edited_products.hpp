@@ -36,7 +36,8 @@ class EditedProducts {
   at::Tensor line_scores(BaselineScore score) const;
   at::Tensor entry_mask(FactBaseline const& baseline, std::size_t edit, at::Tensor const& own);
   ProjectionProduct by_edit(PerEdit const& product) const;
-  ProjectionProduct without_components(FactBaseline const& baseline) const;
+  at::Tensor components(LayerSpectrum const& spectrum);
+  ProjectionProduct without_components(FactBaseline const& baseline);
   ProjectionProduct lines(FactBaseline const& baseline, bool rows) const;
   ProjectionProduct without_largest_changes(FactBaseline const& baseline) const;
   ProjectionProduct entries(FactBaseline const& baseline);
@@ -46,7 +47,9 @@ class EditedProducts {
   TwoWayBatch const& batch_;
   at::Tensor left_, right_;
   std::vector<EditedFact> const& facts_;
-  at::Tensor gradient_;  ///< as TwoWayBatch::gradient has it; made when it is asked for
+  // Made when they are asked for:
+  at::Tensor gradient_;    ///< as TwoWayBatch::gradient has it
+  at::Tensor components_;  ///< leading left singular vectors of the edited matrices, [edits, out, most_components]
 };
 
 }  // namespace onemask

@@ -1,3 +1,4 @@
+#include "mask/least_of_largest.hpp"
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/random.hpp>
 #include <onemask/mask/baselines.hpp>
@@ -34,6 +35,20 @@ std::int64_t first_ones(std::vector<double> const& values, Falls const& falls) {
   return std::partition_point(values.begin(), values.end(), falls) - values.begin();
 }
 
+/// The `count` largest scores of each row, as bool [rows, n]; ties go to the lower index, and what is no number is infinite.
+at::Tensor largest_of_rows(at::Tensor const& scores, std::int64_t count) {
+  invariant(count >= 0 && count <= scores.size(1), "of ", scores.size(1), " scores the largest ", count, " are sought");
+  if (count == 0) return at::zeros(scores.sizes(), scores.options().dtype(at::kBool));
+  constexpr auto infinite = std::numeric_limits<double>::infinity();
+  auto const values = at::nan_to_num(scores, infinite, infinite, -infinite);
+  auto const least = least_of_largest(values, count);
+  auto largest = values >= least;
+  if (largest.sum(1).eq(count).all().item<bool>()) return largest;
+  auto const ties = values.eq(least);
+  auto const above = values > least;
+  return above.logical_or_(ties.logical_and(ties.cumsum(1, at::kInt) <= count - above.sum(1, true)));
+}
+
 std::vector<double> magnitudes(at::Tensor const& values) {
   auto const all = values.to(at::kCPU, at::kDouble).abs().contiguous();
   return {all.data_ptr<double>(), all.data_ptr<double>() + all.numel()};
@@ -50,16 +65,7 @@ at::Tensor random_mask(at::IntArrayRef shape, std::int64_t zeros, std::uint64_t 
 }
 
 at::Tensor largest_mask(at::Tensor const& score, std::int64_t zeros) {
-  auto const entries = score.numel();
-  invariant(zeros >= 0 && zeros <= entries, "a mask of ", entries, " entries shall have ", zeros, " zeros");
-  if (zeros == 0) return at::ones(score.sizes(), score.options().dtype(at::kBool));
-  constexpr auto infinite = std::numeric_limits<double>::infinity();
-  auto const flat = at::nan_to_num(score.contiguous().view({-1}), infinite, infinite, -infinite);
-  auto const least = std::get<0>(flat.topk(zeros, 0, /*largest=*/true, /*sorted=*/false)).min();  // that is pruned
-  auto pruned = flat > least;
-  auto const missing = zeros - pruned.sum().item<std::int64_t>();
-  pruned.index_fill_(0, flat.eq(least).nonzero().select(1, 0).narrow(0, 0, missing), true);
-  return pruned.logical_not().view(score.sizes());
+  return largest_of_rows(score.reshape({1, -1}), zeros).logical_not_().view(score.sizes());
 }
 
 at::Tensor mean_delta_magnitude(at::Tensor const& left, at::Tensor const& right) {
@@ -90,17 +96,15 @@ at::Tensor pruning_mask(BaselineScore score, at::Tensor const& original, at::Ten
       return lines(1);
     case BaselineScore::magnitude_columns:
       return lines(0);
-    case BaselineScore::magnitude_per_row: {
-      auto const order = at::argsort(edited.abs(), /*stable=*/true, 1, /*descending=*/true);
-      return at::ones({rows, columns}, edited.options().dtype(at::kBool)).scatter(1, order.narrow(1, 0, zeros / rows), false);
-    }
+    case BaselineScore::magnitude_per_row:
+      return largest_of_rows(edited.abs(), zeros / rows).logical_not_();
     default:
       throw std::logic_error("a mask by a score that is not of matrices");
   }
 }
 
 at::Tensor filled(Fill fill, at::Tensor const& keep, at::Tensor const& original, at::Tensor const& edited) {
-  return fill == Fill::zero ? edited * keep : at::where(keep, edited, original);
+  return at::where(keep, edited, fill == Fill::zero ? at::zeros({}, edited.options()) : original);
 }
 
 at::Tensor squared_row_norms(at::Tensor const& weight, at::Tensor const& left, at::Tensor const& right) {

@@ -1,14 +1,16 @@
-// What it costs to look inside of models, and to exchange their attention, beside the scores of the same facts and models.
+// What baselines cost, what it costs to look inside of models, and to exchange their attention, beside the scores of the same
+// facts and models.
 //   bench_inside MODEL WORK [facts, 1000] [rounds, 3]
 // MODEL and WORK are folders that tests/bench/random_model.py writes. Prints a JSON line for every kind of work: seconds for a
-// fact and model, best of the rounds, without loading, and their ratio to scores. One thread; facts are taken as many at a time
-// as a study does.
+// fact and model, best of the rounds, without loading; their ratio to scores; and all of the work in evaluations, each of a
+// model, its edits, a mask on the edits, and the mask alone. One thread; facts are taken as many at a time as a study does.
 #include <onemask/analysis/model_analysis.hpp>
 #include <onemask/checkpoint/checkpoint.hpp>
 #include <onemask/comm/environment.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/edit/weight_delta.hpp>
 #include <onemask/eval/metrics.hpp>
+#include <onemask/mask/layer_spectrum.hpp>
 #include <onemask/settings/edit_hparams.hpp>
 #include <onemask/settings/evaluation_options.hpp>
 
@@ -95,12 +97,38 @@ struct Bench {
     });
   }
 
+  /// Sixteen ways to prune each fact's own matrix: every score, with both fills.
+  std::vector<Condition> pruned() const {
+    std::vector<Condition> conditions;
+    for (auto const& [score, name] : baseline_score_names) {
+      for (auto const fill : {Fill::zero, Fill::original}) {
+        FactBaseline own{{score, BaselineScope::fact, fill, 0.05}};
+        if (!prunes(own.what) || score == BaselineScore::activation_signed) continue;
+        own.zeros = pruned_entries(own.what, keep.size(0), keep.size(1), 0);
+        conditions.push_back({std::string(name), true, {}, {}, Cover::both, own});
+      }
+    }
+    return conditions;
+  }
+
+  /// Without the k = 1 … 15 largest components of each fact's own matrix.
+  std::vector<Condition> bottom_ranks() const {
+    auto const spectrum = std::make_shared<LayerSpectrum const>(model->projection(layer).weight);
+    std::vector<Condition> conditions;
+    for (double k = 1; k <= 15; ++k) {
+      FactBaseline own{{BaselineScore::bottom_rank, BaselineScope::fact, Fill::zero, k}, 0, 0, spectrum};
+      conditions.push_back({"bottom rank", true, {}, {}, Cover::both, own});
+    }
+    return conditions;
+  }
+
   void say(char const* what, double seconds, std::size_t models, double of_scores) const {
     auto const one = seconds / static_cast<double>(count * models);
-    std::cout
-        << nlohmann::json{{"work", what}, {"facts", count}, {"models", models}, {"seconds", one}, {"ratio", one / of_scores}}
-               .dump()
-        << std::endl;
+    auto const ratio = one / of_scores;
+    std::cout << nlohmann::json{{"work", what},   {"facts", count}, {"models", models},
+                                {"seconds", one}, {"ratio", ratio}, {"evaluations", ratio * static_cast<double>(models) / 4}}
+                     .dump()
+              << std::endl;
   }
 };
 
@@ -123,6 +151,9 @@ int main(int argc, char** argv) {
   auto const scores = bench.scores(four);
   auto const one = scores / static_cast<double>(bench.count * four.size());
   bench.say("scores", scores, four.size(), one);
+  auto const pruned = bench.pruned(), bottom_ranks = bench.bottom_ranks();
+  bench.say("pruned by each fact's own matrix", bench.scores(pruned), pruned.size(), one);
+  bench.say("bottom rank", bench.scores(bottom_ranks), bottom_ranks.size(), one);
   bench.say("contributions", bench.analyses({.attention = false, .traces = false}), four.size(), one);
   bench.say("analysis as by default", bench.analyses({}), four.size(), one);
   std::vector<Condition> patched;

@@ -2,6 +2,9 @@
 #include <onemask/mask/baselines.hpp>
 #include <onemask/mask/shared_mask.hpp>
 
+#include <limits>
+#include <optional>
+
 #include <gtest/gtest.h>
 
 namespace onemask::test {
@@ -46,6 +49,30 @@ TEST(LargestMask, TiesGoToTheLowerIndex) {
   EXPECT_FALSE(keep.view({-1}).narrow(0, 0, 7).any().item<bool>());
   auto const some = largest_mask(at::tensor({1.0F, 2.0F, 1.0F, 2.0F, 1.0F}).view({1, 5}), 3);
   EXPECT_TRUE(at::equal(some, at::tensor({0, 0, 1, 0, 1}).view({1, 5}).to(at::kBool)));
+}
+
+/// The same by a sorted list of places.
+at::Tensor largest_by_sorting(at::Tensor const& score, std::int64_t count) {
+  constexpr auto infinite = std::numeric_limits<double>::infinity();
+  auto const order = at::argsort(at::nan_to_num(score.reshape({-1}), infinite, infinite, -infinite), /*stable=*/true, 0, true);
+  return at::ones({score.numel()}, at::kBool).index_fill_(0, order.narrow(0, 0, count), false).view(score.sizes());
+}
+
+TEST(LargestMask, IsTheHeadOfASortedList) {
+  constexpr auto infinite = std::numeric_limits<float>::infinity();
+  for (std::int64_t const columns : {3, 50, 1200}) {  // few values are sorted in another way than many
+    for (auto const type : {at::kFloat, at::kDouble, at::kHalf}) {
+      auto score = random_tensor({60, columns}, 7).to(type);
+      score.view({-1}).slice(0, 0, std::nullopt, 11).fill_(0.5);  // a tenth is equal
+      score.select(0, 1).fill_(-0.0);
+      score.select(0, 2).fill_(0.0);
+      score[3][0] = std::numeric_limits<float>::quiet_NaN(), score[4][1] = infinite, score[5][2] = -infinite;
+      for (double const share : {0.004, 0.05, 0.3, 0.5, 0.7, 0.9, 1.0}) {
+        auto const count = static_cast<std::int64_t>(share * static_cast<double>(score.numel()));
+        EXPECT_TRUE(at::equal(largest_mask(score, count), largest_by_sorting(score, count))) << columns << " " << share << type;
+      }
+    }
+  }
 }
 
 TEST(LargestMask, AMatrixThatIsAView) {
