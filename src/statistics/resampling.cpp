@@ -8,13 +8,17 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <span>
 #include <utility>
 
 namespace onemask {
 namespace {
 
+/// Numbers of a Resampling's draws up to which they are kept, 64 MiB.
+constexpr std::size_t most_kept = 1 << 24;
+
 /// How often each of the items is drawn, where as many are drawn as there are.
-void draw(RandomStream& random, std::vector<std::uint32_t>& counts) {
+void draw(RandomStream& random, std::span<std::uint32_t> counts) {
   std::fill(counts.begin(), counts.end(), 0);
   for (std::size_t i = 0; i < counts.size(); ++i) ++counts[random.below(counts.size())];
 }
@@ -41,21 +45,33 @@ double SeededScores::mean() const {
 Resampling::Resampling(std::size_t facts, std::size_t seeds, std::vector<std::size_t> const& cluster_of, std::size_t resamples)
     : facts_(facts), seeds_(seeds), clusters_(facts), resamples_(resamples), cluster_of_(cluster_of) {
   invariant(facts > 0 && seeds > 0, "there is nothing to resample");
-  if (cluster_of_.empty()) return;
-  invariant(cluster_of_.size() == facts, "clusters of ", cluster_of_.size(), " of ", facts, " facts are known");
-  clusters_ = *std::max_element(cluster_of_.begin(), cluster_of_.end()) + 1;
+  if (!cluster_of_.empty()) {
+    invariant(cluster_of_.size() == facts, "clusters of ", cluster_of_.size(), " of ", facts, " facts are known");
+    clusters_ = *std::max_element(cluster_of_.begin(), cluster_of_.end()) + 1;
+  }
+  if (clusters_ * resamples_ > most_kept) return;
+  kept_.resize(clusters_ * resamples_);
+  auto random = facts_stream();
+  for (std::size_t resample = 0; resample < resamples_; ++resample)
+    draw(random, std::span(kept_).subspan(resample * clusters_, clusters_));
+}
+
+RandomStream Resampling::facts_stream() const {
+  return RandomStream({stream::bootstrap, clusters_});
 }
 
 std::vector<std::vector<double>> Resampling::means(std::vector<SeededScores> const& scores) const {
   for (auto const& of : scores)
     invariant((of.seeds == seeds_ || of.seeds == 1) && of.values.size() == facts_ * of.seeds, "scores of ", of.facts(),
               " facts and ", of.seeds, " seeds are resampled as of ", facts_, " and ", seeds_);
-  RandomStream facts({stream::bootstrap, clusters_}), seeds({stream::bootstrap, clusters_, seeds_});
-  std::vector<std::uint32_t> drawn(clusters_), drawn_seeds(seeds_, 1);
+  RandomStream facts = facts_stream(), seeds({stream::bootstrap, clusters_, seeds_});
+  std::vector<std::uint32_t> drawn_now(kept_.empty() ? clusters_ : 0), drawn_seeds(seeds_, 1);
   std::vector<double> sums(seeds_);
   std::vector<std::vector<double>> means(scores.size(), std::vector<double>(resamples_));
   for (std::size_t resample = 0; resample < resamples_; ++resample) {
-    draw(facts, drawn);
+    if (kept_.empty()) draw(facts, drawn_now);
+    auto const drawn = kept_.empty() ? std::span<std::uint32_t const>(drawn_now)
+                                     : std::span<std::uint32_t const>(kept_).subspan(resample * clusters_, clusters_);
     if (seeds_ > 1) draw(seeds, drawn_seeds);
     for (std::size_t s = 0; s < scores.size(); ++s) {
       auto const& of = scores[s];

@@ -97,6 +97,14 @@ TEST(Resampling, IsThatOfTheSummaryAndOfEveryOtherCall) {
   EXPECT_EQ(longer, means[0]);
 }
 
+TEST(Resampling, IsTheSameWhereDrawsAreTooManyToKeep) {
+  auto const scores = random_scores(17000, 1, 1, 0, 0);
+  auto const kept = Resampling(17000, 1, {}, 900).means({scores}).front();
+  auto drawn_again = Resampling(17000, 1, {}, 1000).means({scores}).front();
+  drawn_again.resize(900);
+  EXPECT_EQ(kept, drawn_again);
+}
+
 TEST(Resampling, TakesASingleModelBesideSeveral) {
   auto const several = random_scores(30, 3, 1, 1, 1);
   SeededScores const single{1, several.by_fact()};

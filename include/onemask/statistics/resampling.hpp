@@ -1,8 +1,10 @@
 #pragma once
 
+#include <onemask/core/random.hpp>
 #include <onemask/statistics/proportion.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace onemask {
@@ -37,8 +39,13 @@ class Resampling {
   std::vector<std::vector<double>> means(std::vector<SeededScores> const& scores) const;
 
  private:
+  RandomStream facts_stream() const;
+
   std::size_t facts_, seeds_, clusters_, resamples_;
   std::vector<std::size_t> cluster_of_;
+  /// How often each cluster is drawn, [resamples, clusters], so that further scores need no draws; empty where they
+  /// are too many.
+  std::vector<std::uint32_t> kept_;
 };
 
 /// Of at least one value.
