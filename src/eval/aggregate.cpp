@@ -2,6 +2,7 @@
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/reserved_names.hpp>
 #include <onemask/eval/aggregate.hpp>
+#include <onemask/statistics/proportion.hpp>
 
 #include <algorithm>
 #include <array>
@@ -30,6 +31,7 @@ struct Quantity {
   PromptKind kind;
   char const* name;
   double (*value)(PromptMetrics const&);
+  bool yes_no = false;  ///< of a prompt
 };
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
@@ -56,31 +58,42 @@ double true_magnitude(PromptMetrics const& row) {
 std::vector<Quantity> all_quantities(std::set<PromptKind> const& kinds_of_study, EvaluationPlan const& asked) {
   std::vector<Quantity> quantities;
   for (auto const kind : kinds_of_study) {
-    auto const add = [&](char const* name, double (*value)(PromptMetrics const&)) { quantities.push_back({kind, name, value}); };
+    auto const add = [&](char const* name, double (*value)(PromptMetrics const&), bool yes_no = false) {
+      quantities.push_back({kind, name, value, yes_no});
+    };
+    constexpr bool yes_no = true;
     if (!asks_own_object(kind)) {
-      add("success", wants_true_object(kind) ? true_success : new_success);
+      add("success", wants_true_object(kind) ? true_success : new_success, yes_no);
       add("magnitude", wants_true_object(kind) ? true_magnitude : new_magnitude);
       continue;
     }
-    add("rsr", [](auto const& r) { return likelier(r.lp_true, r.lp_new); });
+    add(
+        "rsr", [](auto const& r) { return likelier(r.lp_true, r.lp_new); }, yes_no);
     add("rsm", [](auto const& r) { return r.lp_true - r.lp_new; });
     add("kl", [](auto const& r) { return r.kl; });
-    add("top1_changed", [](auto const& r) { return std::isnan(r.kl) ? not_a_number : static_cast<double>(r.top1_changed); });
+    add(
+        "top1_changed", [](auto const& r) { return std::isnan(r.kl) ? not_a_number : static_cast<double>(r.top1_changed); },
+        yes_no);
     add("p_true", [](auto const& r) { return std::exp(r.lp_true); });
     add("p_new", [](auto const& r) { return std::exp(r.lp_new); });
     add("overlap5", [](auto const& r) { return r.overlap5; });
     add("overlap10", [](auto const& r) { return r.overlap10; });
     add("overlap100", [](auto const& r) { return r.overlap100; });
-    add("success", new_success);
+    add("success", new_success, yes_no);
     add("magnitude", new_magnitude);
     if (asked.scores_tokens()) {
       add("acc_true", [](auto const& r) { return r.acc_true; });
       add("acc_new", [](auto const& r) { return r.acc_new; });
-      add("match", [](auto const& r) { return std::isnan(r.acc_true) ? not_a_number : r.acc_true == 1 ? 1 : 0; });
+      add(
+          "match", [](auto const& r) { return std::isnan(r.acc_true) ? not_a_number
+                                              : r.acc_true == 1      ? 1
+                                                                     : 0; }, yes_no);
     }
     if (kind == PromptKind::rewrite && asked.generate > 0) {
-      add("gen_true", [](auto const& r) { return r.gen_true; });
-      add("gen_new", [](auto const& r) { return r.gen_new; });
+      add(
+          "gen_true", [](auto const& r) { return r.gen_true; }, yes_no);
+      add(
+          "gen_new", [](auto const& r) { return r.gen_new; }, yes_no);
     }
     if (kind == PromptKind::rewrite && asked.entropy > 0) add("entropy", [](auto const& r) { return r.entropy; });
   }
@@ -193,17 +206,21 @@ double harmonic_mean(std::vector<double> const& values) {
 }
 
 /// Means and intervals of a selection's metrics. `values` [quantities, n]; `resampled` [quantities, resamples].
-void estimate(Series const& series, double const* values, double const* resampled) {
-  auto const put = [](SummaryRow& row, double value, double const* means) {
+void estimate(Series const& series, std::vector<Quantity> const& quantities, double const* values, double const* resampled) {
+  auto const put = [n = series.length()](SummaryRow& row, double value, double const* means, bool share) {
     row.mean = value;
-    if (std::isfinite(value)) std::tie(row.low, row.high) = middle(means);
+    if (!std::isfinite(value)) return;
+    auto const [low, high] = middle(means);
+    auto const interval = share ? interval_of_share(value, {low, high}, n) : Interval{low, high};
+    row.low = interval.low, row.high = interval.high;
   };
   auto const count = series.count(), n = series.length();
   std::vector<double> means;
   for (std::int64_t q = 0; q < count; ++q) means.push_back(mean(values + q * n, n));
   if (series.selection->combined == nullptr) {
     for (std::int64_t q = 0; q < count; ++q)
-      put(series.rows[q], means[static_cast<std::size_t>(q)], resampled + q * Bootstrap::resamples);
+      put(series.rows[q], means[static_cast<std::size_t>(q)], resampled + q * Bootstrap::resamples,
+          quantities[series.selection->quantities[static_cast<std::size_t>(q)]].yes_no);
     return;
   }
   std::vector<double> combined, parts(means.size());
@@ -211,7 +228,7 @@ void estimate(Series const& series, double const* values, double const* resample
     for (std::int64_t q = 0; q < count; ++q) parts[static_cast<std::size_t>(q)] = resampled[q * Bootstrap::resamples + r];
     combined.push_back(harmonic_mean(parts));
   }
-  put(*series.rows, harmonic_mean(means), combined.data());
+  put(*series.rows, harmonic_mean(means), combined.data(), false);
 }
 
 }  // namespace
@@ -269,7 +286,7 @@ struct Aggregator::State {
       auto const* means = resampled.data_ptr<double>();
       out = begin;
       for (auto s = first; s < last; out += series[s].count() * n, means += series[s++].count() * Bootstrap::resamples)
-        estimate(series[s], out, means);
+        estimate(series[s], quantities, out, means);
     }
   }
 

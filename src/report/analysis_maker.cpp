@@ -58,7 +58,8 @@ NumbersOfModels common(std::vector<NumbersOfFacts> models, NumbersOfFacts const&
 AnalysisTable AnalysisMaker::begin(std::string const& quantity, std::string const& place, std::string const& rows_of, Show show,
                                    Draw draw) const {
   AnalysisTable table{group_.split, group_.edits, group_.settings, place, quantity, rows_of, {}};
-  table.percent = show == Show::shares;
+  table.percent = show != Show::numbers;
+  table.yes_no = show == Show::yes_no;
   table.is_drawn = draw == Draw::yes;
   return table;
 }
@@ -98,7 +99,11 @@ void AnalysisMaker::add(AnalysisTable table, AnalysisNumbers const& numbers, std
     bool any = false;
     for (auto const* kind : kinds) {
       auto const by_model = numbers_of(numbers, *kind, row.keys, value);
-      auto const estimate = by_model.empty() ? std::nullopt : bootstrap_.estimate(NumbersOfModels(by_model), kind->planned);
+      auto estimate = by_model.empty() ? std::nullopt : bootstrap_.estimate(NumbersOfModels(by_model), kind->planned);
+      if (estimate && table.yes_no) {
+        auto const [low, high] = interval_of_share(estimate->mean, {estimate->low, estimate->high}, estimate->n);
+        estimate->low = low, estimate->high = high;
+      }
       cells.cells.push_back(estimate ? std::optional(AnalysisCell{*estimate}) : std::nullopt);
       any = any || estimate;
     }
@@ -148,8 +153,8 @@ void AnalysisMaker::traces(AnalysisNumbers const& numbers) {
     };
     show("logit of new less true so far", Show::numbers, less_true, Draw::no);
     show("log-odds of new over true, logit lens", Show::numbers, [](auto const& n) { return n[3] - n[2]; });
-    show("true object likeliest, logit lens", Show::shares, [](auto const& n) { return n[4] == 1; });
-    show("new object likeliest, logit lens", Show::shares, [](auto const& n) { return n[5] == 1; });
+    show("true object likeliest, logit lens", Show::yes_no, [](auto const& n) { return n[4] == 1; });
+    show("new object likeliest, logit lens", Show::yes_no, [](auto const& n) { return n[5] == 1; });
   }
 }
 

@@ -34,7 +34,7 @@ class AnalysisMaker {
     std::string label;
     std::vector<Keys> keys;
   };
-  enum class Show { numbers, shares };
+  enum class Show { numbers, shares, yes_no };
   enum class Draw { no, yes };
 
   AnalysisTable begin(std::string const& quantity, std::string const& place, std::string const& rows_of, Show show,

@@ -149,7 +149,8 @@ std::optional<Estimate> estimate(InjectionKind const& kind, InjectionMetric cons
   auto const interval = [&] {
     if (metric.yes_no && models.size() == 1) return clopper_pearson(std::llround(mean * static_cast<double>(n)), n);
     auto const resamples = models.size() > 1 ? resamples_of_p : resamples_of_intervals;
-    return interval_of_mean(scores, resamples);
+    auto const resampled = interval_of_mean(scores, resamples);
+    return metric.yes_no ? interval_of_share(mean, resampled, n) : resampled;
   }();
   return Estimate{mean, interval.low, interval.high, n, models.front()->planned};
 }

@@ -74,7 +74,8 @@ constexpr char const* definitions =
     "positions; magnitude: at the largest weights; delta magnitude: at the entries that the training edits change most on "
     "average.\n"
     "RSR: share of prompts after which the true object is likelier than the new one; mean over facts.\n"
-    "[low, high]: 95 % interval of that mean (percentile bootstrap over facts). n/planned: facts in the mean, facts planned.\n"
+    "[low, high]: 95 % interval of that mean (percentile bootstrap over facts; Clopper and Pearson's where it is 0 or 100 %).\n"
+    "n/planned: facts in the mean, facts planned.\n"
     "KL: KL(original || model) of the next token's distribution on rewrite prompts, in nats.\n"
     "top-1 changed: share of rewrite prompts whose likeliest next token is not the original model's.\n";
 

@@ -22,7 +22,7 @@ class SummaryRows {
  public:
   explicit SummaryRows(Table& table) : table_(table) {}
 
-  /// A mean over facts; `planned` of them are.
+  /// A share of facts; `planned` of them are.
   void add(std::string const& condition, Group const& group, std::string const& metric, std::vector<double> const& values,
            std::int64_t planned) {
     constexpr auto unknown = std::numeric_limits<double>::quiet_NaN();
@@ -31,7 +31,7 @@ class SummaryRows {
     if (!values.empty()) {
       SeededScores const scores{1, values};
       mean = scores.mean();
-      interval = interval_of_mean(scores);
+      interval = interval_of_share(mean, interval_of_mean(scores), std::ssize(values));
     }
     put("condition", condition), put("split", group.split), put("relation", group.relation);
     put("prompts", std::string("rewrite")), put("metric", metric);

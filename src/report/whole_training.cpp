@@ -57,7 +57,10 @@ void add_intervals(std::vector<Row>& rows) {
   std::vector<SeededScores> scores;
   for (auto const& row : rows) scores.push_back({1, row.values});
   auto const intervals = intervals_of_means(scores);
-  for (std::size_t i = 0; i < rows.size(); ++i) rows[i].interval = intervals[i];
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    bool const share = fact_metric(rows[i].of.metric, rows[i].of.prompts).yes_no && !rows[i].values.empty();
+    rows[i].interval = share ? interval_of_share(scores[i].mean(), intervals[i], std::ssize(rows[i].values)) : intervals[i];
+  }
 }
 
 Table table_of(std::vector<Row> const& rows, std::string const& split) {

@@ -40,6 +40,10 @@ Interval clopper_pearson(std::int64_t successes, std::int64_t n) {
   return {binomial::find_lower_bound_on_p(trials, found, tail), binomial::find_upper_bound_on_p(trials, found, tail)};
 }
 
+Interval interval_of_share(double mean, Interval resampled, std::int64_t n) {
+  return mean == 0 || mean == 1 ? clopper_pearson(mean == 0 ? 0 : n, n) : resampled;
+}
+
 Interval paired_share_difference(PairedCounts const& counts) {
   auto const both = static_cast<double>(counts.both), only_a = static_cast<double>(counts.only_a);
   auto const only_b = static_cast<double>(counts.only_b), neither = static_cast<double>(counts.neither);

@@ -103,10 +103,17 @@ TEST(Quality, TheScoreIsZeroWhereAPartIs) {
   EXPECT_EQ(score->high, 0);
 }
 
-TEST(Quality, EqualFactsLeaveNoDoubt) {
+TEST(Quality, EqualFactsLeaveDoubtOfSharesAlone) {
   std::vector<PromptMetrics> rows;
   for (std::int64_t fact = 0; fact < 7; ++fact) add_fact(rows, fact, 4, 2, 2);
   for (auto const& r : aggregate(rows, places(7), {"edited"})) {
+    bool const yes_no = r.metric == "rsr" || r.metric == "success" || r.metric == "top1_changed";
+    if (yes_no && (r.mean == 0 || r.mean == 1)) {
+      auto const reach = 1 - std::pow(0.025, 1.0 / 7);  // Clopper and Pearson's
+      EXPECT_NEAR(r.low, r.mean == 0 ? 0 : 1 - reach, 1e-12) << r.prompts << ' ' << r.metric;
+      EXPECT_NEAR(r.high, r.mean == 0 ? reach : 1, 1e-12) << r.prompts << ' ' << r.metric;
+      continue;
+    }
     EXPECT_NEAR(r.low, r.mean, 1e-15) << r.prompts << ' ' << r.metric;
     EXPECT_NEAR(r.high, r.mean, 1e-15) << r.prompts << ' ' << r.metric;
   }

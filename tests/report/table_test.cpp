@@ -55,7 +55,8 @@ Split heldout has 20 facts: with so few, intervals are wide and tests find only 
 zeros: share of the edited matrix that is set to zero. The baselines have as many zeros as the mask. random: at random
 positions; magnitude: at the largest weights; delta magnitude: at the entries that the training edits change most on average.
 RSR: share of prompts after which the true object is likelier than the new one; mean over facts.
-[low, high]: 95 % interval of that mean (percentile bootstrap over facts). n/planned: facts in the mean, facts planned.
+[low, high]: 95 % interval of that mean (percentile bootstrap over facts; Clopper and Pearson's where it is 0 or 100 %).
+n/planned: facts in the mean, facts planned.
 KL: KL(original || model) of the next token's distribution on rewrite prompts, in nats.
 top-1 changed: share of rewrite prompts whose likeliest next token is not the original model's.
 mean of k: mean over k models of the kind. Its interval is the mean of their lows and of their highs; n is the smallest.

@@ -37,6 +37,13 @@ TEST(ClopperPearson, RefusesWhatIsNoShare) {
   EXPECT_THROW(clopper_pearson(-1, 4), UserError);
 }
 
+TEST(IntervalOfShare, IsExactWhereResamplesAreAlike) {
+  EXPECT_EQ(interval_of_share(0, {0, 0}, 30).high, clopper_pearson(0, 30).high);
+  EXPECT_EQ(interval_of_share(1, {1, 1}, 30).low, clopper_pearson(30, 30).low);
+  EXPECT_EQ(interval_of_share(0.9, {0.8, 1}, 30).low, 0.8);
+  EXPECT_TRUE(std::isnan(interval_of_share(std::nan(""), {std::nan(""), std::nan("")}, 30).low));
+}
+
 TEST(PairedShareDifference, HasAWidthWhereAllAgree) {
   // Wilson's interval of 10 in 10 ends at n / (n + z²) = 0.72246; the correlation is 0 where a margin is.
   auto const interval = paired_share_difference({10, 0, 0, 0});

@@ -10,7 +10,8 @@
 
 namespace onemask {
 
-/// A mean over facts with its 95 % interval (percentile bootstrap over facts, 1000 resamples).
+/// A mean over facts with its 95 % interval: percentile bootstrap over facts, 1000 resamples; of yes/no metrics
+/// interval_of_share.
 struct SummaryRow {
   std::string condition, split, relation;  ///< relation "all": every relation of the split
   std::string prompts;  ///< a kind, as prompt_kind_names has it (a fact's mean over its prompts of the kind), or "all"

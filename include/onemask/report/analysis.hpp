@@ -31,6 +31,7 @@ struct AnalysisTable {
   };
   std::vector<Row> rows = {};
   bool percent = false;                   ///< shares
+  bool yes_no = false;                    ///< shares of facts
   int decimals = 2;                       ///< of other numbers
   std::vector<ConditionKind> kinds = {};  ///< of the columns, where they are models
   bool is_drawn = false;                  ///< whether a report has a figure of it, too
