@@ -73,7 +73,7 @@ CommandResult analysis(po::variables_map const& values, ResultOptions const& opt
     throw UserError("--analysis is of whole splits and of means over seeds; leave out --by-relation and --per-mask.");
   if (values.contains("plot")) throw UserError("--analysis has no plot; leave out --plot, or print its numbers with --csv.");
   auto const study = read_analyses(file);
-  auto const made = make_analysis(study, values["split"].as<std::string>());
+  auto const made = make_analysis(study);
   return printed(options, analysis_document(study, made), analysis_cells(study, made));
 }
 
@@ -104,9 +104,8 @@ CommandResult report(po::variables_map const& values) {
   if (with_page && !others.empty())
     throw UserError("--html and --figures show all reports at once; leave " + others[0] + " out.");
   if (values.contains("matrix")) return matrix(values, options, file);
-  if (values.contains("columns")) throw UserError("--columns belongs to --matrix METRIC; add it, or leave --columns out.");
-  if (!values["split"].as<std::string>().empty() && !values.contains("analysis"))
-    throw UserError("--split belongs to --matrix METRIC and to --analysis; add one of them, or leave --split out.");
+  if (values.contains("columns") || !values["split"].as<std::string>().empty())
+    throw UserError("--columns and --split belong to --matrix METRIC; add it, or leave them out.");
   if (values.contains("curve")) return curve(values, options, file);
   if (values.contains("tracing")) return tracing(values, options, file);
   if (values.contains("analysis")) return analysis(values, options, file);
@@ -129,7 +128,7 @@ Command report_command() {
                   "  onemask report results/study --csv > summary.csv\n"
                   "  onemask report results/study --curve --plot curve.svg\n"
                   "  onemask report results/study --tracing --plot tracing.svg\n"
-                  "  onemask report results/study --analysis --split heldout\n"
+                  "  onemask report results/study --analysis\n"
                   "  onemask report results/study --matrix rsr --columns relation --plot heat.svg\n",
                   1,
                   false,
@@ -152,7 +151,7 @@ Command report_command() {
       ("columns", po::value<std::string>()->value_name("C"),
        ("of the matrix: " + all_names(matrix_columns_names) + "; chosen by what the masks differ in unless given").c_str())  //
       ("split", po::value<std::string>()->value_name("S")->default_value(""),
-       "of the matrix, unless its columns are splits, heldout unless given; of --analysis, all unless given");
+       "of the matrix, unless its columns are splits; heldout unless given");
   return command;
 }
 

@@ -31,7 +31,7 @@ struct Quantity {
   PromptKind kind;
   char const* name;
   double (*value)(PromptMetrics const&);
-  bool yes_no = false;  ///< of a prompt
+  bool share = false;  ///< of yes/no results
 };
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
@@ -58,42 +58,35 @@ double true_magnitude(PromptMetrics const& row) {
 std::vector<Quantity> all_quantities(std::set<PromptKind> const& kinds_of_study, EvaluationPlan const& asked) {
   std::vector<Quantity> quantities;
   for (auto const kind : kinds_of_study) {
-    auto const add = [&](char const* name, double (*value)(PromptMetrics const&), bool yes_no = false) {
-      quantities.push_back({kind, name, value, yes_no});
+    auto const add = [&](char const* name, double (*value)(PromptMetrics const&)) { quantities.push_back({kind, name, value}); };
+    auto const add_share = [&](char const* name, double (*value)(PromptMetrics const&)) {
+      quantities.push_back({kind, name, value, true});
     };
-    constexpr bool yes_no = true;
     if (!asks_own_object(kind)) {
-      add("success", wants_true_object(kind) ? true_success : new_success, yes_no);
+      add_share("success", wants_true_object(kind) ? true_success : new_success);
       add("magnitude", wants_true_object(kind) ? true_magnitude : new_magnitude);
       continue;
     }
-    add(
-        "rsr", [](auto const& r) { return likelier(r.lp_true, r.lp_new); }, yes_no);
+    add_share("rsr", [](auto const& r) { return likelier(r.lp_true, r.lp_new); });
     add("rsm", [](auto const& r) { return r.lp_true - r.lp_new; });
     add("kl", [](auto const& r) { return r.kl; });
-    add(
-        "top1_changed", [](auto const& r) { return std::isnan(r.kl) ? not_a_number : static_cast<double>(r.top1_changed); },
-        yes_no);
+    add_share("top1_changed",
+              [](auto const& r) { return std::isnan(r.kl) ? not_a_number : static_cast<double>(r.top1_changed); });
     add("p_true", [](auto const& r) { return std::exp(r.lp_true); });
     add("p_new", [](auto const& r) { return std::exp(r.lp_new); });
     add("overlap5", [](auto const& r) { return r.overlap5; });
     add("overlap10", [](auto const& r) { return r.overlap10; });
     add("overlap100", [](auto const& r) { return r.overlap100; });
-    add("success", new_success, yes_no);
+    add_share("success", new_success);
     add("magnitude", new_magnitude);
     if (asked.scores_tokens()) {
-      add("acc_true", [](auto const& r) { return r.acc_true; });
-      add("acc_new", [](auto const& r) { return r.acc_new; });
-      add(
-          "match", [](auto const& r) { return std::isnan(r.acc_true) ? not_a_number
-                                              : r.acc_true == 1      ? 1
-                                                                     : 0; }, yes_no);
+      add_share("acc_true", [](auto const& r) { return r.acc_true; });
+      add_share("acc_new", [](auto const& r) { return r.acc_new; });
+      add_share("match", [](auto const& r) { return std::isnan(r.acc_true) ? not_a_number : r.acc_true == 1 ? 1 : 0; });
     }
     if (kind == PromptKind::rewrite && asked.generate > 0) {
-      add(
-          "gen_true", [](auto const& r) { return r.gen_true; }, yes_no);
-      add(
-          "gen_new", [](auto const& r) { return r.gen_new; }, yes_no);
+      add_share("gen_true", [](auto const& r) { return r.gen_true; });
+      add_share("gen_new", [](auto const& r) { return r.gen_new; });
     }
     if (kind == PromptKind::rewrite && asked.entropy > 0) add("entropy", [](auto const& r) { return r.entropy; });
   }
@@ -220,7 +213,7 @@ void estimate(Series const& series, std::vector<Quantity> const& quantities, dou
   if (series.selection->combined == nullptr) {
     for (std::int64_t q = 0; q < count; ++q)
       put(series.rows[q], means[static_cast<std::size_t>(q)], resampled + q * Bootstrap::resamples,
-          quantities[series.selection->quantities[static_cast<std::size_t>(q)]].yes_no);
+          quantities[series.selection->quantities[static_cast<std::size_t>(q)]].share);
     return;
   }
   std::vector<double> combined, parts(means.size());

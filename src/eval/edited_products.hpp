@@ -49,7 +49,7 @@ class EditedProducts {
   std::vector<EditedFact> const& facts_;
   // Made when they are asked for:
   at::Tensor gradient_;    ///< as TwoWayBatch::gradient has it
-  at::Tensor components_;  ///< leading left singular vectors of the edited matrices, [edits, out, most_components]
+  at::Tensor components_;  ///< leading left singular vectors of the edited matrices, [edits, out, up to most_components]
 };
 
 }  // namespace onemask

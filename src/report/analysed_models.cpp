@@ -92,6 +92,7 @@ NumbersOfModels::NumbersOfModels(std::vector<NumbersOfFacts> const& by_model) : 
 Resampling const& AnalysisBootstrap::resampling(std::size_t facts, std::size_t seeds) {
   auto const found = resamplings_.find({facts, seeds});
   if (found != resamplings_.end()) return found->second;
+  if (resamplings_.size() == most_sizes) resamplings_.clear();
   return resamplings_
       .emplace(std::pair(facts, seeds), Resampling(facts, seeds, {}, seeds > 1 ? resamples_of_p : resamples_of_intervals))
       .first->second;

@@ -50,7 +50,7 @@ struct NumbersOfModels {
   explicit NumbersOfModels(std::vector<NumbersOfFacts> const& by_model);
 };
 
-/// Bootstrap over facts and seeds; resamples of one size are drawn once.
+/// Bootstrap over facts and seeds; resamples of a few sizes are kept.
 class AnalysisBootstrap {
  public:
   /// `planned` facts; nothing where there is none.
@@ -59,6 +59,8 @@ class AnalysisBootstrap {
   std::optional<Estimate> ratio(NumbersOfModels const& above, NumbersOfModels const& below, std::int64_t planned);
 
  private:
+  static constexpr std::size_t most_sizes = 8;
+
   Resampling const& resampling(std::size_t facts, std::size_t seeds);
 
   std::map<std::pair<std::size_t, std::size_t>, Resampling> resamplings_;

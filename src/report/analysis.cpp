@@ -1,13 +1,9 @@
 #include "report/analysis_findings.hpp"
 #include "report/analysis_maker.hpp"
 #include <onemask/core/error.hpp>
-#include <onemask/core/text.hpp>
 #include <onemask/report/analysis.hpp>
 
-#include <algorithm>
 #include <optional>
-
-#include <fmt/format.h>
 
 namespace onemask {
 
@@ -21,26 +17,10 @@ StudyFile read_analyses(std::filesystem::path const& study_file) {
   return study;
 }
 
-namespace {
-
-void keep_split(std::vector<AnalysedKind>& kinds, std::string const& split) {
-  std::vector<std::string> splits;
-  for (auto const& kind : kinds) {
-    if (std::find(splits.begin(), splits.end(), kind.split) == splits.end()) splits.push_back(kind.split);
-  }
-  std::erase_if(kinds, [&](auto const& kind) { return kind.split != split; });
-  if (kinds.empty())
-    throw UserError(
-        fmt::format("No split '{}' was analysed.{} There is: {}.", split, did_you_mean(split, splits), fmt::join(splits, ", ")));
-}
-
-}  // namespace
-
-AnalysisReport make_analysis(StudyFile const& study, std::string const& only) {
+AnalysisReport make_analysis(StudyFile const& study) {
   AnalysisReport report;
   AnalysisBootstrap bootstrap;
-  auto kinds = analysed_kinds(study);
-  if (!only.empty()) keep_split(kinds, only);
+  auto const kinds = analysed_kinds(study);
   auto const numbers = [&](char const* table, std::vector<std::string> const& keys, std::vector<std::string> const& columns) {
     return study.tables.contains(table) ? std::optional<AnalysisNumbers>(std::in_place, study, table, keys, columns)
                                         : std::nullopt;

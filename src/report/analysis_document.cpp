@@ -63,7 +63,8 @@ constexpr char const* definitions_of_analysis =
     "on the subject's; drift: less the unedited model's; drifting heads: above every head of their layer in the unedited model;\n"
     "pull: what the subject's last token adds through attention. Shift: pattern by other probabilities, value by other values,\n"
     "interaction by both. Logit lens: final norm and head at the stream after a layer. Brackets: 95 % interval, bootstrap over\n"
-    "facts, and seeds where there are several; p: Wilcoxon's signed-rank test, Holm's correction over the layers that change.\n"
+    "facts, and seeds where there are several (Clopper and Pearson's of likeliest objects where all facts agree); p: Wilcoxon's\n"
+    "signed-rank test, Holm's correction over the layers that change.\n"
     "An edit is made at the subject's last token. What of it reaches the last token comes mostly through attention of later\n"
     "layers, so that attention carries it there says little about its mechanism. The direct part, of the changed MLP there, is\n"
     "seen in the maps at 'last' behind the edited layer (docs/analysis.md).\n";

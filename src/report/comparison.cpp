@@ -65,14 +65,15 @@ void measure(Comparison& c, PairedScores const& scores, std::vector<std::size_t>
   for (std::size_t r = 0; r < resampled[0].size(); ++r) differences.push_back(resampled[0][r] - resampled[1][r]);
   c.mean_a = {scores.a.mean(), percentile_interval(resampled[0]), median(scores.a.by_fact())};
   c.mean_b = {scores.b.mean(), percentile_interval(resampled[1]), median(scores.b.by_fact())};
-  if (c.yes_no) {
-    auto const independent = clusters.empty() ? c.n : static_cast<std::int64_t>(c.relations);
-    for (auto* mean : {&c.mean_a, &c.mean_b}) mean->interval = interval_of_share(mean->mean, mean->interval, independent);
-  }
   c.difference = {difference.mean(), percentile_interval(differences), median(by_fact)};
   auto const uncertainty = variance(differences);
   c.effective_n = uncertainty > 0 && difference.values.size() > 1 ? variance(difference.values) / uncertainty : n;
-  if (c.yes_no) c.counts = paired_counts(scores);
+  if (c.yes_no) {
+    auto const independent = clusters.empty() ? c.n : static_cast<std::int64_t>(c.relations);
+    for (auto* mean : {&c.mean_a, &c.mean_b}) mean->interval = interval_of_share(mean->mean, mean->interval, independent);
+    c.counts = paired_counts(scores);
+    if (c.counts) c.difference.interval = interval_of_alike(*c.counts, independent).value_or(c.difference.interval);
+  }
   auto const ranks = wilcoxon(by_fact);
   c.rank_biserial = ranks.rank_biserial, c.dz = cohens_dz(by_fact);
   c.dz_interval = interval_of_dz(by_fact, clusters);

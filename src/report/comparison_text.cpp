@@ -74,7 +74,8 @@ constexpr char const* definitions_of_comparisons =
     "[low, high]: 95 % interval. Yes/no scores in %. Holm's p: all comparisons above are judged together by it, at 0.05.\n"
     "effective n: independent scores whose mean would be as uncertain as a - b.\n"
     "One model of each: Clopper-Pearson's and Newcombe's intervals, McNemar's test; or bootstrap intervals, Wilcoxon's test.\n"
-    "two-way bootstrap: over facts and seeds together, for intervals and p.\n";
+    "two-way bootstrap: over facts and seeds together, for intervals and p. Yes/no scores that agree for all facts have the\n"
+    "intervals of one model.\n";
 
 }  // namespace
 

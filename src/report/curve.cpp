@@ -96,8 +96,11 @@ std::optional<Estimate> area_of(FactScores const& scores, std::vector<ModelKind 
     for (auto const& area : areas) seeded.values.push_back(area[fact]);
   }
   if (seeded.values.empty()) return std::nullopt;
-  auto const interval = interval_of_mean(seeded);
-  return Estimate{seeded.mean(), interval.low, interval.high, static_cast<std::int64_t>(seeded.facts()), planned};
+  auto const facts = static_cast<std::int64_t>(seeded.facts());
+  constexpr double rounding = 1e-9;  // of the weights, which add up to 1
+  bool const all = seeded.mean() > 1 - rounding;
+  auto const interval = interval_of_share(all ? 1 : seeded.mean(), interval_of_mean(seeded), facts);
+  return Estimate{seeded.mean(), interval.low, interval.high, facts, planned};
 }
 
 Curve curve_of(Summary const& summary, FactScores const* scores, SizedKinds const& line, Group const& group) {

@@ -37,6 +37,6 @@ inline constexpr char const* injection_definitions =
     "(EasyEdit's rewrite_acc). knows: share of facts whose true object the unedited model under M finds likelier. |dW|: mean\n"
     "Frobenius norm of the update. p: ES against none, McNemar's exact test of one mask, of several seeds the bootstrap over\n"
     "facts and seeds; Holm's correction over the table.\n"
-    "Intervals: Clopper-Pearson of one mask, else the bootstrap.\n";
+    "Intervals: Clopper-Pearson of one mask, and where all facts agree; else the bootstrap.\n";
 
 }  // namespace onemask

@@ -70,7 +70,9 @@ std::string means_of(TransferMatrix const& matrix, MatrixColumns columns, bool s
 constexpr char const* definitions_of_matrix =
     "A row is a mask, the mean over its seeds; a column is what it is scored on. *: at home, where it was trained. n: facts "
     "planned.\n"
-    "Under each mean stands its 95 % interval (bootstrap over facts). Means over cells have the mean of the cells' limits.\n";
+    "Under each mean stands its 95 % interval (bootstrap over facts; Clopper and Pearson's of shares of 0 and 100 %). Means "
+    "over\n"
+    "cells have the mean of the cells' limits.\n";
 
 }  // namespace
 

@@ -112,8 +112,20 @@ double p_of_yes_no(PairedScores const& scores) {
                      scores.facts.size());
 }
 
+std::optional<Interval> interval_of_alike(PairedCounts const& counts, std::int64_t independent) {
+  auto const all = counts.n();
+  if (counts.only_a == all) return paired_share_difference({0, independent, 0, 0});
+  if (counts.only_b == all) return paired_share_difference({0, 0, independent, 0});
+  if (counts.only_a + counts.only_b > 0) return std::nullopt;
+  auto const both = std::llround(static_cast<double>(counts.both * independent) / static_cast<double>(all));
+  return paired_share_difference({both, 0, 0, independent - both});
+}
+
 Interval interval_of_yes_no(PairedScores const& scores) {
-  if (auto const counts = paired_counts(scores); counts && scores.seeds == 1) return paired_share_difference(*counts);
+  if (auto const counts = paired_counts(scores)) {
+    if (scores.seeds == 1) return paired_share_difference(*counts);
+    if (auto const alike = interval_of_alike(*counts, std::ssize(scores.facts))) return *alike;
+  }
   return interval_of_mean(scores.difference(), resamples_of_p);
 }
 

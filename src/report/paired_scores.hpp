@@ -40,7 +40,11 @@ std::optional<PairedCounts> paired_counts(PairedScores const& scores);
 
 /// Of a difference of yes/no scores: McNemar's where there is one seed, else that of the bootstrap over facts and seeds.
 double p_of_yes_no(PairedScores const& scores);
-/// 95 % of the same difference: Newcombe's where there is one seed, else that of the bootstrap over facts and seeds.
+/// Newcombe's interval of the difference where it is the same for all facts and seeds, so that resamples are alike; `independent`
+/// of them count. Nothing elsewhere.
+std::optional<Interval> interval_of_alike(PairedCounts const& counts, std::int64_t independent);
+/// 95 % of the same difference: Newcombe's where there is one seed, else that of the bootstrap over facts and seeds, or
+/// interval_of_alike.
 Interval interval_of_yes_no(PairedScores const& scores);
 
 }  // namespace onemask

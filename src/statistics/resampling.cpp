@@ -14,8 +14,8 @@
 namespace onemask {
 namespace {
 
-/// Numbers of a Resampling's draws up to which they are kept, 64 MiB.
-constexpr std::size_t most_kept = 1 << 24;
+/// Numbers of a Resampling's draws up to which they are kept, 32 MiB.
+constexpr std::size_t most_kept = 1 << 23;
 
 /// How often each of the items is drawn, where as many are drawn as there are.
 void draw(RandomStream& random, std::span<std::uint32_t> counts) {

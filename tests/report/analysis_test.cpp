@@ -189,21 +189,6 @@ TEST(AnalysisReports, DriftWithPairedTestsAndTheShareThatMasksRemove) {
   EXPECT_NEAR(share.high, 0.6, 1e-9);
 }
 
-TEST(AnalysisReports, OfOneSplit) {
-  auto study = AnalysedStudy().file();
-  auto const whole = make_analysis(study), own = make_analysis(study, "heldout");
-  EXPECT_EQ(own.tables.size(), whole.tables.size());
-  EXPECT_EQ(own.findings, whole.findings);
-  EXPECT_THAT(complaint_of([&] { make_analysis(study, "held"); }), HasSubstr("No split 'held' was analysed."));
-  for (auto& [name, values] : study.tables["analyses"].columns) {
-    if (name == "split") values = Texts{"train", "train", "train", "train", "heldout", "heldout"};
-  }
-  auto const of_train = make_analysis(study, "train");
-  ASSERT_FALSE(of_train.tables.empty());
-  for (auto const& table : of_train.tables) EXPECT_EQ(table.split, "train");
-  EXPECT_TRUE(make_analysis(study, "heldout").tables.empty());  // it has no unedited model
-}
-
 TEST(AnalysisReports, ContributionsAddUpOverLayers) {
   auto const report = make_analysis(AnalysedStudy().file());
   auto const& whole = table_of(report, "contributions to new less true", "last token");

@@ -2,6 +2,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/report/comparison.hpp>
 #include <onemask/report/export.hpp>
+#include <onemask/statistics/proportion.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -123,6 +124,29 @@ TEST(Compare, SeveralSeedsTogether) {
   EXPECT_LT(got.p, 0.05);
   EXPECT_THAT(verdict(got), HasSubstr("gives back 10 of 20 facts more"));
   EXPECT_THAT(verdict(got), HasSubstr("after Holm, effective n "));
+}
+
+TEST(Compare, AWidthAlsoWhereAllFactsAndSeedsAgree) {
+  auto study = two_seeds();
+  Integers facts;
+  for (std::int64_t fact = 0; fact < 20; ++fact) facts.push_back(fact);
+  for (auto const* name : {"full 0", "full 1"}) study.condition(name, "mask"), study.restored(name, facts, 20);
+  study.condition("none", "bottom_rank");
+  study.restored("none", facts, 0);
+  auto file = study.file();
+  file.tables["conditions"].columns.emplace_back("variant",
+                                                 Texts{"", "", "", "", "", "cover delta", "cover delta", "bottom rank, k 1"});
+  for (auto& [name, column] : file.tables["conditions"].columns) {
+    if (name == "point") std::get<Texts>(column)[5] = "mask.seed=0", std::get<Texts>(column)[6] = "mask.seed=1";
+  }
+  auto const more = only(file, request("mask, cover delta", "bottom_rank, k 1"));
+  EXPECT_EQ(more.test, "two-way bootstrap");
+  EXPECT_NEAR(more.mean_a.interval.low, clopper_pearson(20, 20).low, 1e-12);
+  EXPECT_NEAR(more.mean_b.interval.high, clopper_pearson(0, 20).high, 1e-12);
+  EXPECT_NEAR(more.difference.interval.low, paired_share_difference({0, 20, 0, 0}).low, 1e-12);
+  auto const as_many = only(file, request("mask, cover delta", "original"));
+  EXPECT_NEAR(as_many.difference.interval.low, paired_share_difference({20, 0, 0, 0}).low, 1e-12);
+  EXPECT_LT(as_many.difference.interval.low, 0);
 }
 
 TEST(Compare, MasksArePairedWithTheBaselineOfTheirSeed) {

@@ -98,9 +98,9 @@ TEST(Resampling, IsThatOfTheSummaryAndOfEveryOtherCall) {
 }
 
 TEST(Resampling, IsTheSameWhereDrawsAreTooManyToKeep) {
-  auto const scores = random_scores(17000, 1, 1, 0, 0);
-  auto const kept = Resampling(17000, 1, {}, 900).means({scores}).front();
-  auto drawn_again = Resampling(17000, 1, {}, 1000).means({scores}).front();
+  auto const scores = random_scores(8800, 1, 1, 0, 0);
+  auto const kept = Resampling(8800, 1, {}, 900).means({scores}).front();
+  auto drawn_again = Resampling(8800, 1, {}, 1000).means({scores}).front();
   drawn_again.resize(900);
   EXPECT_EQ(kept, drawn_again);
 }

@@ -47,8 +47,8 @@ struct AnalysisReport {
 /// has no section 'analysis'.
 StudyFile read_analyses(std::filesystem::path const& study_file);
 /// Means are over facts, and over masks that differ in their seed alone; intervals are those of the bootstrap over facts and
-/// seeds. With `split` only of that one. Throws UserError when a table or column is missing, or the split is.
-AnalysisReport make_analysis(StudyFile const& study, std::string const& split = "");
+/// seeds, of yes/no numbers interval_of_share. Throws UserError when a table or column is missing.
+AnalysisReport make_analysis(StudyFile const& study);
 Document analysis_document(StudyFile const& study, AnalysisReport const& report);
 /// A line for every cell.
 Table analysis_cells(StudyFile const& study, AnalysisReport const& report);

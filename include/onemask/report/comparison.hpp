@@ -41,7 +41,8 @@ struct ComparedMean {
 
 /// Two kinds of models on the same facts. With one model of each: Clopper and Pearson's intervals, Newcombe's of the difference
 /// and McNemar's test of a yes/no score; else bootstrap intervals and Wilcoxon's test. Several seeds, or clusters: the bootstrap
-/// over facts (or relations) and seeds together gives intervals and p.
+/// over facts (or relations) and seeds together gives intervals and p; but yes/no scores that are the same for all facts have
+/// Clopper and Pearson's, and Newcombe's, of as many facts (or relations).
 struct Comparison {
   std::string edits, split, a, b, metric;  ///< edits: the way of editing, "" for the only one
   bool yes_no;
