@@ -60,8 +60,8 @@ void write_study_file(std::filesystem::path const& file, StudyFile const& study)
 /// Reads what `write_study_file` or a StudyWriter wrote. Throws UserError naming file and dataset when it is damaged or something
 /// else.
 StudyFile read_study_file(std::filesystem::path const& file);
-/// The same with only those of the `tables` that there are; others do not reach memory. "metrics/kl" is a column of a table that is
-/// not wanted whole, "masks" the group of all matrices below it.
+/// The same with only those of the `tables` that there are; others do not reach memory. "metrics/kl" is a column of a table that
+/// is not wanted whole, "masks" the group of all matrices below it.
 StudyFile read_study_file(std::filesystem::path const& file, std::set<std::string> const& tables);
 
 /// SHA-256 of names and values, in hexadecimal: of every column its name, kind, length and the SHA-256 of its values, so that it
