@@ -58,7 +58,7 @@ void add_intervals(std::vector<Row>& rows) {
   for (auto const& row : rows) scores.push_back({1, row.values});
   auto const intervals = intervals_of_means(scores);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    bool const share = fact_metric(rows[i].of.metric, rows[i].of.prompts).yes_no && !rows[i].values.empty();
+    bool const share = fact_metric(rows[i].of.metric, rows[i].of.prompts).yes_no;
     rows[i].interval = share ? interval_of_share(scores[i].mean(), intervals[i], std::ssize(rows[i].values)) : intervals[i];
   }
 }
