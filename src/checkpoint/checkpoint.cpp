@@ -4,6 +4,7 @@
 #include <onemask/core/error.hpp>
 #include <onemask/core/file.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/model_folder.hpp>
 #include <onemask/core/text.hpp>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <sstream>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <ATen/ATen.h>
 
@@ -33,8 +35,23 @@ bool there(std::filesystem::path const& path) {
           "). A pickle can run any program when it is read, so onemask does not read it. If you trust it, convert it: python3 -c "
           "\"from transformers import AutoModelForCausalLM as M; M.from_pretrained('OLD').save_pretrained('NEW', "
           "safe_serialization=True)\".");
-  throw UserError(folder.string() + ": there is neither " + single_file + " nor " + index_file +
-                  "; name the folder of a Hugging Face checkpoint.");
+  auto const nothing = folder.string() + ": there is neither " + single_file + " nor " + index_file;
+  std::error_code unreadable;
+  std::vector<std::string> others;
+  for (std::filesystem::directory_iterator entry(folder, unreadable), end; !unreadable && entry != end;
+       entry.increment(unreadable)) {
+    auto const name = entry->path().filename().string();
+    if ((name == single_file || name == index_file) && entry->is_symlink(unreadable))
+      throw UserError(folder.string() + ": " + name + " is a link to '" +
+                      std::filesystem::read_symlink(entry->path(), unreadable).string() +
+                      "', which is missing; fetch the checkpoint again.");
+    if (name.ends_with(".safetensors")) others.push_back(name);
+  }
+  if (others.empty()) throw UserError(nothing + "; name the folder of a Hugging Face checkpoint.");
+  std::sort(others.begin(), others.end());
+  throw UserError(nothing + ", but " + others.front() + (others.size() > 1 ? " and others" : "") +
+                  ". If it is one file with all weights, rename it to " + single_file +
+                  "; if the weights are in several, fetch " + index_file + " as well.");
 }
 
 /// A name of a file in the same folder: an index must not lead anywhere else.
@@ -85,9 +102,7 @@ std::string without_prefix(std::string const& name, std::string const& family) {
 }
 
 Checkpoint Checkpoint::open(std::filesystem::path const& folder) {
-  std::error_code unreadable;
-  if (!std::filesystem::is_directory(folder, unreadable))
-    throw UserError(folder.string() + ": there is no such folder; name the folder of a Hugging Face checkpoint.");
+  require_model_folder(folder);
   Checkpoint checkpoint(folder, read_model_config(folder));
   if (there(folder / single_file)) {
     checkpoint.add_file();
@@ -96,7 +111,22 @@ Checkpoint Checkpoint::open(std::filesystem::path const& folder) {
   } else {
     refuse_folder(folder);
   }
+  checkpoint.check_tied_head();
   return checkpoint;
+}
+
+/// Versions of transformers read such files in two ways: the file's unembedding is used, or passed over.
+void Checkpoint::check_tied_head() const {
+  if (!config_.tied_head) return;
+  std::string embedding, head;
+  for (auto const* name : {"wte.weight", "embed_tokens.weight", "embed_in.weight"})
+    if (embedding.empty()) embedding = stored_name(name);
+  for (auto const* name : {"lm_head.weight", "embed_out.weight"})
+    if (head.empty()) head = stored_name(name);
+  if (embedding.empty() || head.empty() || stored(embedding) == stored(head)) return;
+  throw UserError(folder_.string() + ": config.json says that the unembedding is the embedding (tie_word_embeddings), but '" +
+                  head + "' differs from '" + embedding + "'. Set tie_word_embeddings to false to use both, or take '" + head +
+                  "' out of the file.");
 }
 
 void Checkpoint::add_file() {

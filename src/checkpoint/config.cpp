@@ -63,7 +63,8 @@ std::vector<std::string> const& weight_prefixes(std::string const& family) {
 ModelConfig read_model_config(std::filesystem::path const& folder) {
   auto const file = folder / "config.json";
   ConfigFields const fields(detail::parse_json_object(read_file(file), file.string()), file.string());
-  if (fields.find("quantization_config"))
+  auto const* quantised = fields.find("quantization_config");
+  if (quantised && !quantised->empty())
     fields.refuse("quantization_config", "quantised weights are not read, use the original checkpoint");
   auto const* reading = reading_of(fields.text("model_type", ""));
   if (reading == nullptr) fields.refuse("model_type", "supported are: " + join(model_families(), ", "));

@@ -95,12 +95,11 @@ std::optional<std::vector<std::string>> ConfigFields::texts(std::string const& f
 
 std::optional<std::int64_t> ConfigFields::token(std::string const& field, std::int64_t vocabulary) const {
   auto const* value = find(field);
-  if (value && value->is_array() && !value->empty()) value = &value->front();
+  if (value && value->is_array()) value = value->empty() ? nullptr : &value->front();
   if (!value) return std::nullopt;
   auto const number = whole(value);
-  if (!number || *number < 0 || *number >= vocabulary)
-    refuse(field, fmt::format("it must be a token id below the vocabulary's {}", vocabulary));
-  return number;
+  if (!number) refuse(field, "it must be a token id");
+  return *number >= 0 && *number < vocabulary ? number : std::nullopt;
 }
 
 std::string ConfigFields::activation(std::string const& field, std::string const& usual, Activations const& known) const {

@@ -24,6 +24,7 @@ class ConfigFields {
 
   [[noreturn]] void refuse(std::string const& field, std::string const& expected) const;
 
+  nlohmann::json const& object() const { return object_; }
   bool is_null(std::string const& field) const;
   nlohmann::json const* find(std::string const& field) const;
 
@@ -40,7 +41,8 @@ class ConfigFields {
   std::string text(std::string const& field, std::string const& otherwise) const;
   /// A list of `count` texts, if it is there.
   std::optional<std::vector<std::string>> texts(std::string const& field, std::size_t count) const;
-  /// A token id; of a list (chat models end with several) the first.
+  /// A token id; of a list (chat models end with several) the first. Nothing for an id that no token has: many files keep the
+  /// default of another vocabulary.
   std::optional<std::int64_t> token(std::string const& field, std::int64_t vocabulary) const;
   std::string activation(std::string const& field, std::string const& usual, Activations const& known) const;
 

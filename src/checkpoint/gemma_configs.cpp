@@ -58,10 +58,10 @@ ModelConfig read_gemma3_text(ConfigFields const& original) {
   read_local_layers(fields, fields.size("sliding_window_pattern", most_layers, 6), config);
   config.rope_theta = fields.positive("rope_theta", 1e6);
   config.local_rope_theta = fields.positive("rope_local_base_freq", 10000);
-  auto rope = fields.inside("rope_scaling");
-  if (auto const newer = fields.inside("rope_parameters")) {
-    rope = newer->inside("full_attention");
-    if (rope) config.rope_theta = rope->positive("rope_theta", config.rope_theta);
+  auto const newer = fields.inside("rope_parameters");
+  auto const rope = rope_object(fields, newer ? newer->inside("full_attention") : std::nullopt);
+  if (rope) config.rope_theta = rope->positive("rope_theta", config.rope_theta);
+  if (newer) {
     if (auto const local = newer->inside("sliding_attention")) {
       config.local_rope_theta = local->positive("rope_theta", config.local_rope_theta);
       if (local->text("rope_type", "default") != "default")

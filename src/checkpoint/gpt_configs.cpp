@@ -1,5 +1,7 @@
 #include "checkpoint/read_config.hpp"
 
+#include <utility>
+
 #include <fmt/core.h>
 
 namespace onemask {
@@ -22,9 +24,23 @@ std::string read_plain_activation(ConfigFields const& fields, std::string const&
                             {"relu", "relu"}});
 }
 
+/// The names that transformers takes for GPT-2's, too (attribute_map).
+ConfigFields with_own_names(ConfigFields const& fields) {
+  static constexpr std::pair<char const*, char const*> others[] = {{"n_layer", "num_hidden_layers"},
+                                                                   {"n_embd", "hidden_size"},
+                                                                   {"n_head", "num_attention_heads"},
+                                                                   {"n_positions", "max_position_embeddings"}};
+  auto named = nlohmann::json::object();
+  for (auto const& [own, other] : others) {
+    if (auto const* value = fields.find(other)) named[own] = *value;
+  }
+  return fields.over(std::move(named));
+}
+
 /// What the files of GPT-2 and GPT-J have in common.
-ModelConfig read_gpt(ConfigFields const& fields, std::string const& family) {
+ModelConfig read_gpt(ConfigFields const& original, std::string const& family) {
   constexpr CommonNames names{"n_layer", "n_embd", "n_head", "n_positions", "layer_norm_epsilon", 1e-5};
+  auto const fields = with_own_names(original);
   auto config = read_common(fields, family, names);
   read_heads(fields, names, config);
   config.inner = fields.size("n_inner", widest, 4 * config.hidden);

@@ -53,6 +53,9 @@ struct RopeNames {
 /// Rotary embedding of a file that says the same of all layers: in "rope_parameters", or in older files in fields of their own.
 /// LongRoPE limits config.positions to those that its short factors are for.
 void read_rope(ConfigFields const& fields, RopeNames const& names, ModelConfig& config);
+/// The object that speaks of rotary frequencies: `newer`, or without it the older "rope_scaling". UserError where they
+/// contradict.
+std::optional<ConfigFields> rope_object(ConfigFields const& fields, std::optional<ConfigFields> const& newer);
 /// The scaling that an object asks for; `fields` is the object around it.
 void read_rope_scaling(ConfigFields const& fields, ConfigFields const& rope, bool other_names_of_longrope, ModelConfig& config);
 

@@ -75,6 +75,17 @@ void read_longrope(ConfigFields const& fields, ConfigFields const& rope, ModelCo
 
 void read_none(ConfigFields const&, ConfigFields const&, ModelConfig&) {}
 
+/// What an object says of scaling: all but base and share, whose older place is beside the object.
+nlohmann::json scaling_of(ConfigFields const& fields, ConfigFields const& rope) {
+  constexpr char const* positions = "original_max_position_embeddings";
+  auto scaling = rope.object();
+  if (!scaling.contains("rope_type")) scaling["rope_type"] = scaling.value("type", nlohmann::json("default"));
+  for (auto const* name : {"type", "rope_theta", "partial_rotary_factor"}) scaling.erase(name);
+  if (auto const* outside = fields.find(positions); outside && scaling.contains(positions) && scaling[positions] == *outside)
+    scaling.erase(positions);
+  return scaling;
+}
+
 }  // namespace
 
 void read_rope_scaling(ConfigFields const& fields, ConfigFields const& rope, bool other_names_of_longrope, ModelConfig& config) {
@@ -90,17 +101,27 @@ void read_rope_scaling(ConfigFields const& fields, ConfigFields const& rope, boo
   kind->second(fields, rope, config);
 }
 
+std::optional<ConfigFields> rope_object(ConfigFields const& fields, std::optional<ConfigFields> const& newer) {
+  auto const older = fields.inside("rope_scaling");
+  if (older && newer && scaling_of(fields, *older) != scaling_of(fields, *newer))
+    fields.refuse("rope_scaling",
+                  "'rope_parameters' says something else, and versions of transformers obey one or the other; "
+                  "leave out what the model was not made with");
+  return newer ? newer : older;
+}
+
 void read_rope(ConfigFields const& fields, RopeNames const& names, ModelConfig& config) {
   config.rope_theta = fields.positive(names.theta, names.usual_theta);
-  auto const newer = fields.inside("rope_parameters");
-  if (newer) {
-    config.rope_theta = newer->positive("rope_theta", config.rope_theta);
+  auto const rope = rope_object(fields, fields.inside("rope_parameters"));
+  if (rope) {
+    config.rope_theta = rope->positive("rope_theta", config.rope_theta);
     for (auto const* kind : {"full_attention", "sliding_attention"})
-      if (newer->find(kind)) newer->refuse(kind, "only models of Gemma 3 may rotate layers with a window in another way");
+      if (rope->find(kind)) rope->refuse(kind, "only models of Gemma 3 may rotate layers with a window in another way");
   }
   std::string const in_object = "partial_rotary_factor", in_file = names.share ? names.share : in_object;
-  auto const& source = newer && newer->find(in_object) ? *newer : fields;
-  auto const& name = newer && newer->find(in_object) ? in_object : in_file;
+  bool const in_rope = rope && rope->find(in_object);
+  auto const& source = in_rope ? *rope : fields;
+  auto const& name = in_rope ? in_object : in_file;
   double const share = source.positive(name, names.usual_share);
   if (!names.share && share != 1) source.refuse(name, "only rotary embeddings of whole heads (1) are supported");
   if (share != 1) {
@@ -109,7 +130,6 @@ void read_rope(ConfigFields const& fields, RopeNames const& names, ModelConfig& 
       source.refuse(name, fmt::format("an even number of each head's {} entries must be rotated", config.head_dim));
     config.rotary_dim = dim;
   }
-  auto const rope = newer ? newer : fields.inside("rope_scaling");
   if (rope) read_rope_scaling(fields, *rope, names.other_names_of_longrope, config);
 }
 

@@ -157,6 +157,8 @@ SafetensorsFile::SafetensorsFile(std::shared_ptr<void const> owner, std::string_
     throw UserError(fmt::format("{}: a safetensors file begins with 8 bytes of header length, this one has {}{}", name_,
                                 content.size(), fetch_again));
   std::memcpy(&header_size, content.data(), length_size);
+  if (header_size > longest_header && content.starts_with('<'))
+    throw UserError(name_ + ": this is a web page and not weights; the address was wrong or asks for a login. Fetch it again.");
   content.remove_prefix(length_size);
   if (header_size > longest_header)
     throw UserError(

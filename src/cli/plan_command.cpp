@@ -7,7 +7,9 @@
 #include <onemask/core/text.hpp>
 #include <onemask/report/text_table.hpp>
 #include <onemask/sweep/plan_report.hpp>
+#include <onemask/sweep/run.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -125,6 +127,8 @@ CommandResult plan(po::variables_map const& values, Environment const& environme
     if (!question.like.empty() && !std::filesystem::is_directory(question.like / "journal"))
       throw UserError("The folder '" + question.like.string() + "' (--like) holds no run.");
     study = study_of(values);
+    if (!values.contains("ranks") && study.masks) question.ranks = std::max(1, study.ranks_per_mask);
+    require_ranks(study, options.last, question.ranks);
   });
   auto const report = plan_study(environment, study, options, question);
   if (environment.world().rank() != 0) return {};

@@ -102,7 +102,8 @@ Study study_for(po::variables_map const& values, EditMethod method) {
   auto const is_finished = [](auto const& point) { return point.edit.hparams.method == EditMethod::imported; };
   if (std::any_of(study.points.begin(), study.points.end(), is_finished)) return study;  // which a tune refuses
   auto const is_other = [&](auto const& point) { return point.edit.hparams.method != method; };
-  if (std::all_of(study.points.begin(), study.points.end(), is_other)) {
+  auto const is_swept = [](auto const& point) { return point.edits.find("edit.method=") != std::string::npos; };
+  if (std::all_of(study.points.begin(), study.points.end(), is_other) && !is_swept(study.points.front())) {
     overrides.set.push_back("edit.method=" + to_string(method));
     study = study_of(values, overrides);
   }

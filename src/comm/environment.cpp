@@ -33,9 +33,8 @@ namespace onemask {
 
 namespace {
 
-bool started_by_launcher() {
-  constexpr std::array variables{"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK"};
-  return std::any_of(variables.begin(), variables.end(), [](char const* name) { return std::getenv(name) != nullptr; });
+bool is_set(char const* variable) {
+  return std::getenv(variable) != nullptr;
 }
 
 int number_in(char const* variable) {
@@ -53,6 +52,17 @@ std::vector<std::string> launcher_variables() {
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+/// Whether a launcher started this process: it names a rank, and where its server is. A rank alone is left over from another.
+bool started_by_launcher() {
+  auto const names = launcher_variables();
+  auto const serves = [](auto const& name) { return name.starts_with("PMIX_SERVER_URI"); };
+  bool const by_pmix = is_set("PMIX_RANK") && std::any_of(names.begin(), names.end(), serves);
+  constexpr std::array ways{"PMI_FD", "PMI_PORT", "PMI_CONTROL_PORT",
+                            "PALS_RANKID"};  // to the server, of PMI-1, PMI-2 and Cray's
+  bool const by_pmi = is_set("PMI_RANK") && std::any_of(ways.begin(), ways.end(), is_set);
+  return is_set("OMPI_COMM_WORLD_SIZE") || by_pmix || by_pmi;
 }
 
 /// What to do where they do harm.
@@ -183,6 +193,7 @@ void Environment::leave_without_finalizing(int code) const {
 }
 
 int rank_by_launcher() {
+  if (!started_by_launcher()) return 0;
   for (auto const* variable : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}) {
     if (std::getenv(variable) == nullptr) continue;
     auto const rank = number_in(variable);

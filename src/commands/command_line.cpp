@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -114,7 +115,14 @@ Ending perform(Command const& command, std::vector<std::string> const& words, En
 
 /// Without MPI, which may be in no state to start. Of several processes of a launcher the first runs the command.
 int run_alone(Command const& command, std::vector<std::string> const& words) {
-  if (rank_by_launcher() > 0) return 0;
+  if (auto const rank = rank_by_launcher(); rank > 0) {
+    auto const names_file = [](auto const& word) {
+      return word.starts_with("--html") || word.starts_with("--figures") || word.starts_with("--plot");
+    };
+    if (std::any_of(words.begin(), words.end(), names_file))
+      std::cerr << "onemask: rank " << rank << " of a launcher writes nothing; rank 0 does." << std::endl;
+    return 0;
+  }
   Environment const environment;
   configure_log(0, 1);
   CommandResult result;
@@ -187,6 +195,7 @@ int run(std::vector<Command> const& commands, std::vector<std::string> const& wo
 }  // namespace
 
 int run_with(std::vector<Command> const& commands, int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is an error of its write
   auto const ending = ending_of([&] { return run(commands, {argv + std::min(argc, 1), argv + argc}, argv); });
   if (!ending.sentence.empty()) say(ending);
   return ending.code;

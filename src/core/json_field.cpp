@@ -64,8 +64,8 @@ nlohmann::json parse_json_or_lines(std::filesystem::path const& file) {
   std::erase_if(lines, [](auto const& line) { return line.second.find_first_not_of(" \t\r") == std::string::npos; });
   auto const name = file.filename().string();
   bool const named_so = name.find(".jsonl") != std::string::npos || name.find(".ndjson") != std::string::npos;
-  bool const objects = !lines.empty() && lines.front().second.starts_with('{') && (lines.size() > 1 || named_so) &&
-                       nlohmann::json::parse(lines.front().second, nullptr, false).is_object();
+  bool const objects =
+      !lines.empty() && (lines.size() > 1 || named_so) && nlohmann::json::parse(lines.front().second, nullptr, false).is_object();
   if (!objects) return parse_json(text, place);
   auto list = nlohmann::json::array();
   for (auto const& [number, line] : lines) list.push_back(parse_json(line, fmt::format("{}, line {},", place, number)));

@@ -16,8 +16,10 @@ using detail::JsonField;
 
 constexpr std::string_view subject_slot = "{}";
 
+constexpr std::string_view white_space = " \t\r\n";
+
 bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n") == text.npos;
+  return text.find_first_not_of(white_space) == text.npos;
 }
 
 std::string const& text_of(JsonField const& field) {
@@ -26,10 +28,11 @@ std::string const& text_of(JsonField const& field) {
   return field.text();
 }
 
-/// Objects are kept without the space that separates them from the prompt.
+/// Objects are kept without the space that separates them from the prompt, and without any behind them.
 std::string object_of(JsonField const& target) {
   std::string const& text = text_of(target.at("str"));
-  return text.substr(text.find_first_not_of(' '));
+  auto const first = text.find_first_not_of(white_space);
+  return text.substr(first, text.find_last_not_of(white_space) + 1 - first);
 }
 
 std::string item_of(JsonField const& target) {
@@ -40,7 +43,11 @@ std::string item_of(JsonField const& target) {
 std::vector<std::string> prompts_of(JsonField const& record, std::string_view name) {
   std::vector<std::string> prompts;
   if (auto const list = record.find(name)) {
-    for (JsonField const& prompt : list->elements()) prompts.push_back(text_of(prompt));
+    for (JsonField const& prompt : list->elements()) {
+      if (text_of(prompt).find(subject_slot) != std::string::npos)
+        prompt.fail("has a {} in it, but is no template: write the subject in its place.");
+      prompts.push_back(prompt.text());
+    }
   }
   return prompts;
 }
@@ -68,6 +75,8 @@ Fact read_fact(JsonField const& record) {
   fact.prompt = template_of(rewrite.at("prompt"));
   fact.target_true = object_of(target_true);
   fact.target_new = object_of(target_new);
+  if (fact.target_new == fact.target_true)
+    target_new.at("str").fail("is the true object '" + fact.target_true + "' again; an edit must change it. Leave the fact out.");
   fact.target_true_id = item_of(target_true);
   fact.target_new_id = item_of(target_new);
   fact.paraphrase_prompts = prompts_of(record, "paraphrase_prompts");

@@ -1,5 +1,6 @@
 #include "data/overlapping_facts.hpp"
 
+#include "data/recognised_text.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/text.hpp>
 
@@ -27,13 +28,13 @@ class TrainingFactIndex {
  public:
   void add(Fact const& fact) {
     cases_.insert(fact.case_id);
-    subjects_.emplace(fact.relation, fact.subject);
-    prompts_.insert(fact.question());
+    subjects_.emplace(fact.relation, recognised(fact.subject));
+    prompts_.insert(recognised(fact.question()));
   }
   std::optional<FactOverlap> overlap(Fact const& fact) const {
     if (cases_.contains(fact.case_id)) return FactOverlap::case_id;
-    if (subjects_.contains({fact.relation, fact.subject})) return FactOverlap::subject;
-    if (prompts_.contains(fact.question())) return FactOverlap::prompt;
+    if (subjects_.contains({fact.relation, recognised(fact.subject)})) return FactOverlap::subject;
+    if (prompts_.contains(recognised(fact.question()))) return FactOverlap::prompt;
     return std::nullopt;
   }
 

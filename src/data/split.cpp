@@ -1,4 +1,5 @@
 #include "data/overlapping_facts.hpp"
+#include "data/recognised_text.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/invariant.hpp>
 #include <onemask/core/log.hpp>
@@ -22,7 +23,7 @@ class Registry {
  public:
   /// The split that has this fact already, or null; then it belongs to `split`.
   std::string const* find_or_add(Fact const& fact, std::string const& split) {
-    Question const question{fact.relation, fact.subject};
+    Question const question{fact.relation, recognised(fact.subject)};
     auto const named = questions_by_case_.try_emplace(fact.case_id, question).first;
     if (named->second != question) {
       throw UserError(

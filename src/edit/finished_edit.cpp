@@ -35,9 +35,24 @@ bool is_no_weight(std::string const& name, ModelConfig const& config) {
   return config.tied_head && (body == "lm_head.weight" || body == "embed_out.weight");
 }
 
-/// Whether two tensors are the same bytes, whatever their type.
-bool are_equal(StoredTensor const& one, StoredTensor const& other) {
-  return one.type == other.type && one.shape == other.shape && one.bytes == other.bytes;
+/// What makes two models different; empty where nothing does. Which tokens begin and end a text is no part of the weights.
+std::string differing(ModelConfig edited, ModelConfig const& original) {
+  edited.bos = original.bos, edited.eos = original.eos;
+  if (edited == original) return "";
+  if (edited.family != original.family) return "model_type: '" + edited.family + "', not '" + original.family + "'";
+  using Size = std::int64_t ModelConfig::*;
+  static constexpr std::pair<char const*, Size> sizes[] = {{"its layers", &ModelConfig::layers},
+                                                           {"the hidden size", &ModelConfig::hidden},
+                                                           {"the heads", &ModelConfig::heads},
+                                                           {"the heads of keys and values", &ModelConfig::kv_heads},
+                                                           {"the size of a head", &ModelConfig::head_dim},
+                                                           {"the inner size of the MLP", &ModelConfig::inner},
+                                                           {"the vocabulary", &ModelConfig::vocabulary},
+                                                           {"the positions", &ModelConfig::positions}};
+  for (auto const& [name, size] : sizes) {
+    if (edited.*size != original.*size) return fmt::format("{}: {}, not {}", name, edited.*size, original.*size);
+  }
+  return "more than the type of the weights: norms, rotary frequencies, windows, biases or the tied unembedding";
 }
 
 /// Finds what matrices of another file change in the model.
@@ -51,9 +66,9 @@ class ChangeFinder {
 
   /// Of an edited checkpoint.
   FinishedEdit in_checkpoint(Checkpoint const& edited) {
-    if (edited.config() != original_.config())
-      throw UserError(place_ +
-                      " is a checkpoint of another model: its config.json differs from the model's in more than the type.");
+    if (auto const difference = differing(edited.config(), original_.config()); !difference.empty())
+      throw UserError(place_ + " is a checkpoint of another model: its config.json differs from the model's in " + difference +
+                      ".");
     for (auto const& name : original_.names()) {
       if (!edited.contains(name) && !is_no_weight(name, original_.config()))
         throw UserError(place_ + " lacks the tensor '" + name +
@@ -64,7 +79,7 @@ class ChangeFinder {
       if (known.empty() && is_no_weight(name, original_.config())) continue;
       if (known.empty()) refuse_name(name);
       if (!layers_.contains(known) && is_no_weight(name, original_.config())) continue;
-      if (are_equal(edited.stored(name), original_.stored(known))) continue;
+      if (edited.stored(name) == original_.stored(known)) continue;
       add_matrix(name, known, edited.file_of(name).tensor(name), {});
     }
     return result("is the model as it was: no tensor differs");

@@ -192,8 +192,17 @@ void MaskTrainer::run_epoch() {
   mean.validation_rsr = validate();
   std::vector<at::Tensor> zeros;
   for (std::size_t i = 0; i < mean.zeros.size(); ++i) zeros.push_back(soft_.lt(threshold_of(i)).sum());
+  zeros.push_back(theta_.isfinite().logical_not().sum());
   auto const counts = at::stack(zeros).to(at::kCPU, at::kDouble);  // at once: a GPU is waited for
-  for (std::size_t i = 0; i < zeros.size(); ++i)
+  // The same on all ranks that train it, whose sums are the same.
+  auto const loss = mean.restoration + mean.distillation + mean.sparsity + mean.gradient_norm;
+  if (!std::isfinite(loss) || counts[std::ssize(zeros) - 1].item<double>() > 0) {
+    throw RunError(
+        fmt::format("The training of a mask left the range of numbers in epoch {}. Use a smaller mask.learning_rate, "
+                    "smaller weights of the loss, or a temperature that falls more slowly.",
+                    epoch));
+  }
+  for (std::size_t i = 0; i < mean.zeros.size(); ++i)
     mean.zeros[i] = counts[static_cast<std::int64_t>(i)].item<double>() / static_cast<double>(soft_.numel());
   mask_epochs_.push_back(mean);
 }

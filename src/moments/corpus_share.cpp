@@ -76,12 +76,8 @@ CorpusShare share_corpus(Communicator const& world, Corpus const& corpus, Tokeni
     share.tokens = std::accumulate(counts.begin() + static_cast<std::ptrdiff_t>(first), counts.end(), share.tokens);
     at_once = std::min(2 * at_once, most_units_at_once);
   }
-  if (share.tokens == 0) throw UserError("The corpus has no tokens. Name files with text.");
+  require_tokens(share.tokens, reading.tokens);
   if (reading.tokens == 0) return share;
-  if (share.tokens < reading.tokens) {
-    throw UserError(fmt::format("The corpus has only {} tokens, but {} are requested. Give more text, or fewer tokens.",
-                                share.tokens, reading.tokens));
-  }
   std::int64_t left = reading.tokens;
   std::size_t used = 0;
   for (; left > 0; ++used) {
@@ -96,6 +92,13 @@ CorpusShare share_corpus(Communicator const& world, Corpus const& corpus, Tokeni
   share.units.erase(share.units.lower_bound(used), share.units.end());
   share.tokens = reading.tokens;
   return share;
+}
+
+void require_tokens(std::int64_t tokens, std::int64_t asked) {
+  if (tokens == 0) throw UserError("The corpus has no tokens. Name files with text.");
+  if (tokens >= asked) return;
+  throw UserError(
+      fmt::format("The corpus has only {} tokens, but {} are requested. Give more text, or fewer tokens.", tokens, asked));
 }
 
 std::vector<MomentSection> cut_sections(std::vector<std::int64_t> const& unit_tokens) {

@@ -33,6 +33,9 @@ struct CorpusShare {
 CorpusShare share_corpus(Communicator const& world, Corpus const& corpus, Tokenizer const& tokenizer, Reading const& reading,
                          std::function<bool()> const& stopped);
 
+/// Throws UserError where a corpus has no tokens, or fewer than are asked for (0: all).
+void require_tokens(std::int64_t tokens, std::int64_t asked);
+
 /// Units whose sums are made before the next checkpoint.
 struct MomentSection {
   std::size_t first, last;   ///< units, `last` not included

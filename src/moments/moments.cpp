@@ -53,7 +53,8 @@ Corpus ids_of_tensor(std::filesystem::path const& path) {
 Corpus open_corpus(MomentsOptions const& options) {
   if (options.text.empty() == options.ids.empty()) {
     throw UserError(options.ids.empty()
-                        ? "Second moments are computed from a corpus, but none is named: give texts, or token ids."
+                        ? "Second moments are computed from a corpus, but none is named: give texts, or token ids, or a file for "
+                          "each edited layer."
                         : "Texts and token ids are both given as the corpus of second moments; choose one.");
   }
   if (options.ids.empty()) return Corpus::of_texts(options.text);
@@ -93,6 +94,24 @@ std::int64_t segment_of(MomentsOptions const& options, ModelConfig const& config
   return options.segment;
 }
 
+/// Refuses a corpus that cannot be read or is too small, as far as its first tokens show it.
+void check_corpus(Corpus const& corpus, Tokenizer const& tokenizer, Reading const& reading, std::int64_t least) {
+  constexpr std::int64_t most_read = 1'000'000;
+  auto const wanted = std::max({reading.tokens, least, std::int64_t{1}});
+  std::int64_t tokens = 0;
+  for (std::size_t unit = 0; unit < corpus.units() && tokens < std::min(wanted, most_read); ++unit) {
+    for (auto const& segment : corpus.segments(unit, tokenizer, reading.longest, reading.vocabulary))
+      tokens += std::ssize(segment.ids);
+  }
+  if (tokens >= most_read) return;
+  require_tokens(tokens, reading.tokens);
+  if (tokens < least)
+    throw UserError(
+        fmt::format("The corpus of second moments has {} tokens, but a second moment can be inverted only if there are "
+                    "at least {}, as many as the MLP is wide. Give more text.",
+                    tokens, least));
+}
+
 /// The layers whose objects are not there, as rank 0 sees it.
 std::vector<int> missing_layers(Communicator const& world, ObjectStore const& objects, std::map<int, std::string> const& keys) {
   std::string flags;
@@ -117,12 +136,17 @@ std::map<int, std::string> moment_keys(MomentsOptions const& options, std::vecto
 }
 
 void check_moments(MomentsOptions const& options, std::map<int, std::string> const& keys, CausalLM const& model,
-                   ObjectStore const& objects) {
-  if (!keys.empty()) segment_of(options, model.config());
+                   Tokenizer const& tokenizer, std::int64_t least, ObjectStore const& objects) {
+  if (keys.empty()) return;
+  Reading const reading{options.tokens, segment_of(options, model.config()), model.config().vocabulary};
+  bool computes = false;
   for (auto const& [layer, key] : keys) {
+    if (objects.has(key)) continue;
     auto const file = options.files.find(layer);
-    if (file != options.files.end() && !objects.has(key)) import_second_moment(file->second, model, layer);
+    computes = computes || file == options.files.end();
+    if (file != options.files.end()) import_second_moment(file->second, model, layer);
   }
+  if (computes) check_corpus(open_corpus(options), tokenizer, reading, least);
 }
 
 std::map<int, std::string> make_moments(Communicator const& world, CausalLM const& model, Tokenizer const& tokenizer,

@@ -27,11 +27,13 @@ constexpr std::size_t longest_model = 42;  // leaves 88 of the 130 columns to th
 /// its mask may be untrained.
 template <class Find>
 std::vector<std::string> cells(double zeros, Find const& find) {
+  std::optional<Estimate> const rsr = find("rewrite", "rsr");
   auto const mean = [&](char const* prompts, char const* metric, auto const& format) {
     std::optional<Estimate> const value = find(prompts, metric);
-    return value ? format(value->mean) : std::string("-");
+    if (!value) return std::string("-");
+    bool const of_others = rsr && rsr->n != value->n;
+    return format(value->mean) + (of_others ? " (n " + std::to_string(value->n) + ")" : "");
   };
-  std::optional<Estimate> const rsr = find("rewrite", "rsr");
   return {rsr ? percent(zeros) : "-",
           rsr ? percent(rsr->mean) : "-",
           rsr ? interval(*rsr) : "-",

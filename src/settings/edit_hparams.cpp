@@ -10,12 +10,12 @@
 namespace onemask {
 namespace {
 
-/// A number, or 0 where the file says false.
+/// A number, or 0 where the file says false or null.
 Field<EditHparams> false_or(Field<EditHparams> field) {
   field.type = FieldType::number_or_false;
   field.bounds.words = "false or " + field.bounds.words;
   field.set = [set = field.set](EditHparams& hparams, YamlValue const& value) {
-    auto const problem = set(hparams, value.is("false") ? YamlValue("0") : value);
+    auto const problem = set(hparams, value.is_null() || value.as<bool>() == false ? YamlValue("0") : value);
     return problem.starts_with("must be ") ? "must be false or " + problem.substr(8) : problem;
   };
   return field;

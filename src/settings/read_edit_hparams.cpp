@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <functional>
 #include <limits>
 #include <set>
@@ -20,16 +21,30 @@ namespace onemask {
 namespace {
 
 /// Keys that say nothing about the edit itself, or nothing that the study does not say.
-std::set<std::string, std::less<>> const passed_over = {
-    "model_name",      "stats_dir",       "P_loc",          "device",       "layer_module_tmp",         "mlp_module_tmp",
-    "attn_module_tmp", "ln_f_module",     "lm_head_module", "mom2_dataset", "mom2_n_samples",           "model_parallel",
-    "max_length",      "tokenizer_class", "tokenizer_name", "model_class",  "calculate_objective_value"};
+std::set<std::string, std::less<>> const passed_over = {"model_name",
+                                                        "stats_dir",
+                                                        "P_loc",
+                                                        "device",
+                                                        "layer_module_tmp",
+                                                        "mlp_module_tmp",
+                                                        "attn_module_tmp",
+                                                        "ln_f_module",
+                                                        "lm_head_module",
+                                                        "mom2_dataset",
+                                                        "mom2_n_samples",
+                                                        "model_parallel",
+                                                        "max_length",
+                                                        "tokenizer_class",
+                                                        "tokenizer_name",
+                                                        "model_class",
+                                                        "calculate_objective_value",
+                                                        "dynamic_multiplier"};
 
 /// A key of which only one value is obeyed.
 struct OnlyValue {
   std::string_view key, value, reason;
 };
-constexpr std::array<OnlyValue, 9> only_values{
+constexpr std::array<OnlyValue, 14> only_values{
     {{"fp16", "false", "The study says the type of the model by model.dtype."},
      {"layer_selection", "all", "All of 'layers' are edited."},
      {"mom2_dtype", "float32", "Second moments are summed exactly and kept as float32."},
@@ -38,16 +53,39 @@ constexpr std::array<OnlyValue, 9> only_values{
      {"enable_random_prefix_keys", "true", "Keys are means over the contexts."},
      {"original_implementation", "false", "The alg_name ROME stands for the original, R-ROME for the one with averaged keys."},
      {"use_chat_template", "false", "Prompts are used as the facts have them."},
-     {"enable_thinking", "false", "Prompts are used as the facts have them."}}};
+     {"enable_thinking", "false", "Prompts are used as the facts have them."},
+     {"bias_update", "false", "The matrix alone is edited."},
+     {"dynamic", "false", "The search for a value follows v_num_grad_steps and v_lr."},
+     {"prob_cutoff", "0", "The search for a value does not end at a probability of its own."},
+     {"norm_control", "0", "clamp_norm_factor alone limits the norm of a value."},
+     {"wd_power_law", "null", "weight_decay is the same for any number of facts."}}};
 
-/// Whether two scalars of YAML mean the same: "0" and "0.0", "False" and "false".
+/// What a scalar says as yes or no: "False", "no" or 0.
+std::optional<bool> flag_of(YAML::Node const& node) {
+  bool flag = false;
+  if (YAML::convert<bool>::decode(node, flag)) return flag;
+  auto const number = node.as<double>(-1);
+  return number == 0 || number == 1 ? std::optional(number == 1) : std::nullopt;
+}
+
+/// Whether two scalars of YAML mean the same: "0" and "0.0", "False" and "false". Nothing at all is what is switched off.
 bool mean_the_same(YAML::Node const& node, std::string_view text) {
+  if (node.IsNull()) return text == "null" || text == "false" || text == "0";
   if (!node.IsScalar()) return false;
   YAML::Node const other{std::string(text)};
   auto const none = std::numeric_limits<double>::quiet_NaN();
-  bool flag = false, other_flag = false;
-  return node.Scalar() == text || node.as<double>(none) == other.as<double>(none) ||
-         (YAML::convert<bool>::decode(node, flag) && YAML::convert<bool>::decode(other, other_flag) && flag == other_flag);
+  if (node.Scalar() == text || node.as<double>(none) == other.as<double>(none)) return true;
+  return (text == "true" || text == "false") && flag_of(node) == flag_of(other);
+}
+
+/// The layer that a template names instead of leaving it open: 17 of "transformer.h.17.mlp.c_proj".
+std::optional<int> layer_in(std::string const& module) {
+  for (auto const& part : split_text(module, '.')) {
+    int layer = 0;
+    auto const [end, error] = std::from_chars(part.data(), part.data() + part.size(), layer);
+    if (error == std::errc() && end == part.data() + part.size()) return layer;
+  }
+  return std::nullopt;
 }
 
 /// "c_proj" of "transformer.h.{}.mlp.c_proj", the second matrix of the MLP; nothing of a template for other modules.
@@ -98,6 +136,9 @@ class HparamsReader {
     // Defaults of the methods' own code.
     if (hparams.method == EditMethod::emmet) hparams.mom2_update_weight = 1;
     if (edits_in_batches(hparams.method)) hparams.context_template_length_params = {{10, 5}};
+    // Only EasyEdit, whose files name the algorithm, knows another objective; the authors' own code takes 64 facts a step.
+    if (hparams.method == EditMethod::ft_l && !names_method())
+      hparams.objective_optimization = "prompt_last", hparams.batch_size = 64;
     for (auto const& field : fields_) {
       if (!field.given_for(hparams)) continue;
       if (root_[field.name]) {
@@ -112,6 +153,8 @@ class HparamsReader {
       auto const module = second_projection(named.as<std::string>(""));
       if (!module)
         throw fault(module_key, "is " + YamlValue(named).text() + ", but what is edited here is the second matrix of the MLP");
+      if (auto const layer = layer_in(named.as<std::string>("")); layer && hparams.layers != std::vector{*layer})
+        throw fault(module_key, fmt::format("names layer {}, but 'layers' does not; write {{}} in its place", *layer));
       hparams.module = *module;
     }
     auto const used = given_.value_or(hparams.method);
@@ -152,8 +195,10 @@ class HparamsReader {
     }
   }
 
+  bool names_method() const { return root_[method_key] && !root_[method_key].IsNull(); }
+
   EditMethod method() const {
-    if (!root_[method_key]) {
+    if (!names_method()) {
       if (method_) return *method_;
       throw UserError("The hparams file " + file_ + " does not say its method: it has no '" + method_key +
                       "', and its folder is not named after one. Set edit.method in the study to one of " +

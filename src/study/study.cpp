@@ -34,6 +34,15 @@ bool is_none(YAML::Node const& section) {
   return section && section.IsScalar() && section.Scalar() == "none";
 }
 
+/// A section with nothing behind its name may be meant as none, or as one of defaults alone.
+void refuse_empty_sections(YAML::Node const& document, std::string const& file) {
+  for (auto const* section : {"mask", "inject", "tracing", "analysis"}) {
+    auto const node = document[section];
+    if (node.IsDefined() && node.IsNull())
+      throw UserError("The study " + file + ": '" + section + "' is empty. Write {} for its defaults, or none to leave it out.");
+  }
+}
+
 /// Where the study itself says that no masks are trained.
 void refuse_mask_keys(Sweep const& sweep, std::string const& name) {
   for (auto const& axis : sweep) {
@@ -145,9 +154,10 @@ Study read_study(std::filesystem::path const& file, StudyOverrides const& overri
   auto document = parse_yaml(read_file(file), "The study " + name);
   if (!document.IsMap()) throw UserError("The study " + name + " must be a YAML mapping with name, model, facts, edit and mask.");
   override_values(document, overrides.set);
-  for (auto const* section : {"inject", "tracing", "analysis"}) {
+  for (auto const* section : {"inject", "tracing", "analysis", "perplexity", "moments", "published"}) {
     if (is_none(document[section])) document.remove(section);
   }
+  refuse_empty_sections(document, name);
   if (overrides.limit) limit_splits(document["facts"], *overrides.limit);
   auto sweep = read_sweep(document, overrides, name);
   if (is_none(document["edit"]) && !sweep.empty()) {

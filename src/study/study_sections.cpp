@@ -187,7 +187,7 @@ std::vector<int> read_masked_layers(YamlSection& section, std::vector<int> const
 
 /// Whether masks are trained for this method of editing.
 bool read_masked(YamlSection& section, EditMethod method) {
-  if (!section.has("methods")) return true;
+  if (!section.has("methods") || section.value("methods").is("all")) return true;
   std::vector<std::string> names;
   section.read("methods", names);
   bool masked = false;

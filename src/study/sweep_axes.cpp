@@ -6,6 +6,7 @@
 #include <onemask/core/yaml_value.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 #include <utility>
 
@@ -38,6 +39,15 @@ std::vector<std::vector<std::string>> swept_values(YAML::Node const& node, std::
   return lists;
 }
 
+/// The value as it compares with others: numbers by their size, whole ones to their last digit.
+std::string comparable(std::string const& value) {
+  if (!value.empty() && value.find_first_not_of("0123456789") == std::string::npos)
+    return value.substr(std::min(value.find_first_not_of('0'), value.size() - 1));
+  char* end = nullptr;
+  double const number = std::strtod(value.c_str(), &end);
+  return !value.empty() && *end == '\0' ? fmt::format("{}", number) : value;
+}
+
 /// Adds an axis, or replaces the one of the same keys.
 void add_axis(Sweep& sweep, SweepAxis axis, std::string const& name, std::string const& file) {
   static std::set<std::string> const of_the_whole_study{"mask.methods", "mask.ranks"};
@@ -47,6 +57,8 @@ void add_axis(Sweep& sweep, SweepAxis axis, std::string const& name, std::string
                       "'; only keys under edit. and mask. can be swept, except mask.methods and mask.ranks.");
     }
   }
+  if (std::set<std::string>(axis.keys.begin(), axis.keys.end()).size() != axis.keys.size())
+    throw UserError("The study " + file + ": '" + name + "' names a key twice.");
   auto const other_length = [&](auto const& list) { return list.size() != axis.values.front().size(); };
   if (axis.values.size() != axis.keys.size() || std::any_of(axis.values.begin(), axis.values.end(), other_length)) {
     throw UserError(
@@ -57,7 +69,7 @@ void add_axis(Sweep& sweep, SweepAxis axis, std::string const& name, std::string
   std::set<std::vector<std::string>> points;
   for (std::size_t i = 0; i < axis.length(); ++i) {
     std::vector<std::string> point;
-    for (auto const& list : axis.values) point.push_back(list[i]);
+    for (auto const& list : axis.values) point.push_back(comparable(list[i]));
     points.insert(std::move(point));
   }
   if (axis.length() == 0 || points.size() != axis.length()) {
@@ -74,6 +86,18 @@ void add_axis(Sweep& sweep, SweepAxis axis, std::string const& name, std::string
     }
   }
   sweep.push_back(std::move(axis));
+}
+
+/// What is swept would win over what --set says of it.
+void refuse_swept_settings(Sweep const& sweep, std::vector<std::string> const& settings) {
+  for (auto const& text : settings) {
+    auto const key = key_and_value(text, "--set").first;
+    for (auto const& axis : sweep) {
+      if (std::find(axis.keys.begin(), axis.keys.end(), key) != axis.keys.end())
+        throw UserError("The option --set gives '" + key + "', but the study sweeps it. Give its values by --sweep " + text +
+                        ".");
+    }
+  }
 }
 
 std::vector<std::string> swept_keys(std::string const& name) {
@@ -105,6 +129,7 @@ Sweep read_sweep(YAML::Node const& document, StudyOverrides const& overrides, st
     auto const values = list.starts_with('[') ? parse_yaml(list, "The list after --sweep " + name) : YAML::Node(list);
     add_axis(sweep, {keys, swept_values(values, name, keys.size(), file)}, name, file);
   }
+  refuse_swept_settings(sweep, overrides.set);
   // A list of shares is a sweep over them.
   std::string const zeros = "mask.zeros";
   auto const mask = document["mask"];

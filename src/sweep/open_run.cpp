@@ -53,12 +53,16 @@ std::optional<ContextTemplates> templates_of(Communicator const& world, OpenRun&
   return nlohmann::json::parse(bytes).get<ContextTemplates>();
 }
 
-/// Second moments of fewer tokens than they are wide cannot be inverted.
-void require_invertible(MomentsOptions const& moments, EditHparams const& hparams, ModelConfig const& config) {
+/// Whether second moments are computed to be inverted, which those of fewer tokens than they are wide cannot be.
+bool inverts_moments(MomentsOptions const& moments, EditHparams const& hparams) {
   bool const inverts = needs_moments(hparams) && hparams.method != EditMethod::alphaedit;
-  bool const few = moments.tokens > 0 && moments.tokens < config.inner;
   auto const is_given = [&](int layer) { return moments.files.contains(layer); };
-  if (!inverts || !few || std::all_of(hparams.layers.begin(), hparams.layers.end(), is_given)) return;
+  return inverts && !std::all_of(hparams.layers.begin(), hparams.layers.end(), is_given);
+}
+
+void require_invertible(MomentsOptions const& moments, EditHparams const& hparams, ModelConfig const& config) {
+  bool const few = moments.tokens > 0 && moments.tokens < config.inner;
+  if (!few || !inverts_moments(moments, hparams)) return;
   throw UserError(
       fmt::format("Second moments of {} tokens (moments.tokens) are too few for {}: at least {} are needed, as many as "
                   "the MLP is wide. Ten times as many are a good start.",
@@ -197,7 +201,10 @@ OpenRun open_run(Environment const& environment, Study const& study, RunOptions 
   agree(world, [&] {
     if (world.rank() != 0) return;
     check_facts(study, run->plan, run->tokenizer, run->model->config());
-    check_moments(study.moments, run->plan.moments, *run->model, run->objects);
+    bool const inverts = std::any_of(study.points.begin(), study.points.end(),
+                                     [&](auto const& point) { return inverts_moments(study.moments, point.edit.hparams); });
+    check_moments(study.moments, run->plan.moments, *run->model, run->tokenizer, inverts ? run->model->config().inner : 0,
+                  run->objects);
   });
   return *std::move(run);
 }

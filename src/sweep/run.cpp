@@ -1,5 +1,6 @@
 #include "sweep/coordination.hpp"
 #include "sweep/frozen_plan.hpp"
+#include "sweep/one_place.hpp"
 #include "sweep/open_run.hpp"
 #include "sweep/shards.hpp"
 #include "sweep/task_rates.hpp"
@@ -82,12 +83,7 @@ CoordinatorOptions coordinator_options(OpenTasks const& tasks, OpenRun const& ru
 void check_ranks(Study const& study, RunOptions const& options, int ranks) {
   if (options.shard.count > 1 && ranks > 1)
     throw UserError("A shard of a study runs on one rank; start it without mpirun, or leave --shard out.");
-  auto const asked = study.ranks_per_mask;
-  if (options.last < Stage::mask || !study.masks || asked <= ranks) return;
-  throw UserError(
-      fmt::format("The study asks for {} ranks per mask (mask.ranks), but the run has {}. "
-                  "Start more ranks or set mask.ranks to auto.",
-                  asked, counted(static_cast<std::size_t>(ranks), "rank")));
+  require_ranks(study, options.last, ranks);
 }
 
 /// Rank 0 locks the folder; every rank logs there.
@@ -114,8 +110,21 @@ void warn_of_mixture(Communicator const& world, std::string const& kind) {
 
 }  // namespace
 
+void require_ranks(Study const& study, Stage last, int ranks) {
+  auto const asked = study.ranks_per_mask;
+  if (last < Stage::mask || !study.masks || asked <= ranks) return;
+  throw UserError(
+      fmt::format("The study asks for {} ranks per mask (mask.ranks), but the run has {}. "
+                  "Start more ranks or set mask.ranks to auto.",
+                  asked, counted(static_cast<std::size_t>(ranks), "rank")));
+}
+
 RunOutcome gather_study(Environment const& environment, Study const& study, RunOptions const& options) {
   auto const world = environment.world();
+  agree(world, [&] {
+    if (!std::filesystem::exists(options.folder / "journal") && !std::filesystem::exists(options.objects_folder()))
+      throw UserError("The folder '" + options.folder.string() + "' holds no run. Name that of a run with --out.");
+  });
   auto const run = open_run(environment, study, options, Tasks::done_elsewhere);
   std::int64_t complete = 0;
   agree(world, [&] {
@@ -138,6 +147,7 @@ RunOutcome run_study(Environment const& environment, Study const& study, RunOpti
   check_ranks(study, options, world.size());
   std::optional<RunLock> lock;
   begin_in_folder(world, options, lock);
+  require_one_place(world, options);
   auto const run = open_run(environment, study, options, Tasks::done_here);
   warn_of_mixture(world, run.objects.made_by());
   auto const tasks = open_tasks(world, study, run, options);

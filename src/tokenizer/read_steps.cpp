@@ -68,15 +68,12 @@ Step read_metaspace(JsonField const& step) {
 
 void append(WordSteps&& more, WordSteps& words) {
   for (Step& step : more.steps) words.steps.push_back(std::move(step));
-  words.in_bytes = more.in_bytes;
+  words.in_bytes |= more.in_bytes;
 }
 
 void add_pre_tokenizer(JsonField const& step, std::string const& place, WordSteps& words, int depth = 0) {
   expect_shallow(step, depth);
-  auto const add = [&](Step added) {
-    words.steps.push_back(std::move(added));
-    words.in_bytes = false;
-  };
+  auto const add = [&](Step added) { words.steps.push_back(std::move(added)); };
   if (is_of_type(step, "Sequence")) {
     for (JsonField const& part : step.at("pretokenizers").elements()) add_pre_tokenizer(part, place, words, depth + 1);
   } else if (is_of_type(step, "ByteLevel")) {

@@ -101,8 +101,7 @@ std::int64_t Tokenizer::vocabulary_size() const {
   return static_cast<std::int64_t>(tables_->tokens.size());
 }
 Tokenizer Tokenizer::within(std::int64_t vocabulary) const {
-  std::int64_t last = std::max(bos().value_or(-1), tables_->around.before.value_or(-1));
-  for (auto const& [token, id] : tables_->pairs.vocabulary()) last = std::max<std::int64_t>(last, id);
+  auto const last = std::max({bos().value_or(-1), tables_->around.before.value_or(-1), tables_->largest_made});
   if (last >= vocabulary) {
     throw UserError(
         fmt::format("The tokenizer has token ids up to {}, but the model knows only {} tokens. "

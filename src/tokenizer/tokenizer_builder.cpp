@@ -1,6 +1,7 @@
 #include "tokenizer/detail/tokenizer_builder.hpp"
 
 #include "tokenizer/detail/utf8.hpp"
+#include "tokenizer/detail/word_steps.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
 
@@ -49,8 +50,8 @@ void TokenizerBuilder::add_merge(std::string const& left, std::string const& rig
       throw UserError(place + " needs the token '" + token + "', which is not in the vocabulary.");
     return found->second;
   };
-  RankedMerge const merge{id_of(left), id_of(right)};
-  pairs_.add_merge(merge.left, merge.right, {static_cast<std::int32_t>(merges_.size()), id_of(left + right)});
+  RankedMerge const merge{id_of(left), id_of(right), id_of(left + right)};
+  pairs_.add_merge(merge.left, merge.right, {static_cast<std::int32_t>(merges_.size()), merge.made});
   merges_.push_back(merge);
 }
 
@@ -114,6 +115,7 @@ bool TokenizerBuilder::begins_with_space() const {
 std::vector<AddedToken> TokenizerBuilder::added_tokens(bool normalized) const {
   std::vector<AddedToken> tokens;
   for (bool const special : {true, false}) {
+    if (special && special_as_text_) continue;
     for (AddedTokenEntry const& entry : added_) {
       if (entry.normalized == normalized && entry.special == special) tokens.push_back(entry.token);
     }
@@ -121,10 +123,24 @@ std::vector<AddedToken> TokenizerBuilder::added_tokens(bool normalized) const {
   return tokens;
 }
 
+/// The largest id of a text without added tokens: of what merges, single characters and bytes become.
+std::int64_t TokenizerBuilder::largest_made() const {
+  std::int64_t largest = -1;
+  for (RankedMerge const& merge : merges_) largest = std::max<std::int64_t>(largest, merge.made);
+  BytePairs::Rules const& rules = pairs_.rules();
+  for (auto const& [token, id] : pairs_.vocabulary()) {
+    bool const alone = !token.empty() && character_length(token) == token.size();
+    bool const made = alone || rules.whole_words || token == rules.unknown || (rules.byte_fallback && byte_of_token(token));
+    if (made && !is_added(token)) largest = std::max<std::int64_t>(largest, id);
+  }
+  return largest;
+}
+
 TokenizerTables TokenizerBuilder::build() && {
   TokenizerTables tables;
   tables.tokens = bytes_by_id();
   tables.begins_with_space = begins_with_space();
+  tables.largest_made = largest_made();
   tables.fingerprint = fingerprint(tables);
   auto verbatim = added_tokens(false), normalized = added_tokens(true);
   // What is looked for in the normalized rest has to be normalized, too.
@@ -147,7 +163,9 @@ std::string TokenizerBuilder::fingerprint(TokenizerTables const& tables) const {
   for (auto const& token : tables.tokens) hasher.integer(token.has_value()).text(token.value_or(""));
   hasher.integer(static_cast<long long>(merges_.size()));
   for (RankedMerge const& merge : merges_) hasher.integer(merge.left).integer(merge.right);
-  std::size_t const steps = words_.steps.size() - (words_.in_bytes ? 1 : 0);
+  // Bytes are the usual last step, which has no part in fingerprints.
+  bool const ends_in_bytes = words_.in_bytes && words_.steps.back().name == bytes_as_characters().name;
+  std::size_t const steps = words_.steps.size() - (ends_in_bytes ? 1 : 0);
   hasher.integer(static_cast<long long>(steps));
   for (std::size_t i = 0; i < steps; ++i) hasher.text(words_.steps[i].name);
   for (bool const normalized : {false, true}) {

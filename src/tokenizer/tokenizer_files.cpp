@@ -2,6 +2,7 @@
 #include "tokenizer/detail/tokenizer_tables.hpp"
 #include <onemask/core/error.hpp>
 #include <onemask/core/hash.hpp>
+#include <onemask/core/model_folder.hpp>
 
 #include <utility>
 
@@ -30,7 +31,8 @@ TextTemplate template_of_settings(TokenizerFolder const& folder, bool otherwise,
     around.refusal = adds_eos->place() +
                      " is true: a token would stand behind every text, so that nothing could continue a prompt. Set it to false.";
   }
-  if (!(adds_bos ? adds_bos->boolean() : otherwise)) return around;
+  // null is no for transformers
+  if (!(adds_bos ? adds_bos->boolean() : otherwise && !settings.speaks_of("add_bos_token"))) return around;
   if (!bos) {
     auto const name = folder.special_token("bos_token");
     around.refusal = fmt::format(
@@ -63,6 +65,19 @@ void check_prefix_space(TokenizerFolder const& folder, bool begins_with_space) {
               " space before a text; that is not supported. Take it out, or write the tokenizer anew with save_pretrained.");
 }
 
+[[noreturn]] void refuse_without_tokenizer(std::filesystem::path const& path) {
+  require_model_folder(path);
+  if (std::filesystem::exists(path / "tokenizer.model"))
+    throw UserError(
+        place_of(path) +
+        " has its tokenizer as a SentencePiece file (tokenizer.model), which is not read. Write tokenizer.json beside "
+        "it: python3 -c \"from transformers import AutoTokenizer as T; "
+        "T.from_pretrained('FOLDER').save_pretrained('FOLDER')\".");
+  throw UserError(place_of(path) +
+                  " holds no tokenizer: neither tokenizer.json, nor vocab.json with merges.txt. Give the folder of a checkpoint "
+                  "with its tokenizer.");
+}
+
 }  // namespace
 
 TokenizerTables read_tokenizer(std::filesystem::path const& path) {
@@ -74,14 +89,16 @@ TokenizerTables read_tokenizer(std::filesystem::path const& path) {
   } else if (std::filesystem::exists(path / "vocab.json") && std::filesystem::exists(path / "merges.txt")) {
     read_vocabulary_and_merges(folder, builder);
   } else {
-    throw UserError(place_of(path) +
-                    " holds no tokenizer: neither tokenizer.json, nor vocab.json with merges.txt. Give the folder "
-                    "of a checkpoint with its tokenizer.");
+    refuse_without_tokenizer(path);
   }
+
   folder.add_tokens(builder);
 
   auto const bos = special_id(folder, "bos_token", builder), eos = special_id(folder, "eos_token", builder);
   around = resolve_template(folder, std::move(around), bos);
+  folder.add_missing_tokens(builder);
+  if (auto const split = folder.settings().find("split_special_tokens"); split && split->boolean())
+    builder.read_special_tokens_as_text();
   TokenizerTables tables = std::move(builder).build();
   check_prefix_space(folder, tables.begins_with_space);
   tables.bos = around.before ? around.before : bos;

@@ -120,19 +120,23 @@ void TokenizerFolder::add_tokens(TokenizerBuilder& builder) const {
       builder.add_token(read_added_token(JsonField(token, former->place()), former->at(text).integer()), former->place());
     }
   }
-  add_special_tokens(builder);
+  add_special_tokens(builder, false);
 }
 
-/// Tokens with a role are looked for in texts, too, where the vocabulary has them.
-void TokenizerFolder::add_special_tokens(TokenizerBuilder& builder) const {
+void TokenizerFolder::add_missing_tokens(TokenizerBuilder& builder) const {
+  add_special_tokens(builder, true);
+}
+
+/// Tokens with a role are looked for in texts, too: those that the vocabulary has, or those that it lacks.
+void TokenizerFolder::add_special_tokens(TokenizerBuilder& builder, bool missing) const {
   TokenizerClass const* const of_class = tokenizer_class();
   bool const gpt2_files = !has_tokenizer_json() && of_class && of_class->files == TokenizerClass::Files::gpt2;
   auto const add = [&](std::string const& text, std::optional<JsonField> const& field) {
     auto const id = builder.find(text);
-    if (!id || builder.is_added(text)) return;
+    if (text.empty() || id.has_value() == missing || builder.is_added(text)) return;
     nlohmann::json const plain = {{"content", text}, {"special", true}};
     bool const described = field && !field->is_text();
-    auto entry = read_added_token(described ? *field : JsonField(plain, place_of(folder_)), *id);
+    auto entry = read_added_token(described ? *field : JsonField(plain, place_of(folder_)), id.value_or(builder.next_id()));
     entry.special = true;
     if (!described && gpt2_files) entry.normalized = true;
     builder.add_token(entry, place_of(folder_));

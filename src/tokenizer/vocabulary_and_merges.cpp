@@ -43,11 +43,14 @@ void read_vocabulary_and_merges(TokenizerFolder const& folder, TokenizerBuilder&
   set_steps(folder, builder);
   nlohmann::json const vocabulary = parse_json_file(vocabulary_file);
   builder.add_vocabulary(JsonField(vocabulary, place_of(vocabulary_file)), {}, place_of(vocabulary_file));
+  // GPT-2's reader takes the first line for that of the version, whatever it is.
+  TokenizerClass const* const rules = folder.tokenizer_class();
+  bool const has_head = rules && rules->files == TokenizerClass::Files::gpt2;
   std::size_t number = 0;
   for (std::string& line : split_text(read_file(merges_file), '\n')) {
     std::string const here = fmt::format("{}: line {}", place_of(merges_file), ++number);
     if (line.ends_with('\r')) line.pop_back();
-    if (line.empty() || (number == 1 && line.starts_with("#version"))) continue;
+    if (line.empty() || (number == 1 && (has_head || line.starts_with("#version")))) continue;
     std::vector<std::string> const pair = split_text(line, ' ');
     if (pair.size() != 2) throw UserError(here + " must be two tokens with one space between them.");
     builder.add_merge(pair[0], pair[1], here);

@@ -131,8 +131,26 @@ TEST_F(CheckpointTest, NeverRunsAPickle) {
               AllOf(HasSubstr("pickle"), HasSubstr("onemask does not read it"), HasSubstr("safe_serialization=True")));
 }
 
+TEST_F(CheckpointTest, AnUnembeddingThatIsTheEmbeddingMustBeTheSame) {
+  write("model.safetensors", Tensors{{"transformer.wte.weight", wte_}, {"lm_head.weight", wte_.clone()}});
+  EXPECT_EQ(complaint(), "");
+  write("model.safetensors", Tensors{{"wte.weight", wte_}, {"lm_head.weight", wte_ + 1}});
+  EXPECT_THAT(complaint(), AllOf(HasSubstr("tie_word_embeddings"), HasSubstr("'lm_head.weight' differs from 'wte.weight'")));
+  auto untied = config;
+  write("config.json", untied.insert(1, R"("tie_word_embeddings": false, )"));
+  EXPECT_EQ(complaint(), "");
+}
+
 TEST_F(CheckpointTest, RefusesFoldersWithoutAModel) {
   EXPECT_THAT(complaint(), HasSubstr("neither model.safetensors nor"));
+  std::filesystem::create_symlink("blobs/abc", folder_ / "model.safetensors");
+  EXPECT_THAT(complaint(), HasSubstr("model.safetensors is a link to 'blobs/abc', which is missing"));
+  std::filesystem::remove(folder_ / "model.safetensors");
+  write("model-00001-of-00002.safetensors", Tensors{{"wte.weight", wte_}});
+  EXPECT_THAT(complaint(),
+              AllOf(HasSubstr("but model-00001-of-00002.safetensors"), HasSubstr("fetch model.safetensors.index.json")));
+  write("model.safetensors", "<!DOCTYPE html><html></html>");
+  EXPECT_THAT(complaint(), HasSubstr("a web page"));
   EXPECT_THROW(Checkpoint::open(folder_ / "absent"), UserError);
   write("model.safetensors", "short");
   EXPECT_THAT(complaint(), HasSubstr("model.safetensors"));

@@ -385,8 +385,42 @@ TEST(Config, ReadsTheNewerRopeParameters) {
   EXPECT_EQ(read(config).rope_theta, 1234.5);
 }
 
+TEST(Config, TheBaseInsideOfTheOlderObjectCounts) {
+  json const rope{{"rope_type", "default"}, {"rope_theta", 500}};
+  EXPECT_EQ(read_with(kin("llama"), {{"rope_scaling", rope}}).rope_theta, 500);
+  EXPECT_EQ(read_with(kin("llama"), {{"rope_scaling", rope}, {"rope_theta", 100}}).rope_theta, 500);
+}
+
+TEST(Config, ObjectsThatContradictEachOtherAboutRotationAreRefused) {
+  json const linear{{"type", "linear"}, {"factor", 8}}, same{{"rope_type", "linear"}, {"factor", 8.0}, {"rope_theta", 100}};
+  EXPECT_EQ(read_with(kin("llama"), {{"rope_scaling", linear}, {"rope_parameters", same}}),
+            read_with(kin("llama"), {{"rope_parameters", same}}));
+  json const none{{"rope_type", "default"}, {"rope_theta", 100}};
+  EXPECT_THAT(complaint(kin("llama"), {{"rope_scaling", linear}, {"rope_parameters", none}}),
+              HasSubstr("'rope_parameters' says something else"));
+  EXPECT_THAT(complaint(kin("gemma3_text"), {{"rope_scaling", linear}, {"rope_parameters", {{"full_attention", none}}}}),
+              HasSubstr("'rope_parameters' says something else"));
+}
+
 TEST(Config, OfSeveralEndTokensTakesTheFirst) {
   EXPECT_EQ(read_with(llama_3b(), {{"eos_token_id", {128001, 128008}}}).eos, 128001);
+}
+
+TEST(Config, IdsOfAnotherVocabularyAreNoTokens) {
+  for (json const& id : {json(50257), json(-1), json::array()})
+    EXPECT_EQ(read_with(gpt2_xl(), {{"eos_token_id", id}}).eos, std::nullopt);
+  EXPECT_EQ(read_with(gpt2_xl(), {{"bos_token_id", 50257}}).bos, std::nullopt);
+}
+
+TEST(Config, OtherNamesOfGpt2sSizes) {
+  auto other = gpt2_xl();
+  for (auto const& [own, name] :
+       {std::pair{"n_layer", "num_hidden_layers"}, std::pair{"n_embd", "hidden_size"}, std::pair{"n_head", "num_attention_heads"},
+        std::pair{"n_positions", "max_position_embeddings"}}) {
+    other[name] = other[own];
+    other.erase(own);
+  }
+  EXPECT_EQ(read(other), read(gpt2_xl()));
 }
 
 TEST(Config, RefusesWhatIsNotSupportedAndSaysWhatIs) {
@@ -401,7 +435,8 @@ TEST(Config, RefusesWhatIsNotSupportedAndSaysWhatIs) {
               AllOf(HasSubstr("'rope_scaling': 'type' is \"proportional\""),
                     HasSubstr("default, dynamic, linear, llama3, longrope, yarn")));
   EXPECT_THAT(complaint(llama_3b(), {{"partial_rotary_factor", 0.5}}), HasSubstr("partial_rotary_factor"));
-  EXPECT_THAT(complaint(llama_3b(), {{"quantization_config", json::object()}}), HasSubstr("quantised"));
+  EXPECT_THAT(complaint(llama_3b(), {{"quantization_config", {{"bits", 4}}}}), HasSubstr("quantised"));
+  EXPECT_EQ(read_with(llama_3b(), {{"quantization_config", json::object()}}), read(llama_3b()));
 }
 
 TEST(Config, RefusesNonsense) {
@@ -415,7 +450,7 @@ TEST(Config, RefusesNonsense) {
   EXPECT_THAT(complaint(gpt2_xl(), {{"layer_norm_epsilon", "small"}}), HasSubstr("above 0"));
   EXPECT_THAT(complaint(gpt2_xl(), {{"tie_word_embeddings", 1}}), HasSubstr("true or false"));
   EXPECT_THAT(complaint(gpt2_xl(), {{"activation_function", 3}}), HasSubstr("a text"));
-  EXPECT_THAT(complaint(gpt2_xl(), {{"bos_token_id", 50257}}), HasSubstr("token id"));
+  EXPECT_THAT(complaint(gpt2_xl(), {{"bos_token_id", "x"}}), HasSubstr("token id"));
   EXPECT_THAT(complaint(llama_3b(), {{"eos_token_id", {"x"}}}), HasSubstr("token id"));
   EXPECT_THAT(complaint(llama_3b(), {{"num_key_value_heads", 7}}), HasSubstr("must divide num_attention_heads, which is 24"));
   EXPECT_THAT(complaint(llama_3b(), {{"head_dim", 127}}), HasSubstr("even"));

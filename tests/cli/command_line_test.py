@@ -116,6 +116,15 @@ class Launchers(unittest.TestCase):
                     self.assertEqual((result.returncode, result.stdout, result.stderr), (plain.returncode, plain.stdout, plain.stderr))
                     self.assertEqual(result.returncode, 0 if words[0] == "keys" else 2)
 
+    def test_a_rank_without_a_launcher_is_left_over(self):
+        plain = onemask("keys", "mask.")
+        for variables in ({"PMI_RANK": "1"}, {"PMIX_RANK": "1", "PMIX_NAMESPACE": "x"}):
+            result = onemask("keys", "mask.", variables=variables)
+            self.assertEqual((result.returncode, result.stdout), (0, plain.stdout))
+            sweep = onemask("sweep", "absent.yaml", "--out", "run", variables=variables)
+            self.assertEqual(sweep.returncode, 2)
+            self.assertIn("absent.yaml", sweep.stderr)
+
     def test_other_commands_name_the_variables(self):
         for words in (["sweep", "study.yaml", "--out", "run"], ["stats"], ["pretrain", "study.yaml"], ["doctor"]):
             result = onemask(*words, variables=self.GONE)

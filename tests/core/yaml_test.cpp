@@ -26,6 +26,52 @@ TEST(Yaml, WhatIsNoYamlIsRefused) {
   EXPECT_THAT(complaint_of([] { parse_yaml("a: [1", "The study s.yaml"); }), HasSubstr("The study s.yaml is not valid YAML"));
 }
 
+TEST(Yaml, AnchorsAreNotShared) {
+  auto const root = parse_yaml("a: &x {n: 1, '2': \"3\"}\nb: *x\nc: &y 5\nd: *y\nlist: [*y, *x]\n", "test");
+  override_values(root, {"a.n=2", "d=6"});
+  EXPECT_EQ(root["a"]["n"].as<int>(), 2);
+  EXPECT_EQ(root["b"]["n"].as<int>(), 1);
+  EXPECT_EQ(root["b"]["2"].Tag(), "!");  // a text, because of its quotes
+  EXPECT_EQ(root["c"].as<int>(), 5);
+  EXPECT_EQ(root["d"].as<int>(), 6);
+  EXPECT_EQ(root["list"][1]["n"].as<int>(), 1);
+}
+
+TEST(Yaml, MergeKeysAreFilledIn) {
+  auto const root = parse_yaml("a: &x {n: 1, m: 2}\nb: {n: 3, <<: *x}\nc: {<<: [{n: 4}, *x]}\n", "test");
+  EXPECT_EQ(root["b"]["n"].as<int>(), 3);
+  EXPECT_EQ(root["b"]["m"].as<int>(), 2);
+  EXPECT_EQ(root["b"].size(), 2U);
+  EXPECT_EQ(root["c"]["n"].as<int>(), 4);
+  EXPECT_EQ(root["c"]["m"].as<int>(), 2);
+  EXPECT_THAT(complaint_of([] { parse_yaml("a: &x 1\nb: {<<: *x}\n", "s.yaml"); }), HasSubstr("s.yaml has a merge key"));
+}
+
+TEST(Yaml, AnchorsThatGrowWithoutEndAreRefused) {
+  std::string text = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n";
+  for (int i = 1; i < 9; ++i) {
+    auto const last = "*a" + std::to_string(i - 1);
+    text += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + last;
+    for (int k = 0; k < 9; ++k) text += ", " + last;
+    text += "]\n";
+  }
+  EXPECT_THAT(complaint_of([&] { parse_yaml(text, "s.yaml"); }), HasSubstr("too many values"));
+}
+
+TEST(Yaml, SeveralDocumentsAreRefused) {
+  EXPECT_THAT(complaint_of([] { parse_yaml("a: 1\n---\nb: 2\n", "s.yaml"); }), HasSubstr("s.yaml holds several YAML documents"));
+  EXPECT_EQ(parse_yaml("---\na: 1\n---\n", "s.yaml")["a"].as<int>(), 1);
+  EXPECT_TRUE(parse_yaml("", "s.yaml").IsNull());
+  EXPECT_EQ(parse_yaml("# first\n%YAML 1.2\n---\na: b\n...\n", "s.yaml")["a"].as<std::string>(), "b");
+}
+
+TEST(Yaml, WhatStandsBehindAListIsRefused) {
+  EXPECT_THAT(complaint_of([] { parse_yaml("[W01],[W02]", "The list"); }),
+              AllOf(HasSubstr("The list has ',[W02]'"), HasSubstr("[[a], [b]]")));
+  EXPECT_EQ(parse_yaml(" ['a]', \"b\\\"]\", [c]]  # end\n", "s.yaml").size(), 3U);
+  EXPECT_EQ(parse_yaml("{a: [1], b: {c: 2}}\n", "s.yaml").size(), 2U);
+}
+
 TEST(Yaml, KeyAndValue) {
   EXPECT_EQ(key_and_value("a.b=c=d", "--set"), (std::pair<std::string, std::string>("a.b", "c=d")));
   for (auto const* text : {"", "a", "=a", "a="}) {

@@ -88,6 +88,8 @@ TEST(Counterfact, NamesFileRecordAndFieldOfWhatIsWrong) {
       {"/requested_rewrite/target_true", "French", "'requested_rewrite.target_true' must be an object"},
       {"/requested_rewrite/target_new/str", " ", "'requested_rewrite.target_new.str' is empty"},
       {"/requested_rewrite/target_new/id", 7737, "'requested_rewrite.target_new.id' must be a text"},
+      {"/requested_rewrite/target_new/str", "French\n", "'requested_rewrite.target_new.str' is the true object 'French' again"},
+      {"/paraphrase_prompts", json::array({"{} speaks"}), "'paraphrase_prompts.0' has a {} in it"},
       {"/paraphrase_prompts", "text", "'paraphrase_prompts' must be a list"},
       {"/paraphrase_prompts", json::array({"a", 1}), "'paraphrase_prompts.1' must be a text"},
       {"/neighborhood_prompts", json::array({""}), "'neighborhood_prompts.0' is empty"},
@@ -112,6 +114,8 @@ TEST(Counterfact, ReadsJsonLines) {
   EXPECT_EQ(read_counterfact(folder / "facts.json").at(1).subject, "B");
   EXPECT_EQ(fingerprint(read_counterfact(folder / "facts.json")),
             fingerprint(read({test::record(1, "P103", "A"), test::record(2, "P103", "B")})));
+  write_file_atomically(folder / "facts.json", " " + first + "\n\t" + second);
+  EXPECT_EQ(read_counterfact(folder / "facts.json").size(), 2U);
   write_file_atomically(folder / "one.jsonl", "\xef\xbb\xbf" + first);
   EXPECT_EQ(read_counterfact(folder / "one.jsonl").size(), 1U);
   write_file_atomically(folder / "cut.jsonl", first + "\n" + second.substr(0, 50));

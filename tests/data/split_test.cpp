@@ -172,6 +172,15 @@ TEST_F(SplitOverlap, IsAllowedByName) {
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("dropped 2 of 4 facts"));
 }
 
+TEST_F(SplitOverlap, FormsOfOneSubjectAreTheSame) {
+  write("composed.json", 0, 0, "P1", {test::record(80, "P1", "Jos\u00e9 N\u00fa\u00f1ez")});
+  write("other.json", 0, 0, "P1", {test::record(81, "P1", " Jose\u0301  Nu\u0301n\u0303ez\t")});
+  auto const said = test::complaint_of([&] {
+    select_facts({all_of("train", "composed.json"), all_of("test", "other.json")}, folder_.path(), {"train"});
+  });
+  EXPECT_THAT(said, HasSubstr("1 with the same relation and subject under another case_id: case_id 81"));
+}
+
 TEST_F(SplitOverlap, NamesSomeOfManyFacts) {
   write("same.json", 0, 8, "P1", {});
   auto const said = test::complaint_of([&] {

@@ -357,6 +357,15 @@ TEST_F(Trainer, FirstStepOfAdamIsTheLearningRate) {
   EXPECT_TRUE(at::equal(trainer.mask(0).soft, at::sigmoid(before / 6.0)));
 }
 
+TEST_F(Trainer, NumbersThatLeaveTheirRangeEndTheTraining) {
+  options_.epochs = 1;
+  options_.sparsity_weight0 = options_.sparsity_weight1 = 1e38;
+  options_.sparsity_target = 0;
+  auto trainer = alone();
+  EXPECT_THAT(test::complaint_of<RunError>([&] { trainer.run_epoch(); }),
+              testing::AllOf(testing::HasSubstr("in epoch 0"), testing::HasSubstr("mask.learning_rate")));
+}
+
 TEST_F(Trainer, SparsityIsThePriceOfZerosBeyondTheTarget) {
   options_.epochs = 20;
   options_.restoration = Restoration::none;

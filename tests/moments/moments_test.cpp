@@ -1,4 +1,5 @@
 #include "moments/corpus_share.hpp"
+#include "support/complaint.hpp"
 #include "support/tiny_model.hpp"
 #include "support/tiny_tokenizer.hpp"
 #include "support/world.hpp"
@@ -301,6 +302,25 @@ RANK_TEST_F(MomentsTest, BadInputIsRefusedByAll) {
   EXPECT_THAT(ids({{"a", ids_.flatten()}}), HasSubstr("no integer tensor"));
   EXPECT_THAT(ids({{"a", ids_ + 1}}), AllOf(HasSubstr("row 400"), HasSubstr("260"), HasSubstr("0 to 259")));
   EXPECT_THAT(ids({{"a", ids_.narrow(0, 0, 0)}}), HasSubstr("no rows"));
+}
+
+RANK_TEST_F(MomentsTest, ACorpusThatIsTooSmallIsRefusedBeforeTheWork) {
+  if (world().rank() == 0) write_text(folder_ / "a.txt", "seven c");
+  if (world().rank() == 0) write_text(folder_ / "b.jsonl", "{\"text\": \"a\"}\n{\"txt\": \"b\"}\n");
+  world().barrier();
+  options_.ids.clear();
+  auto const complaint = [&](char const* text, std::int64_t tokens, std::int64_t least) {
+    options_.text = {folder_ / text};
+    options_.tokens = tokens;
+    auto const check = [&] {
+      check_moments(options_, keys({1}), *sound_, tokenizer(), least, ObjectStore(folder_ / "store", false));
+    };
+    return complaint_of(check);
+  };
+  EXPECT_EQ(complaint("a.txt", 0, 7), "");
+  EXPECT_THAT(complaint("a.txt", 0, 8), AllOf(HasSubstr("has 7 tokens"), HasSubstr("at least 8")));
+  EXPECT_THAT(complaint("a.txt", 9, 0), HasSubstr("only 7 tokens, but 9 are requested"));
+  EXPECT_THAT(complaint("b.jsonl", 0, 0), HasSubstr("line 2"));
 }
 
 RANK_TEST_F(MomentsTest, StoredOnesMustFit) {

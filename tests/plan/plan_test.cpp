@@ -274,7 +274,10 @@ TEST_F(ImportPlanTest, FactsWithoutAFileAreInNoModel) {
 class BatchPlanTest : public PlanTest {
  protected:
   Plan batch_plan(std::vector<std::string> const& more, std::vector<std::string> const& sweep = {}) const {
-    std::vector<std::string> set{"edit.method=memit", "edit.layers=[0, 1]", "edit.batch=8", "moments.text=corpus.txt"};
+    std::vector<std::string> set{"edit.layers=[0, 1]", "edit.batch=8", "moments.text=corpus.txt"};
+    bool const methods =
+        std::any_of(sweep.begin(), sweep.end(), [](auto const& axis) { return axis.starts_with("edit.method="); });
+    if (!methods) set.emplace_back("edit.method=memit");
     set.insert(set.end(), more.begin(), more.end());
     return plan({set, sweep, {}});
   }

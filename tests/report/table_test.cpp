@@ -41,7 +41,7 @@ TEST(Table, ShowsEveryKindOfModelAndSaysWhatIsMissing) {
 
 Split heldout
 model                      zeros %  RSR %   95 % interval  n/planned  paraphrases RSR %     KL  top-1 changed %
-unedited                       0.0  100.0  [100.0, 100.0]      20/20               97.5  0.000              0.0
+unedited                       0.0  100.0  [100.0, 100.0]      20/20        97.5 (n 19)  0.000              0.0
 edited                         0.0    5.0     [0.0, 15.0]      20/20                  -  8.125             95.0
 edited + mask (mean of 2)     15.0   75.0    [55.0, 90.0]      10/20               70.0  0.500                -
 edited + random               20.0   10.0     [0.0, 25.0]      20/20                  -      -                -
@@ -306,7 +306,7 @@ TEST(Table, AsMarkdown) {
 
 | model | zeros % | RSR % | 95 % interval | n/planned | paraphrases RSR % | KL | top-1 changed % |
 |---|---:|---:|---:|---:|---:|---:|---:|
-| unedited | 0.0 | 100.0 | [100.0, 100.0] | 20/20 | 97.5 | 0.000 | 0.0 |
+| unedited | 0.0 | 100.0 | [100.0, 100.0] | 20/20 | 97.5 (n 19) | 0.000 | 0.0 |
 )"));
   EXPECT_THAT(text, HasSubstr("| &emsp;mask.seed=0 | "));
   EXPECT_THAT(text, HasSubstr("KL(original \\|\\| model)"));
@@ -320,7 +320,7 @@ TEST(Table, AsLatex) {
 \toprule
 model & zeros \% & RSR \% & 95 \% interval & n/planned & paraphrases RSR \% & KL & top-1 changed \% \\
 \midrule
-unedited & 0.0 & 100.0 & [100.0, 100.0] & 20/20 & 97.5 & 0.000 & 0.0 \\
+unedited & 0.0 & 100.0 & [100.0, 100.0] & 20/20 & 97.5 (n 19) & 0.000 & 0.0 \\
 )"));
   EXPECT_THAT(text, HasSubstr("\\quad mask.seed=0 & "));
   EXPECT_THAT(text, HasSubstr("KL(original \\textbar{}\\textbar{} model)"));

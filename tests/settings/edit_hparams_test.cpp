@@ -123,7 +123,8 @@ TEST_F(HparamsTest, FineTuning) {
   EXPECT_EQ(h.method, EditMethod::ft_l);
   EXPECT_EQ(h.norm_constraint, 5e-5);
   EXPECT_FALSE(needs_moments(h));
-  EXPECT_EQ(read(ft + "norm_constraint: false\n").norm_constraint, 0);
+  for (auto const* none : {"false", "False", "no", "null", "0"})
+    EXPECT_EQ(read(ft + "norm_constraint: " + none + "\nwd_power_law: null\n").norm_constraint, 0) << none;
   EXPECT_THAT(complaint(ft), HasSubstr("norm_constraint"));
   EXPECT_THAT(complaint(ft + "norm_constraint: -1\n"), HasSubstr("norm_constraint"));
 }
@@ -157,17 +158,25 @@ TEST_F(HparamsTest, WhatIsPassedOverIsNotNeeded) {
            {"rewrite_module_tmp: transformer.h.{}.attn", "second matrix of the MLP"},
            {"rewrite_module_tmp: transformer.h.{}.attn.c_proj", "second matrix of the MLP"},
            {"rewrite_module_tmp: transformer.h.{}", "second matrix of the MLP"},
+           {"rewrite_module_tmp: transformer.h.18.mlp.c_proj", "names layer 18"},
+           {"bias_update: true", "bias_update"},
+           {"dynamic: true", "'dynamic' is true"},
+           {"prob_cutoff: 0.9", "prob_cutoff"},
+           {"norm_control: 1", "norm_control"},
+           {"wd_power_law: [1, 2]", "wd_power_law"},
            {"batch_size: 10", "edits each fact by itself"}}) {
     auto const key = line.substr(0, line.find(':'));
     auto const text = gpt2_xl.find(key + ":") == std::string::npos ? gpt2_xl + line + "\n" : with(key, line);
     EXPECT_THAT(complaint(text), AllOf(HasSubstr("h.yaml"), HasSubstr(word))) << line;
   }
   for (auto const* line :
-       {"fp16: False", "layer_selection: 'all'", "update_norm_lambda: 0.0", "enable_prompt_keys: false",
-        "enable_random_prefix_keys: true", "original_implementation: false", "enable_thinking: false", "batch_size: 1"})
+       {"fp16: False", "fp16: 0", "fp16: null", "bias_update: false", "dynamic: False", "dynamic_multiplier: 10",
+        "prob_cutoff: 0", "norm_control: 0.0", "wd_power_law: null", "layer_selection: 'all'", "update_norm_lambda: 0.0",
+        "enable_prompt_keys: false", "enable_random_prefix_keys: true", "original_implementation: false",
+        "enable_thinking: false", "batch_size: 1"})
     EXPECT_EQ(complaint(gpt2_xl + line + "\n"), "") << line;
-  for (auto const* module :
-       {"model.layers.{}.mlp.down_proj.weight", "transformer.h.{}.mlp.fc_out", "gpt_neox.layers.{}.mlp.dense_4h_to_h"})
+  for (auto const* module : {"transformer.h.17.mlp.c_proj", "model.layers.{}.mlp.down_proj.weight", "transformer.h.{}.mlp.fc_out",
+                             "gpt_neox.layers.{}.mlp.dense_4h_to_h"})
     EXPECT_EQ(complaint(with("rewrite_module_tmp", std::string("rewrite_module_tmp: \"") + module + "\"")), "") << module;
 }
 
@@ -189,7 +198,13 @@ TEST_F(HparamsTest, AFileWithoutAMethodTakesThatOfItsFolder) {
   write_file_atomically(
       folder_ / "FT" / "h.json",
       R"({"layers": [21], "num_steps": 25, "lr": 5e-4, "weight_decay": 0, "kl_factor": 0, "norm_constraint": 5e-5})");
-  EXPECT_EQ(read_edit_hparams(folder_ / "FT" / "h.json").method, EditMethod::ft_l);
+  // Their code reads the object behind the prompt, and takes 64 facts a step.
+  auto const tuning = read_edit_hparams(folder_ / "FT" / "h.json");
+  EXPECT_EQ(tuning.method, EditMethod::ft_l);
+  EXPECT_EQ(tuning.objective_optimization, "prompt_last");
+  EXPECT_EQ(tuning.batch_size, 64);
+  write_file_atomically(folder_ / "MEMIT" / "h.json", with("alg_name", "alg_name:"));
+  EXPECT_EQ(read_edit_hparams(folder_ / "MEMIT" / "h.json").method, EditMethod::memit);
   // What the file says comes first.
   write_file_atomically(folder_ / "MEMIT" / "h.json", gpt2_xl);
   EXPECT_EQ(read_edit_hparams(folder_ / "MEMIT" / "h.json", EditMethod::memit).method, EditMethod::rome);

@@ -193,7 +193,8 @@ TEST_F(StudyTest, AListOfSharesIsSwept) {
   EXPECT_THAT(names(read({{}, {"mask.zeros=0.3", "mask.seed=0"}, {}})), ElementsAre("mask.seed=0 mask.zeros=0.3"));
   EXPECT_EQ(read({{"mask.zeros=0.2"}, {}, {}}).points.size(), 2U);
   EXPECT_FALSE(read({{}, {}, {}, {}, false}).masks);
-  EXPECT_THAT(complaint({{"mask.zeros=[0.1, 0.1]"}, {}, {}}), HasSubstr("must be different"));
+  EXPECT_THAT(complaint({{"mask.zeros=[0.1, 0.10]"}, {}, {}}), HasSubstr("must be different"));
+  EXPECT_THAT(complaint({{"mask.zeros=[0.1, 0.2]"}, {"mask.zeros=0.3"}, {}}), HasSubstr("but the study sweeps it"));
   EXPECT_THAT(complaint({{"mask.zeros=[]"}, {}, {}}), HasSubstr("at least one"));
   EXPECT_THAT(complaint({{"mask.zeros=[0.1, 1]"}, {}, {}}), HasSubstr("'mask.zeros' must be between 0 and 1"));
   EXPECT_THAT(complaint({{"mask.threshold=0.7"}, {}, {}}), HasSubstr("'mask.threshold' is given together with 'zeros'"));
@@ -467,7 +468,23 @@ TEST_F(StudyTest, FiguresMayBeOfTheTrainingFactsWithThoseHeldBack) {
   EXPECT_THAT(complaint({{"facts.train+validation.files=train.json"}, {}, {}}), HasSubstr("give the split another name"));
 }
 
+TEST_F(StudyTest, WhatIsSweptIsNotSet) {
+  EXPECT_THAT(complaint({{"mask.seed=7"}, {}, {}}), "");
+  write_study(study_text + "sweep:\n  mask.seed: 0..1\n  'mask.epochs, mask.batch': [[1, 2], [3, 4]]\n");
+  EXPECT_THAT(complaint({{"mask.seed=7"}, {}, {}}), AllOf(HasSubstr("'mask.seed'"), HasSubstr("--sweep mask.seed=7")));
+  EXPECT_THAT(complaint({{"mask.batch=7"}, {}, {}}), HasSubstr("'mask.batch'"));
+}
+
+TEST_F(StudyTest, ASectionWithNothingBehindItsNameIsRefused) {
+  for (std::string const section : {"mask", "inject", "tracing", "analysis"})
+    EXPECT_THAT(complaint_about(study_text + section + ":\n"), HasSubstr("'" + section + "' is empty. Write {}")) << section;
+  EXPECT_EQ(complaint_about(study_text + "perplexity: none\npublished: none\nmoments: none\n"), "");
+}
+
 TEST_F(StudyTest, SweepsThatMakeNoSense) {
+  EXPECT_THAT(complaint({{}, {"mask.seed=0,00"}, {}}), HasSubstr("must be different"));
+  EXPECT_EQ(complaint({{}, {"mask.seed=9007199254740992,9007199254740993"}, {}}), "");
+  EXPECT_THAT(complaint({{}, {"mask.seed,mask.seed=0..1;2..3"}, {}}), HasSubstr("names a key twice"));
   EXPECT_THAT(complaint({{}, {"model.threads=1,2"}, {}}), HasSubstr("model.threads"));
   EXPECT_THAT(complaint({{}, {"mask.sead=1,2"}, {}}), HasSubstr("Did you mean 'seed'?"));
   EXPECT_THAT(complaint({{}, {"mask.epochs=1,many"}, {}}), HasSubstr("mask.epochs"));

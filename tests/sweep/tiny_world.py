@@ -139,7 +139,7 @@ def records(first: int, count: int, relations: dict[str, str]) -> list[dict]:
             "case_id": case_id,
             "requested_rewrite": {
                 "prompt": relations[relation], "relation_id": relation, "subject": subject,
-                "target_true": {"str": true, "id": "Q1"}, "target_new": {"str": new + "x", "id": "Q2"},
+                "target_true": {"str": true, "id": "Q1"}, "target_new": {"str": new + ("x" if new + "x" != true else "y"), "id": "Q2"},
             },
             "paraphrase_prompts": [f"{name(3, 8)}. {subject} is in", f"{subject}, of"][: case_id % 3],
             "neighborhood_prompts": ["Alma Ott is in", "Otto Alm, of"][: case_id // 2 % 3], "attribute_prompts": [], "generation_prompts": [],

@@ -171,6 +171,41 @@ TEST(SpecialTokensOfAFolder, AreFoundInTexts) {
   EXPECT_THAT(Tokenizer::open(folder.path()).encode(" <e>"), ElementsAre(' ', 257));
 }
 
+TEST(SpecialTokensOfAFolder, ThatNoVocabularyHasGetTheNextIds) {
+  Folder folder;
+  folder.write("tokenizer_config.json", {{"pad_token", "[PAD]"}, {"bos_token", "<b>"}, {"additional_special_tokens", {"<x>"}}});
+  EXPECT_THAT(folder.open().encode("a[PAD]<x><b>"), ElementsAre('a', 303, 304, 302));
+  EXPECT_EQ(folder.open().bos(), std::nullopt);
+  auto const tokenizer = folder.open().within(302);
+  EXPECT_THAT(tokenizer.encode("a"), ElementsAre('a'));
+  EXPECT_THAT(complaint_of([&] { tokenizer.encode("[PAD]"); }), HasSubstr("'[PAD]', which is token 303"));
+}
+
+TEST(SpecialTokensOfAFolder, MayBeReadAsText) {
+  Folder folder;
+  EXPECT_THAT(folder.open().encode("<s>"), ElementsAre(300));
+  folder.write("tokenizer_config.json", {{"split_special_tokens", true}});
+  EXPECT_THAT(folder.open().encode("<s>"), ElementsAre('<', 's', '>'));
+}
+
+TEST(SpecialTokensOfAFolder, AnEmptyWordAboutTheBeginningIsNo) {
+  json settings = {{"tokenizer_class", "LlamaTokenizer"}, {"bos_token", "<s>"}};
+  EXPECT_EQ(head_with(nullptr, settings), 300);
+  settings["add_bos_token"] = nullptr;
+  EXPECT_EQ(head_with(nullptr, settings), -1);
+}
+
+TEST(TokenizerFolders, ThatAreNoneAreNamed) {
+  test::TemporaryFolder const folder;
+  EXPECT_THAT(complaint_of([&] { Tokenizer::open(folder / "absent"); }), HasSubstr("no such folder"));
+  test::write_text(folder / "tokenizer.model", "x");
+  EXPECT_THAT(complaint_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("SentencePiece"));
+  test::write_text(folder / "adapter_config.json", "{}");
+  EXPECT_THAT(complaint_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("edit.files"));
+  std::filesystem::create_directory(folder / "snapshots");
+  EXPECT_THAT(complaint_of([&] { Tokenizer::open(folder.path()); }), HasSubstr("/snapshots/REVISION"));
+}
+
 TEST(TokensOfTheSettings, OverrideFlags) {
   Folder folder;
   json described = {{"content", "<s>"}, {"lstrip", true}, {"rstrip", true}, {"special", true}};
@@ -225,6 +260,8 @@ TEST_F(VocabularyAndMerges, AreReadByTheRulesOfGpt2) {
   EXPECT_EQ(open().bos(), 258);
   EXPECT_EQ(open().eos(), 258);
   EXPECT_FALSE(open().adds_bos());
+  write("merges.txt", "# #\na b\n");  // the first line is that of the version
+  EXPECT_THAT(open().encode("##ab"), ElementsAre('#', '#', 257));
   write("merges.txt", "# #\na b c\n");
   EXPECT_THAT(complaint_of([&] { open(); }), HasSubstr("merges.txt': line 2 "));
 }
@@ -252,6 +289,8 @@ TEST_F(VocabularyAndMerges, AreReadByTheRulesOfQwen2) {
     write(name, content);
     EXPECT_THAT(open().encode("e\u0301"), ElementsAre(0xC3, 0xA9));
     EXPECT_THAT(open().encode("(ab"), ElementsAre('(', 257));
+    write("merges.txt", "a b\n");
+    EXPECT_THAT(open().encode("ab"), ElementsAre(257));
     EXPECT_EQ(open().bos(), std::nullopt);
     EXPECT_EQ(open().eos(), 258);
     EXPECT_THAT(open().encode("<|endoftext|>"), ElementsAre(258));

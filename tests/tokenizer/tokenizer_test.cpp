@@ -47,6 +47,26 @@ TEST(Tokenizer, MergesTheLowestRankFirstAndTheLeftmostOfEquals) {
   EXPECT_THAT(repeated.encode("aaaaaaa"), ElementsAre(257, 256, 'a'));
 }
 
+TEST(Tokenizer, DecodesBytesWhateverStepFollowsThem) {
+  json content = tiny_tokenizer({"Ġ b"});
+  content["pre_tokenizer"] = split(" ?b");
+  auto const expected = open(content).decode(open(content).encode("a b"));
+  json& steps = content["pre_tokenizer"]["pretokenizers"];
+  steps.push_back({{"type", "Digits"}, {"individual_digits", true}});
+  EXPECT_EQ(open(content).decode(open(content).encode("a b1")), expected + "1");
+  EXPECT_THAT(open(content).encode("a b"), ElementsAre('a', 256));
+}
+
+TEST(Tokenizer, TokensThatNoTextBecomesMayLieBeyondTheModel) {
+  json content = tiny_tokenizer({"a b"});
+  content["model"]["vocab"]["[PAD]"] = 257;
+  EXPECT_THAT(open(content).within(257).encode("[PAD]ab"), ElementsAre('[', 'P', 'A', 'D', ']', 256));
+  content["added_tokens"] = {added_token("[PAD]", 257)};
+  auto const tokenizer = open(content).within(257);
+  EXPECT_THAT(test::complaint_of([&] { tokenizer.encode("[PAD]"); }), testing::HasSubstr("token 257"));
+  EXPECT_THROW(open(content).within(256), UserError);
+}
+
 TEST(Tokenizer, MergesWithinWordsOnly) {
   Tokenizer const tokenizer = open(tiny_tokenizer({"Ġ b", "a Ġ", "' l", "'l l"}));
   EXPECT_THAT(tokenizer.encode("a b"), ElementsAre('a', 256));
@@ -80,15 +100,13 @@ TEST(Tokenizer, WholeWordsAreOneTokenWithIgnoreMerges) {
 }
 
 TEST(Tokenizer, MustNotKnowMoreThanTheModel) {
-  json content = tiny_tokenizer();
-  content["model"]["vocab"]["xyz"] = 300;
-  Tokenizer const tokenizer = open(content);
-  EXPECT_NO_THROW(tokenizer.within(301));
+  Tokenizer const tokenizer = open(tiny_tokenizer({"x y"}));
+  EXPECT_NO_THROW(tokenizer.within(257));
   try {
-    tokenizer.within(300);
+    tokenizer.within(256);
     FAIL();
   } catch (UserError const& error) {
-    EXPECT_THAT(error.what(), HasSubstr("token ids up to 300, but the model knows only 300"));
+    EXPECT_THAT(error.what(), HasSubstr("token ids up to 256, but the model knows only 256"));
   }
 }
 

@@ -63,6 +63,7 @@ class Checkpoint {
   Checkpoint(std::filesystem::path folder, ModelConfig config) : folder_(std::move(folder)), config_(std::move(config)) {}
   void add_file();
   void add_shards();
+  void check_tied_head() const;
 
   std::filesystem::path folder_;
   ModelConfig config_;

@@ -17,6 +17,8 @@ struct StoredTensor {
   std::string type;  ///< as the format names it: "F32"
   std::vector<std::int64_t> shape;
   std::string_view bytes;
+
+  bool operator==(StoredTensor const&) const = default;  // of bytes
 };
 
 /// A file of named tensors in the safetensors format (https://github.com/huggingface/safetensors): 8 bytes header length N,

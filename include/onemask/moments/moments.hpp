@@ -23,10 +23,11 @@ namespace onemask {
 std::map<int, std::string> moment_keys(MomentsOptions const& options, std::vector<int> const& layers,
                                        Fingerprints const& fingerprints);
 
-/// Throws UserError where make_moments would refuse, once it comes to that, segments longer than the model has positions, or a
-/// file whose object is not in the store. `keys` are those of moment_keys; without any, nothing is wanted.
+/// Throws UserError where make_moments would refuse, once it comes to that, segments longer than the model has positions, a file
+/// whose object is not in the store, or a corpus that cannot be read or is too small: less than asked for, or than `least`
+/// tokens. Of a large one the first million tokens are read. `keys` are those of moment_keys; without any, nothing is wanted.
 void check_moments(MomentsOptions const& options, std::map<int, std::string> const& keys, CausalLM const& model,
-                   ObjectStore const& objects);
+                   Tokenizer const& tokenizer, std::int64_t least, ObjectStore const& objects);
 
 /// Puts the second moments of `layers` into the store, those that are not there yet: files are imported; the others are computed
 /// together in one pass over the corpus, shared out to all ranks. Says on the log what it will cost, then how far it is.

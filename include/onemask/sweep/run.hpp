@@ -31,6 +31,9 @@ struct RunOutcome {
   std::filesystem::path study_file = {};  ///< RUN/study.h5, when it was written
 };
 
+/// Throws UserError where a mask is to be trained by more ranks (mask.ranks) than there are.
+void require_ranks(Study const& study, Stage last, int ranks);
+
 /// Runs a study over all ranks of `environment`, or what is left of it: plan, edits, masks, evaluation, gather. Collective; the
 /// same bits on any number of ranks and after any interruption. A task that fails is tried twice more, then given up; the others
 /// go on. Ranks that die or hang are given up, where MPI allows it (ULFM). Throws on every rank that is left: UserError for a

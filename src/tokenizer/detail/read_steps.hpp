@@ -23,7 +23,7 @@ std::vector<Step> read_normalizer(JsonField const& normalizer, std::string const
 /// The steps that cut a text into words.
 struct WordSteps {
   std::vector<Step> steps;
-  bool in_bytes = false;  ///< the last one writes bytes in GPT-2's alphabet
+  bool in_bytes = false;  ///< one of them writes bytes in GPT-2's alphabet, so tokens are written in it
 };
 
 /// The "pre_tokenizer" of a tokenizer.json. `prefix_space`, where given, overrides what the step ByteLevel says of it if it is

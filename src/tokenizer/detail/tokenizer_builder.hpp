@@ -34,17 +34,22 @@ class TokenizerBuilder {
   /// After the merges. What is said of a token again overrides what was said before, but for where it is looked for.
   void add_token(AddedTokenEntry const& entry, std::string const& place);
 
+  /// Texts are read as if special tokens were usual text ("split_special_tokens").
+  void read_special_tokens_as_text() { special_as_text_ = true; }
+
   /// The id of a token as the files write it.
   std::optional<std::int64_t> find(std::string_view token) const;
   bool has(std::int64_t id) const;
   bool is_added(std::string_view token) const;
+  /// Behind those of all tokens so far.
+  std::int64_t next_id() const { return static_cast<std::int64_t>(written_.size()); }
 
   /// Everything but what stands around a text.
   TokenizerTables build() &&;
 
  private:
   struct RankedMerge {
-    std::int32_t left, right;
+    std::int32_t left, right, made;
   };
 
   /// The bytes that a token of the vocabulary stands for.
@@ -53,6 +58,7 @@ class TokenizerBuilder {
   bool begins_with_space() const;
   std::string fingerprint(TokenizerTables const& tables) const;
   std::vector<AddedToken> added_tokens(bool normalized) const;
+  std::int64_t largest_made() const;
 
   std::vector<std::optional<std::string>> written_;  // by id, as the files write them
   TextMap<std::int32_t> added_ids_;
@@ -61,6 +67,7 @@ class TokenizerBuilder {
   std::vector<Step> normalizer_;
   WordSteps words_;
   BytePairs pairs_;
+  bool special_as_text_ = false;
 };
 
 }  // namespace onemask::detail

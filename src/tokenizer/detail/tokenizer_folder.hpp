@@ -55,10 +55,12 @@ class TokenizerFolder {
 
   /// Tells the builder of the tokens that tokenizer_config.json, added_tokens.json and the special tokens add to those it has.
   void add_tokens(TokenizerBuilder& builder) const;
+  /// Special tokens that are in no vocabulary get the next ids, so that a text that holds one is not read as something else.
+  void add_missing_tokens(TokenizerBuilder& builder) const;
 
  private:
   std::optional<JsonField> special_field(std::string_view name) const;
-  void add_special_tokens(TokenizerBuilder& builder) const;
+  void add_special_tokens(TokenizerBuilder& builder, bool missing) const;
 
   std::filesystem::path folder_;
   OptionalFile settings_, model_;

@@ -28,6 +28,7 @@ struct TokenizerTables {
   std::vector<Step> normalizer;                    ///< of what is between the first set's tokens
   std::vector<Step> word_steps;                    ///< of what is between the second set's
   bool begins_with_space = false;                  ///< "a" is tokenized as " a"
+  std::int64_t largest_made = -1;                  ///< id of a text without added tokens
   BytePairs pairs;
   std::optional<std::int64_t> bos, eos;
   TextTemplate around;
