@@ -98,7 +98,7 @@ std::string Tokenizer::token_text(std::int64_t id) const {
   return text_of(*tables_, id);
 }
 std::int64_t Tokenizer::vocabulary_size() const {
-  return static_cast<std::int64_t>(tables_->tokens.size());
+  return tables_->own;
 }
 Tokenizer Tokenizer::within(std::int64_t vocabulary) const {
   auto const last = std::max({bos().value_or(-1), tables_->around.before.value_or(-1), tables_->largest_made});

@@ -139,6 +139,7 @@ std::int64_t TokenizerBuilder::largest_made() const {
 TokenizerTables TokenizerBuilder::build() && {
   TokenizerTables tables;
   tables.tokens = bytes_by_id();
+  tables.own = end_.value_or(next_id());
   tables.begins_with_space = begins_with_space();
   tables.largest_made = largest_made();
   tables.fingerprint = fingerprint(tables);
@@ -159,8 +160,11 @@ TokenizerTables TokenizerBuilder::build() && {
 
 std::string TokenizerBuilder::fingerprint(TokenizerTables const& tables) const {
   Hasher hasher;
-  hasher.integer(static_cast<long long>(tables.tokens.size()));
-  for (auto const& token : tables.tokens) hasher.integer(token.has_value()).text(token.value_or(""));
+  hasher.integer(tables.own);
+  for (std::int64_t id = 0; id < tables.own; ++id) {
+    auto const& token = tables.tokens[static_cast<std::size_t>(id)];
+    hasher.integer(token.has_value()).text(token.value_or(""));
+  }
   hasher.integer(static_cast<long long>(merges_.size()));
   for (RankedMerge const& merge : merges_) hasher.integer(merge.left).integer(merge.right);
   // Bytes are the usual last step, which has no part in fingerprints.
@@ -170,6 +174,7 @@ std::string TokenizerBuilder::fingerprint(TokenizerTables const& tables) const {
   for (std::size_t i = 0; i < steps; ++i) hasher.text(words_.steps[i].name);
   for (bool const normalized : {false, true}) {
     auto added = added_tokens(normalized);
+    std::erase_if(added, [&](AddedToken const& token) { return end_ && token.id >= *end_; });
     std::sort(added.begin(), added.end(), [](auto const& a, auto const& b) { return a.id < b.id; });
     hasher.integer(static_cast<long long>(added.size()));
     for (AddedToken const& token : added) {

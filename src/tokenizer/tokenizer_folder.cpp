@@ -124,6 +124,7 @@ void TokenizerFolder::add_tokens(TokenizerBuilder& builder) const {
 }
 
 void TokenizerFolder::add_missing_tokens(TokenizerBuilder& builder) const {
+  builder.end_vocabulary();
   add_special_tokens(builder, true);
 }
 
@@ -142,7 +143,9 @@ void TokenizerFolder::add_special_tokens(TokenizerBuilder& builder, bool missing
     builder.add_token(entry, place_of(folder_));
   };
   for (char const* const name : special_names) {
-    if (auto const text = special_token(name)) add(*text, special_field(name));
+    auto const field = special_field(name);
+    if (missing && !field) continue;  // of the class alone, which the model need not have
+    if (auto const text = special_token(name)) add(*text, field);
   }
   if (auto const more = special_field("additional_special_tokens")) {
     for (JsonField const& token : more->elements()) add(text_of_token(token), token);

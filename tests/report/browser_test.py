@@ -68,7 +68,10 @@ def setUpModule() -> None:
     if MODEL.exists():
         one_way = "edit.hparams=../hparams/rome/world-gpt2.yaml"
         sweep("quickstart", "--limit", "2", "--set", "analysis={maps: facts}")
-        sweep("relation_by_relation", "--limit", "4", "--sweep", one_way, "--sweep", "mask.train_relations=[[W01],[W02]]", "--sweep", "mask.seed=0")  # fmt: skip
+        both = [word for split in ("train", "heldout") for word in
+                ("--set", f"facts.{split}.relations=[W01, W02]", "--set", f"facts.{split}.per_relation=2")]  # fmt: skip
+        sweep("relation_by_relation", "--set", "facts.ood.per_relation=1", *both, "--sweep", one_way,
+              "--sweep", "mask.train_relations=W01,W02", "--sweep", "mask.seed=0")  # fmt: skip
     if model := real_model():
         quick = ["edit.mom2_adjustment=false", "edit.v_num_grad_steps=3", "perplexity.tokens=64", "analysis={}", f"model.checkpoint={model}"]
         all_known = [f"facts.{split}.known=none" for split in ["train", "heldout", "ood"]]

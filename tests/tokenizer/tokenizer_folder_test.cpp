@@ -176,6 +176,8 @@ TEST(SpecialTokensOfAFolder, ThatNoVocabularyHasGetTheNextIds) {
   folder.write("tokenizer_config.json", {{"pad_token", "[PAD]"}, {"bos_token", "<b>"}, {"additional_special_tokens", {"<x>"}}});
   EXPECT_THAT(folder.open().encode("a[PAD]<x><b>"), ElementsAre('a', 303, 304, 302));
   EXPECT_EQ(folder.open().bos(), std::nullopt);
+  EXPECT_EQ(folder.open().vocabulary_size(), 302);
+  EXPECT_EQ(folder.open().fingerprint(), Folder().open().fingerprint());
   auto const tokenizer = folder.open().within(302);
   EXPECT_THAT(tokenizer.encode("a"), ElementsAre('a'));
   EXPECT_THAT(complaint_of([&] { tokenizer.encode("[PAD]"); }), HasSubstr("'[PAD]', which is token 303"));

@@ -41,6 +41,8 @@ class TokenizerBuilder {
   std::optional<std::int64_t> find(std::string_view token) const;
   bool has(std::int64_t id) const;
   bool is_added(std::string_view token) const;
+  /// Tokens that are added from now on are found in texts, but are none of the tokenizer's own: nothing else changes by them.
+  void end_vocabulary() { end_ = next_id(); }
   /// Behind those of all tokens so far.
   std::int64_t next_id() const { return static_cast<std::int64_t>(written_.size()); }
 
@@ -68,6 +70,7 @@ class TokenizerBuilder {
   WordSteps words_;
   BytePairs pairs_;
   bool special_as_text_ = false;
+  std::optional<std::int64_t> end_;  // of the tokenizer's own ids
 };
 
 }  // namespace onemask::detail

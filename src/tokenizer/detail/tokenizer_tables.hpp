@@ -24,6 +24,7 @@ struct TextTemplate {
 /// All that the files of a tokenizer say.
 struct TokenizerTables {
   std::vector<std::optional<std::string>> tokens;  ///< bytes by id; ids may be unused
+  std::int64_t own = 0;                            ///< so many of them are the tokenizer's; those behind are special tokens
   std::vector<AddedTokens> added;                  ///< two sets: looked for in the text; in the normalized rest
   std::vector<Step> normalizer;                    ///< of what is between the first set's tokens
   std::vector<Step> word_steps;                    ///< of what is between the second set's
