@@ -59,8 +59,8 @@ bool started_by_launcher() {
   auto const names = launcher_variables();
   auto const serves = [](auto const& name) { return name.starts_with("PMIX_SERVER_URI"); };
   bool const by_pmix = is_set("PMIX_RANK") && std::any_of(names.begin(), names.end(), serves);
-  constexpr std::array ways{"PMI_FD", "PMI_PORT", "PMI_CONTROL_PORT",
-                            "PALS_RANKID"};  // to the server, of PMI-1, PMI-2 and Cray's
+  // How PMI-1, PMI-2 and Cray's name the way to the server.
+  constexpr std::array ways{"PMI_FD", "PMI_PORT", "PMI_CONTROL_PORT", "PALS_RANKID"};
   bool const by_pmi = is_set("PMI_RANK") && std::any_of(ways.begin(), ways.end(), is_set);
   return is_set("OMPI_COMM_WORLD_SIZE") || by_pmix || by_pmi;
 }

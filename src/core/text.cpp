@@ -99,6 +99,11 @@ std::vector<std::string> split_text(std::string_view text, char separator) {
   }
 }
 
+std::string trimmed(std::string_view text, std::string_view around) {
+  auto const first = text.find_first_not_of(around);
+  return std::string(first == text.npos ? "" : text.substr(first, text.find_last_not_of(around) + 1 - first));
+}
+
 std::string counted(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }

@@ -14,7 +14,6 @@ class Unshared {
   explicit Unshared(std::string const& name) : name_(name) {}
 
   YAML::Node copy(YAML::Node const& node, int depth = 0) {
-    constexpr int deepest = 100, most = 1'000'000;
     if (depth > deepest || ++count_ > most)
       throw UserError(name_ + " has anchors (&) within themselves, or of too many values. Write the values out.");
     YAML::Node result(node.Type());
@@ -35,13 +34,15 @@ class Unshared {
   }
 
  private:
+  static constexpr int deepest = 100, most = 1'000'000;
+
   static bool is_merge(YAML::Node const& key) { return key.IsScalar() && key.Scalar() == "<<"; }
 
   /// What a mapping, or each of a list of them, has beside what is there.
   void merge(YAML::Node const& from, YAML::Node& into, int depth) {
     if (from.IsSequence()) {
       for (auto const& one : from) merge(one, into, depth + 1);
-    } else if (!from.IsMap() || depth > 100) {
+    } else if (!from.IsMap() || depth > deepest) {
       throw UserError(name_ + " has a merge key (<<) before something that is no mapping.");
     } else {
       auto const filled = copy(from, depth + 1);

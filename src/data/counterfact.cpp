@@ -2,6 +2,7 @@
 #include <onemask/core/hash.hpp>
 #include <onemask/core/json_field.hpp>
 #include <onemask/core/reserved_names.hpp>
+#include <onemask/core/text.hpp>
 #include <onemask/data/counterfact.hpp>
 
 #include <string_view>
@@ -30,9 +31,7 @@ std::string const& text_of(JsonField const& field) {
 
 /// Objects are kept without the space that separates them from the prompt, and without any behind them.
 std::string object_of(JsonField const& target) {
-  std::string const& text = text_of(target.at("str"));
-  auto const first = text.find_first_not_of(white_space);
-  return text.substr(first, text.find_last_not_of(white_space) + 1 - first);
+  return trimmed(text_of(target.at("str")), white_space);
 }
 
 std::string item_of(JsonField const& target) {

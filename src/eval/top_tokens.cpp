@@ -1,15 +1,12 @@
 #include "eval/top_tokens.hpp"
 
+#include <onemask/core/text.hpp>
+
 #include <algorithm>
 #include <set>
 
 namespace onemask {
 namespace {
-
-std::string without_spaces_around(std::string const& text) {
-  auto const first = text.find_first_not_of(' ');
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(' ') - first + 1);
-}
 
 bool is_ascii(std::string const& text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
@@ -36,7 +33,7 @@ std::vector<std::string> TopTokens::texts(Tokenizer const& tokenizer, std::int64
   std::vector<std::string> result;
   for (std::int64_t place = 0; place < count(); ++place) {
     auto const id = token(prompt, place);  // models may have more rows than the tokenizer has tokens
-    result.push_back(id < tokenizer.vocabulary_size() ? without_spaces_around(tokenizer.token_text(id)) : "");
+    result.push_back(id < tokenizer.vocabulary_size() ? trimmed(tokenizer.token_text(id)) : "");
   }
   return result;
 }

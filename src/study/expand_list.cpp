@@ -24,11 +24,6 @@ T parse(std::string const& text, std::string const& whole) {
 
 constexpr std::uint64_t longest = 100000;
 
-std::string trimmed(std::string const& text) {
-  auto const first = text.find_first_not_of(' ');
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(' ') - first + 1);
-}
-
 std::vector<std::string> range(std::string const& text, std::size_t dots) {
   auto const first = parse<std::int64_t>(trimmed(text.substr(0, dots)), text),
              last = parse<std::int64_t>(trimmed(text.substr(dots + 2)), text);

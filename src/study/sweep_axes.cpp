@@ -102,10 +102,7 @@ void refuse_swept_settings(Sweep const& sweep, std::vector<std::string> const& s
 
 std::vector<std::string> swept_keys(std::string const& name) {
   auto keys = split_text(name, ',');
-  for (auto& key : keys) {
-    key.erase(0, key.find_first_not_of(' '));
-    key.erase(key.find_last_not_of(' ') + 1);
-  }
+  for (auto& key : keys) key = trimmed(key);
   return keys;
 }
 

@@ -91,7 +91,6 @@ TokenizerTables read_tokenizer(std::filesystem::path const& path) {
   } else {
     refuse_without_tokenizer(path);
   }
-
   folder.add_tokens(builder);
 
   auto const bos = special_id(folder, "bos_token", builder), eos = special_id(folder, "eos_token", builder);

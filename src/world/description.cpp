@@ -17,11 +17,6 @@ namespace {
 
 constexpr std::size_t fewest_wordings = 10, most_words = 10'000'000;
 
-std::string trimmed(std::string const& text) {
-  std::size_t const first = text.find_first_not_of(" \n");
-  return first == text.npos ? "" : text.substr(first, text.find_last_not_of(" \n") + 1 - first);
-}
-
 bool is_plain(std::string const& id) {
   return !id.empty() && std::all_of(id.begin(), id.end(), [](unsigned char letter) { return std::isalnum(letter) != 0; });
 }
@@ -34,7 +29,7 @@ std::vector<std::string> read_choices(YamlSection& section, std::string const& k
   if (value.is_list()) {
     section.read(key, choices);
   } else {
-    for (auto const& piece : split_text(section.need<std::string>(key), '|')) choices.push_back(trimmed(piece));
+    for (auto const& piece : split_text(section.need<std::string>(key), '|')) choices.push_back(trimmed(piece, " \n"));
   }
   for (auto const& choice : choices) {
     for (char const letter : choice) {

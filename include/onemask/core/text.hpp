@@ -25,6 +25,9 @@ std::string format_bytes(double bytes);
 /// Pieces of `text` between `separator`s.
 std::vector<std::string> split_text(std::string_view text, char separator);
 
+/// Without the characters of `around` before and behind it.
+std::string trimmed(std::string_view text, std::string_view around = " ");
+
 /// A list as text: texts or whole numbers, with `separator` between them.
 template <class List>
 std::string join(List const& items, std::string_view separator) {
